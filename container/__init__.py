@@ -1,0 +1,1 @@
+"""The plugin container: contracts, dependency order, lifecycle, signals, configuration, logging."""

@@ -1,0 +1,126 @@
+"""The contracts between the host and its plugins: small Protocols, none of which anybody has to inherit from.
+
+A plugin is an object with a `name` and three steps:
+
+    class Greeter:
+        name = "greeter"
+
+        def init(self, config: Configurer, log: Logger) -> None: ...
+        async def serve(self, *, task_status: TaskStatus[None]) -> None: ...
+        async def stop(self) -> None: ...
+
+`init` says by its annotated types what it needs. Everything else (`rpc()`, `collects()`, ...) is optional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from anyio.abc import TaskStatus
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Plugin(Protocol):
+    """What the container runs.
+
+    `name` is the plugin's section in rr.yaml, its channel in the log and its service on the RPC bus.
+    """
+
+    name: str
+
+    @property
+    def init(self) -> Callable[..., None]:
+        """Read and check the configuration; take the dependencies, which are found by the parameters' annotated types.
+
+        Synchronous, opens nothing. Raises PluginDisabled to bow out, ConfigError for a bad section.
+        """
+        ...
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until stopped, in the container's task group.
+
+        Calls `task_status.started()` when it really serves (its sockets are bound). What it raises stops the host.
+        Returns after `stop` was called; when it returns earlier the plugin counts as finished, which is no error.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """End gracefully: after it returns, `serve` returns too. Cancelled when the grace period ends."""
+        ...
+
+
+@runtime_checkable
+class Configurer(Protocol):
+    """The configuration, as a plugin sees it."""
+
+    @property
+    def source(self) -> str:
+        """Where the configuration came from, for messages: a file name."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Say whether the configuration has this top-level section (an empty one counts)."""
+        ...
+
+    def section(self, name: str, model: type[T]) -> T:
+        """Return the section decoded as `model`, a msgspec Struct; an empty section gives the model's defaults.
+
+        Raises PluginDisabled when the section is absent, ConfigError (with the key's full path) when it is wrong.
+        """
+        ...
+
+    def masked(self) -> dict[str, Any]:
+        """Return the whole configuration with every secret replaced by `***`."""
+        ...
+
+
+@runtime_checkable
+class Logger(Protocol):
+    """A channel of the log, under the plugin's name. A line is an event: a constant message, and keys."""
+
+    def debug(self, message: str, /, **keys: object) -> None:
+        """Log what helps somebody who looks for a fault."""
+        ...
+
+    def info(self, message: str, /, **keys: object) -> None:
+        """Log what an operator wants to see."""
+        ...
+
+    def warning(self, message: str, /, **keys: object) -> None:
+        """Log what an operator should look at."""
+        ...
+
+    def error(self, message: str, /, **keys: object) -> None:
+        """Log what went wrong."""
+        ...
+
+    def exception(self, message: str, /, **keys: object) -> None:
+        """Log what went wrong, with the traceback of the exception being handled."""
+        ...
+
+    def enabled(self, level: str) -> bool:
+        """Say whether a line of this level (`DEBUG`, `INFO`, ...) would be written: for a caller on a hot path."""
+        ...
+
+
+class Collect(NamedTuple, Generic[T]):
+    """One wish of `collects()`: `add` is called with every other plugin that satisfies `protocol`."""
+
+    protocol: type[T]
+    add: Callable[[T], None]
+
+
+@runtime_checkable
+class Collector(Protocol):
+    """A plugin that wants to know the others of a kind (the RPC server: all that serve methods).
+
+    The plugins are handed over after every plugin's `init` and before the first `serve`, in the start order.
+    Collecting makes no dependency: it does not bear on the order of start and stop.
+    """
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Say what to collect."""
+        ...

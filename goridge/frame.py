@@ -1,0 +1,235 @@
+"""The goridge v3 frame codec: `encode`, and a `Decoder` that is fed bytes in any cut. Pure, no I/O.
+
+A frame on the wire, little endian (WIRE.md, 'Goridge frame'):
+
+     0        1        2                 6                 10       11       12          12+4n
+    +--------+--------+-----------------+-----------------+--------+--------+-----------+---------...
+    | 1 | HL | flags  | payload length  | CRC-32 of 0..5  | stream |   0    | n options | payload
+    +--------+--------+-----------------+-----------------+--------+--------+-----------+---------...
+
+HL, the low nibble, is the header's length in 32-bit words: 3 + the number of options (0 to 10). The CRC covers the
+first six bytes alone. The payload length does not count the options.
+
+Errors: `FrameError` is what a peer did wrong on the wire. After one the stream has no known position left, so the
+connection (or the worker) is to be closed; a `Decoder` that raised raises the same error for ever.
+
+    FrameError
+     +-- BadVersion        the first nibble is not 1: most often it is text that somebody printed into the channel
+     +-- BadHeaderLength   HL below 3 or above 13
+     +-- BadChecksum       the CRC does not match
+     +-- FrameTooLarge     the payload length is over the limit; nothing was allocated
+     +-- TruncatedFrame    the stream ended inside a frame
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+from zlib import crc32
+
+VERSION: Final = 1
+HEADER_SIZE: Final = 12
+MIN_HEADER_WORDS: Final = 3
+MAX_OPTIONS: Final = 10
+MAX_PAYLOAD: Final = 0xFFFFFFFF
+
+# Flags (byte 1).
+CONTROL: Final = 0x01
+RAW: Final = 0x04
+JSON: Final = 0x08
+MSGPACK: Final = 0x10
+GOB: Final = 0x20
+ERROR: Final = 0x40
+PROTO: Final = 0x80
+
+# Stream bits (byte 10).
+STREAM: Final = 0x01
+STOP: Final = 0x02
+PING: Final = 0x04
+PONG: Final = 0x08
+
+_HEAD = struct.Struct("<BBI")
+_FULL_HEADER = struct.Struct("<BBIIBB")
+_OPTIONS = tuple(struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1))
+
+SHOWN_BYTES: Final = 256
+"""How many of the bytes at fault a `FrameError` keeps, so that a person can be shown what was printed."""
+
+
+class FrameError(Exception):
+    """The bytes are not a goridge frame. `data`: the first bytes at fault, at most `SHOWN_BYTES`."""
+
+    def __init__(self, message: str, data: bytes = b"") -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class BadVersion(FrameError):
+    """The version nibble is not 1."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(f"not a goridge frame: version {data[0] >> 4}, expected {VERSION}", data)
+
+
+class BadHeaderLength(FrameError):
+    """The header length nibble is out of range."""
+
+    def __init__(self, data: bytes) -> None:
+        words = data[0] & 0x0F
+        most = MIN_HEADER_WORDS + MAX_OPTIONS
+        super().__init__(f"goridge header of {words} words, expected {MIN_HEADER_WORDS} to {most}", data)
+
+
+class BadChecksum(FrameError):
+    """The CRC-32 does not match the first six bytes."""
+
+    def __init__(self, data: bytes, found: int, expected: int) -> None:
+        super().__init__(f"goridge header CRC is {found:#010x}, expected {expected:#010x}", data)
+
+
+class FrameTooLarge(FrameError):
+    """The payload length is over the reader's limit, in bytes."""
+
+    def __init__(self, data: bytes, length: int, limit: int) -> None:
+        super().__init__(f"goridge frame of {length} bytes is over the limit of {limit} bytes", data)
+        self.length = length
+        self.limit = limit
+
+
+class TruncatedFrame(FrameError):
+    """The stream ended inside a frame."""
+
+    def __init__(self, data: bytes, got: int, expected: int) -> None:
+        super().__init__(f"the stream ended inside a goridge frame: {got} of {expected} bytes", data)
+
+
+class Frame(NamedTuple):
+    """One frame.
+
+    `flags`: CONTROL, a codec, ERROR, or-ed. `payload`: the bytes behind the options. `options`: at most 10 numbers of
+    32 bits. `stream`: the stream bits. Equal to the frame that `Decoder` makes from what `encode` makes of it.
+    """
+
+    flags: int
+    payload: bytes = b""
+    options: tuple[int, ...] = ()
+    stream: int = 0
+
+
+def header(flags: int, length: int, options: tuple[int, ...] = (), stream: int = 0) -> bytes:
+    """Return the header and the options of a frame whose payload is `length` bytes.
+
+    For a writer that sends a large payload without copying it behind the header.
+    Raises ValueError for a number that the format cannot carry.
+    """
+    count = len(options)
+    if count > MAX_OPTIONS:
+        raise ValueError(f"a goridge frame carries at most {MAX_OPTIONS} options, got {count}")
+    try:
+        head = _HEAD.pack(VERSION << 4 | (MIN_HEADER_WORDS + count), flags, length)
+        fixed = head + struct.pack("<IBB", crc32(head), stream, 0)
+        return fixed + _OPTIONS[count].pack(*options) if count else fixed
+    except struct.error as error:
+        raise ValueError(
+            f"a goridge frame cannot carry flags={flags} length={length} options={options} stream={stream}: {error}"
+        ) from None
+
+
+def encode(frame: Frame) -> bytes:
+    """Return the frame's bytes. Raises ValueError for a number that the format cannot carry."""
+    return header(frame.flags, len(frame.payload), frame.options, frame.stream) + frame.payload
+
+
+class Decoder:
+    """Turns bytes, cut anywhere, into frames.
+
+    `limit`: the largest payload accepted, in bytes, checked before anything of that size is allocated.
+    Feed it what arrives, take the frames it returns, and tell it when the stream ends.
+    """
+
+    __slots__ = ("_chunks", "_error", "_have", "_limit", "_need")
+
+    def __init__(self, limit: int = MAX_PAYLOAD) -> None:
+        self._limit = limit
+        self._chunks: list[bytes] = []  # what has arrived and is not yet a whole frame
+        self._have = 0
+        self._need = HEADER_SIZE  # no use in looking again before this many bytes are there
+        self._error: FrameError | None = None
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes and return the frames that they complete, in order (often none).
+
+        Raises FrameError when the bytes are not a frame; frames before the fault in the same call are lost with it,
+        because their peer is not to be trusted any further.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._chunks:
+            self._chunks.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return []
+            data = b"".join(self._chunks)
+            self._chunks = []
+        frames: list[Frame] = []
+        start = 0
+        size = len(data)
+        try:
+            while size - start >= HEADER_SIZE:
+                need = self._frame_size(data, start)
+                if size - start < need:
+                    self._keep(data[start:] if start else data, need)
+                    return frames
+                frames.append(_frame(data, start, start + need))
+                start += need
+            if start < size:
+                # A wrong first byte is told at once: there may never be twelve.
+                _check_first_byte(data, start)
+                self._keep(data[start:] if start else data, HEADER_SIZE)
+            else:
+                self._have = 0
+                self._need = HEADER_SIZE
+        except FrameError as error:
+            self._error = error
+            raise
+        return frames
+
+    def eof(self) -> None:
+        """Say that the stream has ended. Raises TruncatedFrame when that was inside a frame."""
+        if self._error is not None:
+            raise self._error
+        if self._chunks:
+            self._error = TruncatedFrame(b"".join(self._chunks)[:SHOWN_BYTES], self._have, self._need)
+            raise self._error
+
+    def _keep(self, rest: bytes, need: int) -> None:
+        self._chunks = [bytes(rest)]
+        self._have = len(rest)
+        self._need = need
+
+    def _frame_size(self, data: bytes, start: int) -> int:
+        _check_first_byte(data, start)
+        first, _flags, length, found, _stream, _zero = _FULL_HEADER.unpack_from(data, start)
+        expected = crc32(data[start : start + 6])
+        shown = bytes(data[start : start + SHOWN_BYTES])
+        if found != expected:
+            raise BadChecksum(shown, found, expected)
+        if length > self._limit:
+            raise FrameTooLarge(shown, length, self._limit)
+        size: int = (first & 0x0F) * 4 + length
+        return size
+
+
+def _check_first_byte(data: bytes, start: int) -> None:
+    first = data[start]
+    if first >> 4 != VERSION:
+        raise BadVersion(bytes(data[start : start + SHOWN_BYTES]))
+    if not MIN_HEADER_WORDS <= first & 0x0F <= MIN_HEADER_WORDS + MAX_OPTIONS:
+        raise BadHeaderLength(bytes(data[start : start + SHOWN_BYTES]))
+
+
+def _frame(data: bytes, start: int, end: int) -> Frame:
+    body = start + (data[start] & 0x0F) * 4
+    count = (body - start - HEADER_SIZE) // 4
+    options = _OPTIONS[count].unpack_from(data, start + HEADER_SIZE) if count else ()
+    return Frame(data[start + 1], data[body:end], options, data[start + 10])

@@ -1,0 +1,104 @@
+"""What every test gets: one asynchronous backend, and a check that nothing outlives the test."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import inspect
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import uvloop
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("ci", parent=settings.get_profile("default"), print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# libuv opens a pair of descriptors for signals once a process and keeps it: not a test's leak.
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(asyncio.sleep(0))
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Tests marked `anyio` run on the loop that the host runs on."""
+    return ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that leaves a child process, a thread, a socket or a file descriptor behind.
+
+    Tasks are looked at in `pytest_pyfunc_call`; unclosed transports are ResourceWarnings, which are errors.
+    """
+    process = psutil.Process()
+    threads = set(threading.enumerate())
+    descriptors = process.num_fds()
+    yield
+    gc.collect()
+    children = process.children(recursive=True)
+    gone, alive = psutil.wait_procs(children, timeout=2) if children else ([], [])
+    left = [f"process {child.pid}: {' '.join(_command(child))}" for child in alive]
+    for child in alive:
+        child.kill()
+    left += [f"thread {thread.name}" for thread in threading.enumerate() if thread not in threads and thread.is_alive()
+             and not thread.name.startswith(("AnyIO worker thread", "asyncio_"))]
+    if process.num_fds() > descriptors and "hypothesis" not in request.fixturenames:
+        left += [f"{process.num_fds() - descriptors} file descriptors: {_descriptors()}"]
+    if left:
+        pytest.fail("left behind: " + "; ".join(left), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Wrap an asynchronous test so that a task which it leaves running fails it."""
+    test = pyfuncitem.obj
+    if inspect.iscoroutinefunction(test) and not hasattr(test, "hypothesis"):
+
+        @functools.wraps(test)
+        async def checked(*args: object, **kwargs: object) -> None:
+            before = asyncio.all_tasks()
+            await test(*args, **kwargs)
+            left = [task for task in asyncio.all_tasks() - before if not task.done()]
+            if left:
+                pytest.fail(f"left behind: {left}", pytrace=False)
+
+        pyfuncitem.obj = checked
+    return (yield)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.program("php")`: skip where the program is absent, fail where CI=true."""
+    for mark in item.iter_markers("program"):
+        for name in mark.args:
+            if shutil.which(name) is None:
+                reason = f"needs the program {name}, which is not installed"
+                if os.environ.get("CI") == "true":
+                    pytest.fail(reason, pytrace=False)
+                pytest.skip(reason)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return ["?"]
+
+
+def _descriptors() -> list[str]:
+    folder = "/proc/self/fd"
+    if not os.path.isdir(folder):
+        return []
+    shown = []
+    for number in os.listdir(folder):
+        try:
+            shown.append(f"{number} -> {os.readlink(f'{folder}/{number}')}")
+        except OSError:
+            continue
+    return shown
