@@ -1,0 +1,1 @@
+"""The RPC bus: goridge frames over tcp:// or unix://, the server, the client, and the `rpc` plugin."""

@@ -57,9 +57,7 @@ class Pool(Protocol):
 class PoolFactory(Protocol):
     """The `server` plugin, as its users see it: they ask for this type in `init`."""
 
-    def new_pool(
-        self, config: PoolConfig, env: Mapping[str, str], *, name: str
-    ) -> AbstractAsyncContextManager[Pool]:
+    def new_pool(self, config: PoolConfig, env: Mapping[str, str], *, name: str) -> AbstractAsyncContextManager[Pool]:
         """Return a pool to be entered: entering spawns the workers, leaving destroys them.
 
         `env` is what the plugin adds to the workers' environment; `name` is the plugin's, for the log.

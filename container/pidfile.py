@@ -1,0 +1,82 @@
+"""The `.pid` file of a host that runs with -p, and `rrpy stop`, which reads it.
+
+The host holds a lock on the file for as long as it lives, so that a file left behind by a killed host is known to be
+stale (its number may be another process by now), and so that waiting for the host's end is waiting for the lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from .errors import ConfigError, HostError
+
+
+class PidFile:
+    """Holds the file while a host runs. A context manager; entering raises ConfigError when another host holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> PidFile:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ConfigError(f"cannot write {self._path.absolute()}: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise ConfigError(f"a host runs in this folder already: it holds {self._path.absolute()}") from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def stop_host(path: Path, timeout: float) -> None:
+    """Send SIGTERM to the host that holds the file, and wait at most `timeout` seconds for its end.
+
+    Raises HostError when there is no such host, when it may not be signalled, or when it does not end in time.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise HostError(f"no host to stop: there is no {path.absolute()}; run the host with `rrpy serve -p`") from None
+    try:
+        if _lock(descriptor, 0):
+            raise HostError(f"no host to stop: {path.absolute()} was left behind by one that is gone")
+        try:
+            pid = int(os.read(descriptor, 32))
+            os.kill(pid, signal.SIGTERM)
+        except (ValueError, OSError) as error:
+            raise HostError(f"cannot stop the host that holds {path.absolute()}: {error}") from None
+        if not _lock(descriptor, timeout):
+            raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it was told to stop")
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, timeout: float) -> bool:
+    """Wait for the host's lock to be free; say whether it is."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        if timeout <= 0:
+            return False
+    else:
+        return True
+    # flock has no timeout of its own, so it waits in a thread that does not keep the process alive.
+    waiter = threading.Thread(target=fcntl.flock, args=(descriptor, fcntl.LOCK_SH), daemon=True)
+    waiter.start()
+    waiter.join(timeout)
+    return not waiter.is_alive()

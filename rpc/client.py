@@ -1,0 +1,114 @@
+"""A client for one thread, blocking: `rrpy rpc` and programs in Python call methods of a running host with it.
+
+    with Client("tcp://127.0.0.1:6001") as client:
+        print(client.call("rpc.Version"))
+
+Standard library only, so that the command line answers at once. Arguments and results travel as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from ..goridge.frame import ERROR, JSON, Decoder, Frame, FrameError, encode
+from .address import UnixAddress, parse_address
+from .errors import BadRequest, ConnectionLost, NotListening, RPCError
+from .message import Message, read_message
+
+_READ_SIZE = 65536
+
+
+class Client:
+    """A connection to a host's RPC server.
+
+    `address`: `tcp://host:port` or `unix:///path`. `timeout`: seconds that connecting, and then each call, may take.
+    Raises ValueError for an address that is none, NotListening when nobody answers there.
+    """
+
+    def __init__(self, address: str, timeout: float = 60.0) -> None:
+        self._address = parse_address(address)
+        self._timeout = timeout
+        self._sequence = 0
+        self._decoder = Decoder()
+        try:
+            if isinstance(self._address, UnixAddress):
+                self._socket = _connect_unix(self._address.path, timeout)
+            else:
+                self._socket = socket.create_connection(self._address, timeout)
+        except OSError as error:
+            raise NotListening(address, error) from error
+
+    def call(self, method: str, argument: Any = True) -> Any:
+        """Call `plugin.Method` and return its result. Methods that need no argument ignore it.
+
+        Raises RPCError (the text of the error response; the client can go on), ConnectionLost (it cannot),
+        TypeError or ValueError for an argument that JSON does not have.
+        """
+        body = b"" if argument is None else json.dumps(argument, allow_nan=False).encode()
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        request = Message(JSON, self._sequence, method.encode(), body)
+        try:
+            response = self._exchange(request)
+            if response.flags & ERROR:
+                raise RPCError(response.body.decode(errors="replace"))
+            return json.loads(response.body)
+        except TimeoutError as error:
+            self.close()
+            raise ConnectionLost(str(self._address), f"{method} took more than {self._timeout:g} s") from error
+        except (OSError, FrameError, BadRequest, ValueError) as error:
+            self.close()
+            raise ConnectionLost(str(self._address), _as_reason(error)) from error
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _exchange(self, request: Message) -> Message:
+        deadline = time.monotonic() + self._timeout
+        self._socket.settimeout(self._timeout)
+        self._socket.sendall(encode(request.frame()))
+        response = read_message(self._receive(deadline))
+        if (response.sequence, response.method) != (request.sequence, request.method):
+            raise BadRequest(
+                f"asked for {request.name} ({request.sequence}), "
+                f"the answer is to {response.name} ({response.sequence})"
+            )
+        return response
+
+    def _receive(self, deadline: float) -> Frame:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            data = self._socket.recv(_READ_SIZE)
+            if not data:
+                self._decoder.eof()
+                raise BadRequest("the host closed it")
+            if frames := self._decoder.feed(data):
+                return frames[0]
+
+
+def _as_reason(error: Exception) -> OSError | str:
+    return error if isinstance(error, OSError) else str(error)
+
+
+def _connect_unix(path: str, timeout: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,95 @@
+"""The codecs of arguments and results: JSON, MSGPACK and RAW (WIRE.md, 'RPC over tcp:// or unix://').
+
+Struct and dataclass fields have the same names in JSON and MSGPACK. Bytes are base64 text in JSON, bin in MSGPACK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgpack
+import msgspec
+
+from ..goridge import frame
+from .errors import RPCError
+
+PRIORITY: Final = {
+    frame.PROTO: "PROTO",
+    frame.JSON: "JSON",
+    frame.RAW: "RAW",
+    frame.MSGPACK: "MSGPACK",
+    frame.GOB: "GOB",
+}
+"""The codec flags and their names. When several are set, the first one here counts."""
+
+
+class Codec(NamedTuple):
+    """How the codec `name`, with the frame flag `flag`, reads an argument and writes a result.
+
+    `decode(data, type)` returns a value of that type and raises ValueError, TypeError or RecursionError.
+    `encode(result)` returns bytes and raises these, OverflowError or RPCError.
+    """
+
+    flag: int
+    name: str
+    decode: Callable[[bytes, Any], Any]
+    encode: Callable[[Any], bytes]
+
+
+def codec_flag(flags: int) -> int:
+    """Return the one codec flag of a frame that counts, 0 when it has none."""
+    return next((flag for flag in PRIORITY if flags & flag), 0)
+
+
+def codec_of(flags: int) -> Codec:
+    """Return the codec of a frame. Raises RPCError when it is not served."""
+    flag = codec_flag(flags)
+    if flag not in CODECS:
+        served = ", ".join(codec.name for codec in CODECS.values())
+        raise RPCError(f"rpc: the codec {PRIORITY.get(flag, 'of a frame without a codec flag')} is not served: {served}")
+    return CODECS[flag]
+
+
+def _decode_json(data: bytes, kind: Any) -> Any:
+    return msgspec.json.decode(data, type=kind)
+
+
+def _decode_msgpack(data: bytes, kind: Any) -> Any:
+    # Without a limit of its own, unpackb bounds every length by the bytes that are there.
+    value = msgpack.unpackb(data, timestamp=3, strict_map_key=True, ext_hook=_refuse_extension)
+    return msgspec.convert(value, kind, builtin_types=(bytes, datetime), str_keys=True)
+
+
+def _refuse_extension(code: int, data: bytes) -> Any:
+    raise ValueError(f"extension type {code} ({len(data)} bytes) is not understood")
+
+
+def _encode_msgpack(result: Any) -> bytes:
+    return msgpack.packb(msgspec.to_builtins(result, builtin_types=(bytes, bytearray, memoryview)))
+
+
+def _decode_raw(data: bytes, kind: Any) -> bytes:
+    if kind is not bytes:
+        raise RPCError("unknown Raw payload type")
+    return data
+
+
+def _encode_raw(result: Any) -> bytes:
+    if isinstance(result, str):
+        return result.encode()
+    if not isinstance(result, (bytes, bytearray, memoryview)):
+        raise RPCError("unknown Raw payload type")
+    return bytes(result)
+
+
+CODECS: Final = {
+    codec.flag: codec
+    for codec in (
+        Codec(frame.JSON, "JSON", _decode_json, msgspec.json.encode),
+        Codec(frame.MSGPACK, "MSGPACK", _decode_msgpack, _encode_msgpack),
+        Codec(frame.RAW, "RAW", _decode_raw, _encode_raw),
+    )
+}
+"""The codecs that are served, by flag."""

@@ -1,0 +1,49 @@
+"""Requests and responses as goridge frames (WIRE.md, 'RPC over tcp:// or unix://'). Pure, no I/O.
+
+    request    codec          [sequence, len(method)]   method + encoded argument
+    response   codec          the same                  method + encoded result
+    error      codec | ERROR  the same                  method + text, plain UTF-8
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..goridge.frame import ERROR, Frame
+from .errors import BadRequest
+
+
+class Message(NamedTuple):
+    """A request or a response. `flags`: the codec, and ERROR. `method`: its bytes as sent. `body`: what follows it."""
+
+    flags: int
+    sequence: int
+    method: bytes
+    body: bytes
+
+    @property
+    def name(self) -> str:
+        """The method's name as text; bytes that are not UTF-8 are shown escaped."""
+        return self.method.decode(errors="backslashreplace")
+
+    def frame(self) -> Frame:
+        """Return the message's frame."""
+        return Frame(self.flags, self.method + self.body, (self.sequence, len(self.method)))
+
+    def result(self, codec: int, body: bytes) -> Message:
+        """Return the response to this request. `codec`: the flag of the body's codec."""
+        return self._replace(flags=codec, body=body)
+
+    def error(self, codec: int, text: str) -> Message:
+        """Return the error response to this request."""
+        return self._replace(flags=codec | ERROR, body=text.encode(errors="backslashreplace"))
+
+
+def read_message(frame: Frame) -> Message:
+    """Return the frame's message. Raises BadRequest when the frame cannot be one."""
+    if len(frame.options) != 2:
+        raise BadRequest(f"an rpc frame has two options (sequence, length of the method), got {len(frame.options)}")
+    sequence, length = frame.options
+    if length > len(frame.payload):
+        raise BadRequest(f"the method's length of {length} bytes is past the payload of {len(frame.payload)} bytes")
+    return Message(frame.flags, sequence, frame.payload[:length], frame.payload[length:])

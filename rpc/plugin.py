@@ -1,0 +1,97 @@
+"""The `rpc` plugin: it serves what the other plugins' `rpc()` return, and `rpc.Version` and `rpc.Config` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from anyio.abc import TaskStatus
+
+from ..container.errors import ConfigError
+from ..container.protocols import Collect, Configurer, Logger
+from ..container.version import VERSION
+from .address import Address, parse_address
+from .config import RPCConfig
+from .listener import is_loopback, pinned
+from .protocols import RPCProvider
+from .registry import Registry
+from .server import Server
+
+
+class RPCPlugin:
+    """Serves the RPC bus on `rpc.listen`. Without the section it is disabled."""
+
+    name = "rpc"
+
+    def init(self, config: Configurer, log: Logger) -> None:
+        """Read the section. Raises PluginDisabled, and ConfigError for an address that is none or not allowed."""
+        section = config.section(self.name, RPCConfig)
+        self._config = config
+        self._log = log
+        self._registry = Registry()
+        self._registry.add(self.name, self.rpc())
+        self._server = Server(
+            _allowed_address(section, config.source),
+            self._registry,
+            log,
+            max_frame_bytes=section.max_frame_bytes,
+            max_connections=section.max_connections,
+        )
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Ask for every plugin that serves methods."""
+        return (Collect(RPCProvider, self._add),)
+
+    def rpc(self) -> object:
+        """Return the methods that every host serves."""
+        return HostMethods(self._config)
+
+    @property
+    def registry(self) -> Registry:
+        """Every method that is served."""
+        return self._registry
+
+    @property
+    def rpc_address(self) -> str:
+        """The address as a URL; once the plugin serves, with the port that port 0 became."""
+        return str(self._server.address)
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until `stop`. Raises ListenError."""
+        await self._server.serve(task_status=task_status)
+
+    async def stop(self) -> None:
+        """Close; a call that runs gets a second, and its client an error after that."""
+        await self._server.stop()
+
+    def _add(self, provider: RPCProvider) -> None:
+        self._registry.add(provider.name, provider.rpc())
+
+
+class HostMethods:
+    """What a host tells of itself."""
+
+    def __init__(self, config: Configurer) -> None:
+        self._config = config
+
+    def version(self) -> str:
+        """Return the host's version."""
+        return VERSION
+
+    def config(self) -> bytes:
+        """Return the host's configuration as JSON, with every secret replaced by `***`."""
+        return msgspec.json.encode(self._config.masked())
+
+
+def _allowed_address(section: RPCConfig, source: str) -> Address:
+    try:
+        address = parse_address(section.listen)
+        if section.allow_remote or is_loopback(address):
+            return pinned(address)
+    except ValueError as error:
+        raise ConfigError(f"{source}: rpc.listen: {error}") from error
+    raise ConfigError(
+        f"{source}: rpc.listen: {section.listen} is not a loopback address, and whoever reaches it may call every method "
+        "without a password; set rpc.allow_remote: true if only people you trust can reach it"
+    )

@@ -1,0 +1,150 @@
+"""The methods that are served: found on the objects that the plugins' `rpc()` return, called by name.
+
+A public method `list_connections` of the plugin `smtp` is `smtp.ListConnections`. It has one parameter at most, whose
+annotation decodes the argument: a builtin, a dataclass, a msgspec Struct; none means anything. A method without a
+parameter ignores its argument. An empty argument is the parameter's default, else its type's zero value.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any, Final, NamedTuple, get_type_hints
+
+import msgspec
+
+from ..container.errors import HostError
+from .codecs import Codec
+from .errors import RPCError, reason_of
+
+Parameter = inspect.Parameter
+
+_EMPTY: Final[tuple[Any, ...]] = (None, False, 0, "", b"", [], {})
+"""What an empty argument may stand for; the first one that the parameter's type takes is its zero value."""
+_NO_ZERO: Final = object()
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Method(NamedTuple):
+    """One method. `name`: on the wire. `doc`: its docstring. `takes`: the type of its argument, None for no parameter.
+
+    `zero`: what an empty argument is decoded from; `optional`: the parameter has a default.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    doc: str
+    takes: Any
+    zero: Any
+    optional: bool
+
+    def arguments(self, codec: Codec, data: bytes) -> tuple[Any, ...]:
+        """Return what to call the method with. Raises RPCError for an argument of a wrong type, naming both types."""
+        if codec.name == "RAW":
+            return (codec.decode(data, self.takes),)
+        if self.takes is None or (self.optional and not data):
+            return ()
+        try:
+            if data:
+                return (codec.decode(data, self.takes),)
+            if self.zero is not _NO_ZERO:
+                return (msgspec.convert(self.zero, self.takes),)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RPCError(f"rpc: wrong argument for {self.name} ({codec.name}): {reason_of(error)}") from error
+        raise RPCError(f"rpc: {self.name} needs an argument")
+
+    async def run(self, codec: Codec, data: bytes) -> bytes:
+        """Call the method and return the encoded result. Raises RPCError, and what the method raises."""
+        result = self.call(*self.arguments(codec, data))
+        if inspect.isawaitable(result):
+            result = await result
+        try:
+            return codec.encode(result)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            reason = reason_of(error)
+            raise RPCError(f"rpc: the result of {self.name} cannot be encoded as {codec.name}: {reason}") from error
+
+
+class Registry:
+    """The methods of every service."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, dict[str, Method]] = {}
+
+    def add(self, service: str, target: object) -> None:
+        """Serve the public methods of `target` as `<service>.<Method>`.
+
+        Raises HostError, in one sentence, for a method that cannot be served and for a service that is there already.
+        """
+        if service in self._services:
+            raise HostError(f"rpc: the service {service} is there already")
+        methods: dict[str, Method] = {}
+        for attribute in dir(target):
+            if attribute.startswith("_") or not _is_method(target, attribute):
+                continue
+            name = pascal_case(attribute)
+            if name in methods:
+                raise HostError(f"rpc: {service}.{name} is the name of two methods of {type(target).__qualname__}")
+            methods[name] = _method(f"{service}.{name}", getattr(target, attribute))
+        self._services[service] = methods
+
+    def find(self, name: str) -> Method:
+        """Return the method `service.Method`; the last dot splits. Raises RPCError, with the texts of WIRE.md."""
+        service, dot, method = name.rpartition(".")
+        if not dot:
+            raise RPCError(f"rpc: service/method request ill-formed: {name}")
+        if service not in self._services:
+            raise RPCError(f"rpc: can't find service {name}")
+        if method not in self._services[service]:
+            raise RPCError(f"rpc: can't find method {name}")
+        return self._services[service][method]
+
+    def describe(self) -> Sequence[Method]:
+        """Return every method, sorted by name."""
+        return sorted((method for methods in self._services.values() for method in methods.values()), key=_by_name)
+
+
+def pascal_case(name: str) -> str:
+    """Return `list_connections` as `ListConnections`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _by_name(method: Method) -> str:
+    return method.name
+
+
+def _is_method(target: object, attribute: str) -> bool:
+    # Looked at without touching it: a property must not run.
+    return isinstance(inspect.getattr_static(target, attribute), (FunctionType, classmethod, staticmethod))
+
+
+def _method(name: str, call: Callable[..., Any]) -> Method:
+    parameters = list(inspect.signature(call).parameters.values())
+    usable = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+    needed = [
+        parameter
+        for parameter in parameters
+        if parameter not in usable[:1]
+        and parameter.default is Parameter.empty
+        and parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    ]
+    if needed:
+        raise HostError(f"rpc cannot serve {name}: a method takes one argument at most")
+    doc = inspect.getdoc(call) or ""
+    if not usable:
+        return Method(name, call, doc, None, None, optional=False)
+    try:
+        takes = get_type_hints(call, include_extras=True).get(usable[0].name, Any)
+        zero = next((empty for empty in _EMPTY if _takes(takes, empty)), _NO_ZERO)
+    except (NameError, TypeError) as error:
+        raise HostError(f"rpc cannot serve {name}: {reason_of(error)}") from error
+    return Method(name, call, doc, takes, zero, optional=usable[0].default is not Parameter.empty)
+
+
+def _takes(kind: Any, value: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""The RPC server: a listener, its connections, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from ..container.protocols import Logger
+from .address import Address
+from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
+from .connection import Connection, remote_of
+from .listener import Listener
+from .registry import Registry
+
+QUIET_SECONDS: Final = 10.0
+"""A full server says so once in this time, with the number of clients that it has turned away since."""
+
+
+class Server:
+    """Serves a registry on an address. `address`: the real one, once `serve` has started."""
+
+    def __init__(
+        self,
+        address: Address,
+        registry: Registry,
+        log: Logger,
+        *,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        self.address = address
+        self._registry = registry
+        self._log = log
+        self._max_frame_bytes = max_frame_bytes
+        self._max_connections = max_connections
+        self._connections: set[Connection] = set()
+        self._stopping = asyncio.Event()
+        self._ended: asyncio.Event | None = None
+        self._refused = 0
+        self._quiet_until = -math.inf
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop`. Raises ListenError."""
+        self._ended = asyncio.Event()
+        try:
+            listener = Listener(self.address)
+            try:
+                async with anyio.create_task_group() as group:
+                    await listener.start(functools.partial(self._accept, group))
+                    self.address = listener.address
+                    task_status.started()
+                    await self._stopping.wait()
+                    listener.close()
+                    for connection in self._connections:
+                        connection.stop()
+            finally:
+                listener.close()
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Stop listening, let the calls that run end (see `Connection.stop`), close. Waits for `serve`. Idempotent."""
+        self._stopping.set()
+        if self._ended is not None:
+            await self._ended.wait()
+
+    def _accept(self, group: TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopping.is_set():
+            writer.transport.abort()
+        elif len(self._connections) >= self._max_connections:
+            self._refuse(writer)
+        else:
+            connection = Connection(reader, writer, self._registry, self._log, self._max_frame_bytes)
+            # Counted here and not in its task, which has not begun when the next client comes.
+            self._connections.add(connection)
+            group.start_soon(self._serve, connection)
+
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+    def _refuse(self, writer: asyncio.StreamWriter) -> None:
+        remote = remote_of(writer)
+        writer.transport.abort()
+        self._refused += 1
+        now = anyio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            self._log.warning(
+                "rpc connection refused: too many", remote=remote, refused=self._refused, limit=self._max_connections
+            )
+            self._refused = 0

@@ -1,0 +1,70 @@
+"""The backend behind the SMTP server: the registry of connections, and what happens to an accepted message.
+
+The specification's Backend, in Python: it is told of every connection and is handed every message. In this step a message
+is logged and answered; nothing waits.
+"""
+
+from __future__ import annotations
+
+from ..container import Logger
+from . import replies
+from .replies import Reply
+from .server import SMTP
+from .session import ConnectionInfo, Envelope, Session
+
+
+class Backend:
+    """Every connection by its uuid, and the log of what they do."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._debug = log.enabled("DEBUG")
+        self._connections: dict[str, SMTP] = {}
+
+    def connected(self, connection: SMTP) -> None:
+        """Register a connection."""
+        session = connection.session
+        self._connections[session.uuid] = connection
+        if self._debug:
+            self._log.debug("connection opened", uuid=session.uuid, remote_addr=session.remote_addr)
+
+    def disconnected(self, connection: SMTP) -> None:
+        """Forget a connection."""
+        session = connection.session
+        self._connections.pop(session.uuid, None)
+        if self._debug:
+            self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
+
+    def deliver(self, session: Session, envelope: Envelope) -> Reply:
+        """Log a message and accept it."""
+        self._log.info(
+            "email received",
+            **{
+                "uuid": session.uuid,
+                "remote_addr": session.remote_addr,
+                "from": envelope.mail_from,
+                "to": envelope.rcpt_tos,
+                "size": len(envelope.content or b""),
+            },
+        )
+        return replies.ACCEPTED
+
+    def command(self, session: Session, line: str) -> None:
+        """Log a command line, whose credentials the dialog has masked."""
+        self._log.debug("command", uuid=session.uuid, line=line)
+
+    def connections(self) -> list[ConnectionInfo]:
+        """Return what is open now, oldest first."""
+        return [
+            ConnectionInfo.of(connection.session, connection.envelope)
+            for connection in self._connections.values()
+            if not connection.dialog.closing
+        ]
+
+    def close_connection(self, uuid: str) -> bool:
+        """Close a connection at once, with a 421; say whether there was one."""
+        connection = self._connections.pop(uuid, None)
+        if connection is None or connection.dialog.closing:
+            return False
+        connection.kill(replies.CLOSED_BY_ADMIN)
+        return True

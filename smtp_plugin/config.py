@@ -1,0 +1,72 @@
+"""The `smtp` section of rr.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from ..container.fields import Duration
+from ..worker_pool import PoolConfig
+from .sasl import MECHANISMS
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+_ALWAYS = ("PLAIN", "LOGIN")
+
+
+class TLSConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """TLS on the SMTP port.
+
+    `cert`, `key`: PEM files; the certificate's file may hold the whole chain. `mode`: `starttls` offers the command,
+    `implicit` speaks TLS from the first byte. `required`: no mail and no AUTH before STARTTLS.
+    """
+
+    cert: str
+    key: str
+    mode: Literal["starttls", "implicit"] = "starttls"
+    required: bool = False
+
+
+class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section's keys and their defaults (SMTP.md, 'Configuration').
+
+    `addr`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one. `hostname`: what the greeting and EHLO
+    say. `read_timeout`: a command must be complete this long after the last reply. `write_timeout`: for a client that does
+    not read its replies. `max_message_size`: bytes, 0 for no limit. `max_recipients`: of one message, 0 for no limit.
+    `max_connections`, `max_connections_per_ip`: at once, 0 for no limit. `max_errors`: refused commands of one
+    connection before it is closed, 0 for no limit. `max_inflight_bytes`: message bytes held by all sessions, 0 for no
+    limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message. `enhanced_status_codes`:
+    offer RFC 2034. `auth_mechanisms`: offered behind PLAIN and LOGIN. `tls`: absent is off. `pool`: the workers.
+    """
+
+    addr: str = "127.0.0.1:1025"
+    hostname: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "localhost"
+    read_timeout: Duration = Duration(60)
+    write_timeout: Duration = Duration(10)
+    max_message_size: Count = 10 * 1024 * 1024
+    max_recipients: Count = 100
+    max_connections: Count = 1000
+    max_connections_per_ip: Count = 0
+    max_errors: Count = 10
+    max_inflight_bytes: Count = 256 * 1024 * 1024
+    line_endings: Literal["guard", "strict"] = "guard"
+    enhanced_status_codes: bool = False
+    auth_mechanisms: list[str] = []
+    tls: TLSConfig | None = None
+    pool: PoolConfig = PoolConfig()
+
+    def __post_init__(self) -> None:
+        if not self.hostname.isascii() or not self.hostname.isprintable() or " " in self.hostname:
+            raise ValueError(f"hostname: {self.hostname!r} is no host name: it may hold neither blanks nor non-ASCII")
+        for key in ("read_timeout", "write_timeout"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key}: must be more than 0")
+        for name in self.auth_mechanisms:
+            if name.upper() not in MECHANISMS:
+                raise ValueError(f"auth_mechanisms: {name!r} is not one of {', '.join(MECHANISMS)}")
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """What AUTH offers: PLAIN and LOGIN first, always."""
+        extra = (name.upper() for name in self.auth_mechanisms)
+        return tuple(dict.fromkeys((*_ALWAYS, *extra)))

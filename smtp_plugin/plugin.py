@@ -1,0 +1,124 @@
+"""The SMTP plugin: Init reads the section, Serve opens the pool and the socket, Stop ends the sessions politely.
+
+Order at the stop, as the specification has it: the socket closes first, then idle sessions get 421 and one in DATA
+ends its message, then the workers go.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+
+import anyio
+from anyio.abc import TaskStatus
+
+from ..container import ConfigError, Configurer, Logger
+from ..container.sockets import Address, BoundSocket, parse_address
+from ..worker_pool import PoolFactory, WorkerInfo
+from .backend import Backend
+from .body import Budget
+from .config import SMTPConfig, TLSConfig
+from .rpc import SMTPRPC
+from .rules import Rules
+from .server import Listener
+from .workers_manager import WorkersManager
+
+
+class SMTPPlugin:
+    """The plugin object: `smtp` in rr.yaml, in the log and on the RPC bus."""
+
+    name = "smtp"
+
+    def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
+        """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
+        self._config = config.section("smtp", SMTPConfig)
+        self._address = _address(self._config.addr, config.source)
+        self._tls = _tls_context(self._config.tls, config.source) if self._config.tls else None
+        self._log = log
+        self._server = server
+        self._workers = WorkersManager()
+        self._backend = Backend(log)
+        self._listener: Listener | None = None
+        self._stopped = anyio.Event()
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Open the pool, then the socket; serve until `stop`."""
+        config = self._config
+        async with self._server.new_pool(config.pool, {"RR_MODE": "smtp"}, name=self.name) as pool:
+            self._workers.pool = pool
+            socket = BoundSocket(self._address, owner=self.name)
+            self._listener = listener = self._new_listener()
+            try:
+                implicit = self._tls if config.tls and config.tls.mode == "implicit" else None
+                await listener.listen(socket, implicit)
+                self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
+                task_status.started()
+                await self._stopped.wait()
+            finally:
+                self._workers.pool = None
+                socket.close()
+                with anyio.CancelScope(shield=True):
+                    await listener.aclose()
+
+    async def stop(self) -> None:
+        """Close the socket and end every session politely, then let `serve` take the pool down."""
+        if self._listener is not None:
+            await self._listener.drain()
+        self._stopped.set()
+
+    def rpc(self) -> SMTPRPC:
+        """Return the methods served as `smtp.…`."""
+        return SMTPRPC(self._backend)
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """Return the workers' states."""
+        return self._workers.workers()
+
+    async def reset(self) -> None:
+        """Replace every worker."""
+        await self._workers.reset()
+
+    def _new_listener(self) -> Listener:
+        config = self._config
+        starttls = config.tls is not None and config.tls.mode == "starttls"
+        rules = Rules(
+            hostname=config.hostname,
+            max_message_size=config.max_message_size,
+            max_recipients=config.max_recipients,
+            max_errors=config.max_errors,
+            strict=config.line_endings == "strict",
+            enhanced=config.enhanced_status_codes,
+            mechanisms=config.mechanisms,
+            tls_available=starttls,
+            tls_required=starttls and config.tls is not None and config.tls.required,
+            budget=Budget(config.max_inflight_bytes),
+        )
+        return Listener(
+            rules,
+            self._backend,
+            self._log,
+            read_timeout=config.read_timeout,
+            write_timeout=config.write_timeout,
+            max_connections=config.max_connections,
+            max_per_ip=config.max_connections_per_ip,
+            tls_context=self._tls,
+            trace=self._backend.command if self._log.enabled("DEBUG") else None,
+        )
+
+
+def _address(addr: str, source: str) -> Address:
+    try:
+        return parse_address(addr if "://" in addr else f"tcp://{addr}")
+    except ValueError:
+        raise ConfigError(
+            f"smtp.addr is {addr!r} in {source}; it is written host:port, [ipv6]:port or unix:///path"
+        ) from None
+
+
+def _tls_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(tls.cert, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"smtp.tls: cannot load {tls.cert} with {tls.key} (in {source}): {error}") from None
+    return context

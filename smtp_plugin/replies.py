@@ -1,0 +1,152 @@
+"""Every reply the server gives, in one table: code, enhanced code, text and where it is written down.
+
+No reply is written anywhere else. A `Reply` is rendered once, in both of its forms: success texts are bare and refusals
+carry their enhanced code ('552 5.3.4 Message too big'); with `enhanced_status_codes` on, every reply that RFC 2034
+asks it of carries it (not the greeting, not HELO and EHLO, not 3xx).
+
+`clean` is the border for text that is not ours: nothing that came from a client, a worker or an exception reaches the
+wire with a CR, an LF or any other control byte in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+MAX_TEXT: Final = 500
+"""Longest text of one reply line in bytes: RFC 5321 section 4.5.3.1.5 allows 512 with code and CR LF."""
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+
+
+class Reply:
+    """One reply, rendered in both forms.
+
+    `enhanced`: the enhanced status code of RFC 3463, empty where RFC 2034 wants none. `source`: RFC and section.
+    `plain` and `extended`: the bytes for the wire, CR LF included, without and with `enhanced_status_codes`.
+    """
+
+    __slots__ = ("code", "enhanced", "extended", "plain", "source", "text")
+
+    def __init__(self, code: int, enhanced: str, text: str, source: str) -> None:
+        self.code = code
+        self.enhanced = enhanced
+        self.text = text
+        self.source = source
+        coded = f"{enhanced} {text}" if enhanced else text
+        self.extended = f"{code} {coded}\r\n".encode("ascii")
+        self.plain = f"{code} {text}\r\n".encode("ascii") if code < 400 else self.extended
+
+    @property
+    def refused(self) -> bool:
+        """Whether the command failed for good: what `max_errors` counts."""
+        return self.code >= 500
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.extended[:-2].decode()}>"
+
+
+def clean(text: str) -> str:
+    """Return `text` fit for a reply line: printable US-ASCII, one line, at most `MAX_TEXT` characters."""
+    return _UNPRINTABLE.sub("?", text)[:MAX_TEXT]
+
+
+def custom(code: int, text: str, source: str = "EVENTS.md") -> Reply:
+    """Return a reply with a code and a text that somebody else chose (a worker, a handler), cleaned.
+
+    An enhanced code at the head of the text is kept as the reply's own. Raises ValueError for a code out of 200 to 599.
+    """
+    if not 200 <= code <= 599:
+        raise ValueError(f"{code} is not an SMTP reply code")
+    words = clean(text).split(" ", 1)
+    if re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", words[0]):
+        return Reply(code, words[0], words[1] if len(words) > 1 else "", source)
+    enhanced = f"{code // 100}.0.0" if code // 100 in (2, 4, 5) else ""
+    return Reply(code, enhanced, clean(text), source)
+
+
+def multiline(code: int, lines: Iterable[str]) -> bytes:
+    """Return a reply of several lines ('250-first', ..., '250 last'), cleaned."""
+    *head, last = [clean(line) for line in lines]
+    return "".join([*(f"{code}-{line}\r\n" for line in head), f"{code} {last}\r\n"]).encode("ascii")
+
+
+OK = Reply(250, "2.0.0", "OK", "RFC 5321 4.1.1.9")
+SENDER_OK = Reply(250, "2.1.0", "OK", "RFC 5321 4.1.1.2")
+RECIPIENT_OK = Reply(250, "2.1.5", "OK", "RFC 5321 4.1.1.3")
+CHUNK_OK = Reply(250, "2.0.0", "OK", "RFC 3030 2")
+ACCEPTED = Reply(250, "2.0.0", "OK: message accepted", "RFC 5321 4.1.1.4")
+START_MAIL = Reply(354, "", "Start mail input", "RFC 5321 4.1.1.4")
+BYE = Reply(221, "2.0.0", "Bye", "RFC 5321 4.1.1.10")
+AUTHENTICATED = Reply(235, "2.7.0", "Authentication successful", "RFC 4954 6")
+HELP = Reply(
+    214,
+    "2.0.0",
+    "Commands: AUTH BDAT DATA EHLO EXPN HELO HELP MAIL NOOP QUIT RCPT RSET STARTTLS VRFY",
+    "RFC 5321 4.1.1.8",
+)
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", "RFC 3207 4")
+CANNOT_VERIFY = Reply(252, "2.5.2", "Cannot verify the user, but will take the message", "RFC 5321 3.5.3")
+
+STOPPING = Reply(421, "4.3.2", "Service is shutting down", "RFC 5321 3.8")
+CLOSED_BY_ADMIN = Reply(421, "4.3.2", "Connection closed by the administrator", "RFC 5321 3.8")
+CLOSED_BY_WORKER = Reply(421, "4.3.0", "Closing connection", "EVENTS.md")
+TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "Too many connections, try again later", "RFC 5321 3.8")
+TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection", "RFC 5321 4.5.3.2")
+TOO_SLOW = Reply(421, "4.4.2", "Message too slow, closing connection", "RFC 5321 4.5.3.2")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors", "RFC 5321 3.8")
+FLOOD = Reply(421, "4.3.4", "Message far too big, closing connection", "RFC 5321 4.5.3.1.7")
+TEMPORARY_FAILURE = Reply(451, "4.3.0", "Temporary failure", "RFC 5321 4.2.3")
+OUT_OF_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, try again later", "RFC 5321 4.2.3")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients", "RFC 5321 4.5.3.1.10")
+TLS_NOT_AVAILABLE = Reply(454, "4.7.0", "TLS not available now", "RFC 3207 4")
+
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", "RFC 5321 4.5.3.1.4")
+BAD_SYNTAX = Reply(500, "5.5.2", "Syntax error", "RFC 5321 4.2.3")
+UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized", "RFC 5321 4.2.4")
+NO_PARAMETERS = Reply(501, "5.5.4", "No parameters allowed", "RFC 5321 4.2.3")
+HELO_SYNTAX = Reply(501, "5.5.4", "Syntax: HELO hostname", "RFC 5321 4.1.1.1")
+EHLO_SYNTAX = Reply(501, "5.5.4", "Syntax: EHLO hostname", "RFC 5321 4.1.1.1")
+LHLO_SYNTAX = Reply(501, "5.5.4", "Syntax: LHLO hostname", "RFC 2033 4.1")
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]", "RFC 5321 4.1.1.2")
+RCPT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]", "RFC 5321 4.1.1.3")
+BAD_SENDER = Reply(501, "5.1.7", "Bad sender address syntax", "RFC 5321 4.1.2")
+BAD_RECIPIENT = Reply(501, "5.1.3", "Bad recipient address syntax", "RFC 5321 4.1.2")
+BAD_PARAMETER = Reply(501, "5.5.4", "Bad parameter value", "RFC 5321 4.1.1.11")
+DUPLICATE_PARAMETER = Reply(501, "5.5.4", "Parameter given twice", "RFC 5321 4.1.1.11")
+AUTH_SYNTAX = Reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]", "RFC 4954 4")
+AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled", "RFC 4954 4")
+BAD_BASE64 = Reply(501, "5.5.2", "Cannot decode response", "RFC 4954 4")
+BAD_CREDENTIALS = Reply(501, "5.5.2", "Malformed credentials", "RFC 4616 2")
+VRFY_SYNTAX = Reply(501, "5.5.4", "Syntax: VRFY address", "RFC 5321 4.1.1.6")
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", "RFC 5321 4.2.4")
+HELO_FIRST = Reply(503, "5.5.1", "Send HELO or EHLO first", "RFC 5321 4.1.4")
+EHLO_FIRST = Reply(503, "5.5.1", "Send EHLO first", "RFC 4954 4")
+NESTED_MAIL = Reply(503, "5.5.1", "Nested MAIL command", "RFC 5321 4.1.4")
+NEED_MAIL = Reply(503, "5.5.1", "Need MAIL command", "RFC 5321 4.1.4")
+NEED_RCPT = Reply(503, "5.5.1", "Need RCPT command", "RFC 5321 4.1.4")
+MIXED_BODY = Reply(503, "5.5.1", "DATA and BDAT cannot be mixed", "RFC 3030 2")
+CHUNKS_STARTED = Reply(503, "5.5.1", "The message has begun with BDAT", "RFC 3030 2")
+BODY_NEEDS_BDAT = Reply(503, "5.6.1", "A BINARYMIME message needs BDAT", "RFC 3030 3")
+TRANSACTION_FAILED = Reply(503, "5.5.1", "The message was refused, send RSET", "RFC 3030 2")
+AUTH_IN_TRANSACTION = Reply(503, "5.5.1", "AUTH is not allowed in a mail transaction", "RFC 4954 4")
+ALREADY_AUTHENTICATED = Reply(503, "5.5.1", "Already authenticated", "RFC 4954 4")
+TLS_IN_TRANSACTION = Reply(503, "5.5.1", "STARTTLS is not allowed in a mail transaction", "RFC 3207 4")
+ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active", "RFC 3207 4.2")
+UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type", "RFC 4954 4")
+SMUGGLING = Reply(521, "5.5.2", "Bare CR or LF at the end of data, see RFC 5321 section 2.3.8", "RFC 5321 2.3.8")
+BDAT_SYNTAX = Reply(521, "5.5.4", "Syntax: BDAT size [LAST]", "RFC 3030 2")
+TLS_REQUIRED = Reply(530, "5.7.0", "Must issue a STARTTLS command first", "RFC 3207 4")
+ENCRYPTION_REQUIRED = Reply(538, "5.7.11", "Encryption required for authentication", "RFC 4954 6")
+BARE_NEWLINE = Reply(550, "5.6.11", "Bare CR or LF in the message", "RFC 5321 2.3.8")
+TOO_BIG = Reply(552, "5.3.4", "Message too big", "RFC 1870 6.3")
+NON_ASCII_ADDRESS = Reply(553, "5.6.7", "Non-ASCII address needs SMTPUTF8", "RFC 6531 3.5")
+BAD_UTF8 = Reply(553, "5.6.7", "Address is not valid UTF-8", "RFC 6531 3.3")
+NOT_SMTP = Reply(554, "5.7.0", "This is an SMTP server", "RFC 5321 4.2.3")
+UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", "RFC 5321 4.1.1.11")
+
+
+def table() -> dict[str, Reply]:
+    """Return every reply of this module by its name: for documents and tests."""
+    return {name: value for name, value in globals().items() if isinstance(value, Reply)}

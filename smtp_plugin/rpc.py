@@ -1,0 +1,23 @@
+"""The plugin's methods on the RPC bus, served under its name: `smtp.ListConnections`, `smtp.CloseConnection`."""
+
+from __future__ import annotations
+
+from .backend import Backend
+from .session import ConnectionInfo
+
+
+class SMTPRPC:
+    """What an operator, or a worker, can ask of a running server."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def list_connections(self, _: bool) -> list[ConnectionInfo]:
+        """Return every open connection, oldest first; `[]` when there is none. The argument is ignored."""
+        return self._backend.connections()
+
+    def close_connection(self, uuid: str) -> bool:
+        """Close the connection with this uuid and return true; the error is `connection not found`."""
+        if not self._backend.close_connection(uuid):
+            raise ValueError("connection not found")
+        return True

@@ -1,0 +1,67 @@
+"""What is the same for every session of a listener, worked out once: limits, switches, rendered replies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from .body import Budget
+from .replies import clean, multiline
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings of a dialog.
+
+    `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR or LF
+    in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order. `tls_available`:
+    offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033). `delegated`: verbs
+    that the shell handles itself. `budget`: the message bytes held by all sessions.
+    """
+
+    hostname: str = "localhost"
+    max_message_size: int = 10 * 1024 * 1024
+    max_recipients: int = 100
+    max_errors: int = 10
+    strict: bool = False
+    enhanced: bool = False
+    mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    tls_available: bool = False
+    tls_required: bool = False
+    lmtp: bool = False
+    delegated: frozenset[bytes] = frozenset()
+    budget: Budget = field(default_factory=Budget)
+
+    greeting: bytes = field(init=False)
+    helo: bytes = field(init=False)
+    ehlo: bytes = field(init=False)
+    """The EHLO reply; the one inside TLS is `inside_tls().ehlo`."""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        name = clean(self.hostname)
+        put(self, "greeting", f"220 {name} {'LMTP' if self.lmtp else 'ESMTP'}\r\n".encode())
+        put(self, "helo", f"250 {name}\r\n".encode())
+        put(self, "ehlo", multiline(250, [self.hostname, *self.extensions(), f"AUTH {' '.join(self.mechanisms)}"]))
+
+    def extensions(self) -> list[str]:
+        """Return the EHLO keywords between the host name and AUTH, which is always the last."""
+        offered = [
+            "PIPELINING",  # RFC 2920
+            f"SIZE {self.max_message_size}",  # RFC 1870
+            "8BITMIME",  # RFC 6152
+            "SMTPUTF8",  # RFC 6531
+            "CHUNKING",  # RFC 3030
+            "BINARYMIME",  # RFC 3030
+            "DSN",  # RFC 3461
+        ]
+        if self.enhanced:
+            offered.append("ENHANCEDSTATUSCODES")  # RFC 2034
+        offered.append(f"LIMITS RCPTMAX={self.max_recipients}")  # RFC 9422
+        if self.tls_available:
+            offered.append("STARTTLS")  # RFC 3207
+        offered.append("HELP")
+        return offered
+
+    def inside_tls(self) -> Rules:
+        """Return the rules that hold behind a TLS handshake."""
+        return replace(self, tls_available=False, tls_required=False)

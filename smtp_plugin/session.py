@@ -1,0 +1,136 @@
+"""One connection is one `Session`; the message under way is its `Envelope`; `ConnectionInfo` is what RPC shows of them.
+
+Both derive from aiosmtpd's classes, so that a handler written for aiosmtpd finds what it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import aiosmtpd.smtp
+import msgspec
+
+from .sasl import Credentials
+
+if TYPE_CHECKING:
+    from .body import Body
+
+_POOL_SIZE = 256 * 16
+_pool = b""
+_next = _POOL_SIZE
+
+
+def new_uuid() -> str:
+    """Return a random UUID (RFC 9562, version 4) as text. The kernel is asked once for 256 of them."""
+    global _pool, _next  # noqa: PLW0603 - the pool is the point
+    if _next >= _POOL_SIZE:
+        _pool = os.urandom(_POOL_SIZE)
+        _next = 0
+    text = _pool[_next : _next + 16].hex()
+    _next += 16
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+
+
+def _forget_random_pool() -> None:
+    global _next  # noqa: PLW0603 - a forked child must not repeat its parent's identifiers
+    _next = _POOL_SIZE
+
+
+os.register_at_fork(after_in_child=_forget_random_pool)
+
+
+class Envelope(aiosmtpd.smtp.Envelope):
+    """One mail transaction.
+
+    `mail_from`: None before MAIL, '' for the null sender. `mail_options`, `rcpt_options`: parameters as they were written.
+    `parameters`: MAIL's parameters decoded; `recipients`: each RCPT's, in the order of `rcpt_tos`. `content` and
+    `original_content`: the message as it came, dots unstuffed. `body`: what charges the listener's budget for it.
+    """
+
+    mail_from: str | None
+    rcpt_tos: list[str]
+    mail_options: list[str]
+    rcpt_options: list[str]
+    content: bytes | str | None
+    original_content: bytes | None
+    smtp_utf8: bool
+
+    def __init__(self) -> None:
+        # Not through super(): seven attributes set once, not twice, for every message.
+        self.mail_from = None
+        self.mail_options = []
+        self.smtp_utf8 = False
+        self.content = None
+        self.original_content = None
+        self.rcpt_tos = []
+        self.rcpt_options = []
+        self.body: Body | None = None
+        self.parameters: dict[str, str | None] = {}
+        self.recipients: list[dict[str, str | None]] = []
+
+
+class Session(aiosmtpd.smtp.Session):
+    """One connection.
+
+    `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives it.
+    `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: what AUTH captured, None before it.
+    """
+
+    host_name: str | None
+    authenticated: bool | None
+    extended_smtp: bool
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None, peer: Any = None) -> None:
+        super().__init__(loop)
+        self.peer = peer
+        self.uuid = new_uuid()
+        self.remote_addr = format_peer(peer)
+        self.credentials: Credentials | None = None
+
+    @property
+    def helo(self) -> str:
+        """The name that the client gave in HELO or EHLO, '' before it."""
+        return self.host_name or ""
+
+    @property
+    def username(self) -> str:
+        """The captured user name, '' without AUTH; bytes that are not UTF-8 are kept as surrogates."""
+        return self.credentials.username.decode("utf-8", "surrogateescape") if self.credentials else ""
+
+
+def format_peer(peer: Any) -> str:
+    """Return a peer address as `ip:port`, `[ipv6]:port`, or `unix` where there is none."""
+    if not peer or isinstance(peer, (str, bytes)):
+        return "unix"
+    host, port = peer[0], peer[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True):
+    """A connection as `smtp.ListConnections` shows it; the keys are the specification's."""
+
+    uuid: str
+    remote_addr: str
+    sender: str = msgspec.field(name="from")
+    to: list[str]
+    authenticated: bool
+    username: str
+
+    @classmethod
+    def of(cls, session: Session, envelope: Envelope | None) -> ConnectionInfo:
+        """Return what there is to show of a session and of its transaction under way."""
+        return cls(
+            uuid=session.uuid,
+            remote_addr=session.remote_addr,
+            sender=_text(envelope.mail_from or "") if envelope else "",
+            to=[_text(address) for address in envelope.rcpt_tos] if envelope else [],
+            authenticated=bool(session.authenticated),
+            username=_text(session.username),
+        )
+
+
+def _text(value: str) -> str:
+    """Return `value` fit for JSON: a surrogate stands for a byte that is not UTF-8."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,7 @@
+import os
+
+from _wire import hang, shake_hands
+
+shake_hands()
+os.close(0)
+hang()

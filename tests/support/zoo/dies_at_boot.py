@@ -1,0 +1,4 @@
+import sys
+
+print("no database here", file=sys.stderr)
+sys.exit(3)

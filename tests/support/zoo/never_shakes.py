@@ -1,0 +1,3 @@
+from _wire import hang
+
+hang()

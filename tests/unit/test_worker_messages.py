@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rrpy.worker import Request, Response
+from rrpy.worker.messages import as_parts
+
+
+@pytest.mark.parametrize(
+    ("answer", "parts"),
+    [
+        (None, (b"", b"")),
+        ("CONTINUE", (b"CONTINUE", b"")),
+        (b"raw", (b"", b"raw")),
+        (Response("é", b"\x00"), ("é".encode(), b"\x00")),
+        (Response(), (b"", b"")),
+    ],
+)
+def test_an_answer_is_a_context_a_body_both_or_nothing(answer, parts):
+    assert as_parts(answer) == parts
+
+
+@pytest.mark.parametrize("answer", [5, {"a": 1}, Response(5), Response("", ["x"])])
+def test_anything_else_is_not_an_answer(answer):
+    with pytest.raises(TypeError, match="not (int|dict)|bytes or str"):
+        as_parts(answer)
+
+
+def test_a_request_reads_its_context_as_json():
+    assert Request(b'{"event":"X"}').json() == {"event": "X"}
+    with pytest.raises(ValueError, match="Expecting"):
+        Request(b"no").json()
+
+
+def test_the_sdk_imports_the_standard_library_only_and_nothing_heavy_of_it():
+    code = "import sys, rrpy.worker.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"asyncio", "inspect", "dataclasses", "json", "msgspec", "anyio", "rrpy.container"} & set(loaded)

@@ -1,0 +1,72 @@
+"""`python -m rrpy.worker [module:handler]`: run a worker; without an argument the one that ships with the package.
+
+The channel is protected before any code of the user is imported: the frames' descriptors move to private numbers that
+no child inherits, what is printed goes to stderr, which is the log, and stdin reads as empty.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+
+from ..goridge.relay import Relay
+from .loop import Handler, serve
+
+
+def main(arguments: list[str]) -> int:
+    """Run the worker and return its exit status: 1, with the reason on stderr, when it cannot even start."""
+    if len(arguments) > 1:
+        return _complain("usage: python -m rrpy.worker [module:handler]")
+    if os.environ.get("RR_RELAY", "pipes") != "pipes":
+        return _complain(f"the relay RR_RELAY={os.environ['RR_RELAY']} is not supported, only pipes")
+    if os.isatty(0):
+        return _complain("a worker speaks frames on stdin and stdout: it is run by `rrpy serve`, not by hand")
+    relay = _protect()
+    handler = _load(arguments[0] if arguments else "rrpy.worker.default:handle")
+    return 1 if handler is None else serve(handler, relay)
+
+
+def _protect() -> Relay:
+    relay = Relay(os.dup(0), os.dup(1))
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is printed is a log line, to be seen at once
+    return relay
+
+
+def _load(name: str) -> Handler | None:
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        _complain(f"{name!r} does not say module:handler")
+        return None
+    if os.getcwd() not in sys.path:  # noqa: PTH109 - pathlib would cost a worker's start a third of its time
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    try:
+        handler: object = import_module(module_name)
+        for part in attribute.split("."):
+            handler = getattr(handler, part)
+    except Exception as error:
+        if not (isinstance(error, ModuleNotFoundError) and error.name == module_name):
+            from traceback import print_exc
+
+            print_exc()
+        _complain(f"cannot load {name}: {type(error).__name__}: {error}")
+        return None
+    if not callable(handler):
+        _complain(f"{name} is not callable")
+        return None
+    return handler
+
+
+def _complain(text: str) -> int:
+    sys.stderr.write(f"rrpy.worker: {text}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""What RPC and the command line show of a worker (WIRE.md, 'Methods every host serves')."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+from .protocols import WorkerInfo
+from .worker import Worker
+
+
+def describe(worker: Worker, command: str) -> WorkerInfo:
+    """Return the worker's row; a process that is gone has zeros for memory and CPU."""
+    memory, cpu = _usage(worker.pid)
+    return WorkerInfo(
+        pid=worker.pid,
+        status=int(worker.state),
+        num_execs=worker.served,
+        created=worker.created,
+        memory_usage=memory,
+        cpu_percent=cpu,
+        command=command,
+        status_str=worker.state.text,
+    )
+
+
+def _usage(pid: int) -> tuple[int, float]:
+    """Return bytes of RSS, and the percentage of one CPU since the process began."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            lived = max(time.time() - process.create_time(), 0.001)
+            return process.memory_info().rss, round(100 * (times.user + times.system) / lived, 2)
+    except psutil.Error:
+        return 0, 0.0

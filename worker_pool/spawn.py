@@ -1,0 +1,108 @@
+"""How a worker process is started, and how it is made sure that it never outlives the host.
+
+We want: no worker left behind, also when the host is killed with SIGKILL and nobody can clean up.
+
+- A worker sees the end of its stdin when the host is gone, and ends. That is enough for one that reads, and does nothing
+  for one that hangs in its handler, or whose stdin some other process inherited.
+- So on Linux the kernel is told, between fork and exec, to SIGKILL the worker when its parent dies (PR_SET_PDEATHSIG).
+  It is set after the change of user, which would clear it. Elsewhere the end of stdin has to do.
+- A worker leads its own session and process group: Ctrl+C reaches the host alone, and signals go to the whole group.
+
+What can still fail: a process that the worker itself started gets no signal from the kernel when the host is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from ..container.errors import ConfigError
+from .config import DEFAULT_COMMAND
+from .errors import WorkerBootError
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The system user that workers run as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What is run as a worker: the command's words, the whole environment, and the user (None: the host's own)."""
+
+    command: list[str]
+    env: dict[str, str]
+    account: Account | None = None
+
+    async def start(self, protocol: asyncio.SubprocessProtocol) -> None:
+        """Start the process with `protocol`. Raises WorkerBootError when the command cannot be run."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.subprocess_exec(
+                lambda: protocol,
+                *own_interpreter(self.command),
+                env=self.env,
+                start_new_session=True,
+                preexec_fn=_before_exec(self.account),
+            )
+        except FileNotFoundError:
+            fault = f"cannot be run: there is no program {self.command[0]!r}"
+            raise WorkerBootError(self.command, fault + ("" if "/" in self.command[0] else " in PATH")) from None
+        except OSError as error:
+            raise WorkerBootError(self.command, f"cannot be run: {error.strerror or error}") from error
+        except ValueError as error:
+            raise WorkerBootError(self.command, f"cannot be run: {error}") from error
+
+
+def own_interpreter(command: list[str]) -> list[str]:
+    """Return the command, where `python -m rrpy.worker` means the interpreter that has rrpy: the host's own.
+
+    A host is often run from a virtual environment that is not activated, and then `python` in PATH is another one, or
+    missing. Every other first word is looked up in the worker's PATH.
+    """
+    own = DEFAULT_COMMAND.split()
+    return [sys.executable, *command[1:]] if command[: len(own)] == own else command
+
+
+def find_account(user: str) -> Account | None:
+    """Return the account of `server.user`, None for the host's own. Raises ConfigError when it cannot be used."""
+    if not user:
+        return None
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        raise ConfigError(f"server.user: there is no system user {user!r}") from None
+    if found.pw_uid == os.geteuid():
+        return None
+    if os.geteuid() != 0:
+        raise ConfigError(f"server.user: only a host that runs as root can run workers as {user!r}")
+    return Account(found.pw_name, found.pw_uid, found.pw_gid)
+
+
+def _before_exec(account: Account | None) -> Callable[[], None]:
+    """Return what the child does between fork and exec. It runs in a copy of the host: it must not allocate much."""
+    host = os.getpid()
+    prctl = ctypes.PyDLL(None).prctl if sys.platform == "linux" else None
+
+    def prepare() -> None:
+        if account is not None:
+            os.initgroups(account.name, account.gid)
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            if os.getppid() != host:  # the host died before the line above
+                os._exit(1)
+
+    return prepare
