@@ -9,24 +9,84 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .cli import default_plugins
+    from .container.config import Config
+    from .container.container import Container
+    from .container.errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
+    from .container.fields import Duration, Secret
+    from .container.loader import load_plugins
+    from .container.protocols import Collect, Collector, Configurer, Logger, Plugin
+    from .rpc.errors import RPCError
+    from .worker_pool.config import PoolConfig
+    from .worker_pool.errors import PoolError, SoftError
+    from .worker_pool.protocols import Payload, Pool, PoolFactory
     from .container.version import VERSION as __version__
 
-_HOMES: dict[str, tuple[str, str]] = {
-    "__version__": (".container.version", "VERSION"),
+_HOMES: dict[str, str] = {
+    "Collect": ".container.protocols",
+    "Collector": ".container.protocols",
+    "Config": ".container.config",
+    "ConfigError": ".container.errors",
+    "Configurer": ".container.protocols",
+    "Container": ".container.container",
+    "DependencyError": ".container.errors",
+    "Duration": ".container.fields",
+    "HostError": ".container.errors",
+    "Logger": ".container.protocols",
+    "Payload": ".worker_pool.protocols",
+    "Plugin": ".container.protocols",
+    "PluginDisabled": ".container.errors",
+    "PluginFailed": ".container.errors",
+    "Pool": ".worker_pool.protocols",
+    "PoolConfig": ".worker_pool.config",
+    "PoolError": ".worker_pool.errors",
+    "PoolFactory": ".worker_pool.protocols",
+    "RPCError": ".rpc.errors",
+    "Secret": ".container.fields",
+    "SoftError": ".worker_pool.errors",
+    "default_plugins": ".cli",
+    "load_plugins": ".container.loader",
 }
 
-__all__ = ["__version__"]
+__all__ = [
+    "Collect",
+    "Collector",
+    "Config",
+    "ConfigError",
+    "Configurer",
+    "Container",
+    "DependencyError",
+    "Duration",
+    "HostError",
+    "Logger",
+    "Payload",
+    "Plugin",
+    "PluginDisabled",
+    "PluginFailed",
+    "Pool",
+    "PoolConfig",
+    "PoolError",
+    "PoolFactory",
+    "RPCError",
+    "Secret",
+    "SoftError",
+    "default_plugins",
+    "load_plugins",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    if name == "__version__":
+        from .container.version import VERSION
+
+        return VERSION
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = home
-    value: object = getattr(import_module(module, __name__), attribute)
+    value: object = getattr(import_module(_HOMES[name], __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

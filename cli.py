@@ -19,7 +19,7 @@ from .container.errors import HostError
 from .container.version import VERSION
 
 if TYPE_CHECKING:
-    from .container import Plugin
+    from .container.protocols import Plugin
     from .rpc.client import Client
 
 P = ParamSpec("P")
@@ -31,9 +31,10 @@ PID_FILE = ".pid"
 
 def default_plugins() -> list[Plugin]:
     """Return new instances of the host's own plugins, in the order in which they start when nothing else decides."""
-    from .rpc import RPCPlugin
-    from .smtp_plugin import SMTPPlugin
-    from .worker_pool import InformerPlugin, ServerPlugin
+    from .rpc.plugin import RPCPlugin
+    from .smtp_plugin.plugin import SMTPPlugin
+    from .worker_pool.informer import InformerPlugin
+    from .worker_pool.plugin import ServerPlugin
 
     return [RPCPlugin(), ServerPlugin(), InformerPlugin(), SMTPPlugin()]
 
@@ -120,7 +121,9 @@ def serve(
     _work_in(workdir)
     from contextlib import nullcontext
 
-    from .container import Config, Container, load_plugins
+    from .container.config import Config
+    from .container.container import Container
+    from .container.loader import load_plugins
     from .container.pidfile import PidFile
 
     configuration = Config.load(config, overrides=overrides, dotenv=dotenv)
@@ -164,7 +167,7 @@ def rpc(
         except ValueError:
             value = argument
     with _client(config, overrides, dotenv, address, timeout) as client:
-        result = _call(client, method, value)
+        result = client.call(method, value)
     click.echo(json.dumps(result, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
 
 
@@ -189,11 +192,11 @@ def workers(
     """Show the workers of a running host, of every plugin or of those named."""
     _work_in(workdir)
     with _client(config, overrides, dotenv, address, 10.0) as client:
-        known = _call(client, "informer.List", True)
+        known = client.call("informer.List", True)
         for name in plugins:
             if name not in known:
                 fail(f"no plugin {name} owns workers; those that do: {', '.join(known) or 'none'}", 1)
-        table = {name: _call(client, "informer.Workers", name)["workers"] or [] for name in plugins or known}
+        table = {name: client.call("informer.Workers", name)["workers"] or [] for name in plugins or known}
     if as_json:
         click.echo(json.dumps(table, indent=2 if sys.stdout.isatty() else None))
         return
@@ -225,7 +228,7 @@ def _work_in(folder: str | None) -> None:
 
 def _client(config: str, overrides: Sequence[str], dotenv: str | None, address: str | None, timeout: float) -> Client:
     """Return a client that is connected to the host."""
-    from .rpc.client import Client, NotListening
+    from .rpc.client import Client
 
     if address is None:
         from .container.config import Config
@@ -238,18 +241,7 @@ def _client(config: str, overrides: Sequence[str], dotenv: str | None, address: 
         address = found.section("rpc", RPCConfig).listen
     try:
         return Client(address, timeout=timeout)
-    except NotListening as error:
-        fail(f"{error}; is the host running?", 2)
     except ValueError as error:
         fail(str(error), 2)
 
 
-def _call(client: Client, method: str, argument: Any) -> Any:
-    from .rpc.client import RPCError
-
-    try:
-        return client.call(method, argument)
-    except RPCError as error:
-        fail(str(error), 1)
-    except (OSError, EOFError) as error:
-        fail(f"the host did not answer {method}: {error or 'it closed the connection'}", 2)

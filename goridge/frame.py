@@ -147,12 +147,12 @@ class Decoder:
     Feed it what arrives, take the frames it returns, and tell it when the stream ends.
     """
 
-    __slots__ = ("_chunks", "_error", "_have", "_limit", "_need")
+    __slots__ = ("_error", "_limit", "_need", "_rest")
 
     def __init__(self, limit: int = MAX_PAYLOAD) -> None:
         self._limit = limit
-        self._chunks: list[bytes] = []  # what has arrived and is not yet a whole frame
-        self._have = 0
+        # What has arrived and is not yet a whole frame; one buffer, so that a peer that dribbles costs no more memory.
+        self._rest = bytearray()
         self._need = HEADER_SIZE  # no use in looking again before this many bytes are there
         self._error: FrameError | None = None
 
@@ -164,13 +164,12 @@ class Decoder:
         """
         if self._error is not None:
             raise self._error
-        if self._chunks:
-            self._chunks.append(data)
-            self._have += len(data)
-            if self._have < self._need:
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._need:
                 return []
-            data = b"".join(self._chunks)
-            self._chunks = []
+            data = bytes(self._rest)
+            self._rest = bytearray()
         frames: list[Frame] = []
         start = 0
         size = len(data)
@@ -178,17 +177,14 @@ class Decoder:
             while size - start >= HEADER_SIZE:
                 need = self._frame_size(data, start)
                 if size - start < need:
-                    self._keep(data[start:] if start else data, need)
+                    self._keep(data[start:], need)
                     return frames
                 frames.append(_frame(data, start, start + need))
                 start += need
             if start < size:
                 # A wrong first byte is told at once: there may never be twelve.
                 _check_first_byte(data, start)
-                self._keep(data[start:] if start else data, HEADER_SIZE)
-            else:
-                self._have = 0
-                self._need = HEADER_SIZE
+                self._keep(data[start:], HEADER_SIZE)
         except FrameError as error:
             self._error = error
             raise
@@ -198,13 +194,12 @@ class Decoder:
         """Say that the stream has ended. Raises TruncatedFrame when that was inside a frame."""
         if self._error is not None:
             raise self._error
-        if self._chunks:
-            self._error = TruncatedFrame(b"".join(self._chunks)[:SHOWN_BYTES], self._have, self._need)
+        if self._rest:
+            self._error = TruncatedFrame(bytes(self._rest[:SHOWN_BYTES]), len(self._rest), self._need)
             raise self._error
 
     def _keep(self, rest: bytes, need: int) -> None:
-        self._chunks = [bytes(rest)]
-        self._have = len(rest)
+        self._rest = bytearray(rest)
         self._need = need
 
     def _frame_size(self, data: bytes, start: int) -> int:

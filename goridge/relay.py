@@ -18,15 +18,17 @@ class Relay:
     `limit`: the largest payload accepted, in bytes. Not for several threads at once.
     """
 
-    __slots__ = ("_decoder", "_frames", "_poll", "_read", "_write")
+    __slots__ = ("_decoder", "_frames", "_look", "_poll", "_read", "_write")
 
     def __init__(self, read: int, write: int, limit: int = MAX_PAYLOAD) -> None:
         self._read = read
         self._write = write
         self._decoder = Decoder(limit)
         self._frames: deque[Frame] = deque()
-        self._poll = select.poll()
+        # Two, because `ready` may be called by a signal handler that interrupts `wait`, and a poll is not reentrant.
+        self._poll, self._look = select.poll(), select.poll()
         self._poll.register(read, select.POLLIN)
+        self._look.register(read, select.POLLIN)
 
     def wait(self) -> None:
         """Wait until there is something to receive. Consumes nothing: what interrupts it loses nothing."""
@@ -35,7 +37,7 @@ class Relay:
 
     def ready(self) -> bool:
         """Say whether something has come, at least the beginning of a frame, or the end of the stream."""
-        return bool(self._frames) or bool(self._poll.poll(0))
+        return bool(self._frames) or bool(self._look.poll(0))
 
     def receive(self) -> Frame | None:
         """Return the next frame, None at a clean end of the stream.

@@ -42,7 +42,7 @@ class Client:
         except OSError as error:
             raise NotListening(address, error) from error
 
-    def call(self, method: str, argument: Any = True) -> Any:
+    def call(self, method: str, argument: object = True) -> Any:  # noqa: ANN401 - whatever JSON can say
         """Call `plugin.Method` and return its result. Methods that need no argument ignore it.
 
         Raises RPCError (the text of the error response; the client can go on), ConnectionLost (it cannot),
@@ -80,8 +80,7 @@ class Client:
         response = read_message(self._receive(deadline))
         if (response.sequence, response.method) != (request.sequence, request.method):
             raise BadRequest(
-                f"asked for {request.name} ({request.sequence}), "
-                f"the answer is to {response.name} ({response.sequence})"
+                f"asked for {request.name} ({request.sequence}), the answer is to {response.name} ({response.sequence})"
             )
         return response
 

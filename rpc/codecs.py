@@ -6,14 +6,15 @@ Struct and dataclass fields have the same names in JSON and MSGPACK. Bytes are b
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import msgpack
 import msgspec
 
 from ..goridge import frame
 from .errors import RPCError
+
+T = TypeVar("T")
 
 PRIORITY: Final = {
     frame.PROTO: "PROTO",
@@ -47,36 +48,36 @@ def codec_of(flags: int) -> Codec:
     """Return the codec of a frame. Raises RPCError when it is not served."""
     flag = codec_flag(flags)
     if flag not in CODECS:
-        served = ", ".join(codec.name for codec in CODECS.values())
-        raise RPCError(f"rpc: the codec {PRIORITY.get(flag, 'of a frame without a codec flag')} is not served: {served}")
+        asked = f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag"
+        raise RPCError(f"rpc: {asked} is not served, use {', '.join(codec.name for codec in CODECS.values())}")
     return CODECS[flag]
 
 
-def _decode_json(data: bytes, kind: Any) -> Any:
+def _decode_json(data: bytes, kind: type[T]) -> T:
     return msgspec.json.decode(data, type=kind)
 
 
-def _decode_msgpack(data: bytes, kind: Any) -> Any:
+def _decode_msgpack(data: bytes, kind: type[T]) -> T:
     # Without a limit of its own, unpackb bounds every length by the bytes that are there.
     value = msgpack.unpackb(data, timestamp=3, strict_map_key=True, ext_hook=_refuse_extension)
-    return msgspec.convert(value, kind, builtin_types=(bytes, datetime), str_keys=True)
+    return msgspec.convert(value, kind, builtin_types=(bytes,), str_keys=True)
 
 
-def _refuse_extension(code: int, data: bytes) -> Any:
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code} ({len(data)} bytes) is not understood")
 
 
-def _encode_msgpack(result: Any) -> bytes:
+def _encode_msgpack(result: object) -> bytes:
     return msgpack.packb(msgspec.to_builtins(result, builtin_types=(bytes, bytearray, memoryview)))
 
 
-def _decode_raw(data: bytes, kind: Any) -> bytes:
+def _decode_raw(data: bytes, kind: object) -> bytes:
     if kind is not bytes:
         raise RPCError("unknown Raw payload type")
     return data
 
 
-def _encode_raw(result: Any) -> bytes:
+def _encode_raw(result: object) -> bytes:
     if isinstance(result, str):
         return result.encode()
     if not isinstance(result, (bytes, bytearray, memoryview)):

@@ -3,9 +3,11 @@
 What we want: requests run concurrently; a client that does not read its replies holds up nobody else and no more than
 `MAX_IN_FLIGHT` replies; a client that has shut down its sending side still gets its replies; a method that waits for
 ever does not hold up the host's end.
-What we do: a request takes a slot until its reply is out of our hands; without a free one, nothing more is read. A frame
-is written in one piece, so that frames never interleave. Every call runs in a cancel scope; the end is nothing but
-deadlines on these scopes.
+What we do: a request takes a slot until its reply is out of our hands; without a free one, nothing more is read. A
+frame is written in one piece, so that frames never interleave. Every call runs in a cancel scope; the end is nothing
+but deadlines on these scopes.
+What can still fail: a client that goes away in silence looks like one that has shut down its sending side, so the calls
+that it had made run to their end.
 """
 
 from __future__ import annotations
@@ -101,7 +103,6 @@ class Connection:
             # Nobody is there to hear it once the transport closes.
             if not self._writer.transport.is_closing():
                 self._writer.write(reply)
-                del reply
                 await self._writer.drain()
         except OSError:
             pass  # The client is gone; the reader sees it too, unless it had said goodbye before.
@@ -136,7 +137,8 @@ class Connection:
     async def _close(self) -> None:
         self._writer.close()
         with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+            # Shielded: who is cancelled here would cancel the future that the next one waits for.
+            await asyncio.shield(self._writer.wait_closed())
 
 
 def remote_of(writer: asyncio.StreamWriter) -> str:

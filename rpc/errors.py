@@ -1,4 +1,4 @@
-"""What can go wrong on the RPC bus.
+"""What can go wrong on the RPC bus; all but the last are one sentence for a person.
 
     HostError
      +-- RPCError          an error response: what a method raises to give one, what a client raises when it gets one
@@ -6,6 +6,8 @@
      +-- NotListening      nobody answers at the client's address; `exit_code` 2
      +-- ConnectionLost    the other side went away, or what it sent is not an answer
     BadRequest             a frame that is no request: the connection is dropped
+
+The texts of error responses that clients match on are those of WIRE.md, 'RPC over tcp:// or unix://'.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class ListenError(HostError):
         super().__init__(f"rpc cannot listen on {address}: {reason_of(reason)}")
 
 
-class NotListening(HostError):
+class NotListening(HostError):  # noqa: N818 - named for what happened
     """Nobody answers at the address."""
 
     exit_code: ClassVar[int] = 2
@@ -35,7 +37,7 @@ class NotListening(HostError):
         super().__init__(f"no rrpy host answers on {address}: {reason_of(reason)}; is it running, with an rpc section?")
 
 
-class ConnectionLost(HostError):
+class ConnectionLost(HostError):  # noqa: N818 - named for what happened
     """The host went away before it answered, or sent something that is not the answer. The client is closed."""
 
     def __init__(self, address: str, reason: OSError | str) -> None:
@@ -43,7 +45,7 @@ class ConnectionLost(HostError):
 
 
 class BadRequest(Exception):  # noqa: N818 - named for what was sent
-    """A frame that cannot be a request, so that nobody knows whom to answer (WIRE.md, 'RPC ...')."""
+    """A frame that cannot be a request, so that nobody knows whom to answer (WIRE.md, 'RPC over tcp:// or unix://')."""
 
 
 def reason_of(reason: BaseException | str) -> str:

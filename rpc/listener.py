@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .address import Address, TCPAddress, UnixAddress
-from .errors import ListenError
+from .errors import ListenError, reason_of
 
 OnConnect = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
@@ -27,25 +27,29 @@ _PRIVATE = 0o177
 _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
 
 
-def is_loopback(address: Address) -> bool:
-    """Say whether only this machine can reach the address: every number that a host name stands for is loopback.
+def resolve(address: Address) -> Address:
+    """Return the address with its host name replaced by a number, so that what is checked is what is bound.
 
-    Asks the resolver when the host is a name. Raises ValueError, in one sentence, when it knows no such name.
-    """
-    if isinstance(address, UnixAddress):
-        return True
-    return all(_is_loopback(host) for host in _resolve(address))
-
-
-def pinned(address: Address) -> Address:
-    """Return the address with its host name replaced by a number, so that what was checked is what is bound.
-
-    A name with several numbers gives the first IPv4 one, as Go's listener does. Raises ValueError as `is_loopback`.
+    A name with several numbers gives the first IPv4 one, as Go's listener does. Asks the system's resolver.
+    Raises ValueError, in one sentence, when that knows no such name.
     """
     if isinstance(address, UnixAddress):
         return address
-    hosts = _resolve(address)
-    return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"the host name {address.host!r} cannot be resolved: {reason_of(error)}") from error
+    numbers = [str(sockaddr[0]) for *_, sockaddr in found]
+    return address._replace(host=next((number for number in numbers if ":" not in number), numbers[0]))
+
+
+def is_loopback(address: Address) -> bool:
+    """Say whether only this machine can reach a resolved address."""
+    if isinstance(address, UnixAddress):
+        return True
+    number = ipaddress.ip_address(address.host)
+    mapped = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
+    return (mapped or number).is_loopback
 
 
 class Listener:
@@ -82,20 +86,6 @@ class Listener:
         if self._server is not None:
             self._server.close()
         self._socket.close()
-
-
-def _resolve(address: TCPAddress) -> list[str]:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"the host name {address.host!r} cannot be resolved: {error}") from error
-    return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-def _is_loopback(host: str) -> bool:
-    number = ipaddress.ip_address(host)
-    mapped = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
-    return (mapped or number).is_loopback
 
 
 def _bind_tcp(address: TCPAddress) -> socket.socket:

@@ -3,6 +3,8 @@
     request    codec          [sequence, len(method)]   method + encoded argument
     response   codec          the same                  method + encoded result
     error      codec | ERROR  the same                  method + text, plain UTF-8
+
+The sequence is the client's: replies may come back in another order.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ..container.protocols import Collect, Configurer, Logger
 from ..container.version import VERSION
 from .address import Address, parse_address
 from .config import RPCConfig
-from .listener import is_loopback, pinned
+from .listener import is_loopback, resolve
 from .protocols import RPCProvider
 from .registry import Registry
 from .server import Server
@@ -86,12 +86,12 @@ class HostMethods:
 
 def _allowed_address(section: RPCConfig, source: str) -> Address:
     try:
-        address = parse_address(section.listen)
-        if section.allow_remote or is_loopback(address):
-            return pinned(address)
+        address = resolve(parse_address(section.listen))
     except ValueError as error:
         raise ConfigError(f"{source}: rpc.listen: {error}") from error
+    if section.allow_remote or is_loopback(address):
+        return address
     raise ConfigError(
-        f"{source}: rpc.listen: {section.listen} is not a loopback address, and whoever reaches it may call every method "
-        "without a password; set rpc.allow_remote: true if only people you trust can reach it"
+        f"{source}: rpc.listen: {section.listen} is not a loopback address, and whoever reaches it may call every "
+        "method without a password; set rpc.allow_remote: true if only people you trust can reach it"
     )

@@ -142,7 +142,7 @@ def _method(name: str, call: Callable[..., Any]) -> Method:
     return Method(name, call, doc, takes, zero, optional=usable[0].default is not Parameter.empty)
 
 
-def _takes(kind: Any, value: Any) -> bool:
+def _takes(kind: type, value: object) -> bool:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError:

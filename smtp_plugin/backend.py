@@ -6,7 +6,7 @@ is logged and answered; nothing waits.
 
 from __future__ import annotations
 
-from ..container import Logger
+from ..container.protocols import Logger
 from . import replies
 from .replies import Reply
 from .server import SMTP

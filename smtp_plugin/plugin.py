@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container import ConfigError, Configurer, Logger
-from ..container.sockets import Address, BoundSocket, parse_address
+from ..container.errors import ConfigError
+from ..container.protocols import Configurer, Logger
+from ..container.address import Address, parse_address
+from ..container.sockets import BoundSocket, pinned
 from ..worker_pool import PoolFactory, WorkerInfo
 from .backend import Backend
 from .body import Budget
@@ -108,11 +110,15 @@ class SMTPPlugin:
 
 def _address(addr: str, source: str) -> Address:
     try:
-        return parse_address(addr if "://" in addr else f"tcp://{addr}")
+        address = parse_address(addr if addr.startswith("unix://") else f"tcp://{addr}")
     except ValueError:
         raise ConfigError(
             f"smtp.addr is {addr!r} in {source}; it is written host:port, [ipv6]:port or unix:///path"
         ) from None
+    try:
+        return pinned(address)
+    except ValueError as error:
+        raise ConfigError(f"smtp.addr in {source}: {error}") from None
 
 
 def _tls_context(tls: TLSConfig, source: str) -> ssl.SSLContext:

@@ -16,12 +16,13 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Awaitable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import aiosmtpd.smtp
 
-from ..container import Logger
-from ..container.sockets import BoundSocket, UnixAddress
+from ..container.protocols import Logger
+from ..container.address import UnixAddress
+from ..container.sockets import BoundSocket
 from . import replies
 from .dialog import Dialog, Event, Trace
 from .replies import Reply
@@ -93,7 +94,7 @@ class SMTP(aiosmtpd.smtp.SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away where there are too many."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of asyncio's
         self.transport = transport
         listener = self.listener
         session = Session(self.loop, transport.get_extra_info("peername"))

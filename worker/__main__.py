@@ -48,8 +48,6 @@ def _load(name: str) -> Handler | None:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         handler: object = import_module(module_name)
-        for part in attribute.split("."):
-            handler = getattr(handler, part)
     except Exception as error:
         if not (isinstance(error, ModuleNotFoundError) and error.name == module_name):
             from traceback import print_exc
@@ -57,8 +55,10 @@ def _load(name: str) -> Handler | None:
             print_exc()
         _complain(f"cannot load {name}: {type(error).__name__}: {error}")
         return None
+    for part in attribute.split("."):
+        handler = getattr(handler, part, None)
     if not callable(handler):
-        _complain(f"{name} is not callable")
+        _complain(f"{name} is not there, or not callable")
         return None
     return handler
 

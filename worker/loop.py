@@ -19,7 +19,7 @@ Handler = Callable[[Request], object]
 
 
 def serve(handler: Handler, relay: Relay) -> int:
-    """Serve until told to stop and return the exit status. What the handler raises to end the process passes through."""
+    """Serve until told to stop; return the exit status. The handler's SystemExit and KeyboardInterrupt pass through."""
     idle = False
     leaving = False
 

@@ -55,7 +55,7 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How workers are run.
 
     `command`: a string is split as a shell would, without being run by one. `relay`: `pipes`. `env`: added to the
-    workers' environment. `user`: the system user that they run as, for a host that runs as root; empty is the host's own.
+    workers' environment. `user`: the system user that they run as, for a host that runs as root; empty is the host's.
     """
 
     command: str | list[str] = DEFAULT_COMMAND
@@ -91,6 +91,5 @@ def refuse_unsupported(config: PoolConfig, section: str) -> None:
     for key, value in asked.items():
         if value:
             raise ConfigError(f"{section}.{key} is not supported yet; leave the key out")
-    for key in ("allocate_timeout", "destroy_timeout", "reset_timeout"):
-        if getattr(config, key) < 0:
-            raise ConfigError(f"{section}.{key} is negative")
+    if not config.allocate_timeout:
+        raise ConfigError(f"{section}.allocate_timeout is 0: no worker can come up in no time")

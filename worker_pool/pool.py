@@ -6,8 +6,9 @@ reached a limit, it is to be replaced), sends it off and boots the next one. Dea
 A request takes a free worker from a stack, or waits in a queue; the worker that becomes free takes the next request
 from the queue itself. One timer watches the head of the queue: the wait is the same for all, so the head is the first.
 
-Crash loops: a worker that boots and dies without having served anybody is replaced at once the first time, then after a
-pause that doubles up to MAX_PAUSE. A place that pauses has no hope; when no place has any, callers get an error at once.
+Crash loops: a worker that boots and dies without having served anybody is replaced at once the first time, then after
+a pause that doubles up to MAX_PAUSE. A place that pauses has no hope; when no place has any, callers get an error at
+once.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..container.protocols import Logger
+from .call import Call
 from .config import PoolConfig
 from .errors import NoFreeWorker, PoolClosed, PoolError, QueueFull, WorkerBootError
 from .info import describe
+from .life import boot, dismiss
 from .protocols import Payload, WorkerInfo
 from .spawn import Launch
 from .states import State
-from .worker import Call, Worker
+from .worker import Worker
 
 FIRST_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 30.0
@@ -135,11 +138,11 @@ class WorkerPool:
         """
         async with self._resetting:
             for old in list(self._workers):
-                if self._closed or old.unfit.is_set():
+                if not self._stays(old):
                     continue
                 fresh = await self._boot()
-                if self._closed or old.unfit.is_set():  # its place has found another one meanwhile
-                    await fresh.dismiss(self._config.reset_timeout)
+                if not self._stays(old):  # its place has found another one meanwhile
+                    await dismiss(fresh, self._config.reset_timeout)
                     continue
                 self._heirs[old] = fresh
                 old.retire()
@@ -179,18 +182,13 @@ class WorkerPool:
         self._timer = None
         now = self._loop.time()
         while self._queue and self._queue[0].deadline <= now:
-            self._fail(self._queue.popleft(), NoFreeWorker(self._config.allocate_timeout))
+            self._queue.popleft().fail(NoFreeWorker(self._config.allocate_timeout))
         if self._queue:
             self._timer = self._loop.call_at(self._queue[0].deadline, self._expire)
 
     def _fail_queued(self, error: Callable[[], PoolError]) -> None:
         while self._queue:
-            self._fail(self._queue.popleft(), error())
-
-    @staticmethod
-    def _fail(call: Call, error: PoolError) -> None:
-        if not call.answer.done():
-            call.answer.set_exception(error)
+            self._queue.popleft().fail(error())
 
     # The places.
 
@@ -198,7 +196,7 @@ class WorkerPool:
         jobs = self._config.max_jobs
         if jobs:
             jobs += secrets.randbelow(int(jobs * JITTER) + 1)
-        worker = await Worker.boot(self, self._launch, self._log, self._config.allocate_timeout, jobs)
+        worker = await boot(self, self._launch, self._log, self._config.allocate_timeout, jobs)
         self._workers.append(worker)
         self._log.debug("worker is up", pid=worker.pid)
         return worker
@@ -234,6 +232,9 @@ class WorkerPool:
                 heir, failures = await self._refill(failures + 1 if worker.died_young else 0)
             worker = heir
 
+    def _stays(self, worker: Worker) -> bool:
+        return not self._closed and not worker.unfit.is_set()
+
     async def _refill(self, failures: int) -> tuple[Worker, int]:
         """Boot a worker, again and again with growing pauses; `failures` in a row so far, counted on."""
         hopeless = False
@@ -263,7 +264,7 @@ class WorkerPool:
     async def _see_off(self, worker: Worker, patience: float) -> None:
         """Make a worker leave and log it when that was not its time."""
         try:
-            await worker.dismiss(patience)
+            await dismiss(worker, patience)
         finally:
             if worker.state is not State.STOPPED:
                 remains = worker.remains

@@ -2,8 +2,8 @@
 
 We want: no worker left behind, also when the host is killed with SIGKILL and nobody can clean up.
 
-- A worker sees the end of its stdin when the host is gone, and ends. That is enough for one that reads, and does nothing
-  for one that hangs in its handler, or whose stdin some other process inherited.
+- A worker sees the end of its stdin when the host is gone, and ends. That is enough for one that reads, and does
+  nothing for one that hangs in its handler, or whose stdin some other process inherited.
 - So on Linux the kernel is told, between fork and exec, to SIGKILL the worker when its parent dies (PR_SET_PDEATHSIG).
   It is set after the change of user, which would clear it. Elsewhere the end of stdin has to do.
 - A worker leads its own session and process group: Ctrl+C reaches the host alone, and signals go to the whole group.
@@ -20,6 +20,8 @@ import pwd
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from subprocess import SubprocessError
 
 import msgspec
 
@@ -61,6 +63,9 @@ class Launch(msgspec.Struct, frozen=True):
             raise WorkerBootError(self.command, fault + ("" if "/" in self.command[0] else " in PATH")) from None
         except OSError as error:
             raise WorkerBootError(self.command, f"cannot be run: {error.strerror or error}") from error
+        except SubprocessError as error:
+            user = f" as the user {self.account.name!r}" if self.account else ""
+            raise WorkerBootError(self.command, f"cannot be run{user}: the process could not be prepared") from error
         except ValueError as error:
             raise WorkerBootError(self.command, f"cannot be run: {error}") from error
 
@@ -95,7 +100,8 @@ def _before_exec(account: Account | None) -> Callable[[], None]:
     host = os.getpid()
     prctl = ctypes.PyDLL(None).prctl if sys.platform == "linux" else None
 
-    def prepare() -> None:
+    def prepare() -> None:  # pragma: no cover - no tracer lives between fork and exec
+        _inherit_standard_channels_only()
         if account is not None:
             os.initgroups(account.name, account.gid)
             os.setgid(account.gid)
@@ -106,3 +112,19 @@ def _before_exec(account: Account | None) -> Callable[[], None]:
                 os._exit(1)
 
     return prepare
+
+
+def _inherit_standard_channels_only() -> None:  # pragma: no cover - as above
+    """Make every descriptor but 0, 1 and 2 close at exec.
+
+    uvloop leaves the originals of the three open in the child: with them a worker that closes its stdout would not seem
+    to have done so, and every process that it starts would hold the channel open.
+    """
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - little may be allocated here
+    except OSError:
+        numbers = list(range(3, 256))
+    for number in numbers:
+        if number > 2:
+            with suppress(OSError):  # the listing's own is closed by now
+                os.set_inheritable(number, False)

@@ -1,10 +1,10 @@
 """The states of a worker as seen by the host, and the steps between them. Pure data (WIRE.md, 'Pool').
 
-INACTIVE -> READY <-> WORKING      it boots, waits for a request, works on one
-a limit (..._REACHED)              a soft limit: it finishes its request and then leaves
-INVALID, EXEC_TTL_REACHED          it broke the protocol or the hard limit: it is killed
-STOPPING                           it was told to leave
-STOPPED, DESTROYED, ERRORED        the ends: left when told, was killed, died by itself
+INACTIVE -> READY <-> WORKING: it boots, waits for a request, works on one.
+MAX_JOBS, IDLE_TTL, TTL, MAX_MEMORY ..._REACHED: a soft limit, it finishes its request and then leaves.
+INVALID, EXEC_TTL_REACHED: it broke the protocol or the hard limit, and is killed.
+STOPPING: it was told to leave.
+STOPPED, DESTROYED, ERRORED: the ends. It left when told, was killed, died by itself.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     _S.MAX_MEMORY_REACHED: _LEAVING,
     _S.EXEC_TTL_REACHED: _ENDS,
     _S.INVALID: _ENDS,
-    _S.STOPPING: _ENDS | {_S.STOPPED, _S.INVALID},
+    _S.STOPPING: _ENDS | {_S.STOPPED},
     _S.STOPPED: frozenset(),
     _S.DESTROYED: frozenset(),
     _S.ERRORED: frozenset(),

@@ -13,28 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Callable
+from signal import SIGKILL, Signals
 from typing import Final, Protocol, cast
 
-import anyio
 import msgspec
 
 from ..container.protocols import Logger
-from ..goridge.frame import CONTROL, ERROR, JSON, Decoder, Frame, FrameError, FrameTooLarge, encode, header
-from .errors import Remains, SoftError, WorkerBootError, WorkerBroken
+from ..goridge.frame import CONTROL, ERROR, JSON, Decoder, Frame, FrameError, FrameTooLarge, encode
+from .call import LEAVING, Call, fault_of
+from .errors import Remains, SoftError, WorkerBroken
 from .protocols import Payload
-from .spawn import Launch
 from .states import State, step
 from .stderr import Lines
 
 MAX_ANSWER: Final = 256 * 1024 * 1024
 """The largest answer taken from a worker, in bytes."""
-
-STOP_GRACE: Final = 10.0
-TERM_GRACE: Final = 5.0
-"""Seconds that a worker has to leave after the stop frame, and then after SIGTERM, before it is killed."""
 
 EXIT_GRACE: Final = 1.0
 """Seconds that a process has to exit after it closed its pipes, and its pipes to end after it exited."""
@@ -43,22 +38,7 @@ YOUNG: Final = 5.0
 """Seconds: a worker that dies sooner, and without an answer, counts for the crash-loop guard."""
 
 _STOP: Final = encode(Frame(CONTROL | JSON, b'{"stop":true}'))
-_LEAVING: Final = b'{"stop":true}'
 _SHOWN: Final = 256
-
-
-class Call:
-    """A request on its way. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time."""
-
-    __slots__ = ("answer", "body", "context", "deadline", "head")
-
-    def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
-        self.context = payload.context
-        self.body = payload.body
-        split = len(payload.context)
-        self.head = header(0, split + len(payload.body), (split,))
-        self.answer = answer
-        self.deadline = 0.0
 
 
 class Owner(Protocol):
@@ -82,7 +62,11 @@ class _Hello(msgspec.Struct):
 
 
 class Worker(asyncio.SubprocessProtocol):
-    """A worker process. Made by `boot`; `dismiss` ends it. `max_jobs`: answers before it retires, 0 is no limit."""
+    """A worker process, from `boot` to `dismiss` (life.py). `max_jobs`: answers before it retires, 0 is no limit.
+
+    `up`: it has shaken hands, at `up_since` (monotonic time; 0 for one that never did), or it is gone. `unfit`: it gets
+    no more requests. `drained`: it was unfit and its last request is done. `gone`: reaped; `remains` tells the rest.
+    """
 
     def __init__(self, owner: Owner, log: Logger, max_jobs: int = 0) -> None:
         self.state = State.INACTIVE
@@ -96,9 +80,9 @@ class Worker(asyncio.SubprocessProtocol):
         self._owner = owner
         self._log = log
         self._max_jobs = max_jobs
-        self._up = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._up_since = 0.0
+        self.up = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.up_since = 0.0
         self._call: Call | None = None
         self._decoder = Decoder(MAX_ANSWER)
         self._printed = b""
@@ -109,35 +93,15 @@ class Worker(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
 
-    @classmethod
-    async def boot(cls, owner: Owner, launch: Launch, log: Logger, timeout: float, max_jobs: int = 0) -> Worker:
-        """Start a worker and return it when it has shaken hands; it has been given to `owner.free` by then.
-
-        Raises WorkerBootError, with the process reaped, when it does not come up within `timeout` seconds.
-        """
-        worker = cls(owner, log, max_jobs)
-        with anyio.CancelScope(shield=True):  # a process half started could not be ended
-            await launch.start(worker)
-        try:
-            with anyio.move_on_after(timeout):
-                await worker._up.wait()
-        except BaseException:
-            worker.kill("was not needed any more")
-            with anyio.CancelScope(shield=True):
-                await worker.gone.wait()
-            raise
-        if worker._up_since:
-            return worker
-        worker.kill(f"did not answer the handshake within {timeout:g} s")
-        with anyio.CancelScope(shield=True):
-            await worker.gone.wait()
-        fault = worker.fault or f"died at boot with {worker.remains.status}"
-        raise WorkerBootError(launch.command, fault, worker.remains)
+    @property
+    def busy(self) -> bool:
+        """Whether a request is running."""
+        return self._call is not None
 
     @property
     def died_young(self) -> bool:
         """Whether it served nobody and was up only for a moment: the mark of a crash loop."""
-        return self.served == 0 and time.monotonic() - self._up_since < YOUNG
+        return self.served == 0 and time.monotonic() - self.up_since < YOUNG
 
     def send(self, call: Call) -> None:
         """Give it a request; it must be ready. The call's future gets the Payload, or a PoolError."""
@@ -154,35 +118,14 @@ class Worker(asyncio.SubprocessProtocol):
         self._owner.lost(self)
         self.unfit.set()
 
-    async def dismiss(self, patience: float) -> None:
-        """Make it leave and wait until the process is reaped; killed at once when cancelled. Idempotent.
-
-        A busy worker has `patience` seconds to finish. Then the stop frame, after STOP_GRACE SIGTERM, after TERM_GRACE
-        SIGKILL, the two signals to its whole process group.
-        """
-        self.retire()
-        fault = "did not stop when it was told to"
-        try:
-            if self._call is not None:
-                with anyio.move_on_after(patience):
-                    await self._drained.wait()
-            if self._call is not None:
-                fault = f"was still busy after {patience:g} s"
-            else:
-                self._farewell()
-                with anyio.move_on_after(STOP_GRACE):
-                    await self.gone.wait()
-            if not self.gone.is_set():
-                self._signal(signal.SIGTERM)
-                with anyio.move_on_after(TERM_GRACE):
-                    await self.gone.wait()
-        except BaseException:
-            fault = "was not given the time to stop"
-            raise
-        finally:
-            self.kill(fault)
-            with anyio.CancelScope(shield=True):
-                await self.gone.wait()
+    def farewell(self) -> None:
+        """Send the stop frame to a worker that is not busy. Does nothing when it is told already, or dying."""
+        if self._dying or self.state is State.STOPPING:
+            return
+        self.state = step(self.state, State.STOPPING)
+        if not self._stdin.is_closing():
+            self._stdin.write(_STOP)
+            self._stdin.close()  # after the frame is written: a worker that knows no frames understands the end
 
     def kill(self, fault: str) -> None:
         """Kill its process group. `fault`: why, for the message. Does nothing when the process is gone."""
@@ -191,7 +134,16 @@ class Worker(asyncio.SubprocessProtocol):
         self._killed = True
         self.fault = self.fault or fault
         self.retire()
-        self._signal(signal.SIGKILL)
+        self.signal(SIGKILL)
+
+    def signal(self, number: Signals) -> None:
+        """Send a signal to its process group. Does nothing when the process is gone."""
+        if self._exited:
+            return
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):  # it is gone already; on macOS a zombie's group is not permitted
+            return
 
     # What asyncio tells.
 
@@ -207,8 +159,9 @@ class Worker(asyncio.SubprocessProtocol):
         if fd == 2:
             self._lines.feed(data)
             return
-        if self.fault:
+        if self.state is State.INVALID:
             self._printed = (self._printed + data)[:_SHOWN]
+        if self._killed or self.state in (State.INVALID, State.STOPPING):
             return
         try:
             frames = self._decoder.feed(data)
@@ -218,8 +171,6 @@ class Worker(asyncio.SubprocessProtocol):
             self._break(f"broke the protocol ({error})")
             return
         for frame in frames:
-            if self.fault:
-                break
             self._received(frame)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -231,7 +182,7 @@ class Worker(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         """The process is reaped: end what it left of its group, and do not wait long for its pipes."""
-        self._signal(signal.SIGKILL)
+        self.signal(SIGKILL)
         self._exited = True
         self.retire()
         self._stdin.close()
@@ -248,9 +199,9 @@ class Worker(asyncio.SubprocessProtocol):
         self.remains = Remains(self.pid, self._transport.get_returncode(), self._printed, tuple(self._lines.last))
         self.retire()
         call, self._call = self._call, None
-        if call is not None and not call.answer.done():
-            call.answer.set_exception(WorkerBroken(self.remains, self.fault))
-        for event in (self._up, self._drained, self.gone):
+        if call is not None:
+            call.fail(WorkerBroken(self.remains, self.fault))
+        for event in (self.up, self.drained, self.gone):
             event.set()
 
     # What a frame means.
@@ -259,26 +210,25 @@ class Worker(asyncio.SubprocessProtocol):
         call = self._call
         if call is None:
             self._unasked(frame)
-            return
-        flags, payload, options, stream = frame
-        if flags & ERROR:
-            if not call.answer.done():
-                call.answer.set_exception(SoftError(payload.decode("utf-8", "replace")))
-        elif len(options) != 1 or options[0] > len(payload) or stream or flags & CONTROL:
-            self._break(f"broke the protocol ({_wrong(frame)})")
-            return
-        elif payload == _LEAVING and options[0] == len(payload):
-            self._call = None
-            self._drained.set()
-            self._farewell()
-            self.retire()
-            if not call.answer.done():
-                self._owner.again(call)
-            return
-        elif not call.answer.done():
-            split = options[0]
-            call.answer.set_result(Payload(payload[:split], payload[split:]))
-        self._answered()
+        elif frame.flags & ERROR:
+            call.fail(SoftError(frame.payload.decode("utf-8", "replace")))
+            self._answered()
+        elif fault := fault_of(frame):
+            self._break(f"broke the protocol ({fault})")
+        elif frame.payload == LEAVING and frame.options[0] == len(LEAVING):
+            self._leaving(call)
+        else:
+            split = frame.options[0]
+            call.resolve(Payload(frame.payload[:split], frame.payload[split:]))
+            self._answered()
+
+    def _leaving(self, call: Call) -> None:
+        self._call = None
+        self.drained.set()
+        self.farewell()
+        self.retire()
+        if not call.answer.done():
+            self._owner.again(call)
 
     def _answered(self) -> None:
         self._call = None
@@ -289,12 +239,12 @@ class Worker(asyncio.SubprocessProtocol):
         else:
             self.state = step(self.state, State.READY)
         if self.unfit.is_set():
-            self._drained.set()
+            self.drained.set()
         else:
             self._owner.free(self)
 
     def _unasked(self, frame: Frame) -> None:
-        if self.state is State.STOPPING:
+        if self.state in (State.INVALID, State.STOPPING):
             return
         if self.state is not State.INACTIVE:
             self._break("broke the protocol (it sent a frame that nobody asked for)")
@@ -308,23 +258,17 @@ class Worker(asyncio.SubprocessProtocol):
             self._break(f"gave a wrong answer to the handshake ({error})")
             return
         self.state = step(self.state, State.READY)
-        self._up_since = time.monotonic()
-        self._up.set()
-        self._owner.free(self)
+        self.up_since = time.monotonic()
+        self.up.set()
+        if not self.unfit.is_set():
+            self._owner.free(self)
 
     # How it ends.
 
     def _break(self, fault: str) -> None:
         self.state = step(self.state, State.INVALID)
+        self.fault = self.fault or fault
         self.kill(fault)
-
-    def _farewell(self) -> None:
-        if self._dying or self.state is State.STOPPING:
-            return
-        self.state = step(self.state, State.STOPPING)
-        if not self._stdin.is_closing():
-            self._stdin.write(_STOP)
-            self._stdin.close()  # after the frame is written: a worker that knows no frames understands the end
 
     @property
     def _dying(self) -> bool:
@@ -341,22 +285,3 @@ class Worker(asyncio.SubprocessProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(EXIT_GRACE, then)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._exited:
-            return
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):  # it is gone already; on macOS a zombie's group is not permitted
-            return
-
-
-def _wrong(frame: Frame) -> str:
-    """Say what is wrong with an answer."""
-    if frame.stream:
-        return "it answered with a stream, which is not supported yet"
-    if frame.flags & CONTROL:
-        return "it answered a request with a CONTROL frame"
-    if len(frame.options) != 1:
-        return f"its answer has {len(frame.options)} options, expected 1"
-    return f"its answer's context ends at byte {frame.options[0]} of {len(frame.payload)}"

@@ -80,7 +80,7 @@ def pool(command: list[str], log: RecordingLog | None = None, env: dict[str, str
 async def until(holds: Callable[[], object]) -> None:
     """Wait by deadline for what nobody announces."""
     async with asyncio.timeout(DEADLINE):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
 

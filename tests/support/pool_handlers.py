@@ -3,8 +3,14 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from rrpy.worker import Response, SoftError
+
+
+class Unspeakable(SoftError):
+    def __str__(self):
+        raise ValueError
 
 
 def echo(request):
@@ -18,6 +24,8 @@ def answers(request):
         raise SoftError("not this one")
     if what == "unexpected":
         raise ValueError("a bad value")
+    if what == "unspeakable":
+        raise Unspeakable
     if what == "exit":
         raise SystemExit(7)
     if what == "interrupt":
@@ -36,9 +44,8 @@ def environment(request):
 
 def slow(request):
     """Create the file named by the context, then wait for the file named by the body."""
-    with open(request.context, "w"):
-        pass
-    while not os.path.exists(request.body):
+    Path(os.fsdecode(request.context)).touch()
+    while not Path(os.fsdecode(request.body)).exists():
         time.sleep(0.005)
     return "done"
 

@@ -42,9 +42,9 @@ def test_a_key_that_would_do_nothing_yet_is_refused_by_name(config, key):
         refuse_unsupported(config, "smtp.pool")
 
 
-def test_a_negative_timeout_is_refused_and_a_supervisor_without_limits_is_not():
-    with pytest.raises(ConfigError, match=r"smtp\.pool\.destroy_timeout is negative"):
-        refuse_unsupported(PoolConfig(destroy_timeout=Duration(-1)), "smtp.pool")
+def test_no_time_to_come_up_is_refused_and_a_supervisor_without_limits_is_not():
+    with pytest.raises(ConfigError, match=r"smtp\.pool\.allocate_timeout is 0"):
+        refuse_unsupported(PoolConfig(allocate_timeout=Duration(0)), "smtp.pool")
     refuse_unsupported(PoolConfig(supervisor=SupervisorConfig(watch_tick=Duration(1))), "smtp.pool")
 
 

@@ -1,0 +1,261 @@
+"""The configuration: rr.yaml, the environment in its values, `-o` overrides, and typed sections with errors for people.
+
+Every error is a ConfigError of one sentence that names the key with its full path, and the file.
+
+Variables are expanded when a section is asked for, not when the file is read: `rrpy rpc` needs the `rpc` section alone and
+must not fail for a password that only the host's environment has.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import ConfigError, PluginDisabled
+from .expand import expand
+from .fields import decode_field
+from .secrets import masked
+from .yamlfile import parse
+
+T = TypeVar("T")
+
+VERSION = "3"
+HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
+"""The top-level sections that belong to the host itself; every other is a plugin's."""
+
+_WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>.*?)`$")
+
+
+class Config:
+    """A configuration; satisfies Configurer. Make one with `load` or `from_dict`."""
+
+    def __init__(self, tree: dict[str, Any], source: str, environ: Mapping[str, str]) -> None:
+        self._tree = tree
+        self._source = source
+        self._environ = environ
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        overrides: Sequence[str] = (),
+        dotenv: str | Path | None = None,
+        environ: MutableMapping[str, str] | None = None,
+    ) -> Config:
+        """Read a YAML file.
+
+        `overrides`: `key.path=value`, the value in YAML; they win. `dotenv`: a file of variables, which do not replace
+        those that are set. `environ`: default os.environ. Raises ConfigError.
+        """
+        environ = os.environ if environ is None else environ
+        if dotenv is not None:
+            _load_dotenv(Path(dotenv), environ)
+        tree = _read(Path(path))
+        if "version" not in tree:
+            raise ConfigError(f"{path} has no `version: '{VERSION}'`, which is mandatory")
+        if tree["version"] != VERSION:
+            quote = " as a string, in quotes" if not isinstance(tree["version"], str) else ""
+            raise ConfigError(f"version must be '{VERSION}'{quote} in {path}, got {tree['version']!r}")
+        for override in overrides:
+            _override(tree, override)
+        return cls(tree, str(path), environ)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any], source: str = "<python>") -> Config:
+        """Return the configuration that a program brings itself; `version` may be left out."""
+        return cls(dict(tree), source, os.environ)
+
+    @property
+    def source(self) -> str:
+        """Where the configuration came from, for messages: a file name."""
+        return self._source
+
+    @property
+    def plugins(self) -> list[str]:
+        """The specifications of other people's plugins, `package.module:ClassName`."""
+        return self._convert("plugins", list[str]) if self._tree.get("plugins") is not None else []
+
+    def has(self, name: str) -> bool:
+        """Say whether the configuration has this top-level section (an empty one counts)."""
+        return name in self._tree
+
+    def section(self, name: str, model: type[T]) -> T:
+        """Return the section decoded as `model`, a msgspec Struct; an empty section gives the model's defaults.
+
+        Raises PluginDisabled when the section is absent, ConfigError when it is wrong.
+        """
+        if name not in self._tree:
+            raise PluginDisabled(f"{self._source} has no section {name}")
+        return self._convert(name, model)
+
+    def section_or_default(self, name: str, model: type[T]) -> T:
+        """Return the section decoded as `model`, the model's defaults when it is absent: for the host's own."""
+        return self._convert(name, model)
+
+    def masked(self) -> dict[str, Any]:
+        """Return the whole configuration with every secret replaced by `***`; variables that are unset stay as written."""
+        whole = {}
+        for name, value in self._tree.items():
+            try:
+                whole[name] = self._expanded(name)
+            except ConfigError:
+                whole[name] = value
+        tree: dict[str, Any] = masked(whole)
+        return tree
+
+    def check_sections(self, known: Iterable[str]) -> None:
+        """Raise ConfigError for a top-level section that is neither the host's own nor one of `known`."""
+        names = HOST_SECTIONS | set(known)
+        for name in self._tree:
+            if name not in names:
+                raise ConfigError(_unknown(str(name), str(name), names, self._source))
+
+    def _convert(self, name: str, model: type[T]) -> T:
+        value = self._expanded(name)
+        if value is None:
+            value = {}
+        self._check_keys(value, model, name)
+        try:
+            return msgspec.convert(value, model, strict=False, dec_hook=decode_field, str_keys=True)
+        except msgspec.ValidationError as error:
+            raise ConfigError(self._explain(error, name, value)) from None
+
+    def _expanded(self, name: str) -> Any:
+        return expand(self._tree.get(name), self._environ, path=name, source=self._source)
+
+    def _check_keys(self, value: Any, kind: Any, path: str) -> None:
+        """Raise ConfigError for a key that the type does not have, or a word that it does not know."""
+        for option in _options(kind):
+            if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+                fields = {field.encode_name: field.type for field in msgspec.structs.fields(option)}
+                for key, item in value.items():
+                    if key not in fields:
+                        raise ConfigError(_unknown(f"{path}.{key}", str(key), fields, self._source))
+                    self._check_keys(item, fields[key], f"{path}.{key}")
+            elif isinstance(value, dict) and typing.get_origin(option) is dict:
+                for key, item in value.items():
+                    self._check_keys(item, typing.get_args(option)[1], f"{path}.{key}")
+            elif typing.get_origin(option) is typing.Literal and value not in typing.get_args(option):
+                allowed = ", ".join(map(str, typing.get_args(option)))
+                raise ConfigError(f"{path}: expected one of {allowed}, got {_shown(value, path)} in {self._source}")
+            elif isinstance(value, list) and typing.get_origin(option) is list:
+                for index, item in enumerate(value):
+                    self._check_keys(item, typing.get_args(option)[0], f"{path}.{index}")
+
+    def _explain(self, error: msgspec.ValidationError, name: str, value: Any) -> str:
+        """Turn msgspec's words into ours: the full path, what was expected, what was found, the file."""
+        text = str(error)
+        where = _WHERE.search(text)
+        path = name
+        if where is not None:
+            text = text[: where.start()]
+            for key in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", where["path"]):
+                step = key[0] or key[1]
+                path += f".{step}"
+                value = _step(value, step)
+        text = text[:1].lower() + text[1:].replace("`", "").replace("object", "a mapping")
+        own = re.match(r"(\w+): ", text)
+        if own is not None:  # a model's own check names its key
+            return f"{path}.{text} in {self._source}"
+        text = re.sub(r"^a mapping missing required field (\w+)$", r"the key \1 is missing", text)
+        text = re.sub(r", got [^,]*$", "", text)
+        got = f", got {_shown(value, path)}" if text.startswith("expected") and ", got" not in text else ""
+        return f"{path}: {text}{got} in {self._source}"
+
+
+def _options(kind: Any) -> Iterator[Any]:
+    """Yield the members of a union, or the type itself, without Annotated around them."""
+    if typing.get_origin(kind) is typing.Annotated:
+        yield from _options(typing.get_args(kind)[0])
+    elif typing.get_origin(kind) in (typing.Union, types.UnionType):
+        for option in typing.get_args(kind):
+            yield from _options(option)
+    else:
+        yield kind
+
+
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(step)
+    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        return value[int(step)]
+    return value
+
+
+def _shown(value: Any, path: str) -> str:
+    (value,) = masked({path.rsplit(".", 1)[-1]: value}).values()
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)
+
+
+def _unknown(path: str, key: str, known: Iterable[str], source: str) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+    return f"{path} is not a known key in {source}; {hint}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {(error.strerror or str(error)).lower()}") from None
+    tree = parse(text, str(path))
+    if tree is None:
+        tree = {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must be a mapping of sections, not a {type(tree).__name__}")
+    return tree
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    """Apply one `key.path=value`."""
+    path, equals, text = override.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"-o {override}: write -o key.path=value, for example -o smtp.addr=127.0.0.1:2525")
+    value = parse(text, f"-o {path}")
+    place: Any = tree
+    for index, key in enumerate(keys):
+        last = index == len(keys) - 1
+        if isinstance(place, list):
+            if not key.isdigit() or int(key) >= len(place):
+                raise ConfigError(f"-o {override}: {'.'.join(keys[:index])} is a list of {len(place)} and has no {key}")
+            if last:
+                place[int(key)] = value
+            place = place[int(key)]
+        elif isinstance(place, dict):
+            if last:
+                place[key] = value
+            elif place.get(key) is None:
+                place[key] = {}
+            place = place[key]
+        else:
+            raise ConfigError(f"-o {override}: {'.'.join(keys[:index])} is a value and has no key {key}")
+
+
+def _load_dotenv(path: Path, environ: MutableMapping[str, str]) -> None:
+    from dotenv import dotenv_values
+
+    if not path.is_file():
+        raise ConfigError(f"cannot read the environment file {path}: there is no such file")
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the environment file {path}: {error}") from None
+    for name, value in values.items():
+        if value is not None:
+            environ.setdefault(name, value)

@@ -1,0 +1,50 @@
+"""Other people's plugins: `package.module:ClassName` becomes a plugin."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import ConfigError
+from .protocols import Plugin
+
+
+def load_plugins(specifications: Sequence[str], folder: Path) -> list[Plugin]:
+    """Return the plugins that `plugins:` names, each made without arguments (an instance is taken as it is).
+
+    `folder`: the configuration file's; it is put at the end of `sys.path`, so that modules beside the file are found and
+    installed ones are never hidden. Raises ConfigError, naming the specification, for everything that can go wrong.
+    """
+    place = str(folder.absolute())
+    if specifications and place not in sys.path:
+        sys.path.append(place)
+    return [_load(specification) for specification in specifications]
+
+
+def _load(specification: str) -> Plugin:
+    module_name, colon, name = specification.partition(":")
+    if not colon or not module_name or not name:
+        raise ConfigError(f"plugins: {specification!r} is not written package.module:ClassName")
+    try:
+        found: object = importlib.import_module(module_name)
+    except Exception as error:
+        raise ConfigError(f"plugins: {specification}: {module_name} cannot be imported: {_text(error)}") from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ConfigError(f"plugins: {specification}: {module_name} has no {name}")
+        found = getattr(found, part)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except Exception as error:
+            raise ConfigError(f"plugins: {specification}: {name}() failed: {_text(error)}") from error
+    missing = [part for part in ("name", "init", "serve", "stop") if not hasattr(found, part)]
+    if missing:
+        raise ConfigError(f"plugins: {specification} is no plugin: it has no {', '.join(missing)}")
+    return found  # type: ignore[return-value]  # what a plugin needs was looked for just now
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if not isinstance(error, ImportError) else str(error)

@@ -1,0 +1,48 @@
+"""Which names look secret, and how what they hold is masked: the same rule for the configuration and the log."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+MASK: Final = "***"
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS: Final = frozenset(
+    "password passwords passwd passphrase pwd pass secret secrets token tokens apikey apikeys credential credentials "
+    "authorization cookie".split()
+)
+_SECRET_KEYS: Final = frozenset({"api", "private", "access", "secret", "signing", "encryption"})
+_URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s/?#]*(?=@)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def is_secret_name(name: str) -> bool:
+    """Say whether a key of this name holds a secret: `password`, `DB_PASSWORD`, `apiKey`, `private-key`, ...
+
+    Names are compared word by word, so `author` and `tokenizer` are no secrets.
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not _SECRET_WORDS.isdisjoint(words):
+        return True
+    return any(second in ("key", "keys") and first in _SECRET_KEYS for first, second in zip(words, words[1:], strict=False))
+
+
+def mask_text(text: str) -> str:
+    """Replace the passwords in the URLs of a text: `redis://user:pw@host` becomes `redis://user:***@host`."""
+    return _URL_PASSWORD.sub(rf"\g<head>{MASK}", text) if "://" in text else text
+
+
+def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - a tree in, a tree of the same shape out
+    """Return a copy of a tree of dicts and lists with the secrets replaced by `***`.
+
+    Below a secret name every text and number is one; a switch (true, false) and an empty value say nothing and stay.
+    """
+    if isinstance(value, dict):
+        return {key: masked(item, secret=secret or is_secret_name(str(key))) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item, secret=secret) for item in value]
+    if secret:
+        return value if value is None or value == "" or isinstance(value, bool) else MASK
+    return mask_text(value) if isinstance(value, str) else value

@@ -1,0 +1,93 @@
+"""YAML text to plain data, without the surprises of YAML 1.1.
+
+What is different from `yaml.safe_load`: a key that is written twice is an error; keys are text as they are written; only
+`true` and `false` are booleans (`no`, `on`, `off` are texts); `012`, `1:30` and `2024-01-01` are texts, not an octal
+number, a number to the base 60 and a date; tags (`!!binary`, ...) and an alias inside its own anchor are errors.
+Anchors, aliases and the merge key `<<` work.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import yaml
+
+from .errors import ConfigError
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_TAG: Final = "tag:yaml.org,2002:"
+_ALLOWED_TAGS: Final = {_TAG + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
+_NUMBER_START: Final = list("-+.0123456789")
+
+
+class _Loader(_Base):  # type: ignore[misc]  # which of the two loaders there is, is known at run time
+    yaml_implicit_resolvers: Final[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _kind, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F_]+", _NUMBER_START),
+    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", _NUMBER_START),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def parse(text: str, source: str) -> Any:  # noqa: ANN401 - the data of a YAML text can be anything
+    """Return the data of a YAML text: dicts with text keys, lists, texts, numbers, booleans, None.
+
+    Raises ConfigError, one sentence that begins with `source:line:column`.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, source, above=())
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"{_place(source, mark)}: {_sentence(what)}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: {_sentence(str(error))}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: it is nested too deeply") from None
+    finally:
+        loader.dispose()
+
+
+def _check(node: yaml.Node, source: str, above: tuple[yaml.Node, ...]) -> None:
+    if node in above:
+        raise ConfigError(f"{_place(source, node.start_mark)}: a value contains itself by an alias")
+    if node.tag not in _ALLOWED_TAGS:
+        raise ConfigError(f"{_place(source, node.start_mark)}: the tag {_short(node.tag)} is not known here")
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check(item, source, (*above, node))
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, item in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{_place(source, key.start_mark)}: a key must be a text")
+            if key.value in seen:
+                raise ConfigError(f"{_place(source, key.start_mark)}: the key {key.value} is there twice")
+            seen.add(key.value)
+            if key.tag != _TAG + "merge":
+                key.tag = _TAG + "str"
+            _check(item, source, (*above, node))
+
+
+def _place(source: str, mark: yaml.Mark | None) -> str:
+    return f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+
+
+def _short(tag: str) -> str:
+    return "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())

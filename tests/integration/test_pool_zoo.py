@@ -1,0 +1,238 @@
+"""Every misbehaving worker of the zoo against the real pool."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import anyio
+import psutil
+import pytest
+from support.pool import ZOO, RecordingLog, beast, pool, running, until
+
+from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
+
+pytestmark = pytest.mark.anyio
+
+BOOT_SINS = {
+    "dies_at_boot": r"died at boot with status 3; its last words on stderr: no database here$",
+    "leaves_at_boot": r"died at boot with status 0$",
+    "prints_at_boot": r"broke the protocol \(not a goridge frame.*it printed to stdout: 'Hello, I am a script'$",
+    "never_shakes": r"did not answer the handshake within 0.5 s$",
+    "wrong_handshake": r"gave a wrong answer to the handshake \(not a CONTROL frame\); it printed.*'hello yourself'$",
+    "handshake_without_pid": r"gave a wrong answer to the handshake \(.*`pid`",
+}
+
+REQUEST_SINS = {
+    "wrong_crc": r"broke the protocol \(goridge header CRC is .* and was killed",
+    "prints_in_request": r"broke the protocol .* and was killed; it printed to stdout: 'debug: got a request'$",
+    "dies_mid_reply": r"died with status 4$",
+    "dies_mid_request": r"died with status 3; its last words on stderr: out of paper$",
+    "kills_itself": r"died with signal 9$",
+    "two_options": r"its answer has 2 options, expected 1",
+    "offset_past_payload": r"its answer's context ends at byte 7 of 6",
+    "control_answer": r"it answered a request with a CONTROL frame",
+    "streams": r"it answered with a stream, which is not supported yet",
+    "huge_frame": r"goridge frame of 4294967295 bytes is over the limit",
+    "closes_stdout": r"closed its stdout and did not exit and was killed",
+    "leaves_a_child": r"died with status 5$",
+}
+
+
+@pytest.mark.parametrize(("sin", "text"), BOOT_SINS.items())
+async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words(sin, text):
+    timeout = 0.5 if sin == "never_shakes" else 20
+    with pytest.raises(WorkerBootError, match=text) as caught:
+        async with pool(beast(sin), allocate_timeout=timeout):
+            pytest.fail("the pool came up")
+    assert f"{sin}.py" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (["no-such-program-here", "x"], "cannot be run: there is no program 'no-such-program-here' in PATH$"),
+        (["./no/such"], "cannot be run: there is no program './no/such'$"),
+        (["/etc/passwd"], "cannot be run: Permission denied$"),
+    ],
+)
+async def test_a_command_that_cannot_be_run_fails_the_start_with_one_sentence(command, text):
+    with pytest.raises(WorkerBootError, match=text):
+        async with pool(command):
+            pytest.fail("the pool came up")
+
+
+@pytest.mark.parametrize(("sin", "text"), REQUEST_SINS.items())
+async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text):
+    log = RecordingLog()
+    async with pool(beast(sin), log, num_workers=1) as workers:
+        (first,) = workers.workers()
+        with pytest.raises(WorkerBroken, match=text) as caught:
+            await workers.exec(Payload(b"context", b"body"))
+        assert caught.value.remains.pid == first.pid
+        await until(lambda: [one.pid for one in workers.workers()] not in ([], [first.pid]))
+        (death,) = await log.seen("worker died")
+        assert death["pid"] == first.pid
+        assert death["status"] == caught.value.remains.status
+        assert not psutil.pid_exists(first.pid)
+
+
+async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands():
+    log = RecordingLog()
+    async with pool(beast("answers_twice"), log, num_workers=1) as workers:
+        assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
+        (death,) = await log.seen("worker died")
+        assert "nobody asked for" in death["fault"]
+        assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
+
+
+async def test_a_worker_that_closes_its_stdin_is_replaced_when_that_shows():
+    log = RecordingLog()
+    async with pool(beast("closes_stdin"), log, num_workers=1) as workers:
+        with pytest.raises((WorkerBroken, NoFreeWorker)):
+            await workers.exec(Payload(b"x" * 1_000_000))
+        assert await log.seen("worker died")
+
+
+async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end():
+    log = RecordingLog()
+    async with pool(beast("floods_stderr"), log, num_workers=1) as workers:
+        for _ in range(2):
+            assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
+    pieces = [message for level, message, keys in log.lines if level == "info" and keys.keys() == {"pid"}]
+    assert sum(map(len, pieces)) == 4_000_000
+    assert max(map(len, pieces)) <= 65536
+
+
+async def test_what_a_dead_worker_started_in_its_group_dies_with_it():
+    async with pool(beast("leaves_a_child"), num_workers=1) as workers:
+        with pytest.raises(WorkerBroken):
+            await workers.exec(Payload())
+    assert not psutil.Process().children(recursive=True)
+
+
+async def test_a_worker_that_is_leaving_gives_its_request_to_another_one():
+    log = RecordingLog()
+    async with pool(beast("leaves_politely"), log, num_workers=1) as workers:
+        pids = []
+        for number in range(4):
+            assert await workers.exec(Payload(b"%d" % number)) == Payload(b"%d" % number)
+            pids.append(workers.workers()[0].pid)
+        assert len(set(pids)) == 4
+    assert not log.keys("worker died")
+
+
+async def test_workers_that_always_leave_do_not_keep_a_caller_for_ever():
+    async with pool(beast("always_leaves"), num_workers=1) as workers:
+        with pytest.raises(NoFreeWorker, match="no worker is alive"):
+            await workers.exec(Payload())
+
+
+async def test_a_crash_loop_pauses_longer_and_longer_and_callers_get_an_error_at_once():
+    log = RecordingLog()
+    async with pool(beast("dies_young"), log, num_workers=1) as workers:
+        pauses = [keys["pause"] for keys in await log.seen("workers die young, next try after a pause", 5)]
+        assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6]
+        with pytest.raises(NoFreeWorker, match=r"no worker is alive: .*status 1.*cannot stay"):
+            await workers.exec(Payload())
+
+
+async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path):
+    flag = tmp_path / "flag"
+    flag.touch()
+    log = RecordingLog()
+    async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=2) as workers:
+        for _ in range(2):
+            with pytest.raises((WorkerBroken, NoFreeWorker)):
+                while True:
+                    await workers.exec(Payload(b"die"))
+        await log.seen("worker did not come up", 4)
+        with pytest.raises(NoFreeWorker, match="the flag is gone"):
+            await workers.exec(Payload())
+        flag.touch()
+        await log.seen("worker is up", 4)
+        assert await workers.exec(Payload(b"back")) == Payload(b"back")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.life.STOP_GRACE", 0.2)
+    monkeypatch.setattr("rrpy.worker_pool.life.TERM_GRACE", 0.2)
+
+
+@pytest.mark.parametrize(("sin", "killed"), [("deaf", ["signal 9"] * 2), ("ends_on_sigterm", [])])
+async def test_a_worker_that_does_not_stop_is_terminated_then_killed(impatient, sin, killed):
+    log = RecordingLog()
+    async with pool(beast(sin), log):
+        pass
+    assert [keys["status"] for keys in log.keys("worker died")] == killed
+
+
+async def test_a_worker_that_hangs_in_a_request_is_killed_after_destroy_timeout(impatient):
+    async def call():
+        with pytest.raises(WorkerBroken, match="died with signal 15"):
+            await workers.exec(Payload())
+
+    workers = pool(beast("hangs"), num_workers=1, destroy_timeout=0.1)
+    async with anyio.create_task_group() as group, workers:
+        group.start_soon(call)
+        await until(lambda: workers.workers()[0].status_str == "working")
+    with pytest.raises(PoolClosed):
+        await workers.exec(Payload())
+
+
+@pytest.mark.parametrize("sin", ["deaf", "hangs"])
+async def test_a_cancelled_pool_kills_at_once(sin):
+    pids = []
+    with anyio.fail_after(5):  # far below STOP_GRACE
+        async with anyio.create_task_group() as group, pool(beast(sin)) as workers:
+            pids += [one.pid for one in workers.workers()]
+            if sin == "hangs":
+                group.start_soon(workers.exec, Payload())
+                await until(lambda: any(one.status_str == "working" for one in workers.workers()))
+            group.cancel_scope.cancel()
+    assert len(pids) == 2
+    assert not any(map(psutil.pid_exists, pids))
+
+
+async def test_a_start_that_is_cancelled_leaves_no_process():
+    log = RecordingLog()
+    with anyio.move_on_after(0.5) as scope:
+        async with pool(beast("never_shakes"), log):
+            pytest.fail("the pool came up")
+    assert scope.cancelled_caught
+    assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize("sin", ["hangs", "deaf"])
+async def test_a_host_killed_with_sigkill_leaves_no_process(sin):
+    host = await start_host(sin)
+    pids = [int(word) for word in (await host.stdout.readline()).split()]
+    assert len(pids) == 2
+    assert all(map(running, pids))
+    host.kill()
+    await host.wait()
+    await until(lambda: not any(map(running, pids)))
+
+
+async def test_ctrl_c_in_the_terminal_does_not_reach_the_workers():
+    host = await start_host("hangs")
+    pids = [int(word) for word in (await host.stdout.readline()).split()]
+    assert host.pid not in [os.getpgid(pid) for pid in pids]
+    assert all(os.getpgid(pid) == pid == os.getsid(pid) for pid in pids)
+    host.kill()
+    await host.wait()
+    await until(lambda: not any(map(running, pids)))
+
+
+async def start_host(sin: str):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ZOO.parent / "pool_host.py"),
+        sin,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{ZOO.parent.parent}:{os.environ.get('PYTHONPATH', '')}"},
+        start_new_session=True,
+    )

@@ -1,0 +1,175 @@
+"""The `server` and `informer` plugins, with real workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import anyio
+import pytest
+from support.pool import ZOO, RecordingLog, pool, sdk
+
+from rrpy.container.config import Config
+from rrpy.container.errors import ConfigError, PluginDisabled
+from rrpy.container.fields import Duration
+from rrpy.container.protocols import Collector, Plugin
+from rrpy.container.version import VERSION
+from rrpy.worker_pool import Payload, PoolConfig, PoolFactory, WorkerBootError, WorkerOwner
+from rrpy.worker_pool.informer import InformerPlugin
+from rrpy.worker_pool.plugin import ServerPlugin
+from rrpy.worker_pool.pool import WorkerPool
+from rrpy.worker_pool.spawn import Account, Launch, find_account
+
+pytestmark = pytest.mark.anyio
+
+SUPPORT = str(ZOO.parent)
+ONE = PoolConfig(num_workers=1)
+
+
+class Endpoint:
+    rpc_address = "tcp://127.0.0.1:6001"
+
+
+def server(section, rpc=None) -> ServerPlugin:
+    plugin = ServerPlugin()
+    plugin.init(Config.from_dict({"server": section}), RecordingLog(), rpc)
+    return plugin
+
+
+async def variable(plugin: ServerPlugin, name: str, **env: str) -> str:
+    async with plugin.new_pool(ONE, env, name="smtp") as workers:
+        return (await workers.exec(Payload(name.encode()))).body.decode()
+
+
+def test_it_is_a_plugin_and_a_pool_factory():
+    assert isinstance(ServerPlugin(), Plugin)
+    assert isinstance(ServerPlugin(), PoolFactory)
+    assert isinstance(InformerPlugin(), Plugin)
+    assert isinstance(InformerPlugin(), Collector)
+
+
+def test_without_a_section_it_bows_out():
+    with pytest.raises(PluginDisabled):
+        ServerPlugin().init(Config.from_dict({}), RecordingLog(), None)
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        (
+            {"relay": "tcp://127.0.0.1:6002"},
+            r"server\.relay 'tcp://127.* is not supported yet; use 'pipes'$",
+        ),
+        ({"command": ""}, r"server\.command is empty"),
+        ({"command": "php 'x"}, r"server\.command cannot be split into words"),
+        ({"env": {"A=B": "c"}}, r"server\.env: 'A=B' cannot be an environment variable"),
+        ({"user": "nobody-of-that-name"}, r"server\.user: there is no system user"),
+        ({"comand": "x"}, r"server\.comand"),
+    ],
+)
+def test_a_wrong_section_is_refused_by_its_key(section, text):
+    with pytest.raises(ConfigError, match=text):
+        server(section)
+
+
+async def test_a_pool_key_that_is_wrong_is_refused_by_its_path():
+    with pytest.raises(ConfigError, match=r"smtp\.pool\.debug is not supported yet"):
+        server({}).new_pool(PoolConfig(debug=True), {}, name="smtp")
+    with pytest.raises(ConfigError, match=r"smtp\.pool\.command cannot be split"):
+        server({}).new_pool(PoolConfig(command="'"), {}, name="smtp")
+
+
+async def test_a_worker_s_environment_is_the_host_s_then_ours_and_the_later_wins(monkeypatch):
+    monkeypatch.setenv("FROM_HOST", "host")
+    env = {"PYTHONPATH": SUPPORT, "RR_VERSION": "not this one", "RR_MODE": "nor this", "MINE": "server.env"}
+    plugin = server({"command": "python -m rrpy.worker pool_handlers:environment", "env": env}, Endpoint())
+    assert await variable(plugin, "FROM_HOST") == "host"
+    assert await variable(plugin, "RR_RELAY") == "pipes"
+    assert await variable(plugin, "RR_RPC") == "tcp://127.0.0.1:6001"
+    assert await variable(plugin, "MINE") == "server.env"
+    assert await variable(plugin, "RR_VERSION") == VERSION
+    assert await variable(plugin, "RR_MODE", RR_MODE="smtp") == "smtp"
+
+
+async def test_without_rpc_there_is_no_rr_rpc(monkeypatch):
+    monkeypatch.delenv("RR_RPC", raising=False)
+    plugin = server({"command": sdk("environment"), "env": {"PYTHONPATH": SUPPORT}})
+    assert await variable(plugin, "RR_RPC") == "absent"
+
+
+async def test_the_default_command_is_the_worker_that_ships_under_our_interpreter(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    async with server({}).new_pool(ONE, {"RR_MODE": "smtp"}, name="smtp") as workers:
+        assert (await workers.exec(Payload(b"{}"))).context == b"CONTINUE"
+        assert workers.workers()[0].command == "python -m rrpy.worker"
+
+
+async def test_a_command_of_the_pool_is_used_in_place_of_the_server_s():
+    plugin = server({"command": "no-such-program", "env": {"PYTHONPATH": SUPPORT}})
+    config = PoolConfig(num_workers=1, command=sdk("identity"), allocate_timeout=Duration(20))
+    async with plugin.new_pool(config, {}, name="smtp") as workers:
+        answer = (await workers.exec(Payload())).context.decode()
+    assert answer == f"{os.getuid()} {os.getgid()} True {sys.executable}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_root_runs_workers_as_another_user():
+    account = find_account("nobody")
+    command = ["/bin/sh", "-c", "id -u >&2; id -g >&2; id -G >&2; exit 3"]
+    with pytest.raises(WorkerBootError, match=rf"{account.uid} \| {account.gid} \| {account.gid}$"):
+        async with WorkerPool(ONE, Launch(command, dict(os.environ), account), RecordingLog()):
+            pytest.fail("the pool came up")
+
+
+async def test_a_user_that_the_system_does_not_accept_is_one_sentence():
+    launch = Launch(sdk("echo"), dict(os.environ), Account("ghost", 2**32 - 1, 2**32 - 1))
+    with pytest.raises(WorkerBootError, match="cannot be run as the user 'ghost': the process could not be prepared"):
+        async with WorkerPool(ONE, launch, RecordingLog()):
+            pytest.fail("the pool came up")
+
+
+async def test_an_environment_that_no_process_can_have_is_one_sentence():
+    launch = Launch(sdk("echo"), {**os.environ, "MINE": "a\0b"})
+    with pytest.raises(WorkerBootError, match="cannot be run: embedded null byte"):
+        async with WorkerPool(ONE, launch, RecordingLog()):
+            pytest.fail("the pool came up")
+
+
+async def test_the_plugins_serve_until_they_are_stopped():
+    for plugin in (ServerPlugin(), InformerPlugin()):
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                await group.start(plugin.serve)
+                await plugin.stop()
+
+
+async def test_the_informer_lists_owners_and_their_workers():
+    class Owner:
+        name = "smtp"
+
+        def workers(self):
+            return rows
+
+    informer = InformerPlugin()
+    informer.init()
+    (wish,) = informer.collects()
+    assert wish.protocol is WorkerOwner
+    methods = informer.rpc()
+    assert methods.list(True) == []
+    wish.add(Owner())
+    async with pool(sdk("echo")) as workers:
+        rows = workers.workers()
+        assert methods.list(True) == ["smtp"]
+        assert methods.workers("smtp") == {"workers": rows}
+    rows = []
+    assert methods.workers("smtp") == {"workers": None}
+    assert methods.workers("nobody") == {"workers": None}
+
+
+async def test_a_worker_that_is_gone_has_zeros_for_memory_and_cpu():
+    async with pool(sdk("echo"), num_workers=1) as workers:
+        (worker,) = workers._workers
+    from rrpy.worker_pool.info import describe
+
+    row = describe(worker, "command")
+    assert (row.memory_usage, row.cpu_percent, row.status_str) == (0, 0.0, "stopped")

@@ -1,0 +1,142 @@
+"""The SMTP server on a real socket, without a host around it, and a client that speaks raw bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from support.log import Lines
+
+from rrpy.container.address import parse_address
+from rrpy.container.sockets import BoundSocket
+from rrpy.smtp_plugin.backend import Backend
+from rrpy.smtp_plugin.rules import Rules
+from rrpy.smtp_plugin.server import Listener
+from rrpy.smtp_plugin.session import Envelope, Session
+
+PATIENCE = 10.0
+
+
+class Storing(Backend):
+    """The plugin's backend, which also keeps what it is given; `verdict` may answer in its place."""
+
+    def __init__(self, log: Lines, verdict: Callable[[Session, Envelope], Any] | None = None) -> None:
+        super().__init__(log)
+        self.messages: list[tuple[str | None, list[str], bytes]] = []
+        self._verdict = verdict
+
+    def deliver(self, session: Session, envelope: Envelope) -> Any:
+        assert isinstance(envelope.content, bytes)
+        self.messages.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+        accepted = super().deliver(session, envelope)
+        return accepted if self._verdict is None else self._verdict(session, envelope)
+
+
+@dataclass
+class Serving:
+    """A server that is up."""
+
+    listener: Listener
+    backend: Storing
+    log: Lines
+    host: str
+    port: int
+    clients: list[Client] = field(default_factory=list)
+
+    async def connect(self) -> Client:
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        client = Client(reader, writer)
+        self.clients.append(client)
+        return client
+
+    async def emptied(self) -> None:
+        """Wait until no connection is left."""
+        with anyio.fail_after(PATIENCE):
+            await self.listener._idle.wait()
+
+
+@dataclass
+class Client:
+    """Raw bytes to and from the server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def reply(self) -> str:
+        """Read one reply, of one line or more."""
+        text = ""
+        while True:
+            with anyio.fail_after(PATIENCE):
+                line = (await self.reader.readline()).decode()
+            text += line
+            if line[3:4] != "-":
+                return text
+
+    async def say(self, text: str | bytes) -> str:
+        """Send a line and return its reply."""
+        self.send(text.encode() + b"\r\n" if isinstance(text, str) else text)
+        return await self.reply()
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def hello(self) -> None:
+        assert (await self.reply()).startswith("220 ")
+        assert (await self.say("EHLO client.example")).startswith("250-")
+
+    async def begin(self) -> None:
+        """Say everything up to 354."""
+        await self.hello()
+        assert await self.say("MAIL FROM:<a@b.c>") == "250 OK\r\n"
+        assert await self.say("RCPT TO:<x@y.z>") == "250 OK\r\n"
+        assert await self.say("DATA") == "354 Start mail input\r\n"
+
+    async def rest(self) -> str:
+        """Read to the end of the connection; a reset counts as its end."""
+        with anyio.fail_after(PATIENCE):
+            try:
+                return (await self.reader.read()).decode()
+            except ConnectionError:
+                return ""
+
+    def vanish(self) -> None:
+        """Reset the connection, as a client that crashes does."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@asynccontextmanager
+async def serving(
+    rules: Rules | None = None,
+    verdict: Callable[[Session, Envelope], Any] | None = None,
+    implicit_tls: Any = None,
+    **options: Any,
+) -> AsyncIterator[Serving]:
+    """Serve on a free port; everything is closed at the end."""
+    log = Lines()
+    backend = Storing(log, verdict)
+    bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="smtp")
+    listener = Listener(rules or Rules(hostname="mx.test"), backend, log, trace=backend.command, **options)
+    await listener.listen(bound, implicit_tls)
+    server = Serving(listener, backend, log, "127.0.0.1", bound.address.port)  # type: ignore[union-attr]
+    try:
+        yield server
+    finally:
+        bound.close()
+        with anyio.CancelScope(shield=True):
+            await listener.aclose()
+            for client in server.clients:
+                client.close()
+                try:
+                    await client.writer.wait_closed()
+                except OSError:
+                    pass

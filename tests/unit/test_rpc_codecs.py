@@ -1,0 +1,134 @@
+"""The codecs: what goes in comes out, and what cannot is an error and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgpack
+import pytest
+from support.rpc_host import ONE, Connection, Range
+
+from rrpy.goridge.frame import CONTROL, GOB, JSON, MSGPACK, PROTO, RAW
+from rrpy.rpc.codecs import CODECS, codec_flag, codec_of
+from rrpy.rpc.errors import RPCError
+
+BOTH = [JSON, MSGPACK]
+
+
+def test_the_first_flag_in_the_order_of_priority_counts() -> None:
+    order = [PROTO, JSON, RAW, MSGPACK, GOB]
+    for place, flag in enumerate(order):
+        assert codec_flag(sum(order[place:]) | CONTROL) == flag
+    assert codec_flag(CONTROL) == 0
+
+
+@pytest.mark.parametrize(("flags", "asked"), [(GOB, "the codec GOB"), (PROTO | JSON, "the codec PROTO"), (0, "without")])
+def test_a_codec_that_is_not_served_is_an_error_that_names_those_which_are(flags: int, asked: str) -> None:
+    with pytest.raises(RPCError, match=f"{asked}.* is not served, use JSON, MSGPACK, RAW"):
+        codec_of(flags)
+
+
+@pytest.mark.parametrize("flag", BOTH)
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (True, bool),
+        (-3, int),
+        (1.5, float),
+        ("ü", str),
+        (b"\x00\xff", bytes),
+        ([1, 2], list[int]),
+        ({"a": 1}, dict[str, int]),
+        (Range(1, 2), Range),
+        (ONE, Connection),
+        (None, int | None),
+        (datetime(2024, 1, 2, tzinfo=UTC), datetime),
+    ],
+    ids=repr,
+)
+def test_a_value_survives(flag: int, value: object, kind: Any) -> None:
+    codec = CODECS[flag]
+    assert codec.decode(codec.encode(value), kind) == value
+
+
+@pytest.mark.parametrize("flag", BOTH)
+def test_a_key_that_is_a_number_is_sent_as_text(flag: int) -> None:
+    codec = CODECS[flag]
+    assert codec.decode(codec.encode({"1": "a"}), dict[int, str]) == {1: "a"}
+
+
+def test_fields_have_their_wire_names_in_both_codecs() -> None:
+    names = ["uuid", "remote_addr", "from", "to", "authenticated", "username"]
+    assert list(msgpack.unpackb(CODECS[MSGPACK].encode([ONE]))[0]) == names
+    assert CODECS[JSON].encode([ONE]).startswith(b'[{"uuid":"u1","remote_addr":"127.0.0.1:40000","from":"a@x.io","to":[')
+
+
+@pytest.mark.parametrize("data", [b"raw\xff", bytearray(b"raw\xff"), memoryview(b"raw\xff")])
+def test_bytes_are_base64_in_json_and_bin_in_msgpack(data: object) -> None:
+    assert CODECS[JSON].encode(data) == b'"cmF3/w=="'
+    assert CODECS[MSGPACK].encode(data) == b"\xc4\x04raw\xff"
+    assert CODECS[RAW].encode(data) == b"raw\xff"
+
+
+def test_text_is_not_bytes_in_msgpack() -> None:
+    with pytest.raises(ValueError, match="Expected `bytes`, got `str`"):
+        CODECS[MSGPACK].decode(msgpack.packb("abcd"), bytes)
+
+
+def test_a_msgpack_timestamp_is_a_time() -> None:
+    then = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert CODECS[MSGPACK].decode(msgpack.packb(then, datetime=True), datetime) == then
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc1",
+        b"\xc3\xc3",
+        b"\x93\x01",
+        b"\xa2\xff\xff",
+        b"\x91" * 5000,
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\x81\x01\x01",
+        b"\x81\x91\x01\x01",
+        b"\xd4\x05\x01",
+        b"\xc7\x05\xff12345",
+    ],
+    ids=[
+        "not a byte of msgpack",
+        "trailing bytes",
+        "half an array",
+        "bad utf-8",
+        "too deep",
+        "a huge array",
+        "a huge map",
+        "a huge bin",
+        "a key that is no text",
+        "a key that is an array",
+        "an extension",
+        "a bad timestamp",
+    ],
+)
+def test_bad_msgpack_is_an_error(data: bytes) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        CODECS[MSGPACK].decode(data, Any)
+
+
+@pytest.mark.parametrize("data", [b"tru", b"true true", b"\xff", b'"\xff"', b"[" * 100000, b"NaN"])
+def test_bad_json_is_an_error(data: bytes) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        CODECS[JSON].decode(data, Any)
+
+
+def test_raw_is_bytes_in_and_bytes_or_text_out() -> None:
+    raw = CODECS[RAW]
+    assert raw.decode(b"\x00x", bytes) == b"\x00x"
+    assert raw.encode("ü") == "ü".encode()
+    for kind in (str, Any, None, bytes | None):
+        with pytest.raises(RPCError, match="^unknown Raw payload type$"):
+            raw.decode(b"x", kind)
+    with pytest.raises(RPCError, match="^unknown Raw payload type$"):
+        raw.encode(7)
