@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .container.fields import Duration, Secret
     from .container.loader import load_plugins
     from .container.protocols import Collect, Collector, Configurer, Logger, Plugin
+    from .container.version import VERSION
+
+    __version__ = VERSION
     from .rpc.errors import RPCError
     from .worker_pool.config import PoolConfig
     from .worker_pool.errors import PoolError, SoftError
     from .worker_pool.protocols import Payload, Pool, PoolFactory
-    from .container.version import VERSION as __version__
 
 _HOMES: dict[str, str] = {
     "Collect": ".container.protocols",
@@ -70,9 +72,9 @@ __all__ = [
     "RPCError",
     "Secret",
     "SoftError",
+    "__version__",
     "default_plugins",
     "load_plugins",
-    "__version__",
 ]
 
 

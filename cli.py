@@ -84,7 +84,7 @@ address_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
 def main() -> None:
-    """Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
+    r"""Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
 
     \b
     rrpy serve -c rr.yaml               run the host
@@ -243,5 +243,3 @@ def _client(config: str, overrides: Sequence[str], dotenv: str | None, address: 
         return Client(address, timeout=timeout)
     except ValueError as error:
         fail(str(error), 2)
-
-

@@ -2,13 +2,13 @@
 
     python benchmarks/smtp.py [--rounds 3] [--quick] [--only a,b] [--servers stock,rrpy]
 
-Servers: `stock` (aiosmtpd, Sink handler, plain asyncio, host name given), `rrpy` (`rrpy serve`, every limit, timer and the
-registry on, log at INFO into a file), `silent` (the same with the log off), and where they are installed Postfix's
-`smtp-sink` and nodemailer's `smtp-server`. The server runs on one core, the client on the other. Rounds are interleaved:
-every server runs scenario after scenario before the next round begins; the median of the rounds counts.
+Servers: `stock` (aiosmtpd, Sink handler, plain asyncio, host name given), `rrpy` (`rrpy serve`, every limit, timer
+and the registry on, log at INFO into a file), `silent` (the same with the log off), and where they are installed
+Postfix's `smtp-sink` and nodemailer's `smtp-server`. The server runs on one core, the client on the other. Rounds are
+interleaved: every server runs scenario after scenario before the next round begins; the median of the rounds counts.
 
-Scenarios: (a) short sessions of one 1 KiB message, 20 at a time; (b) the same on kept connections; (f) the same pipelined;
-(c) 100 KiB; (d) 10 MiB; (e) memory of an idle connection at 1,000.
+Scenarios: (a) short sessions of one 1 KiB message, 20 at a time; (b) the same on kept connections; (f) the same
+pipelined; (c) 100 KiB; (d) 10 MiB; (e) memory of an idle connection at 1,000.
 """
 
 from __future__ import annotations
@@ -191,15 +191,17 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(Sink(), hostname="mx.test", enable_SMTPUTF8=True, data_size_limit=2**25, loop=loop), "{host}", {port})
+    def connection():
+        return SMTP(Sink(), hostname="mx.test", enable_SMTPUTF8=True, data_size_limit=2**25, loop=loop)
+    server = await loop.create_server(connection, "{host}", {port})
     await server.serve_forever()
 asyncio.run(main())
 """
 NODEMAILER = """
 const {{ SMTPServer }} = require('smtp-server');
 new SMTPServer({{ authOptional: true, disableReverseLookup: true, hideSTARTTLS: true, size: 33554432,
-  onData(stream, session, done) {{ stream.on('data', () => {{}}); stream.on('end', done); }} }}).listen({port}, '{host}');
+  onData(stream, session, done) {{ stream.on('data', () => {{}}); stream.on('end', done); }}
+}}).listen({port}, '{host}');
 """
 
 
@@ -261,9 +263,12 @@ def available(folder: str) -> list[str]:
     names = ["stock", "rrpy", "silent"]
     if shutil.which("smtp-sink"):
         names.append("smtp-sink")
-    if shutil.which("node") and not subprocess.run(
-        ["node", "-e", "require('smtp-server')"], cwd=folder, capture_output=True, check=False
-    ).returncode:
+    if (
+        shutil.which("node")
+        and not subprocess.run(
+            ["node", "-e", "require('smtp-server')"], cwd=folder, capture_output=True, check=False
+        ).returncode
+    ):
         names.append("nodemailer")
     return names
 
@@ -283,7 +288,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for scenario in scenarios:
                 for name in names:
-                    server = start(name, folder if name not in ("nodemailer",) else str(Path.cwd()))
+                    server = start(name, folder if name != "nodemailer" else str(Path.cwd()))
                     try:
                         if scenario != "e":
                             measure(server, scenario, 0.05)  # warm
@@ -294,7 +299,8 @@ def main() -> None:
 
 
 def report(found: dict[str, dict[str, list[float]]], scenarios: list[str], rounds: int) -> None:
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
+    print(f"{machine}, Python {platform.python_version()}")
     print(f"microseconds of server CPU per message (e: bytes per idle connection), median of {rounds}\n")
     print("| server | " + " | ".join(scenarios) + " |\n|" + "---|" * (len(scenarios) + 1))
     medians = {name: {each: statistics.median(rows[each]) for each in scenarios} for name, rows in found.items()}

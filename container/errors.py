@@ -1,11 +1,11 @@
 """What can go wrong in a host, each with the exit code that it ends the command with.
 
-    HostError                 one clear sentence for a person; `exit_code` 1
-     +-- ConfigError          the configuration or the command line is wrong; `exit_code` 2
-     +-- DependencyError      a plugin's dependency is missing, ambiguous, or part of a cycle; `exit_code` 2
-     +-- PluginFailed         a plugin failed in serve or stop; names it, chained to what it raised; `exit_code` 1
-    PluginDisabled            not a failure: a plugin bows out in `init`
-    IllegalTransition         a defect in the host: a state machine was asked for a step that its table does not have
+HostError                 one clear sentence for a person; `exit_code` 1
++-- ConfigError          the configuration or the command line is wrong; `exit_code` 2
++-- DependencyError      a plugin's dependency is missing, ambiguous, or part of a cycle; `exit_code` 2
++-- PluginFailed         a plugin failed in serve or stop; names it, chained to what it raised; `exit_code` 1
+PluginDisabled            not a failure: a plugin bows out in `init`
+IllegalTransition         a defect in the host: a state machine was asked for a step that its table does not have
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PluginDisabled(Exception):  # noqa: N818 - it is a plugin's wish, not an e
     """Raised by a plugin's `init` to bow out without noise, most often because its section is absent."""
 
 
-class IllegalTransition(RuntimeError):  # noqa: N818 - named for what happened
+class IllegalTransition(RuntimeError):
     """A state machine was asked for a transition that its table does not have; nothing was changed."""
 
     def __init__(self, machine: str, state: object, event: object) -> None:

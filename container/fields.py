@@ -32,11 +32,9 @@ class Duration(float):
     __slots__ = ()
 
     def __new__(cls, value: object = 0.0) -> Self:
-        if isinstance(value, str):
-            return super().__new__(cls, _parse(value))
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(_refusal(value))
-        seconds = _seconds(value)
+        seconds = _parse(value) if isinstance(value, str) else _seconds(value)
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(_refusal(value))
         return super().__new__(cls, seconds)

@@ -10,8 +10,7 @@ MASK: Final = "***"
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS: Final = frozenset(
-    "password passwords passwd passphrase pwd pass secret secrets token tokens apikey apikeys credential credentials "
-    "authorization cookie".split()
+    ["password", "passwords", "passwd", "passphrase", "pwd", "pass", "secret", "secrets", "token", "tokens", "apikey", "apikeys", "credential", "credentials", "authorization", "cookie"]
 )
 _SECRET_KEYS: Final = frozenset({"api", "private", "access", "secret", "signing", "encryption"})
 _URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s/?#]*(?=@)", re.IGNORECASE)
@@ -34,7 +33,7 @@ def mask_text(text: str) -> str:
     return _URL_PASSWORD.sub(rf"\g<head>{MASK}", text) if "://" in text else text
 
 
-def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - a tree in, a tree of the same shape out
+def masked(value: Any, *, secret: bool = False) -> Any:
     """Return a copy of a tree of dicts and lists with the secrets replaced by `***`.
 
     Below a secret name every text and number is one; a switch (true, false) and an empty value say nothing and stay.

@@ -3,17 +3,23 @@
 What is different from `yaml.safe_load`: a key that is written twice is an error; keys are text as they are written; only
 `true` and `false` are booleans (`no`, `on`, `off` are texts); `012`, `1:30` and `2024-01-01` are texts, not an octal
 number, a number to the base 60 and a date; tags (`!!binary`, ...) and an alias inside its own anchor are errors.
-Anchors, aliases and the merge key `<<` work.
+Anchors, aliases and the merge key `<<` work; an alias is a copy, so that `-o` changes one place only, and aliases of
+aliases cannot multiply beyond `MAX_VALUES`.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
 
 from .errors import ConfigError
+
+MAX_VALUES: Final = 100_000
+"""How many values a text may hold, each counted wherever an alias puts it."""
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -24,6 +30,14 @@ _NUMBER_START: Final = list("-+.0123456789")
 
 class _Loader(_Base):  # type: ignore[misc]  # which of the two loaders there is, is known at run time
     yaml_implicit_resolvers: Final[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return what a node holds; a value that its type cannot take, which PyYAML lets crash, is an error with a place."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError):
+            problem = f"this cannot be read as {_short(node.tag)}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 for _kind, _pattern, _first in (
@@ -36,18 +50,13 @@ for _kind, _pattern, _first in (
     _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-def parse(text: str, source: str) -> Any:  # noqa: ANN401 - the data of a YAML text can be anything
+def parse(text: str, source: str) -> Any:
     """Return the data of a YAML text: dicts with text keys, lists, texts, numbers, booleans, None.
 
     Raises ConfigError, one sentence that begins with `source:line:column`.
     """
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _check(node, source, above=())
-        return loader.construct_document(node)
+        return _unshared(_construct(text, source))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = ", ".join(part for part in (error.context, error.problem) if part)
@@ -56,18 +65,32 @@ def parse(text: str, source: str) -> Any:  # noqa: ANN401 - the data of a YAML t
         raise ConfigError(f"{source}: {_sentence(str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{source}: it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ConfigError(f"{source}: it is not UTF-8 text") from None
+
+
+def _construct(text: str, source: str) -> Any:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, source, above=(), count=itertools.count(1))
+        return loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _check(node: yaml.Node, source: str, above: tuple[yaml.Node, ...]) -> None:
+def _check(node: yaml.Node, source: str, above: tuple[yaml.Node, ...], count: Iterator[int]) -> None:
+    if next(count) > MAX_VALUES:
+        raise ConfigError(f"{_place(source, node.start_mark)}: there are more than {MAX_VALUES} values, with the aliases")
     if node in above:
         raise ConfigError(f"{_place(source, node.start_mark)}: a value contains itself by an alias")
     if node.tag not in _ALLOWED_TAGS:
         raise ConfigError(f"{_place(source, node.start_mark)}: the tag {_short(node.tag)} is not known here")
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _check(item, source, (*above, node))
+            _check(item, source, (*above, node), count)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, item in node.value:
@@ -78,7 +101,13 @@ def _check(node: yaml.Node, source: str, above: tuple[yaml.Node, ...]) -> None:
             seen.add(key.value)
             if key.tag != _TAG + "merge":
                 key.tag = _TAG + "str"
-            _check(item, source, (*above, node))
+            _check(item, source, (*above, node), count)
+
+
+def _unshared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _place(source: str, mark: yaml.Mark | None) -> str:

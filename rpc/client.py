@@ -14,8 +14,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from ..container.address import UnixAddress, parse_address
 from ..goridge.frame import ERROR, JSON, Decoder, Frame, FrameError, encode
-from .address import UnixAddress, parse_address
 from .errors import BadRequest, ConnectionLost, NotListening, RPCError
 from .message import Message, read_message
 
@@ -42,7 +42,7 @@ class Client:
         except OSError as error:
             raise NotListening(address, error) from error
 
-    def call(self, method: str, argument: object = True) -> Any:  # noqa: ANN401 - whatever JSON can say
+    def call(self, method: str, argument: object = True) -> Any:
         """Call `plugin.Method` and return its result. Methods that need no argument ignore it.
 
         Raises RPCError (the text of the error response; the client can go on), ConnectionLost (it cannot),

@@ -2,7 +2,6 @@
 
     HostError
      +-- RPCError          an error response: what a method raises to give one, what a client raises when it gets one
-     +-- ListenError       the server cannot listen on its address
      +-- NotListening      nobody answers at the client's address; `exit_code` 2
      +-- ConnectionLost    the other side went away, or what it sent is not an answer
     BadRequest             a frame that is no request: the connection is dropped
@@ -21,14 +20,7 @@ class RPCError(HostError):
     """An error response. Its text is what travels (WIRE.md, 'RPC over tcp:// or unix://')."""
 
 
-class ListenError(HostError):
-    """The server cannot listen. `address`: the URL; `reason`: an OSError, or a clause that says why."""
-
-    def __init__(self, address: str, reason: OSError | str) -> None:
-        super().__init__(f"rpc cannot listen on {address}: {reason_of(reason)}")
-
-
-class NotListening(HostError):  # noqa: N818 - named for what happened
+class NotListening(HostError):
     """Nobody answers at the address."""
 
     exit_code: ClassVar[int] = 2
@@ -37,14 +29,14 @@ class NotListening(HostError):  # noqa: N818 - named for what happened
         super().__init__(f"no rrpy host answers on {address}: {reason_of(reason)}; is it running, with an rpc section?")
 
 
-class ConnectionLost(HostError):  # noqa: N818 - named for what happened
+class ConnectionLost(HostError):
     """The host went away before it answered, or sent something that is not the answer. The client is closed."""
 
     def __init__(self, address: str, reason: OSError | str) -> None:
         super().__init__(f"the connection to {address} broke: {reason_of(reason)}")
 
 
-class BadRequest(Exception):  # noqa: N818 - named for what was sent
+class BadRequest(Exception):
     """A frame that cannot be a request, so that nobody knows whom to answer (WIRE.md, 'RPC over tcp:// or unix://')."""
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from anyio.abc import TaskStatus
 
+from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
 from ..container.protocols import Collect, Configurer, Logger
+from ..container.sockets import is_loopback, pinned
 from ..container.version import VERSION
-from .address import Address, parse_address
 from .config import RPCConfig
-from .listener import is_loopback, resolve
 from .protocols import RPCProvider
 from .registry import Registry
 from .server import Server
@@ -23,6 +23,10 @@ class RPCPlugin:
     """Serves the RPC bus on `rpc.listen`. Without the section it is disabled."""
 
     name = "rpc"
+
+    def __init__(self) -> None:
+        # There from the start: whoever looks at a plugin by a Protocol may touch its properties before `init`.
+        self._server: Server | None = None
 
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled, and ConfigError for an address that is none or not allowed."""
@@ -54,16 +58,18 @@ class RPCPlugin:
 
     @property
     def rpc_address(self) -> str:
-        """The address as a URL; once the plugin serves, with the port that port 0 became."""
-        return str(self._server.address)
+        """The address as a URL; empty before `init`; once the plugin serves, with the port that port 0 became."""
+        return str(self._server.address) if self._server else ""
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""
+        assert self._server is not None, "init comes first"
         await self._server.serve(task_status=task_status)
 
     async def stop(self) -> None:
         """Close; a call that runs gets a second, and its client an error after that."""
-        await self._server.stop()
+        if self._server is not None:
+            await self._server.stop()
 
     def _add(self, provider: RPCProvider) -> None:
         self._registry.add(provider.name, provider.rpc())
@@ -86,7 +92,7 @@ class HostMethods:
 
 def _allowed_address(section: RPCConfig, source: str) -> Address:
     try:
-        address = resolve(parse_address(section.listen))
+        address = pinned(parse_address(section.listen))
     except ValueError as error:
         raise ConfigError(f"{source}: rpc.listen: {error}") from error
     if section.allow_remote or is_loopback(address):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+from contextlib import closing
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from ..container.address import Address, UnixAddress
 from ..container.protocols import Logger
-from .address import Address
+from ..container.sockets import BoundSocket
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
 from .connection import Connection, remote_of
-from .listener import Listener
 from .registry import Registry
 
 QUIET_SECONDS: Final = 10.0
@@ -48,18 +49,14 @@ class Server:
         """Serve until `stop`. Raises ListenError."""
         self._ended = asyncio.Event()
         try:
-            listener = Listener(self.address)
-            try:
-                async with anyio.create_task_group() as group:
-                    await listener.start(functools.partial(self._accept, group))
-                    self.address = listener.address
+            bound = BoundSocket(self.address, owner="rpc")
+            async with anyio.create_task_group() as connections:
+                with closing(bound), closing(await self._listen(bound, connections)):
+                    self.address = bound.address
                     task_status.started()
                     await self._stopping.wait()
-                    listener.close()
-                    for connection in self._connections:
-                        connection.stop()
-            finally:
-                listener.close()
+                for connection in self._connections:
+                    connection.stop()
         finally:
             self._ended.set()
 
@@ -68,6 +65,10 @@ class Server:
         self._stopping.set()
         if self._ended is not None:
             await self._ended.wait()
+
+    async def _listen(self, bound: BoundSocket, connections: TaskGroup) -> asyncio.Server:
+        listen = asyncio.start_unix_server if isinstance(bound.address, UnixAddress) else asyncio.start_server
+        return await listen(functools.partial(self._accept, connections), sock=bound.socket)
 
     def _accept(self, group: TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._stopping.is_set():

@@ -1,4 +1,4 @@
-"""MAIL and RCPT arguments: the path and the parameters behind it. Pure; a refusal is a `Refused` that carries its reply.
+"""MAIL and RCPT arguments: the path and the parameters behind it. Pure; a refusal is `Refused`, with its reply.
 
 What we want: the address as the client wrote it, nothing invented and nothing lost. What we take, as Postfix does:
 a blank after the colon, a path without angle brackets, an address without a domain (`<postmaster>`, cron's `<root>`),

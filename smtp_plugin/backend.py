@@ -1,7 +1,7 @@
 """The backend behind the SMTP server: the registry of connections, and what happens to an accepted message.
 
-The specification's Backend, in Python: it is told of every connection and is handed every message. In this step a message
-is logged and answered; nothing waits.
+The specification's Backend, in Python: it is told of every connection and is handed every message. In this step a
+message is logged and answered; nothing waits.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ What we want: the body byte-exact, in memory once, the end found in C, and no wa
   bare LF on either side of it is either smuggling or a client that will wait for ever: `smuggled` is set and the
   connection is to be closed. Other bare CR or LF bytes are kept and reported in `bare_newline`.
 - A chunk of the network is searched with `bytes.find`, told clean of bare newlines by `IncrementalNewlineDecoder` (the
-  one routine of the standard library that knows the three kinds of newline at memory speed), and kept whole. Stuffed dots
-  are taken out with one `replace`, only where there is one.
+  one routine of the standard library that knows the three kinds of newline at memory speed), and kept whole. Stuffed
+  dots are taken out with one `replace`, only where there is one.
 - Bytes at the end of a chunk that may begin one of the patterns (`\r\n.\r` at most) are carried to the next, so that no
   pattern is ever cut. The carry begins as `\r\n`, which makes the first line a line like any other.
 - Above `limit` the body is dropped and reading goes on, without keeping anything; `hopeless` says when to give up.

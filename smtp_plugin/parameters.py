@@ -19,8 +19,8 @@ _Parameters = dict[str, str | None]
 def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_size: int) -> None:
     """Check MAIL's parameters and put what they say into the envelope; values are decoded in place.
 
-    `max_message_size`: bytes, 0 for no limit. Raises Refused: 555 for a keyword that is not known, 552 for a SIZE over the
-    limit, 501 for a bad value.
+    `max_message_size`: bytes, 0 for no limit. Raises Refused: 555 for a keyword that is not known, 552 for a SIZE
+    over the limit, 501 for a bad value.
     """
     _apply(parameters, _MAIL)
     size = parameters.get("SIZE")

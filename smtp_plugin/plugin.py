@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskStatus
 
+from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
 from ..container.protocols import Configurer, Logger
-from ..container.address import Address, parse_address
 from ..container.sockets import BoundSocket, pinned
 from ..worker_pool import PoolFactory, WorkerInfo
 from .backend import Backend

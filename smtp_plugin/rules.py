@@ -12,10 +12,10 @@ from .replies import clean, multiline
 class Rules:
     """The settings of a dialog.
 
-    `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR or LF
-    in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order. `tls_available`:
-    offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033). `delegated`: verbs
-    that the shell handles itself. `budget`: the message bytes held by all sessions.
+    `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR
+    or LF in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order.
+    `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033).
+    `delegated`: verbs that the shell handles itself. `budget`: the message bytes held by all sessions.
     """
 
     hostname: str = "localhost"

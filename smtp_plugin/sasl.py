@@ -1,4 +1,4 @@
-"""AUTH as a capture: the exchange of each mechanism as a generator. Nothing is verified; nothing is refused but nonsense.
+"""AUTH as a capture: each mechanism's exchange as a generator. Nothing is verified, nothing but nonsense refused.
 
 A mechanism is a generator function: called with the decoded initial response (None when there was none), it yields
 challenges (bytes, not yet base64), is sent the decoded responses, and returns `Credentials`. It raises Refused for a

@@ -1,13 +1,13 @@
 """The SMTP server on the wire: `SMTP`, one connection, derived from aiosmtpd's class; `Listener`, all of a socket's.
 
-What we want: no task, no future and no timer for a command. What does not work: aiosmtpd's own loop, which awaits every line
-and arms a timer for every command. What we do: `data_received` hands the bytes to a `Dialog`, sends what it says in one
-write, and makes a task only where something really waits (a delivery, a TLS handshake). One sweep per listener looks
-at every connection's deadline.
+What we want: no task, no future and no timer for a command. What does not work: aiosmtpd's own loop, which awaits
+every line and arms a timer for every command. What we do: `data_received` hands the bytes to a `Dialog`, sends what
+it says in one write, and makes a task only where something really waits (a delivery, a TLS handshake). One sweep per
+listener looks at every connection's deadline.
 
-How a connection ends: after QUIT it is closed. When it is we who end it, our sending side is shut and what the client still
-sends is read and dropped for `LINGER` seconds: a socket closed with unread bytes in it resets the connection, and the client
-would never see the reply that told it why.
+How a connection ends: after QUIT it is closed. When it is we who end it, our sending side is shut and what the client
+still sends is read and dropped for `LINGER` seconds: a socket closed with unread bytes in it resets the connection,
+and the client would never see the reply that told it why.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Awaitable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import aiosmtpd.smtp
 
-from ..container.protocols import Logger
 from ..container.address import UnixAddress
+from ..container.protocols import Logger
 from ..container.sockets import BoundSocket
 from . import replies
-from .dialog import Dialog, Event, Trace
+from .dialog import Dialog, Trace
+from .phases import Event
 from .replies import Reply
 from .rules import Rules
 from .session import Envelope, Session
@@ -59,10 +60,14 @@ class SMTP(aiosmtpd.smtp.SMTP):
     """One connection: the shell of I/O around a `Dialog`."""
 
     dialog: Dialog
+    listener: Listener
     transport: asyncio.Transport | None
+    _window: tuple[float, float, int] | None
+    _stuck: tuple[float, int] | None
+    _lingering: bool
 
     @classmethod
-    def of(cls, listener: Listener) -> SMTP:
+    def of(cls, listener: Listener) -> Self:
         """Return a connection for a listener.
 
         Past aiosmtpd's constructor, which inspects its handler for 130 us: the listener has done that work once.
@@ -73,8 +78,8 @@ class SMTP(aiosmtpd.smtp.SMTP):
         self.transport = None
         self._deadline = 0.0
         self._touched = 0.0
-        self._window: tuple[float, float, int] | None = None
-        self._stuck: tuple[float, int] | None = None
+        self._window = None
+        self._stuck = None
         self._lingering = False
         self._eof = False
         self._busy = False

@@ -44,9 +44,9 @@ os.register_at_fork(after_in_child=_forget_random_pool)
 class Envelope(aiosmtpd.smtp.Envelope):
     """One mail transaction.
 
-    `mail_from`: None before MAIL, '' for the null sender. `mail_options`, `rcpt_options`: parameters as they were written.
-    `parameters`: MAIL's parameters decoded; `recipients`: each RCPT's, in the order of `rcpt_tos`. `content` and
-    `original_content`: the message as it came, dots unstuffed. `body`: what charges the listener's budget for it.
+    `mail_from`: None before MAIL, '' for the null sender. `mail_options`, `rcpt_options`: parameters as they were
+    written. `parameters`: MAIL's parameters decoded; `recipients`: each RCPT's, in the order of `rcpt_tos`. `content`
+    and `original_content`: the message as it came, dots unstuffed. `body`: what charges the listener's budget for it.
     """
 
     mail_from: str | None
@@ -74,8 +74,9 @@ class Envelope(aiosmtpd.smtp.Envelope):
 class Session(aiosmtpd.smtp.Session):
     """One connection.
 
-    `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives it.
-    `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: what AUTH captured, None before it.
+    `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
+    it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: what AUTH captured, None
+    before it.
     """
 
     host_name: str | None

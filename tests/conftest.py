@@ -10,6 +10,8 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -43,12 +45,17 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     gc.collect()
     children = process.children(recursive=True)
-    gone, alive = psutil.wait_procs(children, timeout=2) if children else ([], [])
+    alive = psutil.wait_procs(children, timeout=2)[1] if children else []
     left = [f"process {child.pid}: {' '.join(_command(child))}" for child in alive]
     for child in alive:
         child.kill()
-    left += [f"thread {thread.name}" for thread in threading.enumerate() if thread not in threads and thread.is_alive()
-             and not thread.name.startswith(("AnyIO worker thread", "asyncio_"))]
+    left += [
+        f"thread {thread.name}"
+        for thread in threading.enumerate()
+        if thread not in threads
+        and thread.is_alive()
+        and not thread.name.startswith(("AnyIO worker thread", "asyncio_"))
+    ]
     if process.num_fds() > descriptors and "hypothesis" not in request.fixturenames:
         left += [f"{process.num_fds() - descriptors} file descriptors: {_descriptors()}"]
     if left:
@@ -92,13 +99,11 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _descriptors() -> list[str]:
-    folder = "/proc/self/fd"
-    if not os.path.isdir(folder):
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
         return []
     shown = []
-    for number in os.listdir(folder):
-        try:
-            shown.append(f"{number} -> {os.readlink(f'{folder}/{number}')}")
-        except OSError:
-            continue
+    for entry in folder.iterdir():
+        with suppress(OSError):
+            shown.append(f"{entry.name} -> {entry.readlink()}")
     return shown

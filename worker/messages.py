@@ -15,7 +15,7 @@ class Request(NamedTuple):
     context: bytes = b""
     body: bytes = b""
 
-    def json(self) -> Any:  # noqa: ANN401 - JSON is any of its types
+    def json(self) -> Any:
         """Return the context decoded as JSON. Raises ValueError when it is not JSON."""
         from json import loads
 

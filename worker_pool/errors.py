@@ -59,7 +59,7 @@ class SoftError(PoolError):
     """The worker answered with an error, whose text this is, and lives on."""
 
 
-class NoFreeWorker(PoolError):  # noqa: N818 - named for what happened
+class NoFreeWorker(PoolError):
     """No worker took the request. `waited`: seconds in the queue; 0 when no worker is alive to wait for."""
 
     def __init__(self, waited: float, reason: str = "") -> None:
@@ -71,7 +71,7 @@ class NoFreeWorker(PoolError):  # noqa: N818 - named for what happened
         self.waited = waited
 
 
-class QueueFull(PoolError):  # noqa: N818 - named for what happened
+class QueueFull(PoolError):
     """The pool has as many requests as it may. `limit`: max_queue_size."""
 
     def __init__(self, limit: int) -> None:
@@ -79,14 +79,14 @@ class QueueFull(PoolError):  # noqa: N818 - named for what happened
         self.limit = limit
 
 
-class PoolClosed(PoolError):  # noqa: N818 - named for what happened
+class PoolClosed(PoolError):
     """The pool takes no more requests."""
 
     def __init__(self) -> None:
         super().__init__("the worker pool is closed")
 
 
-class WorkerBroken(PoolError):  # noqa: N818 - named for what happened
+class WorkerBroken(PoolError):
     """The worker died or had to be killed during the request. `remains`: what it left; `fault`: what it did."""
 
     def __init__(self, remains: Remains, fault: str = "") -> None:

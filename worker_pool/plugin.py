@@ -59,6 +59,7 @@ class ServerPlugin:
         from ..container.log import logger
 
         refuse_unsupported(config, f"{name}.pool")
+        _check_environment(env, f"the environment that {name} adds")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
         return WorkerPool(config, Launch(command, self._environment(env), self._account), logger(name))
 
@@ -70,6 +71,7 @@ class ServerPlugin:
 
 
 def _check_environment(env: Mapping[str, str], key: str) -> None:
+    """Raise ConfigError for what the system cannot carry: one loop refuses it at the start, the other cuts it off."""
     for name, value in env.items():
         if not name or "=" in name or "\0" in name + value:
             raise ConfigError(f"{key}: {name!r} cannot be an environment variable")

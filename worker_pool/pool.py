@@ -142,7 +142,8 @@ class WorkerPool:
                     continue
                 fresh = await self._boot()
                 if not self._stays(old):  # its place has found another one meanwhile
-                    await dismiss(fresh, self._config.reset_timeout)
+                    self._workers.remove(fresh)
+                    await self._see_off(fresh, self._config.reset_timeout)
                     continue
                 self._heirs[old] = fresh
                 old.retire()

@@ -66,8 +66,6 @@ class Launch(msgspec.Struct, frozen=True):
         except SubprocessError as error:
             user = f" as the user {self.account.name!r}" if self.account else ""
             raise WorkerBootError(self.command, f"cannot be run{user}: the process could not be prepared") from error
-        except ValueError as error:
-            raise WorkerBootError(self.command, f"cannot be run: {error}") from error
 
 
 def own_interpreter(command: list[str]) -> list[str]:

@@ -77,6 +77,8 @@ async def test_a_pool_key_that_is_wrong_is_refused_by_its_path():
         server({}).new_pool(PoolConfig(debug=True), {}, name="smtp")
     with pytest.raises(ConfigError, match=r"smtp\.pool\.command cannot be split"):
         server({}).new_pool(PoolConfig(command="'"), {}, name="smtp")
+    with pytest.raises(ConfigError, match="the environment that smtp adds: 'A' cannot be an environment variable"):
+        server({}).new_pool(ONE, {"A": "a\0b"}, name="smtp")
 
 
 async def test_a_worker_s_environment_is_the_host_s_then_ours_and_the_later_wins(monkeypatch):
@@ -124,13 +126,6 @@ async def test_root_runs_workers_as_another_user():
 async def test_a_user_that_the_system_does_not_accept_is_one_sentence():
     launch = Launch(sdk("echo"), dict(os.environ), Account("ghost", 2**32 - 1, 2**32 - 1))
     with pytest.raises(WorkerBootError, match="cannot be run as the user 'ghost': the process could not be prepared"):
-        async with WorkerPool(ONE, launch, RecordingLog()):
-            pytest.fail("the pool came up")
-
-
-async def test_an_environment_that_no_process_can_have_is_one_sentence():
-    launch = Launch(sdk("echo"), {**os.environ, "MINE": "a\0b"})
-    with pytest.raises(WorkerBootError, match="cannot be run: embedded null byte"):
         async with WorkerPool(ONE, launch, RecordingLog()):
             pytest.fail("the pool came up")
 

@@ -259,8 +259,7 @@ async def test_a_delivery_outlives_its_client() -> None:
         await client.begin()
         client.send(b"x\r\n.\r\n")
         with anyio.fail_after(5):
-            while not server.backend.messages:
-                await asyncio.sleep(0)
+            await server.backend.delivered.wait()
         client.vanish()
         await server.emptied()
         gate.set()
@@ -280,9 +279,10 @@ async def test_what_waits_behind_a_delivery_is_bounded() -> None:
         client = await server.connect()
         await client.begin()
         client.send(b"x\r\n.\r\n" + b"NOOP\r\n" * 500_000)
+        await server.backend.delivered.wait()
         (connection,) = server.listener.connections
         with anyio.fail_after(10):
-            while connection.transport is not None and connection.transport.is_reading():
+            while connection.transport is not None and connection.transport.is_reading():  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.01)
         assert connection.dialog.waiting_bytes < 1_000_000
         gate.set()

@@ -47,7 +47,13 @@ def test_replies_are_lines_of_printable_ascii_with_a_code(session: bytes) -> Non
         assert re.fullmatch(rb"[2-5]\d\d[ -][\x20-\x7e]*", line)
 
 
-@given(st.lists(st.sampled_from([b"EHLO x", b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"RSET", b"NOOP", b"FOO", b"VRFY x", b"DATA x", b"AUTH X"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"EHLO x", b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"RSET", b"NOOP", b"FOO", b"VRFY x", b"DATA x", b"AUTH X"]
+        )
+    )
+)
 def test_every_command_gets_one_reply(commands: list[bytes]) -> None:
     driver = Driver(RULES)
     for command in commands:
@@ -65,7 +71,10 @@ def test_no_byte_of_a_body_is_run_as_a_command(lines: list[bytes]) -> None:
     assert outcome == b""
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n.", b"\0"]), max_size=30).map(b"".join), st.data())
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n.", b"\0"]), max_size=30).map(b"".join),
+    st.data(),
+)
 def test_the_end_of_data_is_where_a_slow_reader_finds_it(body: bytes, data: st.DataObject) -> None:
     stream = b"\r\n" + body + b"\r\n.\r\n"
     found = re.search(rb"(\r\n\.\r\n)|(?<!\r)\n\.[\r\n]|\r\.[\r\n]|\r\n\.(?:\n|\r(?=[^\n]))", stream, re.DOTALL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +22,7 @@ frames = st.builds(
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """The bytes in pieces, cut at any places."""
     at = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(at, at[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(at)]
 
 
 places = st.lists(st.integers(0, 1 << 20), max_size=20)

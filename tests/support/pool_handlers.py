@@ -8,7 +8,7 @@ from pathlib import Path
 from rrpy.worker import Response, SoftError
 
 
-class Unspeakable(SoftError):
+class UnspeakableError(SoftError):
     def __str__(self):
         raise ValueError
 
@@ -25,7 +25,7 @@ def answers(request):
     if what == "unexpected":
         raise ValueError("a bad value")
     if what == "unspeakable":
-        raise Unspeakable
+        raise UnspeakableError
     if what == "exit":
         raise SystemExit(7)
     if what == "interrupt":

@@ -1,20 +1,22 @@
-"""What the RPC server needs around it in a test: a configuration, a log, methods to call, and a peer that speaks frames."""
+"""What the RPC server needs around it in a test: a configuration, a log, methods, and a peer that speaks frames."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
 import msgspec
 
+from rrpy.container.address import Address, UnixAddress, parse_address
 from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.goridge.frame import JSON, Decoder, Frame, encode
-from rrpy.rpc.address import Address, UnixAddress, parse_address
 from rrpy.rpc.errors import RPCError
 from rrpy.rpc.registry import Registry
 from rrpy.rpc.server import Server
@@ -226,15 +228,21 @@ class Peer:
                 self._frames += self._decoder.feed(data)
         return self._frames.pop(0)
 
+    async def receive_some(self) -> bytes:
+        """The next bytes, no more than fit a buffer."""
+        with anyio.fail_after(DEADLINE):
+            return await self._reader.read(1000)
+
+    def reset_at_close(self) -> None:
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def finish_sending(self) -> None:
         self._writer.write_eof()
 
     async def close(self) -> None:
         self._writer.transport.abort()
-        try:
+        with suppress(ConnectionError):
             await self._writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
 def request(method: str, argument: bytes = b"", sequence: int = 1, flags: int = JSON) -> bytes:
@@ -265,7 +273,9 @@ async def peer_of(address: Address | str) -> AsyncIterator[Peer]:
 
 
 @asynccontextmanager
-async def server_of(address: str = "tcp://127.0.0.1:0", log: Log | None = None, **services: object) -> AsyncIterator[Server]:
+async def server_of(
+    address: str = "tcp://127.0.0.1:0", log: Log | None = None, **services: object
+) -> AsyncIterator[Server]:
     """A server that serves; keywords that are numbers are its limits."""
     registry = Registry()
     limits = {name: value for name, value in services.items() if isinstance(value, int)}

@@ -3,12 +3,11 @@
 A session file is read line by line:
 
     # text            why this session is in the corpus
-    ! key=value ...   the rules of the listener (see `rrpy.smtp_plugin.rules.Rules`)
-    C: text           the client sends the text and CR LF
-    C~ text           the client sends the text alone; \\r \\n \\0 \\xHH and \\\\ are escapes, `*N` at the end repeats it
-    S: text           the server replies with the text and CR LF; <EHLO> stands for the whole EHLO reply
-    M: from > to to   a message was stored; `= text` lines that follow are its content, escaped as in C~
-    X                 the server closed
+    ! key=value ...   the rules of the listener (see `rrpy.smtp_plugin.rules.Rules`) C: text           the client
+    sends the text and CR LF C~ text           the client sends the text alone; \\r \\n \\0 \\xHH and \\\\ are
+    escapes, `*N` at the end repeats it S: text           the server replies with the text and CR LF; <EHLO> stands
+    for the whole EHLO reply M: from > to to   a message was stored; `= text` lines that follow are its content,
+    escaped as in C~ X                 the server closed
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rrpy.smtp_plugin import replies
-from rrpy.smtp_plugin.dialog import Dialog, Event
+from rrpy.smtp_plugin.dialog import Dialog
+from rrpy.smtp_plugin.phases import Event
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Session
 
@@ -124,7 +124,7 @@ def unescape(text: str) -> bytes:
     out = b""
     for part in re.findall(r"\\x[0-9a-f]{2}|\\.|[^\\]+", text):
         if part.startswith("\\x"):
-            out += bytes([int(part[2:], 16)])
+            out += bytes.fromhex(part[2:])
         elif part.startswith("\\"):
             out += names[part[1]]
         else:

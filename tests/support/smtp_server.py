@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +29,13 @@ class Storing(Backend):
     def __init__(self, log: Lines, verdict: Callable[[Session, Envelope], Any] | None = None) -> None:
         super().__init__(log)
         self.messages: list[tuple[str | None, list[str], bytes]] = []
+        self.delivered = asyncio.Event()
         self._verdict = verdict
 
     def deliver(self, session: Session, envelope: Envelope) -> Any:
         assert isinstance(envelope.content, bytes)
         self.messages.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
+        self.delivered.set()
         accepted = super().deliver(session, envelope)
         return accepted if self._verdict is None else self._verdict(session, envelope)
 
@@ -136,7 +138,5 @@ async def serving(
             await listener.aclose()
             for client in server.clients:
                 client.close()
-                try:
+                with suppress(OSError):
                     await client.writer.wait_closed()
-                except OSError:
-                    pass

@@ -23,7 +23,9 @@ def test_the_first_flag_in_the_order_of_priority_counts() -> None:
     assert codec_flag(CONTROL) == 0
 
 
-@pytest.mark.parametrize(("flags", "asked"), [(GOB, "the codec GOB"), (PROTO | JSON, "the codec PROTO"), (0, "without")])
+@pytest.mark.parametrize(
+    ("flags", "asked"), [(GOB, "the codec GOB"), (PROTO | JSON, "the codec PROTO"), (0, "without")]
+)
 def test_a_codec_that_is_not_served_is_an_error_that_names_those_which_are(flags: int, asked: str) -> None:
     with pytest.raises(RPCError, match=f"{asked}.* is not served, use JSON, MSGPACK, RAW"):
         codec_of(flags)
@@ -61,7 +63,9 @@ def test_a_key_that_is_a_number_is_sent_as_text(flag: int) -> None:
 def test_fields_have_their_wire_names_in_both_codecs() -> None:
     names = ["uuid", "remote_addr", "from", "to", "authenticated", "username"]
     assert list(msgpack.unpackb(CODECS[MSGPACK].encode([ONE]))[0]) == names
-    assert CODECS[JSON].encode([ONE]).startswith(b'[{"uuid":"u1","remote_addr":"127.0.0.1:40000","from":"a@x.io","to":[')
+    assert (
+        CODECS[JSON].encode([ONE]).startswith(b'[{"uuid":"u1","remote_addr":"127.0.0.1:40000","from":"a@x.io","to":[')
+    )
 
 
 @pytest.mark.parametrize("data", [b"raw\xff", bytearray(b"raw\xff"), memoryview(b"raw\xff")])
@@ -128,7 +132,7 @@ def test_raw_is_bytes_in_and_bytes_or_text_out() -> None:
     assert raw.decode(b"\x00x", bytes) == b"\x00x"
     assert raw.encode("ü") == "ü".encode()
     for kind in (str, Any, None, bytes | None):
-        with pytest.raises(RPCError, match="^unknown Raw payload type$"):
+        with pytest.raises(RPCError, match=r"^unknown Raw payload type$"):
             raw.decode(b"x", kind)
-    with pytest.raises(RPCError, match="^unknown Raw payload type$"):
+    with pytest.raises(RPCError, match=r"^unknown Raw payload type$"):
         raw.encode(7)

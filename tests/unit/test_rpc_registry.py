@@ -189,7 +189,9 @@ async def test_two_empty_arguments_are_not_the_same_list() -> None:
         (Connection, {"uuid": "a"}, "object missing required field `remote_addr`"),
     ],
 )
-async def test_a_wrong_type_is_an_error_that_names_both(flag: int, annotation: object, value: object, text: str) -> None:
+async def test_a_wrong_type_is_an_error_that_names_both(
+    flag: int, annotation: object, value: object, text: str
+) -> None:
     data = CODECS[flag].encode(value)
     with pytest.raises(RPCError) as raised:
         await run(registry_of(e=echo_of(annotation)), "e.Echo", data, flag)
@@ -210,7 +212,7 @@ async def test_raw_goes_to_methods_that_take_bytes_alone() -> None:
     assert await run(registry, "t.Upper", b"", RAW) == b""
     assert await run(registry, "t.Text", b"ab", RAW) == "2 bytes, ü".encode()
     for name in ("t.Echo", "t.Open", "t.Nothing", "t.Length"):
-        with pytest.raises(RPCError, match="^unknown Raw payload type$"):
+        with pytest.raises(RPCError, match=r"^unknown Raw payload type$"):
             await run(registry, name, b"x", RAW)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rrpy.rpc.address import TCPAddress, UnixAddress, parse_address
+from rrpy.container.address import TCPAddress, UnixAddress, parse_address
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""The rpc plugin: its section, and what it serves itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.rpc_host import Config, Log, SMTPMethods
+
+from rrpy.container.errors import ConfigError, HostError, PluginDisabled
+from rrpy.container.protocols import Collector, Plugin
+from rrpy.container.version import VERSION
+from rrpy.goridge.frame import JSON, MSGPACK
+from rrpy.rpc.codecs import CODECS
+from rrpy.rpc.config import RPCConfig
+from rrpy.rpc.plugin import RPCPlugin
+from rrpy.rpc.protocols import RPCProvider
+from rrpy.worker_pool.protocols import RPCEndpoint
+
+pytestmark = pytest.mark.anyio
+
+
+def plugin_of(**sections: Any) -> RPCPlugin:
+    plugin = RPCPlugin()
+    plugin.init(Config(**sections), Log())
+    return plugin
+
+
+def test_it_is_what_the_host_and_the_pool_ask_for() -> None:
+    for plugin in (RPCPlugin(), plugin_of(rpc={})):
+        assert isinstance(plugin, Plugin)
+        assert isinstance(plugin, Collector)
+        assert isinstance(plugin, RPCProvider)
+        assert isinstance(plugin, RPCEndpoint)
+
+
+def test_an_absent_section_disables_it() -> None:
+    with pytest.raises(PluginDisabled):
+        plugin_of()
+
+
+def test_the_defaults_are_those_of_the_wire_page() -> None:
+    assert RPCConfig() == RPCConfig("tcp://127.0.0.1:6001", False, 16777216, 256)
+    assert plugin_of(rpc={}).rpc_address == "tcp://127.0.0.1:6001"
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"listn": "x"}, "unknown field `listn`"),
+        ({"listen": 6001}, "Expected `str`, got `int`"),
+        ({"max_frame_bytes": 0}, "`int` >= 1"),
+        ({"max_frame_bytes": 1 << 32}, "`int` <= 4294967295"),
+        ({"max_connections": 0}, "`int` >= 1"),
+        ({"listen": "127.0.0.1:6001"}, "rr.yaml: rpc.listen: an address is written tcp://host:port or unix:///path"),
+        (
+            {"listen": "tcp://nobody.invalid:1"},
+            "rr.yaml: rpc.listen: the host name 'nobody.invalid' cannot be resolved",
+        ),
+    ],
+)
+def test_a_bad_section_is_a_configuration_error(section: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        plugin_of(rpc=section)
+    assert text in str(raised.value)
+
+
+@pytest.mark.parametrize("listen", ["tcp://0.0.0.0:6001", "tcp://[::]:6001", "tcp://192.0.2.1:6001"])
+def test_an_address_that_others_reach_needs_a_word(listen: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        plugin_of(rpc={"listen": listen})
+    assert str(raised.value) == (
+        f"rr.yaml: rpc.listen: {listen} is not a loopback address, and whoever reaches it may call every method "
+        "without a password; set rpc.allow_remote: true if only people you trust can reach it"
+    )
+    assert plugin_of(rpc={"listen": listen, "allow_remote": True}).rpc_address == listen
+
+
+async def test_it_serves_the_version() -> None:
+    method = plugin_of(rpc={}).registry.find("rpc.Version")
+    assert await method.run(CODECS[JSON], b"true") == f'"{VERSION}"'.encode()
+
+
+async def test_it_serves_the_configuration_as_bytes_with_secrets_masked() -> None:
+    plugin = plugin_of(rpc={}, smtp={"addr": "x", "password": "hunter2"})
+    expected = {"rpc": {}, "smtp": {"addr": "x", "password": "***"}}
+    method = plugin.registry.find("rpc.Config")
+    assert json.loads(CODECS[JSON].decode(await method.run(CODECS[JSON], b"true"), bytes)) == expected
+    packed = await method.run(CODECS[MSGPACK], b"\xc3")
+    assert packed[0] == 0xC4, "bin 8"
+    assert json.loads(CODECS[MSGPACK].decode(packed, bytes)) == expected
+
+
+class Provider:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def rpc(self) -> object:
+        return SMTPMethods()
+
+
+def test_it_collects_what_other_plugins_serve() -> None:
+    plugin = plugin_of(rpc={})
+    (wish,) = plugin.collects()
+    assert isinstance(Provider("smtp"), wish.protocol)
+    wish.add(Provider("smtp"))
+    assert [method.name for method in plugin.registry.describe()] == [
+        "rpc.Config",
+        "rpc.Version",
+        "smtp.CloseConnection",
+        "smtp.ListConnections",
+    ]
+    assert all(method.doc for method in plugin.registry.describe())
+    with pytest.raises(HostError, match="the service rpc is there already"):
+        wish.add(Provider("rpc"))
+
+
+async def test_stopping_what_never_served_returns_at_once() -> None:
+    for plugin in (RPCPlugin(), plugin_of(rpc={})):
+        await plugin.stop()
+        await plugin.stop()
