@@ -2,8 +2,8 @@
 
 Every error is a ConfigError of one sentence that names the key with its full path, and the file.
 
-Variables are expanded when a section is asked for, not when the file is read: `rrpy rpc` needs the `rpc` section alone and
-must not fail for a password that only the host's environment has.
+Variables are expanded when a section is asked for, not when the file is read: `rrpy rpc` needs the `rpc` section alone
+and must not fail for a password that only the host's environment has.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Config:
         return self._convert(name, model)
 
     def masked(self) -> dict[str, Any]:
-        """Return the whole configuration with every secret replaced by `***`; variables that are unset stay as written."""
+        """Return the whole with every secret replaced by `***`; a section with an unset variable stays as written."""
         whole = {}
         for name, value in self._tree.items():
             try:
@@ -121,13 +121,14 @@ class Config:
 
     def _convert(self, name: str, model: type[T]) -> T:
         value = self._expanded(name)
-        if value is None:
-            value = {}
-        self._check_keys(value, model, name)
+        return self._decode({} if value is None else value, model, name)
+
+    def _decode(self, value: Any, kind: type[T], path: str) -> T:
+        self._check_keys(value, kind, path)
         try:
-            return msgspec.convert(value, model, strict=False, dec_hook=decode_field, str_keys=True)
+            return msgspec.convert(value, kind, strict=False, dec_hook=decode_field, str_keys=True)
         except msgspec.ValidationError as error:
-            raise ConfigError(self._explain(error, name, value)) from None
+            raise ConfigError(self._explain(error, path, value)) from None
 
     def _expanded(self, name: str) -> Any:
         return expand(self._tree.get(name), self._environ, path=name, source=self._source)
@@ -142,10 +143,10 @@ class Config:
                         raise ConfigError(_unknown(f"{path}.{key}", str(key), fields, self._source))
                     self._check_keys(item, fields[key], f"{path}.{key}")
             elif isinstance(value, dict) and typing.get_origin(option) is dict:
-                for key, item in value.items():
-                    self._check_keys(item, typing.get_args(option)[1], f"{path}.{key}")
-            elif typing.get_origin(option) is typing.Literal and value not in typing.get_args(option):
-                allowed = ", ".join(map(str, typing.get_args(option)))
+                for key, item in value.items():  # each by itself: msgspec's errors do not name a dict's keys
+                    self._decode(item, typing.get_args(option)[1], f"{path}.{key}")
+            elif typing.get_origin(option) is typing.Literal and not _fits(value, kind):
+                allowed = ", ".join((*(("true", "false") if bool in _options(kind) else ()), *typing.get_args(option)))
                 raise ConfigError(f"{path}: expected one of {allowed}, got {_shown(value, path)} in {self._source}")
             elif isinstance(value, list) and typing.get_origin(option) is list:
                 for index, item in enumerate(value):
@@ -158,16 +159,15 @@ class Config:
         path = name
         if where is not None:
             text = text[: where.start()]
-            for key in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", where["path"]):
-                step = key[0] or key[1]
+            for step in re.findall(r"[^.\[\]]+", where["path"]):
                 path += f".{step}"
                 value = _step(value, step)
-        text = text[:1].lower() + text[1:].replace("`", "").replace("object", "a mapping")
+        text = text[:1].lower() + text[1:].replace("`", "")
         own = re.match(r"(\w+): ", text)
         if own is not None:  # a model's own check names its key
             return f"{path}.{text} in {self._source}"
-        text = re.sub(r"^a mapping missing required field (\w+)$", r"the key \1 is missing", text)
-        text = re.sub(r", got [^,]*$", "", text)
+        text = re.sub(r"^object missing required field (\w+)$", r"the key \1 is missing", text)
+        text = re.sub(r"\bobject\b", "a mapping", re.sub(r", got [^,]*$", "", text))
         got = f", got {_shown(value, path)}" if text.startswith("expected") and ", got" not in text else ""
         return f"{path}: {text}{got} in {self._source}"
 
@@ -183,10 +183,18 @@ def _options(kind: Any) -> Iterator[Any]:
         yield kind
 
 
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, strict=False, dec_hook=decode_field)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def _step(value: Any, step: str) -> Any:
     if isinstance(value, dict):
         return value.get(step)
-    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
         return value[int(step)]
     return value
 
@@ -217,23 +225,25 @@ def _read(path: Path) -> dict[str, Any]:
     if tree is None:
         tree = {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must be a mapping of sections, not a {type(tree).__name__}")
+        raise ConfigError(
+            f"{path} must be a mapping of sections, not a {'list' if isinstance(tree, list) else 'value'}"
+        )
     return tree
 
 
 def _override(tree: dict[str, Any], override: str) -> None:
-    """Apply one `key.path=value`."""
+    """Apply one `key.path=value`. The value may be a secret, so that no error shows it."""
     path, equals, text = override.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):
-        raise ConfigError(f"-o {override}: write -o key.path=value, for example -o smtp.addr=127.0.0.1:2525")
+        raise ConfigError(f"-o {path}: write -o key.path=value, for example -o smtp.addr=127.0.0.1:2525")
     value = parse(text, f"-o {path}")
     place: Any = tree
     for index, key in enumerate(keys):
         last = index == len(keys) - 1
         if isinstance(place, list):
-            if not key.isdigit() or int(key) >= len(place):
-                raise ConfigError(f"-o {override}: {'.'.join(keys[:index])} is a list of {len(place)} and has no {key}")
+            if not key.isdecimal() or int(key) >= len(place):
+                raise ConfigError(f"-o {path}: {'.'.join(keys[:index])} is a list of {len(place)} and has no {key}")
             if last:
                 place[int(key)] = value
             place = place[int(key)]
@@ -244,7 +254,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
                 place[key] = {}
             place = place[key]
         else:
-            raise ConfigError(f"-o {override}: {'.'.join(keys[:index])} is a value and has no key {key}")
+            raise ConfigError(f"-o {path}: {'.'.join(keys[:index])} is a value and has no key {key}")
 
 
 def _load_dotenv(path: Path, environ: MutableMapping[str, str]) -> None:
@@ -253,9 +263,8 @@ def _load_dotenv(path: Path, environ: MutableMapping[str, str]) -> None:
     if not path.is_file():
         raise ConfigError(f"cannot read the environment file {path}: there is no such file")
     try:
-        values = dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as error:
+        for name, value in dotenv_values(path).items():
+            if value is not None:
+                environ.setdefault(name, value)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the environment file {path}: {error}") from None
-    for name, value in values.items():
-        if value is not None:
-            environ.setdefault(name, value)

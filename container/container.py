@@ -1,10 +1,11 @@
 """The container: it brings plugins up in the order of their needs, and down in the reverse of it.
 
-What we want: a plugin that fails brings the others down in order and the host ends with 1; a signal does the same and it
-ends with 0; nothing outlives the task group; one grace period for all. What makes it hard: a plugin may fail, or a
+What we want: a plugin that fails brings the others down in order and the host ends with 1; a signal does the same and
+it ends with 0; nothing outlives the task group; one grace period for all. What makes it hard: a plugin may fail, or a
 signal may come, at any moment of the start and of the stop. What we do: everything that happens only sets an event
 (`stop`, a plugin's `settled`, a plugin's `ended`), and one task walks through start, run and stop.
-What can still fail: a plugin that blocks the event loop, or swallows its cancellation, holds the host until a third signal.
+What can still fail: a plugin that blocks the event loop, or swallows its cancellation, holds the host until a third
+signal.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class _Node:
 class Container:
     """A host: plugins, a configuration, one life.
 
-    `plugins` are asked for: one whose dependency is missing is an error. `optional` ones, the host's own set, are left out
-    when their section is absent. Among those that need nothing of each other, the optional ones start first.
+    `plugins` are asked for: one whose dependency is missing is an error. `optional` ones, the host's own set, are left
+    out when their section is absent. Among those that need nothing of each other, the optional ones start first.
     """
 
     def __init__(
@@ -100,8 +101,9 @@ class Container:
         return self._host.state.value
 
     def run(self, *, debug: bool = False, silent: bool = False) -> int:
-        """Run until a signal, a failure or `stop`, and return the exit code: 0 stopped, 1 something went wrong at the stop.
+        """Run until a signal, a failure or `stop`, and return the exit code.
 
+        0: stopped; 1: it was forced to an end, or something went wrong at the stop.
         `debug`, `silent`: every channel of the log at level debug, or at errors only. Raises ConfigError and
         DependencyError before anything ran, PluginFailed after everything was stopped because a plugin failed.
         """
@@ -188,7 +190,9 @@ class Container:
         names = [node.name for node in self._nodes]
         for name in names:
             if names.count(name) > 1:
-                raise DependencyError(f"two plugins are called {name}; a plugin's name is its section, so it must be its own")
+                raise DependencyError(
+                    f"two plugins are called {name}; a plugin's name is its section, so it must be its own"
+                )
         self._config.check_sections(names)
         for node in self._nodes:
             node.wishes = wishes(node.plugin)
@@ -205,8 +209,9 @@ class Container:
                 continue
             found = [other for other in self._nodes if other is not node and satisfies(other.plugin, wish.kind)]
             if len(found) > 1:
+                several = ", ".join(map(str, found))
                 raise DependencyError(
-                    f"plugin {node.name} needs one {type_name(wish.kind)}, but there are several: {', '.join(map(str, found))}"
+                    f"plugin {node.name} needs one {type_name(wish.kind)}, but there are several: {several}"
                 )
             if found:
                 node.providers[wish.parameter] = found[0]
@@ -244,7 +249,7 @@ class Container:
         text = f"plugin {node.name} needs {type_name(wish.kind)}"
         if provider is None:
             return f"{text}, which no plugin provides"
-        return f"{text} of plugin {provider.name}, which is disabled; add the section {provider.name} to {self._config.source}"
+        return f"{text} of plugin {provider}, which is disabled; add the section {provider} to {self._config.source}"
 
     def _disable(self, node: _Node, reason: str) -> None:
         node.machine.on("disable")
@@ -333,6 +338,8 @@ class Container:
         for other in self._order:
             if node in other.providers.values() and other in self._running():
                 await other.ended.wait()
+        if node not in self._running():
+            return
         if node.state is PluginState.STARTING:
             node.scope.cancel()
         elif node.state is PluginState.SERVING:
@@ -342,9 +349,8 @@ class Container:
             except Exception as error:
                 self._fail(node, "stop", error)
                 node.scope.cancel()
-        if node in self._running():
-            await node.ended.wait()
-            self._log.debug("plugin stopped", plugin=node.name)
+        await node.ended.wait()
+        self._log.debug("plugin stopped", plugin=node.name)
 
     def _running(self) -> list[_Node]:
         idle = (PluginState.REGISTERED, PluginState.DISABLED, PluginState.INITIALIZED)

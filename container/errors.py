@@ -42,7 +42,7 @@ class PluginFailed(HostError):
         self.plugin = plugin
 
 
-class PluginDisabled(Exception):  # noqa: N818 - it is a plugin's wish, not an error
+class PluginDisabled(Exception):
     """Raised by a plugin's `init` to bow out without noise, most often because its section is absent."""
 
 

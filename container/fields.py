@@ -32,6 +32,7 @@ class Duration(float):
     __slots__ = ()
 
     def __new__(cls, value: object = 0.0) -> Self:
+        """Read what a configuration has."""
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(_refusal(value))
         seconds = _parse(value) if isinstance(value, str) else _seconds(value)
@@ -48,7 +49,9 @@ class Duration(float):
                 return _decimal(rest, unit)
         hours, rest = divmod(rest, _UNITS["h"])
         minutes, rest = divmod(rest, _UNITS["m"])
-        return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "") + (_decimal(rest, "s") if rest else "")
+        return (
+            (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "") + (_decimal(rest, "s") if rest else "")
+        )
 
     def __repr__(self) -> str:
         return f"Duration({str(self)!r})"
@@ -88,7 +91,7 @@ def decode_field(kind: type, value: object) -> object:
         return kind(value)
     if issubclass(kind, Secret):
         if not isinstance(value, str):
-            raise ValueError("expected a text; put it in quotes")
+            raise ValueError("expected a text in quotes")
         return kind(value)
     raise NotImplementedError(f"a configuration model cannot have a field of type {kind.__name__}")
 

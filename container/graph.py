@@ -13,7 +13,8 @@ K = TypeVar("K")
 def start_order(nodes: Sequence[K], needs: Mapping[K, Iterable[K]]) -> list[K]:
     """Return `nodes` so that each comes after what it needs; otherwise they keep their order.
 
-    `needs`: for a node, the nodes that must come before it. Raises DependencyError, printing the cycle, where there is one.
+    `needs`: for a node, the nodes that must come before it. Raises DependencyError, printing the cycle, where there
+    is one.
     """
     order: list[K] = []
     done: set[K] = set()

@@ -28,7 +28,7 @@ def wishes(plugin: Plugin) -> list[Wish]:
     """
     try:
         hints = typing.get_type_hints(plugin.init)
-    except (NameError, AttributeError, TypeError) as error:
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise DependencyError(
             f"plugin {plugin.name}: the types of its init cannot be read: {error}; they must be imported at run time"
         ) from None
@@ -37,7 +37,9 @@ def wishes(plugin: Plugin) -> list[Wish]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if name not in hints:
-            raise DependencyError(f"plugin {plugin.name}: the parameter {name} of its init has no type, so nothing fits it")
+            raise DependencyError(
+                f"plugin {plugin.name}: the parameter {name} of its init has no type, so nothing fits it"
+            )
         kind, optional = _without_none(hints[name])
         if parameter.default is not parameter.empty and not optional:
             continue
@@ -50,7 +52,7 @@ def satisfies(thing: object, kind: Any) -> bool:
     if getattr(kind, "_is_protocol", False):
         members = _members(kind)
         return all(inspect.getattr_static(thing, member, _MISSING) is not _MISSING for member in members)
-    return isinstance(kind, type) and isinstance(thing, kind)
+    return isinstance(kind, type) and kind is not Any and isinstance(thing, kind)
 
 
 def type_name(kind: Any) -> str:
@@ -62,7 +64,9 @@ def _members(protocol: type) -> set[str]:
     names: set[str] = set()
     for base in protocol.__mro__:
         if getattr(base, "_is_protocol", False) and base is not typing.Protocol:
-            names |= {name for name in (*vars(base), *vars(base).get("__annotations__", {})) if not name.startswith("_")}
+            names |= {
+                name for name in (*vars(base), *vars(base).get("__annotations__", {})) if not name.startswith("_")
+            }
     return names
 
 

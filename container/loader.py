@@ -14,8 +14,8 @@ from .protocols import Plugin
 def load_plugins(specifications: Sequence[str], folder: Path) -> list[Plugin]:
     """Return the plugins that `plugins:` names, each made without arguments (an instance is taken as it is).
 
-    `folder`: the configuration file's; it is put at the end of `sys.path`, so that modules beside the file are found and
-    installed ones are never hidden. Raises ConfigError, naming the specification, for everything that can go wrong.
+    `folder`: the configuration file's; it is put at the end of `sys.path`, so that modules beside the file are found
+    and installed ones are never hidden. Raises ConfigError, naming the specification, for everything that can go wrong.
     """
     place = str(folder.absolute())
     if specifications and place not in sys.path:
@@ -29,7 +29,7 @@ def _load(specification: str) -> Plugin:
         raise ConfigError(f"plugins: {specification!r} is not written package.module:ClassName")
     try:
         found: object = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"plugins: {specification}: {module_name} cannot be imported: {_text(error)}") from error
     for part in name.split("."):
         if not hasattr(found, part):
@@ -38,7 +38,7 @@ def _load(specification: str) -> Plugin:
     if isinstance(found, type):
         try:
             found = found()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(f"plugins: {specification}: {name}() failed: {_text(error)}") from error
     missing = [part for part in ("name", "init", "serve", "stop") if not hasattr(found, part)]
     if missing:
@@ -46,5 +46,6 @@ def _load(specification: str) -> Plugin:
     return found  # type: ignore[return-value]  # what a plugin needs was looked for just now
 
 
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if not isinstance(error, ImportError) else str(error)
+def _text(error: BaseException) -> str:
+    text = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

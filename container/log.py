@@ -1,8 +1,8 @@
 """The log: channels that plugins write events to, and loguru, which owns the outputs.
 
-A line is an event: a constant message and keys. What we want: a line in JSON is one flat object, no line is ever broken by
-what came from outside, secrets are masked by the names of their keys, a level that is off costs one comparison, and
-a line costs little on a path that handles a thousand mails a second. What does not work: one loguru call a line, which
+A line is an event: a constant message and keys. What we want: a line in JSON is one flat object, no line is ever
+broken by what came from outside, secrets are masked by the names of their keys, a level that is off costs one
+comparison, and a line costs little on a path that handles a thousand mails a second. What does not work: one loguru call a line, which
 walks the stack and builds a record for 20 to 40 us. What we do: a channel renders its own line and gives it to its
 output; the output hands loguru, as raw text, all that has come together in `FLUSH_AFTER` seconds. A warning or worse
 goes out at once, and so does everything when no event loop runs.
@@ -180,7 +180,8 @@ def logger(name: str) -> Channel:
 def configure(config: LogConfig, *, debug: bool = False, silent: bool = False) -> None:
     """Open the outputs and direct every channel to them; what was open before is closed.
 
-    `debug`: every channel at level debug; `silent`: errors only. Raises ConfigError for an output that cannot be opened.
+    `debug`: every channel at level debug; `silent`: errors only. Raises ConfigError for an output that cannot be
+    opened.
     """
     global _config, _floor  # noqa: PLW0603 - a process has one log
     close()
@@ -325,7 +326,9 @@ def _raw(_level: int, _name: str, message: str, _keys: Mapping[str, object]) -> 
 def _for_people(level: int, name: str, message: str, keys: Mapping[str, object], colour: str, end: str) -> str:
     now = time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-    text = f"{stamp}.{int(now * 1000) % 1000:03d} {colour}{_NAMES[level].upper():5}{end} {name:8} {_on_one_line(message)}"
+    text = (
+        f"{stamp}.{int(now * 1000) % 1000:03d} {colour}{_NAMES[level].upper():5}{end} {name:8} {_on_one_line(message)}"
+    )
     stack = ""
     for key, value in keys.items():
         if key == "stacktrace":

@@ -38,7 +38,9 @@ class PidFile:
         self._descriptor = descriptor
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
@@ -57,8 +59,10 @@ def stop_host(path: Path, timeout: float) -> None:
             raise HostError(f"no host to stop: {path.absolute()} was left behind by one that is gone")
         try:
             pid = int(os.read(descriptor, 32))
+            if pid < 1:  # kill(2) would take it for a whole group, or for everybody
+                raise ValueError(f"{pid} is no process")
             os.kill(pid, signal.SIGTERM)
-        except (ValueError, OSError) as error:
+        except (ValueError, OverflowError, OSError) as error:
             raise HostError(f"cannot stop the host that holds {path.absolute()}: {error}") from None
         if not _lock(descriptor, timeout):
             raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it was told to stop")

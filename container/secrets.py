@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 MASK: Final = "***"
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS: Final = frozenset(
-    ["password", "passwords", "passwd", "passphrase", "pwd", "pass", "secret", "secrets", "token", "tokens", "apikey", "apikeys", "credential", "credentials", "authorization", "cookie"]
+    [
+        "password",
+        "passwords",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "pass",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "apikey",
+        "apikeys",
+        "credential",
+        "credentials",
+        "authorization",
+        "cookie",
+    ]
 )
 _SECRET_KEYS: Final = frozenset({"api", "private", "access", "secret", "signing", "encryption"})
 _URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s/?#]*(?=@)", re.IGNORECASE)
@@ -25,7 +43,9 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not _SECRET_WORDS.isdisjoint(words):
         return True
-    return any(second in ("key", "keys") and first in _SECRET_KEYS for first, second in zip(words, words[1:], strict=False))
+    return any(
+        second in ("key", "keys") and first in _SECRET_KEYS for first, second in pairwise(words)
+    )
 
 
 def mask_text(text: str) -> str:

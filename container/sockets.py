@@ -96,7 +96,9 @@ def _is_loopback(host: str) -> bool:
 
 def _bind_tcp(address: TCPAddress) -> socket.socket:
     # Without the protocol's number asyncio takes the socket for something else and leaves Nagle's delay on.
-    listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(
+        socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))

@@ -1,8 +1,8 @@
 """YAML text to plain data, without the surprises of YAML 1.1.
 
-What is different from `yaml.safe_load`: a key that is written twice is an error; keys are text as they are written; only
-`true` and `false` are booleans (`no`, `on`, `off` are texts); `012`, `1:30` and `2024-01-01` are texts, not an octal
-number, a number to the base 60 and a date; tags (`!!binary`, ...) and an alias inside its own anchor are errors.
+What is different from `yaml.safe_load`: a key that is written twice is an error; keys are text as they are written;
+only `true` and `false` are booleans (`no`, `on`, `off` are texts); `012`, `1:30` and `2024-01-01` are texts, not an
+octal number, a number to the base 60 and a date; tags (`!!binary`, ...) and an alias inside its own anchor are errors.
 Anchors, aliases and the merge key `<<` work; an alias is a copy, so that `-o` changes one place only, and aliases of
 aliases cannot multiply beyond `MAX_VALUES`.
 """
@@ -32,7 +32,7 @@ class _Loader(_Base):  # type: ignore[misc]  # which of the two loaders there is
     yaml_implicit_resolvers: Final[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Return what a node holds; a value that its type cannot take, which PyYAML lets crash, is an error with a place."""
+        """Return what a node holds. What its tag does not fit, which PyYAML lets crash, is an error with a place."""
         try:
             return super().construct_object(node, deep)
         except (ValueError, KeyError):
@@ -83,7 +83,9 @@ def _construct(text: str, source: str) -> Any:
 
 def _check(node: yaml.Node, source: str, above: tuple[yaml.Node, ...], count: Iterator[int]) -> None:
     if next(count) > MAX_VALUES:
-        raise ConfigError(f"{_place(source, node.start_mark)}: there are more than {MAX_VALUES} values, with the aliases")
+        raise ConfigError(
+            f"{_place(source, node.start_mark)}: there are more than {MAX_VALUES} values, with the aliases"
+        )
     if node in above:
         raise ConfigError(f"{_place(source, node.start_mark)}: a value contains itself by an alias")
     if node.tag not in _ALLOWED_TAGS:

@@ -53,6 +53,7 @@ class Server:
             async with anyio.create_task_group() as connections:
                 with closing(bound), closing(await self._listen(bound, connections)):
                     self.address = bound.address
+                    self._log.info("rpc is listening", address=str(self.address))
                     task_status.started()
                     await self._stopping.wait()
                 for connection in self._connections:

@@ -152,7 +152,8 @@ class Worker(asyncio.SubprocessProtocol):
         self._transport = cast(asyncio.SubprocessTransport, transport)
         self._stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
         self.pid = self._transport.get_pid()
-        self._stdin.write(encode(Frame(CONTROL | JSON, b'{"pid":%d}' % os.getpid())))
+        if not self._stdin.is_closing():  # on a busy machine it may be dead before we are told that it runs
+            self._stdin.write(encode(Frame(CONTROL | JSON, b'{"pid":%d}' % os.getpid())))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Bytes of stdout are frames, those of stderr are the log."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from support.rpc_host import ONE, SMTPMethods, TestMethods, server_of
 
 from rrpy.container.errors import HostError
-from rrpy.goridge.frame import ERROR, JSON, Frame, encode
+from rrpy.goridge.frame import ERROR, JSON, MAX_PAYLOAD, Frame, encode, header
 from rrpy.rpc.client import Client
 from rrpy.rpc.errors import ConnectionLost, NotListening, RPCError
 
@@ -33,7 +34,7 @@ async def test_it_calls_and_goes_on_after_an_error(tmp_path: Path, kind: str) ->
     def talk(address: str) -> None:
         with Client(address) as client:
             assert client.call("smtp.ListConnections")[0]["from"] == "a@x.io"
-            with pytest.raises(RPCError, match="^connection not found$"):
+            with pytest.raises(RPCError, match=r"^connection not found$"):
                 client.call("smtp.CloseConnection", "u2")
             assert client.call("smtp.CloseConnection", "u1") is True
             assert client.call("smtp.ListConnections") == []
@@ -62,7 +63,7 @@ async def test_a_host_that_stops_tells_the_client() -> None:
 
     def talk(address: str) -> None:
         with Client(address) as client:
-            with pytest.raises(RPCError, match="^rpc: the host is stopping$"):
+            with pytest.raises(RPCError, match=r"^rpc: the host is stopping$"):
                 client.call("t.Wait", "never")
             with pytest.raises(ConnectionLost):
                 client.call("t.Echo", 1)
@@ -89,16 +90,16 @@ def test_an_address_that_is_none_is_a_value_error() -> None:
 
 
 @contextmanager
-def host_that(*answers: bytes, closes: bool = True) -> Iterator[str]:
-    """A host that answers the first request with these bytes, and then closes or stays silent."""
+def host_that(answer: bytes | Iterator[bytes], *, closes: bool = True) -> Iterator[str]:
+    """A host that answers the first request with these bytes (or pieces), and then closes or stays silent."""
     silence = threading.Event()
 
     def serve() -> None:
         connection, _ = listener.accept()
-        with connection:
+        with connection, suppress(ConnectionError):
             connection.recv(65536)
-            for answer in answers:
-                connection.sendall(answer)
+            for piece in [answer] if isinstance(answer, bytes) else answer:
+                connection.sendall(piece)
             if not closes:
                 silence.wait(20)
 
@@ -136,21 +137,37 @@ def test_a_host_that_misbehaves_is_one_sentence_and_the_client_is_closed(name: s
 
 
 def test_an_answer_may_come_in_pieces() -> None:
-    with host_that(*(bytes([byte]) for byte in GOOD)) as address, Client(address) as client:
+    with host_that(bytes([byte]) for byte in GOOD) as address, Client(address) as client:
         assert client.call("t.Echo", 1) == 1
 
 
 def test_an_error_text_that_is_not_utf8_is_shown_anyway() -> None:
-    with host_that(encode(Frame(JSON | ERROR, b"t.Echono\xff", (1, 6)))) as address, Client(address) as client:
-        with pytest.raises(RPCError, match="^no\ufffd$"):
-            client.call("t.Echo", 1)
+    answer = encode(Frame(JSON | ERROR, b"t.Echono\xff", (1, 6)))
+    with host_that(answer) as address, Client(address) as client, pytest.raises(RPCError, match="no\ufffd"):
+        client.call("t.Echo", 1)
 
 
 @pytest.mark.parametrize("answer", [b"", GOOD[:-1]], ids=["nothing", "half an answer"])
 def test_a_host_that_does_not_answer_is_left_at_the_timeout(answer: bytes) -> None:
-    with host_that(answer, closes=False) as address, Client(address, timeout=0.2) as client:
-        with pytest.raises(ConnectionLost, match=r"t\.Echo took more than 0\.2 s"):
-            client.call("t.Echo", 1)
+    with (
+        host_that(answer, closes=False) as address,
+        Client(address, timeout=0.2) as client,
+        pytest.raises(ConnectionLost, match=r"t\.Echo took more than 0\.2 s"),
+    ):
+        client.call("t.Echo", 1)
+
+
+def test_a_host_that_dribbles_for_ever_is_left_at_the_timeout() -> None:
+    def endless() -> Iterator[bytes]:
+        yield header(JSON, MAX_PAYLOAD, (1, 6))
+        yield from itertools.repeat(b"x")
+
+    with (
+        host_that(endless()) as address,
+        Client(address, timeout=0.2) as client,
+        pytest.raises(ConnectionLost, match=r"t\.Echo took more than 0\.2 s"),
+    ):
+        client.call("t.Echo", 1)
 
 
 def test_closing_twice_is_fine() -> None:

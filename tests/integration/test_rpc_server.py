@@ -371,10 +371,12 @@ async def test_a_cancelled_server_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_the_plugin_serves_on_the_address_that_it_names(address: str) -> None:
     plugin = RPCPlugin()
-    plugin.init(Config(rpc={"listen": address}, smtp={"password": "x"}), Log())
+    log = Log()
+    plugin.init(Config(rpc={"listen": address}, smtp={"password": "x"}), log)
     async with anyio.create_task_group() as group:
         await group.start(_serve_plugin, plugin)
         assert not plugin.rpc_address.endswith(":0")
+        assert log.of("INFO") == [("rpc is listening", {"address": plugin.rpc_address})]
         async with peer_of(plugin.rpc_address) as peer:
             assert (await peer.call("rpc.Version", b"true")).flags == JSON
             assert (await peer.call("rpc.Config", b"\xc3", flags=MSGPACK)).flags == MSGPACK

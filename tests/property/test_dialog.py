@@ -14,10 +14,11 @@ from rrpy.smtp_plugin.rules import Rules
 
 RULES = Rules(hostname=HOST, max_message_size=64, max_errors=0)
 COMMANDS = [
-    b"EHLO x", b"HELO x", b"EHLO", b"MAIL FROM:<a@b>", b"MAIL FROM:<> SIZE=9", b"MAIL FROM:<a", b"RCPT TO:<c@d>", b"RCPT TO:<>",
-    b"DATA", b"RSET", b"NOOP", b"QUIT", b"VRFY x", b"EXPN x", b"HELP", b"AUTH PLAIN AHUAcA==", b"AUTH LOGIN", b"dTo=", b"*",
-    b"BDAT 3", b"BDAT 0 LAST", b"BDAT 80 LAST", b"FOO", b"", b"..", b".", b"a\rb", b"\0", b"GET / HTTP/1.0", b"STARTTLS", b"\xff\xfe",
-]  # fmt: skip
+    *(b"EHLO x", b"HELO x", b"EHLO", b"MAIL FROM:<a@b>", b"MAIL FROM:<> SIZE=9", b"MAIL FROM:<a", b"RCPT TO:<c@d>"),
+    *(b"RCPT TO:<>", b"DATA", b"RSET", b"NOOP", b"QUIT", b"VRFY x", b"EXPN x", b"HELP", b"AUTH PLAIN AHUAcA=="),
+    *(b"AUTH LOGIN", b"dTo=", b"*", b"BDAT 3", b"BDAT 0 LAST", b"BDAT 80 LAST", b"FOO", b"", b"..", b".", b"a\rb"),
+    *(b"\0", b"GET / HTTP/1.0", b"STARTTLS", b"\xff\xfe"),
+]
 SESSIONS = st.lists(
     st.one_of(st.sampled_from(COMMANDS), st.binary(max_size=12)).flatmap(
         lambda line: st.sampled_from([line + b"\r\n", line + b"\r\n", line + b"\n", line])

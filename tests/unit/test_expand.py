@@ -5,7 +5,15 @@ import pytest
 from rrpy.container.errors import ConfigError
 from rrpy.container.expand import expand
 
-ENV = {"HOST": "mail.example", "PORT": "2525", "EMPTY": "", "_": "u", "A1_b": "x", "NESTED": "${HOST}", "DOLLAR": "$HOST $$"}
+ENV = {
+    "HOST": "mail.example",
+    "PORT": "2525",
+    "EMPTY": "",
+    "_": "u",
+    "A1_b": "x",
+    "NESTED": "${HOST}",
+    "DOLLAR": "$HOST $$",
+}
 
 
 def expanded(value: object, environ: dict[str, str] = ENV) -> object:
@@ -60,7 +68,9 @@ def test_a_variable_that_is_unset_or_empty_is_an_error_that_names_the_key_the_fi
     )
 
 
-@pytest.mark.parametrize("written", ["${", "${}", "${HOST", "${HOST-x}", "${1}", "${HO ST}", "${HOST:default}", "${ß}", "${NONE:-x"])
+@pytest.mark.parametrize(
+    "written", ["${", "${}", "${HOST", "${HOST-x}", "${1}", "${HO ST}", "${HOST:default}", "${ß}", "${NONE:-x"]
+)
 def test_an_ill_formed_reference_is_an_error_that_shows_the_two_forms(written):
     with pytest.raises(ConfigError) as caught:
         expanded(written)
@@ -88,7 +98,9 @@ def test_at_the_top_the_path_has_no_leading_dot():
 
 
 def test_a_variable_that_is_not_utf8_is_an_error_here_and_not_a_crash_where_it_is_written():
-    with pytest.raises(ConfigError, match=r"^smtp\.addr: the environment variable RAW, used in rr\.yaml, is not valid UTF-8$"):
+    with pytest.raises(
+        ConfigError, match=r"^smtp\.addr: the environment variable RAW, used in rr\.yaml, is not valid UTF-8$"
+    ):
         expanded("$RAW", {"RAW": b"\xff\xfe".decode("utf-8", "surrogateescape")})
     assert expanded("$OK", {"OK": "grüße"}) == "grüße"
 

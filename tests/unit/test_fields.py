@@ -38,7 +38,25 @@ def test_a_duration_is_read_in_gos_notation_and_a_bare_number_is_seconds(written
 
 @pytest.mark.parametrize(
     "written",
-    ["", " ", "s", "1 s", "10 seconds", "-1s", "-5", "1d", "1s1", "1e3", "0x10", "1_000", "ten", "١s", "nan", "inf", "1S"],
+    [
+        "",
+        " ",
+        "s",
+        "1 s",
+        "10 seconds",
+        "-1s",
+        "-5",
+        "1d",
+        "1s1",
+        "1e3",
+        "0x10",
+        "1_000",
+        "ten",
+        "١s",
+        "nan",
+        "inf",
+        "1S",
+    ],
 )
 def test_what_is_no_duration_is_refused_with_an_example_and_the_value(written):
     with pytest.raises(ValueError, match="expected a duration such as 10s, 1m30s or 500ms, got") as caught:
@@ -46,7 +64,9 @@ def test_what_is_no_duration_is_refused_with_an_example_and_the_value(written):
     assert repr(written.strip()) in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [True, False, None, [], {}, b"10s", -1, -0.5, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "value", [True, False, None, [], {}, b"10s", -1, -0.5, float("nan"), float("inf"), float("-inf")]
+)
 def test_a_switch_a_list_or_a_number_that_is_no_length_of_time_is_no_duration(value):
     with pytest.raises(ValueError, match="expected a duration"):
         Duration(value)
@@ -64,7 +84,22 @@ def test_a_huge_but_finite_duration_is_taken():
 
 
 @pytest.mark.parametrize(
-    "text", ["0s", "10s", "1m30s", "1h", "1h1s", "500ms", "1.5s", "1m0.5s", "100us", "1.5us", "0.5us", "999.999999ms", "0.001us"]
+    "text",
+    [
+        "0s",
+        "10s",
+        "1m30s",
+        "1h",
+        "1h1s",
+        "500ms",
+        "1.5s",
+        "1m0.5s",
+        "100us",
+        "1.5us",
+        "0.5us",
+        "999.999999ms",
+        "0.001us",
+    ],
 )
 def test_a_duration_is_shown_in_the_notation_it_is_read_in(text):
     assert str(Duration(text)) == text
@@ -86,7 +121,15 @@ def test_a_duration_is_a_float_wherever_seconds_are_asked_for():
 
 def test_a_secret_is_shown_nowhere_but_by_reveal():
     secret = Secret("hunter2")
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>10}", "%s" % secret, repr([secret]), repr({"k": secret})]  # noqa: UP031
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>10}",
+        "%s" % secret,
+        repr([secret]),
+        repr({"k": secret}),
+    ]  # noqa: UP031
     assert not any("hunter2" in text for text in shown)
     assert "***" in shown[0]
     assert secret.reveal() == "hunter2"
@@ -126,7 +169,7 @@ def test_the_hook_makes_both_types_and_their_subclasses():
 
 @pytest.mark.parametrize("value", [5, None, True, ["x"]])
 def test_a_secret_that_is_no_text_is_told_to_be_quoted_without_being_shown(value):
-    with pytest.raises(ValueError, match="^expected a text; put it in quotes$"):
+    with pytest.raises(ValueError, match="^expected a text in quotes$"):
         decode_field(Secret, value)
 
 

@@ -217,7 +217,11 @@ async def test_raw_goes_to_methods_that_take_bytes_alone() -> None:
 
 
 @pytest.mark.parametrize("flag", [JSON, MSGPACK])
-@pytest.mark.parametrize("result", [object(), "\ud800", {"a": [object()]}, {(1, 2): object()}], ids=repr)
+@pytest.mark.parametrize(
+    "result",
+    [object(), "\ud800", {"a": [object()]}, {(1, 2): object()}],
+    ids=["object", "surrogate", "nested object", "tuple key"],
+)
 async def test_a_result_that_the_codec_cannot_say_is_an_error(flag: int, result: object) -> None:
     class Give:
         def give(self) -> object:

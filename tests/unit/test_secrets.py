@@ -43,7 +43,25 @@ def test_a_name_that_says_secret_is_one(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["author", "tokenizer", "key", "keys", "user", "username", "compass", "passage", "bypass", "keyboard", "host_key_path", "", "123", "public_key", "monkey", "primary_key"]
+    "name",
+    [
+        "author",
+        "tokenizer",
+        "key",
+        "keys",
+        "user",
+        "username",
+        "compass",
+        "passage",
+        "bypass",
+        "keyboard",
+        "host_key_path",
+        "",
+        "123",
+        "public_key",
+        "monkey",
+        "primary_key",
+    ],
 )
 def test_a_name_that_only_looks_like_one_is_none(name):
     assert not is_secret_name(name)

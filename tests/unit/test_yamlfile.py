@@ -49,7 +49,27 @@ def test_a_value_is_what_it_looks_like(written, value):
 
 
 @pytest.mark.parametrize(
-    "written", ["no", "NO", "yes", "on", "off", "y", "012", "0o17", "1:30", "10:30:00", "2024-01-01", "1.2.3", "1e3", "10s", ".inf", ".nan", "0b1", "="]
+    "written",
+    [
+        "no",
+        "NO",
+        "yes",
+        "on",
+        "off",
+        "y",
+        "012",
+        "0o17",
+        "1:30",
+        "10:30:00",
+        "2024-01-01",
+        "1.2.3",
+        "1e3",
+        "10s",
+        ".inf",
+        ".nan",
+        "0b1",
+        "=",
+    ],
 )
 def test_what_yaml_1_1_would_surprise_with_is_a_text(written):
     assert parsed(written) == written
