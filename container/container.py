@@ -10,6 +10,7 @@ signal.
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from collections.abc import Sequence
@@ -108,8 +109,8 @@ class Container:
         DependencyError before anything ran, PluginFailed after everything was stopped because a plugin failed.
         """
         section = self._config.section_or_default("logs", LogConfig)
-        log.configure(section, debug=debug, silent=silent)
         try:
+            log.configure(section, debug=debug, silent=silent)
             anyio.run(self._main, backend_options={"use_uvloop": _has_uvloop()})
         finally:
             log.close()
@@ -118,13 +119,13 @@ class Container:
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run inside a loop that runs already, without signals; `task_status.started()` when every plugin serves.
 
-        Raises what `run` raises.
+        When it is cancelled it stops the plugins in order first, as for `stop`. Raises what `run` raises.
         """
         endure = self._config.section_or_default("endure", EndureConfig)
         self._initialize()
         self._stopping = anyio.CancelScope()
         for node in self._order:
-            node.scope = anyio.CancelScope()
+            node.scope = anyio.CancelScope(shield=True)  # a host that is cancelled stops its plugins, in order
         async with anyio.create_task_group() as group:
             try:
                 await self._start(group, task_status)
@@ -149,9 +150,10 @@ class Container:
         """End at once: whatever still runs is cancelled."""
         self._forced = True
         self.stop("forced")
-        self._stopping.cancel()
-        for node in self._order:
-            node.scope.cancel()
+        if self._host.state not in (HostState.NEW, HostState.INITIALIZING):
+            self._stopping.cancel()
+            for node in self._order:
+                node.scope.cancel()
 
     # Signals.
 
@@ -258,11 +260,18 @@ class Container:
     def _collect(self) -> None:
         alive = [node for node in self._order if node.state is PluginState.INITIALIZED]
         for node in alive:
-            if isinstance(node.plugin, Collector):
+            if not isinstance(node.plugin, Collector):
+                continue
+            try:
                 for wish in node.plugin.collects():
                     for other in alive:
                         if other is not node and satisfies(other.plugin, wish.protocol):
                             wish.add(other.plugin)
+            except HostError:
+                raise
+            except Exception as error:
+                self._log.exception("plugin failed", plugin=node.name, step="collect")
+                raise PluginFailed(node.name, "collect", error) from error
 
     # Serve.
 
@@ -272,7 +281,7 @@ class Container:
         for node in self._order:
             if self._stop.is_set():
                 return
-            if node.state is PluginState.INITIALIZED:
+            if node.machine.can("serve"):
                 node.machine.on("serve")
                 group.start_soon(self._run_plugin, node, name=f"plugin {node.name}")
                 await node.settled.wait()
@@ -371,6 +380,8 @@ def _checked(plugin: Any) -> Plugin:
         missing.insert(0, "name")
     if missing:
         raise ConfigError(f"{type(plugin).__name__} is no plugin: it has no {', '.join(missing)}")
+    if inspect.iscoroutinefunction(plugin.init):
+        raise ConfigError(f"plugin {plugin.name}: its init is async; init only reads and checks, and serve may wait")
     checked: Plugin = plugin
     return checked
 
@@ -384,7 +395,7 @@ def _cause(error: Exception) -> Exception:
 
 def _has_uvloop() -> bool:
     try:
-        import uvloop  # noqa: F401 - looked for, not used
+        import uvloop
     except ImportError:
         return False
     return True

@@ -2,10 +2,10 @@
 
 A line is an event: a constant message and keys. What we want: a line in JSON is one flat object, no line is ever
 broken by what came from outside, secrets are masked by the names of their keys, a level that is off costs one
-comparison, and a line costs little on a path that handles a thousand mails a second. What does not work: one loguru call a line, which
-walks the stack and builds a record for 20 to 40 us. What we do: a channel renders its own line and gives it to its
-output; the output hands loguru, as raw text, all that has come together in `FLUSH_AFTER` seconds. A warning or worse
-goes out at once, and so does everything when no event loop runs.
+comparison, and a line costs little on a path that handles a thousand mails a second. What does not work: one loguru
+call a line, which walks the stack and builds a record for 20 to 40 us. What we do: a channel renders its own line and
+gives it to its output; the output hands loguru, as raw text, all that has come together in `FLUSH_AFTER` seconds. A
+warning or worse goes out at once, and so does everything when no event loop runs.
 
 What can still fail: a host that is killed with -9 loses the lines of its last moment.
 """
@@ -13,6 +13,9 @@ What can still fail: a host that is killed with -9 loses the lines of its last m
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
+import functools
 import logging
 import sys
 import time
@@ -25,7 +28,7 @@ import loguru
 import msgspec
 
 from .errors import ConfigError
-from .secrets import MASK, is_secret_name
+from .secrets import is_secret_name, masked
 
 FLUSH_AFTER: Final = 0.05
 """Seconds for which a line below WARNING may wait for others."""
@@ -63,21 +66,22 @@ _Render = Callable[[int, str, str, Mapping[str, object]], str]
 
 
 class Output:
-    """One destination in one encoding. Lines gather in it until it is flushed into loguru."""
+    """One destination in one encoding. Lines gather in it until it is flushed into loguru. Any thread may write."""
 
     def __init__(self, destination: str, render: _Render) -> None:
         self.render = render
-        self._lines: list[str] = []
+        self._destination = destination
+        self._lines: collections.deque[str] = collections.deque()
         self._timer: asyncio.TimerHandle | None = None
         self._logger = loguru.logger.bind(rrpy_output=id(self)).opt(raw=True)
-        sink: Any = _stream(destination) or destination
+        # To loguru a path is a pattern; to us it is a path.
+        sink: Any = _stream(destination) or destination.replace("{", "{{").replace("}", "}}")
         try:
             self._handler = loguru.logger.add(
                 sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False
             )
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ConfigError(f"logs.output: cannot write to {destination}: {reason}") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"logs.output: cannot write to {destination}: {_reason(error)}") from None
 
     def write(self, line: str, *, urgent: bool) -> None:
         """Add a line, which ends in a newline."""
@@ -91,19 +95,25 @@ class Output:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand everything to loguru."""
+        """Hand everything to loguru. What cannot be written is lost, and said on stderr; it is nobody's failure."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._lines:
-            text = "".join(self._lines)
-            self._lines.clear()
-            self._logger.log("INFO", text)
+        lines = []
+        with contextlib.suppress(IndexError):
+            while True:
+                lines.append(self._lines.popleft())
+        if lines:
+            try:
+                self._logger.log("INFO", "".join(lines))
+            except OSError as error:
+                _write_to("stderr", f"cannot write the log to {self._destination}: {_reason(error)}\n")
 
     def close(self) -> None:
         """Flush and close."""
         self.flush()
-        loguru.logger.remove(self._handler)
+        with contextlib.suppress(OSError, ValueError):  # a full disk; a plugin that has removed every handler of loguru
+            loguru.logger.remove(self._handler)
 
     def _is_ours(self, record: Any) -> bool:
         return bool(record["extra"].get("rrpy_output") == id(self))
@@ -152,10 +162,7 @@ class Channel:
         """Log what went wrong, with the traceback of the exception being handled."""
         if self._threshold <= ERROR:
             error = sys.exception()
-            if error is not None:
-                keys["error"] = f"{type(error).__name__}: {error}"
-                keys["stacktrace"] = "".join(traceback.format_exception(error))
-            self._write(ERROR, message, keys)
+            self._write(ERROR, message, {**keys, **_told(error)})
 
     def _write(self, level: int, message: str, keys: Mapping[str, object]) -> None:
         for output in self._outputs:
@@ -183,7 +190,7 @@ def configure(config: LogConfig, *, debug: bool = False, silent: bool = False) -
     `debug`: every channel at level debug; `silent`: errors only. Raises ConfigError for an output that cannot be
     opened.
     """
-    global _config, _floor  # noqa: PLW0603 - a process has one log
+    global _config, _floor
     close()
     loguru.logger.remove()
     _config = config
@@ -207,7 +214,9 @@ def flush() -> None:
 
 
 def close() -> None:
-    """Flush and close every output; channels are silent until the next `configure`."""
+    """Flush and close every output; channels, new ones too, are silent until the next `configure`."""
+    global _config
+    _config = LogConfig(mode="none")
     for channel in _channels.values():
         channel.direct(OFF, [])
     while _outputs:
@@ -220,12 +229,12 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         channel = logger(record.name)
         level = ERROR if record.levelno >= logging.ERROR else WARNING
-        keys: dict[str, object] = {}
-        if record.exc_info and record.exc_info[1] is not None:
-            keys["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
-            keys["stacktrace"] = "".join(traceback.format_exception(record.exc_info[1]))
         if channel.enabled(_NAMES[level]):
-            channel._write(level, record.getMessage(), keys)
+            try:
+                message = record.getMessage()
+            except Exception:  # the library's words and their arguments do not fit
+                message = _text(record.msg)
+            channel._write(level, message, _told(record.exc_info[1] if record.exc_info else None))
 
 
 def _foreign(message: Any) -> None:
@@ -234,13 +243,17 @@ def _foreign(message: Any) -> None:
     number = record["level"].no
     level = max((each for each in _NAMES if each <= number), default=DEBUG)
     channel = logger(record["extra"].get("logger") or record["name"] or "loguru")
-    keys = dict(record["extra"])
-    if record["exception"] is not None and record["exception"].value is not None:
-        error = record["exception"].value
-        keys["error"] = f"{type(error).__name__}: {error}"
-        keys["stacktrace"] = "".join(traceback.format_exception(error))
     if channel.enabled(_NAMES[level]):
-        channel._write(level, record["message"], keys)
+        error = record["exception"].value if record["exception"] is not None else None
+        channel._write(level, record["message"], {**record["extra"], **_told(error)})
+
+
+def _told(error: BaseException | None) -> dict[str, object]:
+    """Return the keys that tell of an exception."""
+    if error is None:
+        return {}
+    stack = "".join(traceback.format_exception(error))
+    return {"error": f"{type(error).__name__}: {_text(error)}", "stacktrace": stack}
 
 
 def _direct(channel: Channel) -> None:
@@ -273,22 +286,32 @@ def _output(destination: str, encoding: str) -> Output:
 
 
 def _stream(destination: str) -> Callable[[str], None] | None:
-    """Return a writer to stderr or stdout; a reader of ours that goes away does not take the host with it."""
-    if destination not in ("stderr", "stdout"):
-        return None
+    """Return a writer to stderr or stdout, None for another destination."""
+    return functools.partial(_write_to, destination) if destination in ("stderr", "stdout") else None
 
-    def write(text: str) -> None:
-        stream: TextIO = getattr(sys, destination)
-        try:
+
+def _write_to(destination: str, text: str) -> None:
+    """Write to stderr or stdout; a reader of ours that goes away does not take the host with it."""
+    stream: TextIO | None = getattr(sys, destination)  # None when the host was started with it closed
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError):
             stream.write(text)
             stream.flush()
-        except (OSError, ValueError):
-            pass
-
-    return write
 
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+
+
+def _text(value: object) -> str:
+    """Return `str(value)`; a log line does not fail for a value that cannot be shown."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"<{type(value).__name__}: {type(error).__name__}>"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_text)
 
 
 def _json(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:
@@ -299,15 +322,24 @@ def _json(level: int, name: str, message: str, keys: Mapping[str, object]) -> st
         "msg": message,
     }
     for key, value in keys.items():
-        line[key if key not in line else f"{key}_"] = MASK if is_secret_name(key) else _plain(value)
+        line[key if key not in line else f"{key}_"] = _plain(key, value)
     try:
         return _encoder.encode(line).decode() + "\n"
-    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
-        texts = {str(key): str(value).encode("utf-8", "backslashreplace").decode() for key, value in line.items()}
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        texts = {_utf8(key): _utf8(_text(value)) for key, value in line.items()}
         return _encoder.encode(texts).decode() + "\n"
 
 
-def _plain(value: object) -> object:
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(key: str, value: object) -> object:
+    """Return what a key holds without secrets, and bytes as a text."""
+    try:
+        value = masked(value, secret=is_secret_name(key))
+    except RecursionError:
+        return f"<{type(value).__name__} inside itself>"
     return value.decode("utf-8", "backslashreplace") if isinstance(value, (bytes, bytearray)) else value
 
 
@@ -326,20 +358,19 @@ def _raw(_level: int, _name: str, message: str, _keys: Mapping[str, object]) -> 
 def _for_people(level: int, name: str, message: str, keys: Mapping[str, object], colour: str, end: str) -> str:
     now = time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-    text = (
-        f"{stamp}.{int(now * 1000) % 1000:03d} {colour}{_NAMES[level].upper():5}{end} {name:8} {_on_one_line(message)}"
-    )
+    word = f"{colour}{_NAMES[level].upper():5}{end}"
+    text = f"{stamp}.{int(now * 1000) % 1000:03d} {word} {_on_one_line(name):8} {_on_one_line(message)}"
     stack = ""
     for key, value in keys.items():
         if key == "stacktrace":
             stack = "\n".join(f"    {_on_one_line(line)}" for line in str(value).splitlines()) + "\n"
         else:
-            text += f" {key}={MASK if is_secret_name(key) else _value(_plain(value))}"
+            text += f" {_on_one_line(key)}={_value(_plain(key, value))}"
     return f"{text}\n{stack}"
 
 
 def _value(value: object) -> str:
-    text = _on_one_line(value if isinstance(value, str) else str(value))
+    text = _on_one_line(value if isinstance(value, str) else _text(value))
     return f'"{text}"' if not text or " " in text else text
 
 

@@ -31,7 +31,7 @@ _SECRET_WORDS: Final = frozenset(
     ]
 )
 _SECRET_KEYS: Final = frozenset({"api", "private", "access", "secret", "signing", "encryption"})
-_URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s/?#]*(?=@)", re.IGNORECASE)
+_URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{0,31}://[^\s/?#@:]*:)[^\s/?#]*(?=@)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)
@@ -43,9 +43,7 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not _SECRET_WORDS.isdisjoint(words):
         return True
-    return any(
-        second in ("key", "keys") and first in _SECRET_KEYS for first, second in pairwise(words)
-    )
+    return any(second in ("key", "keys") and first in _SECRET_KEYS for first, second in pairwise(words))
 
 
 def mask_text(text: str) -> str:

@@ -245,7 +245,7 @@ class Dialog:
         return False
 
     def read_line(self, limit: int) -> bytes | None:
-        """Return the next line without its end, None when it is not complete (or not worth waiting for)."""
+        """Return the next line without its end, None when it is not complete, or longer than `limit` bytes."""
         data = self.data
         start = self.position
         end = data.find(b"\n", start)
@@ -255,9 +255,6 @@ class Dialog:
         if len(data) - start > limit:
             self.position = len(data)
             self.reader = Dialog._read_rest_of_line
-        elif data[start] == _TLS_RECORD:
-            self.say(replies.NOT_SMTP)
-            self.close(None)
         return None
 
     def _read_rest_of_line(self) -> bool:
@@ -273,6 +270,10 @@ class Dialog:
         return True
 
     def _read_command(self) -> bool:
+        if self.data[self.position] == _TLS_RECORD:
+            self.say(replies.NOT_SMTP)
+            self.close(None)
+            return False
         line = self.read_line(MAX_AUTH)
         if line is None:
             return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +74,6 @@ def test_there_is_an_error_exactly_when_there_is_a_cycle_and_it_prints_a_real_on
         cycle = [int(each) for each in str(error).partition(": ")[2].split(" -> ")]
         assert cycle[0] == cycle[-1]
         assert len(set(cycle)) == len(cycle) - 1
-        assert all(need in needs[node] for node, need in zip(cycle, cycle[1:], strict=False))
+        assert all(need in needs[node] for node, need in pairwise(cycle))
     else:
         assert not cyclic

@@ -52,7 +52,7 @@ def test_a_duration_is_read_in_gos_notation_and_a_bare_number_is_seconds(written
         "0x10",
         "1_000",
         "ten",
-        "١s",
+        "\u0661s",
         "nan",
         "inf",
         "1S",
@@ -126,10 +126,9 @@ def test_a_secret_is_shown_nowhere_but_by_reveal():
         str(secret),
         f"{secret}",
         f"{secret!r:>10}",
-        "%s" % secret,
         repr([secret]),
         repr({"k": secret}),
-    ]  # noqa: UP031
+    ]
     assert not any("hunter2" in text for text in shown)
     assert "***" in shown[0]
     assert secret.reveal() == "hunter2"
@@ -169,7 +168,7 @@ def test_the_hook_makes_both_types_and_their_subclasses():
 
 @pytest.mark.parametrize("value", [5, None, True, ["x"]])
 def test_a_secret_that_is_no_text_is_told_to_be_quoted_without_being_shown(value):
-    with pytest.raises(ValueError, match="^expected a text in quotes$"):
+    with pytest.raises(ValueError, match=r"^expected a text in quotes$"):
         decode_field(Secret, value)
 
 

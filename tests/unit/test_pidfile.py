@@ -131,7 +131,7 @@ def test_a_held_file_without_a_hosts_number_gets_nobody_a_signal(tmp_path, conte
     path = tmp_path / ".pid"
     with PidFile(path):
         path.write_text(content)
-        with pytest.raises(HostError, match="^cannot stop the host that holds "):
+        with pytest.raises(HostError, match=r"^cannot stop the host that holds "):
             stop_host(path, 0)
 
 
