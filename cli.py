@@ -84,7 +84,7 @@ address_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
+    """Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
 
     \b
     rrpy serve -c rr.yaml               run the host
@@ -93,7 +93,7 @@ def main() -> None:
 
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
-    """
+    """  # noqa: D301 - click reads the backspace character
 
 
 @main.command()

@@ -395,7 +395,7 @@ def _cause(error: Exception) -> Exception:
 
 def _has_uvloop() -> bool:
     try:
-        import uvloop
+        import uvloop  # noqa: F401 - looked for, not used
     except ImportError:
         return False
     return True

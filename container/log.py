@@ -190,7 +190,7 @@ def configure(config: LogConfig, *, debug: bool = False, silent: bool = False) -
     `debug`: every channel at level debug; `silent`: errors only. Raises ConfigError for an output that cannot be
     opened.
     """
-    global _config, _floor
+    global _config, _floor  # noqa: PLW0603 - a process has one log
     close()
     loguru.logger.remove()
     _config = config
@@ -215,7 +215,7 @@ def flush() -> None:
 
 def close() -> None:
     """Flush and close every output; channels, new ones too, are silent until the next `configure`."""
-    global _config
+    global _config  # noqa: PLW0603 - a process has one log
     _config = LogConfig(mode="none")
     for channel in _channels.values():
         channel.direct(OFF, [])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..container.protocols import Logger
 from . import replies
 from .replies import Reply
-from .server import SMTP
+from .server import Connection
 from .session import ConnectionInfo, Envelope, Session
 
 
@@ -19,16 +19,16 @@ class Backend:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._debug = log.enabled("DEBUG")
-        self._connections: dict[str, SMTP] = {}
+        self._connections: dict[str, Connection] = {}
 
-    def connected(self, connection: SMTP) -> None:
+    def connected(self, connection: Connection) -> None:
         """Register a connection."""
         session = connection.session
         self._connections[session.uuid] = connection
         if self._debug:
             self._log.debug("connection opened", uuid=session.uuid, remote_addr=session.remote_addr)
 
-    def disconnected(self, connection: SMTP) -> None:
+    def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
         session = connection.session
         self._connections.pop(session.uuid, None)

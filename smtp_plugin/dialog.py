@@ -150,8 +150,30 @@ class Dialog:
         self.reset(Phase.CONNECTED)
         self._resume()
 
+    def run(self, verb: str, argument: bytes) -> None:
+        """Run a verb of ours on behalf of a delegated command."""
+        handler, then = self._verbs[verb.encode()]
+        if handler(self, argument) and then is not self.phase:
+            self.enter(then)
+
+    def want_line(self, give: Callable[[bytes], None]) -> None:
+        """Give the next line to a delegated command that asks the client something."""
+
+        def read(dialog: Dialog) -> bool:
+            line = dialog.read_line(MAX_AUTH)
+            if line is None:
+                return False
+            dialog.reader = Dialog._read_nothing
+            give(line)
+            return False
+
+        self.reader = read
+        self._run()
+
     def settle(self) -> None:
         """Go on after a delegated command: the phase is read off what it left in the session and the envelope."""
+        if self.closing or self.reader is not Dialog._read_nothing or self.event is not None:
+            return  # it has ended the session, begun a message, or asked for TLS
         envelope = self.envelope
         if envelope.rcpt_tos:
             phase = Phase.RECIPIENTS

@@ -16,7 +16,7 @@ from .session import Envelope
 _Parameters = dict[str, str | None]
 
 
-def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_size: int) -> None:
+def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_size: int, *, smtputf8: bool) -> None:
     """Check MAIL's parameters and put what they say into the envelope; values are decoded in place.
 
     `max_message_size`: bytes, 0 for no limit. Raises Refused: 555 for a keyword that is not known, 552 for a SIZE
@@ -27,6 +27,8 @@ def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_siz
     if size is not None and 0 < max_message_size < int(size):
         raise Refused(replies.TOO_BIG)
     envelope.smtp_utf8 = "SMTPUTF8" in parameters
+    if envelope.smtp_utf8 and not smtputf8:
+        raise Refused(replies.UNKNOWN_PARAMETER)
 
 
 def rcpt_parameters(parameters: _Parameters) -> _Parameters:

@@ -20,9 +20,9 @@ from ..worker_pool import PoolFactory, WorkerInfo
 from .backend import Backend
 from .body import Budget
 from .config import SMTPConfig, TLSConfig
+from .listener import Listener
 from .rpc import SMTPRPC
 from .rules import Rules
-from .server import Listener
 from .workers_manager import WorkersManager
 
 

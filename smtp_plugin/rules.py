@@ -14,8 +14,8 @@ class Rules:
 
     `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR
     or LF in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order.
-    `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033).
-    `delegated`: verbs that the shell handles itself. `budget`: the message bytes held by all sessions.
+    `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033).
+    `software`: what the greeting says behind the host name. `delegated`: verbs that the shell handles itself. `budget`: the message bytes held by all sessions.
     """
 
     hostname: str = "localhost"
@@ -25,9 +25,11 @@ class Rules:
     strict: bool = False
     enhanced: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    smtputf8: bool = True
     tls_available: bool = False
     tls_required: bool = False
     lmtp: bool = False
+    software: str = ""
     delegated: frozenset[bytes] = frozenset()
     budget: Budget = field(default_factory=Budget)
 
@@ -39,7 +41,8 @@ class Rules:
     def __post_init__(self) -> None:
         put = object.__setattr__
         name = clean(self.hostname)
-        put(self, "greeting", f"220 {name} {'LMTP' if self.lmtp else 'ESMTP'}\r\n".encode())
+        software = clean(self.software) or ("LMTP" if self.lmtp else "ESMTP")
+        put(self, "greeting", f"220 {name} {software}\r\n".encode())
         put(self, "helo", f"250 {name}\r\n".encode())
         put(self, "ehlo", multiline(250, [self.hostname, *self.extensions(), f"AUTH {' '.join(self.mechanisms)}"]))
 
@@ -49,14 +52,15 @@ class Rules:
             "PIPELINING",  # RFC 2920
             f"SIZE {self.max_message_size}",  # RFC 1870
             "8BITMIME",  # RFC 6152
-            "SMTPUTF8",  # RFC 6531
+            *(["SMTPUTF8"] if self.smtputf8 else []),  # RFC 6531
             "CHUNKING",  # RFC 3030
             "BINARYMIME",  # RFC 3030
             "DSN",  # RFC 3461
         ]
         if self.enhanced:
             offered.append("ENHANCEDSTATUSCODES")  # RFC 2034
-        offered.append(f"LIMITS RCPTMAX={self.max_recipients}")  # RFC 9422
+        if self.max_recipients:
+            offered.append(f"LIMITS RCPTMAX={self.max_recipients}")  # RFC 9422
         if self.tls_available:
             offered.append("STARTTLS")  # RFC 3207
         offered.append("HELP")

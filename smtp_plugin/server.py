@@ -1,4 +1,4 @@
-"""The SMTP server on the wire: `SMTP`, one connection, derived from aiosmtpd's class; `Listener`, all of a socket's.
+"""The SMTP server on the wire: one connection, a class derived from aiosmtpd's `SMTP`.
 
 What we want: no task, no future and no timer for a command. What does not work: aiosmtpd's own loop, which awaits
 every line and arms a timer for every command. What we do: `data_received` hands the bytes to a `Dialog`, sends what
@@ -14,49 +14,30 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import Counter
-from collections.abc import Awaitable
-from typing import Any, Final, Protocol, Self, cast
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import aiosmtpd.smtp
+from aiosmtpd.proxy_protocol import ProxyData, get_proxy
 
-from ..container.address import UnixAddress
-from ..container.protocols import Logger
-from ..container.sockets import BoundSocket
 from . import replies
-from .dialog import Dialog, Trace
+from .dialog import Dialog
 from .phases import Event
 from .replies import Reply
-from .rules import Rules
-from .session import Envelope, Session
+from .session import Envelope, Session, format_peer
+
+if TYPE_CHECKING:
+    from .listener import Listener
 
 LINGER: Final = 2.0
 """Seconds for which a connection that we end is still read from."""
 MIN_RATE: Final = 500
 """Bytes a second below which a message is too slow, over a read timeout."""
-BACKLOG: Final = 1024
-"""Connections that the kernel holds until they are accepted."""
 MAX_WAITING: Final = 65536
 """Unhandled bytes of one connection above which reading pauses."""
 
 
-class Backend(Protocol):
-    """What the server tells of its connections, and who takes the messages."""
-
-    def connected(self, connection: SMTP) -> None:
-        """Take notice of a new connection."""
-        ...
-
-    def disconnected(self, connection: SMTP) -> None:
-        """Take notice of a connection's end."""
-        ...
-
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply]:
-        """Take a message and say what to answer, now or later. Raising is a temporary refusal."""
-        ...
-
-
-class SMTP(aiosmtpd.smtp.SMTP):
+class Connection(aiosmtpd.smtp.SMTP):
     """One connection: the shell of I/O around a `Dialog`."""
 
     dialog: Dialog
@@ -65,6 +46,7 @@ class SMTP(aiosmtpd.smtp.SMTP):
     _window: tuple[float, float, int] | None
     _stuck: tuple[float, int] | None
     _lingering: bool
+    _proxy: asyncio.StreamReader | None
 
     @classmethod
     def of(cls, listener: Listener) -> Self:
@@ -75,6 +57,10 @@ class SMTP(aiosmtpd.smtp.SMTP):
         self = cls.__new__(cls)
         self.listener = listener
         self.loop = listener.loop
+        self._prepare()
+        return self
+
+    def _prepare(self) -> None:
         self.transport = None
         self._deadline = 0.0
         self._touched = 0.0
@@ -83,7 +69,7 @@ class SMTP(aiosmtpd.smtp.SMTP):
         self._lingering = False
         self._eof = False
         self._busy = False
-        return self
+        self._proxy = None
 
     @property
     def session(self) -> Session:
@@ -95,6 +81,10 @@ class SMTP(aiosmtpd.smtp.SMTP):
         """The transaction under way."""
         return self.dialog.envelope
 
+    @envelope.setter
+    def envelope(self, envelope: Envelope) -> None:
+        self.dialog.envelope = envelope
+
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,31 +92,43 @@ class SMTP(aiosmtpd.smtp.SMTP):
         transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of asyncio's
         self.transport = transport
         listener = self.listener
-        session = Session(self.loop, transport.get_extra_info("peername"))
+        session = self._create_session()
         self.dialog = Dialog(listener.rules, session, listener.trace)
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
             session.ssl = transport.get_extra_info("peercert") or {}
-        if listener.add(self):
-            self.dialog.greet()
-        else:
+        if not listener.add(self):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
+        elif listener.proxy_protocol:
+            self._deadline = self.loop.time() + listener.read_timeout
+            self._proxy = asyncio.StreamReader(loop=self.loop)
+            self._spawn(self._read_proxy(self._proxy))
+            return
+        else:
+            self.dialog.greet()
         self._pump()
 
     def data_received(self, data: bytes) -> None:
         """Handle what arrived."""
+        if self._proxy is not None:
+            self._proxy.feed_data(data)
+            return
         self.dialog.receive(data)
         self._pump()
 
     def eof_received(self) -> bool:
         """Answer everything that came before the client shut its sending side, then close."""
         self._eof = True
+        if self._proxy is not None:
+            self._proxy.feed_eof()
         return self._busy
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let go of everything; a delivery under way goes on."""
         self.dialog.close(None)
         self.transport = None
+        if self._proxy is not None:
+            self._proxy.feed_eof()
         self.listener.remove(self)
 
     def pause_writing(self) -> None:
@@ -159,7 +161,7 @@ class SMTP(aiosmtpd.smtp.SMTP):
         transport = self.transport
         if transport is None or self._check_writing(transport, now):
             return
-        if self._lingering:
+        if self._lingering or self._proxy is not None:
             if now >= self._deadline:
                 transport.abort()
         elif not self._busy:
@@ -207,10 +209,52 @@ class SMTP(aiosmtpd.smtp.SMTP):
                 self._spawn(self._deliver(result))
         elif event is Event.START_TLS:
             self._spawn(self._start_tls())
+        elif event is Event.DELEGATE and dialog.delegated is not None:
+            self._spawn(self._delegate(*dialog.delegated))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what really waits. Until it says that it is done, nothing more is handled."""
         self._busy = True
+        if self.transport is not None:
+            self.transport.write(self.dialog.take_output())
         self.listener.spawn(work)
+
+    def _create_session(self) -> Session:
+        assert self.transport is not None
+        return Session(self.loop, self.transport.get_extra_info("peername"))
+
+    async def _delegate(self, verb: str, argument: str) -> None:
+        """Handle a command that is not the dialog's; see `handler.SMTP`."""
+        raise NotImplementedError(verb)
+
+    async def _read_proxy(self, reader: asyncio.StreamReader) -> None:
+        """Read the PROXY header, then begin the dialog; a connection without a valid one is closed without a word."""
+        try:
+            data = await get_proxy(reader)
+            welcome = await self._proxied(data)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            welcome = False
+        rest = bytes(reader._buffer)  # type: ignore[attr-defined]  # what came behind the header is the dialog's
+        self._proxy = None
+        self._busy = False
+        if not welcome:
+            self.listener.log.debug(
+                "no valid PROXY header", uuid=self.session.uuid, remote_addr=self.session.remote_addr
+            )
+            self.dialog.close(None)
+            self._pump()
+            return
+        self.dialog.greet()
+        if rest:
+            self.dialog.receive(rest)
+        self._pump()
+
+    async def _proxied(self, data: ProxyData) -> bool:
+        """Take what the PROXY header says; say whether it is good."""
+        self.session.proxy_data = data
+        if data.valid and data.src_addr is not None and data.src_port is not None:
+            self.session.remote_addr = format_peer((str(data.src_addr), data.src_port))
+        return bool(data.valid)
 
     async def _deliver(self, result: Awaitable[Reply]) -> None:
         try:
@@ -227,7 +271,6 @@ class SMTP(aiosmtpd.smtp.SMTP):
         transport, context = self.transport, self.listener.tls_context
         assert transport is not None
         assert context is not None
-        transport.write(self.dialog.take_output())
         try:
             upgraded = await self.loop.start_tls(
                 transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.read_timeout
@@ -245,7 +288,11 @@ class SMTP(aiosmtpd.smtp.SMTP):
         self.session.ssl = upgraded.get_extra_info("peercert") or {}
         self._deadline = self.loop.time() + self.listener.read_timeout
         self.dialog.tls_started()
+        self._tls_started()
         self._pump()
+
+    def _tls_started(self) -> None:
+        """Take notice of a handshake that is done; for a handler's hook."""
 
     def _close(self, transport: asyncio.Transport) -> None:
         if self._lingering or transport.is_closing():
@@ -293,125 +340,3 @@ class SMTP(aiosmtpd.smtp.SMTP):
                 self.kill(replies.TOO_SLOW)
             else:
                 self._window = (begun, now, size)
-
-
-class Listener:
-    """All connections of one listening socket: their number, their deadlines, their end.
-
-    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit.
-    """
-
-    def __init__(
-        self,
-        rules: Rules,
-        backend: Backend,
-        log: Logger,
-        *,
-        read_timeout: float = 60.0,
-        write_timeout: float = 10.0,
-        max_connections: int = 1000,
-        max_per_ip: int = 0,
-        tls_context: ssl.SSLContext | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.rules = rules
-        self.backend = backend
-        self.log = log
-        self.read_timeout = read_timeout
-        self.write_timeout = write_timeout
-        self.max_connections = max_connections
-        self.max_per_ip = max_per_ip
-        self.tls_context = tls_context
-        self.trace = trace
-        self.connections: set[SMTP] = set()
-        self._per_ip: Counter[str] = Counter()
-        self._turned_away = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
-        self._timer = self.loop.call_later(self._interval, self._sweep)
-
-    async def listen(self, bound: BoundSocket, implicit_tls: ssl.SSLContext | None = None) -> None:
-        """Accept connections on a socket; `implicit_tls`: speak TLS from the first byte."""
-
-        def connection() -> SMTP:
-            return SMTP.of(self)
-
-        handshake = self.read_timeout if implicit_tls is not None else None
-        serve = self.loop.create_unix_server if isinstance(bound.address, UnixAddress) else self.loop.create_server
-        self._server = await serve(
-            connection, sock=bound.socket, ssl=implicit_tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
-        )
-
-    def add(self, connection: SMTP) -> bool:
-        """Register a connection; say whether there is room for it."""
-        self.connections.add(connection)
-        self._idle.clear()
-        full = 0 < self.max_connections < len(self.connections)
-        if self.max_per_ip:
-            host = _host(connection)
-            self._per_ip[host] += 1
-            full = full or self._per_ip[host] > self.max_per_ip
-        if full:
-            self._turned_away += 1
-            return False
-        self.backend.connected(connection)
-        return True
-
-    def remove(self, connection: SMTP) -> None:
-        """Forget a connection that is closed."""
-        self.connections.discard(connection)
-        if self.max_per_ip:
-            host = _host(connection)
-            self._per_ip[host] -= 1
-            if not self._per_ip[host]:
-                del self._per_ip[host]
-        self.backend.disconnected(connection)
-        if not self.connections:
-            self._idle.set()
-
-    def spawn(self, work: Any) -> None:
-        """Run a coroutine that outlives its connection, but not the listener."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def drain(self) -> None:
-        """Close the socket, end every session politely, and wait until all are gone and all is delivered."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self.connections):
-            connection.drain()
-        await self._idle.wait()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def aclose(self) -> None:
-        """Close everything at once; nothing is left when it returns. May be called twice."""
-        if self._server is not None:
-            self._server.close()
-        self._timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        for connection in list(self.connections):
-            connection.abort()
-        await self._idle.wait()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _sweep(self) -> None:
-        now = self.loop.time()
-        for connection in list(self.connections):
-            connection.check(now)
-        if self._turned_away:
-            self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
-            self._turned_away = 0
-        self._timer = self.loop.call_later(self._interval, self._sweep)
-
-
-def _host(connection: SMTP) -> str:
-    peer = connection.session.peer
-    return str(peer[0]) if isinstance(peer, tuple) else ""

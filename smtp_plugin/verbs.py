@@ -64,7 +64,7 @@ def _mail(dialog: Dialog, argument: bytes) -> bool:
         try:
             address, rest = parse_path(argument, "FROM:", replies.BAD_SENDER, replies.MAIL_SYNTAX)
             parameters = parse_parameters(rest)
-            mail_parameters(envelope, parameters, rules.max_message_size)
+            mail_parameters(envelope, parameters, rules.max_message_size, smtputf8=rules.smtputf8)
             if not (address.isascii() or envelope.smtp_utf8):
                 raise Refused(replies.NON_ASCII_ADDRESS)
         except Refused as refused:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.host import PATIENCE, hosting
+from support.host import PATIENCE, Telnet, hosting
 from support.pages import ROOT, Transcript, blocks, page, section, table, write_files
 
 from rrpy import Config, Container, default_plugins
@@ -37,8 +37,6 @@ def test_the_commands_and_the_client_of_the_rpc_page_work(tmp_path: Path) -> Non
 def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
     (program,) = [block.text for block in blocks(page("docs/rpc.md"), "python") if "Client(" in block.text]
     with hosting(tmp_path) as host:
-        from support.host import Telnet
-
         program = program.replace("tcp://127.0.0.1:6001", f"unix://{tmp_path}/rpc.sock")
         with Telnet(host.smtp) as client:
             client.line()
@@ -49,7 +47,7 @@ def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
 
 def test_the_plugin_with_a_pool_asks_a_worker(tmp_path: Path) -> None:
     write_files(page("docs/plugins.md"), tmp_path)
-    with hosting(tmp_path, plugins=["asker:Asker"], asker=None, smtp=None) as host:
+    with hosting(tmp_path, plugins=["asker:Asker"], asker={}, smtp=None) as host:
         asked = host.rrpy("rpc", "asker.Ask", "why")
         assert (asked.stdout, asked.stderr) == ('"CONTINUE"\n', "")
 

@@ -74,7 +74,10 @@ def section(text: str, title: str) -> str:
 def tables(text: str) -> Iterator[dict[str, list[str]]]:
     """Yield the tables of a text: the first cell of each row, and the row."""
     for found in re.findall(r"(?:^\|.*\|\n)+", text + "\n", re.MULTILINE):
-        rows = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in found.splitlines()]
+        rows = [
+            [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            for line in found.splitlines()
+        ]
         yield {row[0]: row for row in rows[2:]}
 
 

@@ -65,7 +65,7 @@ def test_an_init_that_asks_for_nothing_gets_nothing():
 
 
 def test_what_may_be_none_is_optional_however_it_is_written():
-    def init(self, a: Mailer | None, b: Optional[Mailer], c: None | Sender, d: Mailer | None = None) -> None: ...
+    def init(self, a: Mailer | None, b: Optional[Mailer], c: None | Sender, d: Mailer | None = None) -> None: ...  # noqa: RUF036, UP045 - as people write it
 
     assert [(wish.kind, wish.optional) for wish in asked(init)] == [
         (Mailer, True),

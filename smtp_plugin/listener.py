@@ -1,0 +1,166 @@
+"""All connections of one listening socket: their number, their deadlines, their end."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Final, Protocol
+
+from ..container.address import UnixAddress
+from ..container.protocols import Logger
+from ..container.sockets import BoundSocket
+from .dialog import Trace
+from .replies import Reply
+from .rules import Rules
+from .server import Connection
+from .session import Envelope, Session
+
+BACKLOG: Final = 1024
+"""Connections that the kernel holds until they are accepted."""
+
+
+class Backend(Protocol):
+    """What the server tells of its connections, and who takes the messages."""
+
+    def connected(self, connection: Connection) -> None:
+        """Take notice of a new connection."""
+        ...
+
+    def disconnected(self, connection: Connection) -> None:
+        """Take notice of a connection's end."""
+        ...
+
+    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply]:
+        """Take a message and say what to answer, now or later. Raising is a temporary refusal."""
+        ...
+
+
+class Listener:
+    """All connections of one listening socket: their number, their deadlines, their end.
+
+    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
+    STARTTLS. `proxy_protocol`: every connection begins with a PROXY header, and the address in it is the client's.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        backend: Backend,
+        log: Logger,
+        *,
+        read_timeout: float = 60.0,
+        write_timeout: float = 10.0,
+        max_connections: int = 1000,
+        max_per_ip: int = 0,
+        tls_context: ssl.SSLContext | None = None,
+        proxy_protocol: bool = False,
+        trace: Trace | None = None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.rules = rules
+        self.backend = backend
+        self.log = log
+        self.read_timeout = read_timeout
+        self.write_timeout = write_timeout
+        self.max_connections = max_connections
+        self.max_per_ip = max_per_ip
+        self.tls_context = tls_context
+        self.proxy_protocol = proxy_protocol
+        self.trace = trace
+        self.connections: set[Connection] = set()
+        self._per_ip: Counter[str] = Counter()
+        self._turned_away = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
+    async def listen(self, bound: BoundSocket, implicit_tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections on a socket; `implicit_tls`: speak TLS from the first byte."""
+
+        def connection() -> Connection:
+            return Connection.of(self)
+
+        handshake = self.read_timeout if implicit_tls is not None else None
+        serve = self.loop.create_unix_server if isinstance(bound.address, UnixAddress) else self.loop.create_server
+        self._server = await serve(
+            connection, sock=bound.socket, ssl=implicit_tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
+        )
+
+    def add(self, connection: Connection) -> bool:
+        """Register a connection; say whether there is room for it."""
+        self.connections.add(connection)
+        self._idle.clear()
+        full = 0 < self.max_connections < len(self.connections)
+        if self.max_per_ip:
+            host = _host(connection)
+            self._per_ip[host] += 1
+            full = full or self._per_ip[host] > self.max_per_ip
+        if full:
+            self._turned_away += 1
+            return False
+        self.backend.connected(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self.connections.discard(connection)
+        if self.max_per_ip:
+            host = _host(connection)
+            self._per_ip[host] -= 1
+            if not self._per_ip[host]:
+                del self._per_ip[host]
+        self.backend.disconnected(connection)
+        if not self.connections:
+            self._idle.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that outlives its connection, but not the listener."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Close the socket, end every session politely, and wait until all are gone and all is delivered."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.drain()
+        await self._idle.wait()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def aclose(self) -> None:
+        """Close everything at once; nothing is left when it returns. May be called twice."""
+        if self._server is not None:
+            self._server.close()
+        self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+        await self._idle.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def retire(self) -> None:
+        """Stop looking at deadlines: for a listener whose only connection is gone."""
+        self._timer.cancel()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.check(now)
+        if self._turned_away:
+            self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
+            self._turned_away = 0
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
+
+def _host(connection: Connection) -> str:
+    peer = connection.session.peer
+    return str(peer[0]) if isinstance(peer, tuple) else ""

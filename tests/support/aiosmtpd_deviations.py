@@ -1,0 +1,1 @@
+DEVIATIONS: dict[str, str] = {}
