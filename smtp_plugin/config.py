@@ -37,7 +37,8 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one connection before it is closed, 0 for no limit. `max_inflight_bytes`: message bytes held by all sessions, 0
     for no limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message.
     `enhanced_status_codes`: offer RFC 2034. `auth_mechanisms`: offered behind PLAIN and LOGIN. `tls`: absent is off.
-    `pool`: the workers.
+    `proxy_protocol`: every connection begins with a PROXY header (v1 or v2), and the address in it is the client's.
+    `lmtp`: speak LMTP (RFC 2033). `pool`: the workers.
     """
 
     addr: str = "127.0.0.1:1025"
@@ -54,6 +55,8 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enhanced_status_codes: bool = False
     auth_mechanisms: list[str] = []
     tls: TLSConfig | None = None
+    proxy_protocol: bool = False
+    lmtp: bool = False
     pool: PoolConfig = PoolConfig()
 
     def __post_init__(self) -> None:
@@ -62,6 +65,10 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for key in ("read_timeout", "write_timeout"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key}: must be more than 0")
+        if self.proxy_protocol and self.tls is not None and self.tls.mode == "implicit":
+            raise ValueError(
+                "proxy_protocol: does not go with tls.mode implicit; let the proxy speak TLS, or use starttls"
+            )
         for name in self.auth_mechanisms:
             if name.upper() not in MECHANISMS:
                 raise ValueError(f"auth_mechanisms: {name!r} is not one of {', '.join(MECHANISMS)}")

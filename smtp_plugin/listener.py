@@ -71,6 +71,7 @@ class Listener:
         self.trace = trace
         self.connections: set[Connection] = set()
         self._per_ip: Counter[str] = Counter()
+        self._hosts: dict[Connection, str] = {}
         self._turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -95,22 +96,30 @@ class Listener:
         """Register a connection; say whether there is room for it."""
         self.connections.add(connection)
         self._idle.clear()
-        full = 0 < self.max_connections < len(self.connections)
-        if self.max_per_ip:
-            host = _host(connection)
-            self._per_ip[host] += 1
-            full = full or self._per_ip[host] > self.max_per_ip
-        if full:
+        if 0 < self.max_connections < len(self.connections):
             self._turned_away += 1
             return False
+        if not self.proxy_protocol and not self.admit(connection, _host(connection)):
+            return False
         self.backend.connected(connection)
+        return True
+
+    def admit(self, connection: Connection, host: str) -> bool:
+        """Count a connection for its client; say whether there is room for one more of this client's."""
+        if not self.max_per_ip:
+            return True
+        self._hosts[connection] = host
+        self._per_ip[host] += 1
+        if self._per_ip[host] > self.max_per_ip:
+            self._turned_away += 1
+            return False
         return True
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
-        if self.max_per_ip:
-            host = _host(connection)
+        host = self._hosts.pop(connection, None)
+        if host is not None:
             self._per_ip[host] -= 1
             if not self._per_ip[host]:
                 del self._per_ip[host]

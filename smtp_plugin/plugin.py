@@ -93,6 +93,7 @@ class SMTPPlugin:
             mechanisms=config.mechanisms,
             tls_available=starttls,
             tls_required=starttls and config.tls is not None and config.tls.required,
+            lmtp=config.lmtp,
             budget=Budget(config.max_inflight_bytes),
         )
         return Listener(
@@ -104,6 +105,7 @@ class SMTPPlugin:
             max_connections=config.max_connections,
             max_per_ip=config.max_connections_per_ip,
             tls_context=self._tls,
+            proxy_protocol=config.proxy_protocol,
             trace=self._backend.command if self._log.enabled("DEBUG") else None,
         )
 

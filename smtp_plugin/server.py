@@ -215,8 +215,9 @@ class Connection(aiosmtpd.smtp.SMTP):
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what really waits. Until it says that it is done, nothing more is handled."""
         self._busy = True
-        if self.transport is not None:
-            self.transport.write(self.dialog.take_output())
+        said = self.dialog.take_output()
+        if said and self.transport is not None:
+            self.transport.write(said)
         self.listener.spawn(work)
 
     def _create_session(self) -> Session:
@@ -239,22 +240,26 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._busy = False
         if not welcome:
             self.listener.log.debug(
-                "no valid PROXY header", uuid=self.session.uuid, remote_addr=self.session.remote_addr
+                "no valid PROXY header", uuid=self.session.uuid, remote_addr=format_peer(self.session.peer)
             )
             self.dialog.close(None)
-            self._pump()
-            return
-        self.dialog.greet()
-        if rest:
-            self.dialog.receive(rest)
+        elif not self.dialog.closing:
+            self.dialog.greet()
+            if rest:
+                self.dialog.receive(rest)
         self._pump()
 
     async def _proxied(self, data: ProxyData) -> bool:
         """Take what the PROXY header says; say whether it is good."""
         self.session.proxy_data = data
-        if data.valid and data.src_addr is not None and data.src_port is not None:
-            self.session.remote_addr = format_peer((str(data.src_addr), data.src_port))
-        return bool(data.valid)
+        if not data.valid:
+            return False
+        host = str(data.src_addr) if data.src_addr is not None and data.src_port is not None else ""
+        if host:
+            self.session.remote_addr = format_peer((host, data.src_port))
+        if not self.listener.admit(self, host):
+            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
+        return True
 
     async def _deliver(self, result: Awaitable[Reply]) -> None:
         try:
