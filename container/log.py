@@ -62,6 +62,8 @@ class LogConfig(ChannelConfig, frozen=True, forbid_unknown_fields=True):
     channels: dict[str, ChannelConfig] = {}
 
 
+_PLAIN: Final = frozenset((str, int, float, bool, type(None)))
+
 _Render = Callable[[int, str, str, Mapping[str, object]], str]
 
 
@@ -315,17 +317,17 @@ _encoder = msgspec.json.Encoder(enc_hook=_text)
 
 
 def _json(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:
-    line: dict[str, object] = {
-        "level": _NAMES[level],
-        "ts": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "logger": name,
-        "msg": message,
-    }
+    line: dict[str, object] = {"level": _NAMES[level], "ts": datetime.now(UTC), "logger": name, "msg": message}
+    plain = _PLAIN
     for key, value in keys.items():
-        line[key if key not in line else f"{key}_"] = _plain(key, value)
+        # The common case in one look: a value that cannot hide anything, under a name that is no secret's.
+        if type(value) not in plain or (type(value) is str and "://" in value) or is_secret_name(key):
+            value = _plain(key, value)
+        line[key if key not in line else f"{key}_"] = value
     try:
         return _encoder.encode(line).decode() + "\n"
     except (TypeError, ValueError, OverflowError, RecursionError):
+        line["ts"] = datetime.now(UTC).isoformat()
         texts = {_utf8(key): _utf8(_text(value)) for key, value in line.items()}
         return _encoder.encode(texts).decode() + "\n"
 

@@ -158,8 +158,8 @@ class DataBody(Body):
         end = piece.find(b"\r\n.\r\n", dot) if dot >= 0 else -1
         if end >= 0:
             self._carry = b""
-            self._check_newlines(piece[: end + 5])
-            self._keep_lines(piece[: end + 2], dot < end)
+            self._check_newlines(piece if end + 5 == len(piece) else piece[: end + 5])
+            self._keep_lines(piece, end + 2, dot < end)
             return start + end + 5 - len(carry)
         if piece[-1] in b"\r\n.":
             undecided = _UNDECIDED.search(piece, max(0, len(piece) - _LONGEST))
@@ -172,7 +172,7 @@ class DataBody(Body):
                 self.smuggled = True
             piece = piece[: -len(self._carry)]
         self._check_newlines(piece)
-        self._keep_lines(piece, dot >= 0)
+        self._keep_lines(piece, len(piece), dot >= 0)
         return -1
 
     def _check_newlines(self, piece: bytes) -> None:
@@ -182,10 +182,11 @@ class DataBody(Body):
         if self.bare_newline and _SMUGGLED.search(piece):
             self.smuggled = True
 
-    def _keep_lines(self, piece: bytes, stuffed: bool) -> None:
+    def _keep_lines(self, piece: bytes, end: int, stuffed: bool) -> None:
+        """Keep `piece` up to `end`, without the stuffing and without the CR LF that the first carry brought in."""
         if stuffed:
-            piece = piece.replace(b"\r\n.", b"\r\n")
-        if self._skip and piece:
-            piece = piece[self._skip :]
+            piece = piece[:end].replace(b"\r\n.", b"\r\n")
+            end = len(piece)
+        if end:
+            self.keep(piece[self._skip : end])
             self._skip = 0
-        self.keep(piece)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from . import replies
+from . import replies, verbs  # noqa: F401 - verbs fills the phases' tables
 from .auth import MAX_AUTH
 from .body import Body
 from .phases import Event, Phase
@@ -27,7 +27,6 @@ from .rules import Rules
 from .sasl import Exchange
 from .session import Envelope, Session
 from .transfer import read_chunk, read_data
-from .verbs import TABLES
 
 MAX_COMMAND: Final = 512
 """Longest command line in bytes, CR LF included: RFC 5321 section 4.5.3.1.4."""
@@ -56,7 +55,6 @@ class Dialog:
         "_errors",
         "_form",
         "_out",
-        "_verbs",
         "body",
         "closing",
         "data",
@@ -86,7 +84,6 @@ class Dialog:
         self.quit = False
         self.tls = False
         self.phase = Phase.CONNECTED
-        self._verbs = TABLES[Phase.CONNECTED]
         self.reader: Callable[[Dialog], bool] = Dialog._read_command
         self.data = b""
         self.position = 0
@@ -152,7 +149,7 @@ class Dialog:
 
     def run(self, verb: str, argument: bytes) -> None:
         """Run a verb of ours on behalf of a delegated command."""
-        handler, then = self._verbs[verb.encode()]
+        handler, then = self.phase.verbs[verb.encode()]
         if handler(self, argument) and then is not self.phase:
             self.enter(then)
 
@@ -301,7 +298,7 @@ class Dialog:
             return False
         word, _, argument = line.partition(b" ")
         verb = word.upper()
-        entry = self._verbs.get(verb)
+        entry = self.phase.verbs.get(verb)
         if entry is None or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
             return self._read_unusual(line)
         if self.trace is not None:
@@ -318,7 +315,7 @@ class Dialog:
         verb = word.upper()
         if self.trace is not None:
             self.trace(self.session, _shown(verb, line))
-        entry = self._verbs.get(verb)
+        entry = self.phase.verbs.get(verb)
         if len(line) > _LONGER.get(verb, MAX_COMMAND) - 2:
             self.refuse(replies.LINE_TOO_LONG)
         elif verb in self.rules.delegated:
@@ -343,7 +340,7 @@ class Dialog:
 
     def say(self, reply: Reply) -> None:
         """Say a reply."""
-        self.write(reply.extended if self._form else reply.plain)
+        self._out.append(reply.extended if self._form else reply.plain)
 
     def refuse(self, reply: Reply) -> bool:
         """Refuse a command, and close the session where it was one too many. Always False, for a verb to return."""
@@ -359,7 +356,6 @@ class Dialog:
     def enter(self, phase: Phase) -> None:
         """Go to a phase."""
         self.phase = phase
-        self._verbs = TABLES[phase]
 
     def end_transaction(self) -> None:
         """Drop the transaction, and the session with it where it was waited for."""

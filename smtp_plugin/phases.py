@@ -6,14 +6,20 @@ The table is what the dialog runs on and what the documentation's diagram is dra
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 from . import replies
 from .replies import Reply
 
 
 class Phase(enum.Enum):
-    """Where a session is in its mail transaction."""
+    """Where a session is in its mail transaction.
+
+    `verbs`: what each verb does here, compiled from SEQUENCE by `verbs`. It is kept on the member, because looking a member
+    up in a dictionary costs a call of Enum's hash for every command.
+    """
+
+    verbs: dict[bytes, tuple[Any, Phase]]
 
     CONNECTED = "connected"  # nothing but the greeting was said
     READY = "ready"  # HELO or EHLO was said

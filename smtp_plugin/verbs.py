@@ -1,6 +1,6 @@
 """The verbs of SMTP, each a function: it takes its argument, says its reply, and tells whether to enter the next phase.
 
-`TABLES` is what the dialog looks a verb up in: the handler, and the phase that `phases.SEQUENCE` names for it.
+`Phase.verbs` is what the dialog looks a verb up in: the handler, and the phase that `phases.SEQUENCE` names for it.
 """
 
 from __future__ import annotations
@@ -189,4 +189,5 @@ def _compile(phase: Phase) -> dict[bytes, tuple[Handler, Phase]]:
     return table
 
 
-TABLES: Final = {phase: _compile(phase) for phase in Phase}
+for _phase in Phase:
+    _phase.verbs = _compile(_phase)
