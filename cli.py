@@ -6,6 +6,7 @@ Imports are inside the commands: `rrpy --help` and `rrpy rpc` must not wait for 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ R = TypeVar("R")
 
 CONFIG = "rr.yaml"
 PID_FILE = ".pid"
+SECONDS = click.FloatRange(min=0.001, max=86400)
 
 
 def default_plugins() -> list[Plugin]:
@@ -50,6 +52,29 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error), error.exit_code)
 
     return run
+
+
+def say(text: str) -> None:
+    """Print a result. A reader that has gone is no error; a disk that is full is one."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is silent
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
+
+
+def to_json(result: Any) -> str:
+    """Return JSON: indented on a terminal, one line in a pipe, with escapes only where stdout needs them."""
+    indent = 2 if sys.stdout.isatty() else None
+    text = json.dumps(result, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return json.dumps(result, indent=indent)
+    return text
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -94,6 +119,7 @@ def main() -> None:
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
     """  # noqa: D301 - click reads the backspace character
+    _open_standard_streams()
 
 
 @main.command()
@@ -142,7 +168,7 @@ def serve(
 @workdir_option
 @dotenv_option
 @address_option
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for the answer.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for the answer.")
 @one_sentence
 def rpc(
     method: str,
@@ -160,15 +186,13 @@ def rpc(
     terminal and one line in a pipe. Exit code 1: the method answered with an error; 2: nobody answers there.
     """
     _work_in(workdir)
-    value: Any = True
-    if argument is not None:
-        try:
-            value = json.loads(argument)
-        except ValueError:
-            value = argument
+    value = True if argument is None else _argument(argument)
     with _client(config, overrides, dotenv, address, timeout) as client:
-        result = client.call(method, value)
-    click.echo(json.dumps(result, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False))
+        try:
+            result = client.call(method, value)
+        except (ValueError, RecursionError) as error:
+            fail(f"{method} cannot be called with that: {error}", 2)
+    say(to_json(result))
 
 
 @main.command()
@@ -198,16 +222,16 @@ def workers(
                 fail(f"no plugin {name} owns workers; those that do: {', '.join(known) or 'none'}", 1)
         table = {name: client.call("informer.Workers", name)["workers"] or [] for name in plugins or known}
     if as_json:
-        click.echo(json.dumps(table, indent=2 if sys.stdout.isatty() else None))
+        say(to_json(table))
         return
-    from .worker_pool.table import print_workers
+    from .worker_pool.table import workers_table
 
-    print_workers(table)
+    say(workers_table(table))
 
 
 @main.command()
 @workdir_option
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for its end.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for its end.")
 @one_sentence
 def stop(workdir: str | None, timeout: float) -> None:
     """Stop the host that runs with -p in this folder, gracefully, and wait for its end."""
@@ -215,6 +239,30 @@ def stop(workdir: str | None, timeout: float) -> None:
     from .container.pidfile import stop_host
 
     stop_host(Path(PID_FILE), timeout)
+
+
+def _argument(text: str) -> Any:
+    """Return what ARGUMENT says: JSON where it is JSON, else the text itself."""
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if not math.isfinite(value):
+            raise ValueError(number)
+        return value
+
+    try:
+        return json.loads(text, parse_constant=finite, parse_float=finite)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed: the next file opened would take its number, and its output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _work_in(folder: str | None) -> None:

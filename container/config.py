@@ -31,6 +31,7 @@ VERSION = "3"
 HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
 """The top-level sections that belong to the host itself; every other is a plugin's."""
 
+_MAX_DEPTH = 32  # parts of a key in -o; no section is that deep
 _WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>.*?)`$")
 
 
@@ -60,13 +61,13 @@ class Config:
         if dotenv is not None:
             _load_dotenv(Path(dotenv), environ)
         tree = _read(Path(path))
+        for override in overrides:
+            _override(tree, override)
         if "version" not in tree:
             raise ConfigError(f"{path} has no `version: '{VERSION}'`, which is mandatory")
         if tree["version"] != VERSION:
             quote = " as a string, in quotes" if not isinstance(tree["version"], str) else ""
             raise ConfigError(f"version must be '{VERSION}'{quote} in {path}, got {tree['version']!r}")
-        for override in overrides:
-            _override(tree, override)
         return cls(tree, str(path), environ)
 
     @classmethod
@@ -237,6 +238,8 @@ def _override(tree: dict[str, Any], override: str) -> None:
     keys = path.split(".")
     if not equals or not all(keys):
         raise ConfigError(f"-o {path}: write -o key.path=value, for example -o smtp.addr=127.0.0.1:2525")
+    if len(keys) > _MAX_DEPTH:
+        raise ConfigError(f"-o {path[:40]}...: a key has at most {_MAX_DEPTH} parts")
     value = parse(text, f"-o {path}")
     place: Any = tree
     for index, key in enumerate(keys):

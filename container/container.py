@@ -32,6 +32,7 @@ from .states import HOST, PLUGIN, HostState, Machine, PluginState
 from .version import VERSION
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a host. SIGHUP does not where it is ignored from the start, which is what nohup does."""
 
 
 class EndureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,7 +172,9 @@ class Container:
             raise failure
 
     async def _watch_signals(self, *, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heeded = [each for each in _SIGNALS if not (nohup and each is signal.SIGHUP)]
+        with anyio.open_signal_receiver(*heeded) as signals:
             task_status.started()
             count = 0
             async for number in signals:

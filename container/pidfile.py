@@ -25,7 +25,7 @@ class PidFile:
 
     def __enter__(self) -> PidFile:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise ConfigError(f"cannot write {self._path.absolute()}: {error.strerror}") from None
         try:

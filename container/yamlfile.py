@@ -20,6 +20,8 @@ from .errors import ConfigError
 
 MAX_VALUES: Final = 100_000
 """How many values a text may hold, each counted wherever an alias puts it."""
+MAX_DEPTH: Final = 100
+"""How deep lists and mappings may be nested."""
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -69,7 +71,17 @@ def parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}: it is not UTF-8 text") from None
 
 
+def _check_depth(text: str, source: str) -> None:
+    """Refuse what is nested too deeply while it is a stream of events: libyaml's own recursion would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{_place(source, event.start_mark)}: it is nested more than {MAX_DEPTH} levels deep")
+
+
 def _construct(text: str, source: str) -> Any:
+    _check_depth(text, source)
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -112,7 +124,7 @@ def _unshared(value: Any) -> Any:
     return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
-def _place(source: str, mark: yaml.Mark | None) -> str:
+def _place(source: str, mark: Any) -> str:
     return f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
 
 

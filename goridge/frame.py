@@ -190,6 +190,11 @@ class Decoder:
             raise
         return frames
 
+    @property
+    def pending(self) -> bool:
+        """Whether a frame has begun and is not whole yet."""
+        return bool(self._rest)
+
     def eof(self) -> None:
         """Say that the stream has ended. Raises TruncatedFrame when that was inside a frame."""
         if self._error is not None:

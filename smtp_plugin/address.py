@@ -24,7 +24,7 @@ PLAIN_MAIL: Final = re.compile(rb"[Ff][Rr][Oo][Mm]: ?" + _PLAIN)
 PLAIN_RCPT: Final = re.compile(rb"[Tt][Oo]: ?" + _PLAIN)
 """An RCPT argument with a plain address and no parameters; group 1 is the address."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what moves a cursor or ends a line, in Unicode too
 _ROUTE = re.compile(r"(?:@[^\s<>:,@]+,)*@[^\s<>:,@]+:")
 _MAILBOX = re.compile(
     r"""

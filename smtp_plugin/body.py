@@ -28,6 +28,8 @@ PATIENCE: Final = 4
 _SMUGGLED = re.compile(rb"(?<!\r)\n\.[\r\n]|\r\.[\r\n]|\r\n\.(?:\n|\r[^\n])")
 # What a later byte may complete: the end of data, a lone dot, or a stuffed dot.
 _UNDECIDED = re.compile(rb"(?:\r\n?|\n)(?:\.\r?)?\Z")
+_SMALL: Final = 1024  # pieces below this are gathered ...
+_GATHERED: Final = 65536  # ... into pieces of about this
 _LONGEST = 5  # bytes of the longest of these patterns
 _SKIPPED = 2  # the CR LF that the carry begins with is not the message's
 
@@ -61,7 +63,7 @@ class Body:
         self.size = 0
         self.too_big = False
         self.over_budget = False
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._held = 0
 
     @property
@@ -88,16 +90,26 @@ class Body:
             self.over_budget = True
             self.release()
         else:
-            self._chunks.append(data)
+            chunks = self._chunks
+            if size < _SMALL and chunks and len(chunks[-1]) < _GATHERED:
+                # A piece of two bytes on its own would cost fifty.
+                if isinstance(chunks[-1], bytearray):
+                    chunks[-1] += data
+                else:
+                    chunks[-1] = bytearray(chunks[-1] + data)
+            else:
+                chunks.append(data)
             self._held += size
             budget.used += size
 
     def content(self) -> bytes:
         """Return the message. The budget is charged until `release`."""
         chunks = self._chunks
-        if len(chunks) != 1:
-            self._chunks = chunks = [b"".join(chunks)]
-        return chunks[0]
+        if len(chunks) == 1 and isinstance(chunks[0], bytes):
+            return chunks[0]
+        content = b"".join(chunks)
+        self._chunks = [content]
+        return content
 
     def release(self) -> None:
         """Let go of the bytes and give them back to the budget. May be called twice."""

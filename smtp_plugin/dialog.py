@@ -26,7 +26,7 @@ from .replies import Reply
 from .rules import Rules
 from .sasl import Exchange
 from .session import Envelope, Session
-from .transfer import read_chunk, read_data
+from .transfer import read_chunk, read_data, read_skipped
 
 MAX_COMMAND: Final = 512
 """Longest command line in bytes, CR LF included: RFC 5321 section 4.5.3.1.4."""
@@ -55,6 +55,7 @@ class Dialog:
         "_errors",
         "_form",
         "_out",
+        "after_skipping",
         "body",
         "closing",
         "data",
@@ -68,6 +69,7 @@ class Dialog:
         "reader",
         "rules",
         "session",
+        "skipped",
         "skipping",
         "tls",
         "trace",
@@ -90,6 +92,8 @@ class Dialog:
         self._out: list[bytes] = []
         self._errors = 0
         self.skipping = 0
+        self.skipped = 0
+        self.after_skipping: Callable[[], None] | None = None
         self.body: Body | None = None
         self.exchange: Exchange | None = None
         self._draining = False
@@ -147,20 +151,27 @@ class Dialog:
         self.reset(Phase.CONNECTED)
         self._resume()
 
-    def run(self, verb: str, argument: bytes) -> None:
-        """Run a verb of ours on behalf of a delegated command."""
+    def run(self, verb: str, argument: bytes) -> bool:
+        """Run a verb of ours on behalf of a delegated command; say whether it was accepted."""
         handler, then = self.phase.verbs[verb.encode()]
-        if handler(self, argument) and then is not self.phase:
+        accepted: bool = handler(self, argument)
+        if accepted and then is not self.phase:
             self.enter(then)
+        return accepted
 
-    def want_line(self, give: Callable[[bytes], None]) -> None:
-        """Give the next line to a delegated command that asks the client something."""
+    def want_line(self, give: Callable[[bytes | None], None]) -> None:
+        """Give the next line to a delegated command that asks the client something.
+
+        A line that is too long ends the session, and None is given.
+        """
 
         def read(dialog: Dialog) -> bool:
             line = dialog.read_line(MAX_AUTH)
-            if line is None:
+            if line is None and dialog.reader is read:
                 return False
             dialog.reader = Dialog._read_nothing
+            if line is None:
+                dialog.close(replies.LINE_TOO_LONG)
             give(line)
             return False
 
@@ -172,7 +183,10 @@ class Dialog:
         if self.closing or self.reader is not Dialog._read_nothing or self.event is not None:
             return  # it has ended the session, begun a message, or asked for TLS
         envelope = self.envelope
-        if envelope.rcpt_tos:
+        phase = self.phase
+        if phase is Phase.CHUNKS or phase is Phase.FAILED:
+            pass  # only RSET and a hello lead out of these, and they have
+        elif envelope.rcpt_tos:
             phase = Phase.RECIPIENTS
         elif envelope.mail_from is not None:
             phase = Phase.SENDER
@@ -223,7 +237,9 @@ class Dialog:
 
     @property
     def body_bytes(self) -> int | None:
-        """How many bytes of the body under way have arrived; None when no body is being read."""
+        """How many bytes of the body under way have arrived, kept or not; None when no body is being read."""
+        if self.reader is read_skipped:
+            return self.skipped
         reading = self.reader is read_data or self.reader is read_chunk
         return self.body.size if reading and self.body is not None else None
 

@@ -10,49 +10,59 @@
     server = await loop.create_server(lambda: SMTP(Handler(), hostname="mx.example"), "127.0.0.1", 8025)
 
 A verb for which the handler brings its own hook, or a subclass its own `smtp_` method, goes aiosmtpd's own way: our
-dialog hands the command over, aiosmtpd's method runs in a task and its hooks with it, and the dialog goes on from what
-they left in the session and the envelope. AUTH and EHLO always go that way, because aiosmtpd's options rule them. Every
-other verb, and the reading of every message, is the dialog's.
+dialog hands the command over, the method runs in a task and its hooks with it, and the dialog goes on from what they
+left in the session and the envelope. AUTH, EHLO and HELP always go that way, because aiosmtpd's options and methods
+rule them. Every other verb, and the reading of every message, is the dialog's. MAIL and RCPT with a hook are read by
+the dialog as well, so that an address means the same on both ways; what the hook answers then decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
+import re
+import ssl
+import warnings
 from collections import defaultdict
-from collections.abc import Awaitable, MutableMapping
+from collections.abc import MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 
-from aiosmtpd.smtp import MISSING, TLSSetupException
+from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException, syntax
 
 from . import replies
+from .compat import HandlerBackend, Lines, StandardLog, log, normalized, plain
 from .listener import Listener
-from .replies import Reply, custom
+from .phases import Phase
 from .rules import Rules
 from .server import Connection
-from .session import Envelope, Session
+from .session import Envelope, Session, format_peer
 from .verbs import HANDLERS
 
-_log = logging.getLogger("mail.log")
-_ALWAYS: Final = {"AUTH", "EHLO"}
-_NEEDS_AUTH: Final = {"HELO", "MAIL", "RCPT", "DATA", "HELP", "VRFY"}
+_ALWAYS: Final = {"AUTH", "EHLO", "HELP"}
+_NEEDS_AUTH: Final = {"MAIL", "RCPT", "DATA", "VRFY"}
 _OURS: Final = {"DATA", "STARTTLS", "LHLO", "BDAT"}  # the dialog reads these; their hooks are called at their end
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class SMTP(Connection):
-    """One connection, made as aiosmtpd makes it: by the server's protocol factory, with a handler and its options."""
+    """One connection, made as aiosmtpd makes it: by the server's protocol factory, with a handler and its options.
 
+    `handler`: the object with the hooks. `options`: those of `aiosmtpd.smtp.SMTP`. Raises what aiosmtpd's constructor
+    raises: TypeError, ValueError or RuntimeError for an option or a hook of the wrong kind.
+    """
+
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
     command_size_limits: dict[str, int] = {}  # noqa: RUF012 - aiosmtpd's constructor clears it; here it stays empty
 
     def __init__(self, handler: Any, **options: Any) -> None:
         super().__init__(handler, **options)
         self._prepare()
         self._tls_okay = True
+        self._tls_protocol: Any = None
         self._calls: MutableMapping[str, int] | None = None
         if self._enforce_call_limit:
             self._calls = defaultdict(lambda: self._call_limit_default, self._call_limit_base)
-        self.session: Any = None
 
     # The state is the dialog's; aiosmtpd's constructor, before there is one, sets None.
 
@@ -78,28 +88,61 @@ class SMTP(Connection):
         if "dialog" in self.__dict__:
             self.dialog.envelope = envelope
 
+    # What the transport calls.
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
-        self.loop = asyncio.get_running_loop()
         self.listener = Listener(
             self._rules(),
-            _HandlerBackend(self),
-            _StandardLog(),
-            read_timeout=float(self._timeout_duration),
+            HandlerBackend(self),
+            StandardLog(),
+            read_timeout=float(self._proxy_timeout or self._timeout_duration),
             max_connections=0,
             tls_context=self.tls_context,
             proxy_protocol=self._proxy_timeout is not None,
+            trace=_trace,
+            loop=self.loop,
         )
-        if self._proxy_timeout is not None:
-            self.listener.read_timeout = float(self._proxy_timeout)
-        self._reader = _Lines(self)
+        self._reader = Lines(self)
+        self._writer = asyncio.StreamWriter(transport, self, None, self.loop)  # type: ignore[arg-type]
+        self._handler_coroutine = self.loop.create_future()  # what waits for it waits for the connection's end
         super().connection_made(transport)
+        if isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext):  # TLS from the first byte
+            self.session.ssl = transport.get_extra_info("peercert") or {}
+            self.dialog.tls = True
+            self._tls_protocol = transport
+            self._delegate_what_is_due(self.dialog.rules.inside_tls())
+
+    def eof_received(self) -> bool:
+        """Answer everything that came before the end; inside TLS a side cannot be kept open (PEP 3156)."""
+        log.info("%r EOF received", self.session.peer)
+        self._reader.close()
+        half_open: bool = super().eof_received()
+        return half_open and not self.dialog.tls
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let go of everything, with the task that runs the handler."""
+        """Let go of everything; a hook under way goes on, one that waits for the client's next line does not."""
         self._reader.close()
         super().connection_lost(error)
         self.listener.retire()
+        self._writer.close()
+        if not self._handler_coroutine.done():
+            self._handler_coroutine.set_result(None)
+
+    def check(self, now: float) -> None:
+        """Look at the deadlines; also at that of a client which AUTH waits for."""
+        if self._reader.waiting and now >= self._deadline:
+            log.info("%r connection timeout", self.session.peer)
+            self.kill(replies.TIMEOUT)
+            self._reader.close()
+        super().check(now)
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        super()._close(transport)
+        if self.dialog.quit and not self._handler_coroutine.done():
+            self._handler_coroutine.set_result(None)
+
+    # What is fixed when the connection begins.
 
     def _rules(self) -> Rules:
         return Rules(
@@ -107,68 +150,76 @@ class SMTP(Connection):
             software=self.__ident__,
             max_message_size=self.data_size_limit or 0,
             max_recipients=0,
-            max_errors=0,
             smtputf8=bool(self.enable_SMTPUTF8),
             mechanisms=(),
             tls_available=self.tls_context is not None,
             tls_required=bool(self.require_starttls),
-            delegated=frozenset(verb.encode() for verb in self._delegated_verbs()),
+            lmtp="LHLO" in self._smtp_methods,
+            delegated=self._delegated_verbs(),
         )
 
-    def _delegated_verbs(self) -> set[str]:
-        """Return the verbs that go aiosmtpd's way."""
-        if self._calls is not None:
-            return {*self._smtp_methods, *HANDLERS} - {"BDAT"}
-        own = {name for name in self._smtp_methods if self._is_overridden(f"smtp_{name}") or name not in HANDLERS}
-        hooked = set(self._handle_hooks) & set(self._smtp_methods)
-        legacy = {"RSET"} if hasattr(self, "rset_hook") else set()
-        guarded = _NEEDS_AUTH if self._auth_required else set()
-        limited = {"MAIL", "RCPT", "VRFY"} if self.local_part_limit else set()
-        verbs: set[str] = _ALWAYS | own | legacy | guarded | limited | (hooked - _OURS)
-        return verbs
+    def _delegated_verbs(self) -> frozenset[bytes]:
+        """Return the verbs that go aiosmtpd's way, as things stand."""
+        methods = set(self._smtp_methods)
+        secured = self._tls_okay and not (self.require_starttls and not self._tls_protocol)
+        if self._calls is not None or not secured:
+            verbs = {*methods, *HANDLERS} - {"BDAT"}
+        else:
+            verbs = _ALWAYS | (set(self._handle_hooks) & methods - _OURS)
+            verbs |= {name for name in methods if name not in HANDLERS or self._is_overridden(f"smtp_{name}")}
+            verbs |= {"RSET"} if hasattr(self, "rset_hook") else set()
+            verbs |= _NEEDS_AUTH if self._auth_required else set()
+            verbs |= {"MAIL", "RCPT", "VRFY"} if self.local_part_limit else set()
+        return frozenset(verb.encode() for verb in verbs)
+
+    def _delegate_what_is_due(self, rules: Rules) -> None:
+        self.dialog.rules = replace(rules, delegated=self._delegated_verbs())
 
     def _is_overridden(self, method: str) -> bool:
-        ours = getattr(SMTP, method, None)
-        return getattr(type(self), method) is not ours or method in self.__dict__
+        return getattr(type(self), method) is not getattr(SMTP, method, None) or method in self.__dict__
 
     def _create_session(self) -> Session:
         assert self.transport is not None
-        return Session(self.loop, self.transport.get_extra_info("peername"))
+        session = Session(self.loop)
+        session.peer = self.transport.get_extra_info("peername")
+        session.remote_addr = format_peer(session.peer if isinstance(session.peer, tuple) else None)
+        return session
 
     def _create_envelope(self) -> Envelope:
         return Envelope()
 
+    def _set_rset_state(self) -> None:
+        self.dialog.reset(Phase.READY)
+
     # aiosmtpd's way.
 
     async def _delegate(self, verb: str, argument: str) -> None:
-        self._handler_coroutine = asyncio.current_task()
         try:
             if self._calls is not None and not self._within_limit(verb):
-                self.dialog.close(Reply(421, "4.7.0", f"{verb} sent too many times", "aiosmtpd"))
-                return
-            method = self._smtp_methods.get(verb)
-            if method is None:
-                self.dialog.refuse(replies.UNKNOWN_COMMAND)
+                log.warning("%r over limit for %s", self.session.peer, verb)
+                await self.push(f"421 4.7.0 {verb} sent too many times")
+                self.dialog.close(None)
+            elif _CONTROL.search(argument):
+                self.dialog.refuse(replies.BAD_SYNTAX)
             elif not self._tls_okay and verb != "QUIT":
                 await self.push("554 Command refused due to lack of security")
+            elif self.require_starttls and not self._tls_protocol and verb not in ALLOWED_BEFORE_STARTTLS:
+                self.dialog.refuse(replies.TLS_REQUIRED)
+            elif verb in self._smtp_methods:
+                await self._smtp_methods[verb](argument or None)
             else:
-                await method(argument or None)
-        except (asyncio.CancelledError, ConnectionError):
-            self.abort_unless_closing()
-            raise
-        except Exception as error:
-            await self.push(await self._explained(error))
-            if isinstance(error, TLSSetupException):
+                self.dialog.refuse(replies.UNKNOWN_COMMAND)
+        except ConnectionError:
+            if not self.dialog.closing:
                 self.abort()
+        except Exception as error:
+            await self.push(await self.explain(error))
         finally:
             self._busy = False
+            if self.transport is not None and self.transport.is_closing():
+                self.dialog.close(None)
             self.dialog.settle()
             self._pump()
-
-    def abort_unless_closing(self) -> None:
-        """Close the socket, unless its last words are being sent."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.abort()
 
     def _within_limit(self, verb: str) -> bool:
         assert self._calls is not None
@@ -177,11 +228,11 @@ class SMTP(Connection):
         return left > 0
 
     async def push(self, status: Any) -> None:
-        """Send a reply that a handler, or a method of aiosmtpd's, gives."""
-        if self.transport is not None:
-            data = status if isinstance(status, bytes) else str(status).encode("utf-8", "replace")
-            self.transport.write(data + b"\r\n")
-            self._deadline = self.loop.time() + self.listener.read_timeout
+        """Send a reply that a handler, or a method of aiosmtpd's, gives; what the dialog has said goes first."""
+        data = status if isinstance(status, bytes) else str(status).encode("utf-8", "replace")
+        if not self.dialog.closing:
+            self.dialog.write(data + b"\r\n")
+            self._pump()
 
     async def handle_exception(self, error: Exception) -> str:
         """Return the reply to an unexpected exception: the handler's own, or a temporary failure without its text."""
@@ -189,175 +240,182 @@ class SMTP(Connection):
         if own is not None:
             status: str = await own(error)
             return status
-        _log.exception("%r SMTP session exception", self.session.peer)
-        return replies.TEMPORARY_FAILURE.plain.decode().strip()
+        log.error("%r SMTP session exception", self.session.peer, exc_info=error)
+        return plain(replies.TEMPORARY_FAILURE)
 
-    async def _explained(self, error: Exception) -> str:
+    async def explain(self, error: Exception) -> str:
+        """Return what `handle_exception` answers, or a temporary failure where it fails itself."""
         try:
             return await self.handle_exception(error)
         except Exception:
-            _log.exception("%r Exception in handle_exception()", self.session.peer)
-            return replies.TEMPORARY_FAILURE.plain.decode().strip()
+            log.exception("%r Exception in handle_exception()", self.session.peer)
+            return plain(replies.TEMPORARY_FAILURE)
 
-    async def smtp_EHLO(self, hostname: str) -> None:
+    @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")  # type: ignore[untyped-decorator]
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        """Take a sender; `handle_MAIL` may refuse it, and sets `envelope.mail_from` where it does not."""
+        if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
+            return
+        if not self._is_accepted("MAIL", arg):
+            return
+        envelope = self.envelope
+        address, options = envelope.mail_from, normalized(envelope.mail_options)
+        envelope.mail_from, envelope.mail_options = None, []
+        if await self._is_too_long(address):
+            return
+        status = await self._call_handler_hook("MAIL", address, options)
+        if status is MISSING:
+            envelope.mail_from = address
+            envelope.mail_options = options
+        await self.push("250 OK" if status is MISSING else status)
+
+    @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")  # type: ignore[untyped-decorator]
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        """Take a recipient; `handle_RCPT` may refuse it, and appends to `envelope.rcpt_tos` where it does not."""
+        if await self.check_helo_needed() or await self.check_auth_needed("RCPT"):
+            return
+        envelope = self.envelope
+        known = len(envelope.rcpt_options)
+        if not self._is_accepted("RCPT", arg):
+            return
+        address, options = envelope.rcpt_tos.pop(), normalized(envelope.rcpt_options[known:])
+        del envelope.rcpt_options[known:]
+        if await self._is_too_long(address):
+            return
+        status = await self._call_handler_hook("RCPT", address, options)
+        if status is MISSING:
+            envelope.rcpt_tos.append(address)
+            envelope.rcpt_options += options
+        del envelope.recipients[len(envelope.rcpt_tos) :]
+        await self.push("250 OK" if status is MISSING else status)
+
+    def _is_accepted(self, verb: str, arg: str | None) -> bool:
+        """Have the dialog read a command; where it would accept, its word is dropped: the hook has the last."""
+        accepted: bool = self.dialog.run(verb, _wire(arg))
+        if accepted:
+            self.dialog.take_output()
+        return accepted
+
+    async def _is_too_long(self, address: str) -> bool:
+        too_long = 0 < self.local_part_limit < len(address.rpartition("@")[0])
+        if too_long:
+            await self.push("553 5.1.3 Error: malformed address")
+        return too_long
+
+    @syntax("EHLO hostname")  # type: ignore[untyped-decorator]
+    async def smtp_EHLO(self, hostname: str | None) -> None:
         """Offer what the dialog can do, and AUTH where aiosmtpd's options allow it; `handle_EHLO` may change it."""
-        session = self.session
         if not hostname:
-            await self.push("501 Syntax: EHLO hostname")
+            await self.push(plain(replies.EHLO_SYNTAX))
             return
         self._set_rset_state()
-        session.extended_smtp = True
-        lines = [f"250-{line}" for line in (self.hostname, *self.dialog.rules.extensions())]
-        if not self._auth_require_tls or self.dialog.tls:
-            lines.insert(-1, "250-AUTH " + " ".join(sorted(self._auth_methods)))
+        self.session.extended_smtp = True
+        absent = {"8BITMIME", "BINARYMIME"} if self._decode_data else set()
+        offered = [keyword for keyword in self.dialog.rules.extensions() if keyword not in absent]
+        offered.insert(-1, "AUTH " + " ".join(sorted(self._auth_methods)))
+        if self._auth_require_tls and not self._tls_protocol:
+            del offered[-2]
+        lines = [f"250-{line}" for line in (self.hostname, *offered[:-1])]
         if hasattr(self, "ehlo_hook"):
+            warnings.warn("Use handler.handle_EHLO() instead of .ehlo_hook()", DeprecationWarning, stacklevel=2)
             await self.ehlo_hook()
-        lines[-1] = "250 HELP"
-        if self._ehlo_hook_ver is None:
-            session.host_name = hostname
-        elif self._ehlo_hook_ver == "old":
-            lines = [*(line.replace("250 ", "250-", 1) for line in lines[:-1])]
+        if self._ehlo_hook_ver == "old":
             for line in lines:
                 await self.push(line)
             lines = [await self._call_handler_hook("EHLO", hostname)]
         else:
-            lines = await self._call_handler_hook("EHLO", hostname, lines)
-        for line in lines:
-            await self.push(line)
+            lines.append("250 HELP")
+            if self._ehlo_hook_ver == "new":
+                lines = await self._call_handler_hook("EHLO", hostname, lines)
+            else:
+                self.session.host_name = hostname
+        await self.push("\r\n".join(lines))
 
+    @syntax("AUTH <mechanism>")  # type: ignore[untyped-decorator]
     async def smtp_AUTH(self, arg: str | None) -> None:
-        """Authenticate as aiosmtpd does; TLS from the first byte counts as TLS, and a mechanism's name has no case."""
+        """Authenticate as aiosmtpd does; a mechanism's name has no case, and a transaction has no AUTH in it."""
         if self.envelope.mail_from is not None:
-            await self.push(replies.AUTH_IN_TRANSACTION.plain.decode().strip())
+            await self.push(plain(replies.AUTH_IN_TRANSACTION))
             return
-        if arg:
-            mechanism, blank, rest = arg.partition(" ")
-            arg = mechanism.upper() + blank + rest
-        requires_tls, self._auth_require_tls = self._auth_require_tls, self._auth_require_tls and not self.dialog.tls
-        try:
-            await super().smtp_AUTH(arg)
-        finally:
-            self._auth_require_tls = requires_tls
+        mechanism, blank, rest = (arg or "").partition(" ")
+        if mechanism.upper() in self._auth_methods:
+            mechanism = mechanism.upper()
+        await super().smtp_AUTH(mechanism + blank + rest)
 
+    @syntax("DATA")  # type: ignore[untyped-decorator]
     async def smtp_DATA(self, arg: str | None) -> None:
         """Begin a message; it is the dialog that reads it."""
         if not (await self.check_helo_needed() or await self.check_auth_needed("DATA")):
-            self.dialog.run("DATA", (arg or "").encode())
+            self.dialog.run("DATA", _wire(arg))
 
+    @syntax("STARTTLS", when="tls_context")  # type: ignore[untyped-decorator]
     async def smtp_STARTTLS(self, arg: str | None) -> None:
         """Upgrade to TLS; it is the dialog that does it."""
-        self.dialog.run("STARTTLS", (arg or "").encode())
+        self.dialog.run("STARTTLS", _wire(arg))
+
+    @syntax("QUIT")  # type: ignore[untyped-decorator]
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        """Say goodbye with the handler's words."""
+        if arg:
+            await self.push(plain(replies.NO_PARAMETERS))
+            return
+        status = await self._call_handler_hook("QUIT")
+        await self.push(plain(replies.BYE) if status is MISSING else status)
+        self.dialog.quit = True
+        self.dialog.close(None)
+
+    @syntax("HELP [command]")  # type: ignore[untyped-decorator]
+    async def smtp_HELP(self, arg: str | None) -> None:
+        """Tell the commands, or one command's syntax: those of the class, with what `@syntax` says of them."""
+        if await self.check_auth_needed("HELP"):
+            return
+        known = {name: method for name, method in self._smtp_methods.items() if self._syntax_available(method)}
+        method = known.get((arg or "").upper())
+        if method is not None:
+            more = method.__smtp_syntax_extended__ if self.session.extended_smtp else None
+            await self.push(f"214 Syntax: {method.__smtp_syntax__}{more or ''}")
+        else:
+            await self.push(f"{501 if arg else 214} Supported commands: {' '.join(sorted(known))}")
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        try:
+            address: tuple[str | None, str | None] = super()._getaddr(arg)
+        except IndexError:  # the standard library's parser, of '<'
+            return None, None
+        return address
+
+    # TLS and PROXY.
 
     def _tls_started(self) -> None:
-        hook = self._handle_hooks.get("STARTTLS")
         self._tls_protocol = self.transport
-        self._tls_okay = hook is None or bool(hook(self, self.session, self.envelope))
+        hook = self._handle_hooks.get("STARTTLS")
+        try:
+            self._tls_okay = hook is None or bool(hook(self, self.session, self.envelope))
+        except Exception:
+            log.exception("%r handle_STARTTLS failed", self.session.peer)
+            self._tls_okay = False
+        self._delegate_what_is_due(self.dialog.rules)
+
+    async def _tls_failed(self, error: Exception) -> None:
+        failure = TLSSetupException()
+        failure.__cause__ = error
+        await self.explain(failure)
 
     async def _proxied(self, data: Any) -> bool:
         self.session.proxy_data = data
         self.listener.read_timeout = float(self._timeout_duration)
         if not data:
+            log.warning("%r invalid PROXY handshake", self.session.peer)
             return False
         status = await self._call_handler_hook("PROXY", data)
+        if status is not MISSING and status and data.src_addr is not None and data.src_port is not None:
+            self.session.remote_addr = format_peer((str(data.src_addr), data.src_port))
         return status is not MISSING and bool(status)
 
 
-class _HandlerBackend:
-    """Hands messages to an aiosmtpd handler."""
-
-    def __init__(self, server: SMTP) -> None:
-        self._server = server
-
-    def connected(self, connection: Connection) -> None:
-        """Log the peer, as aiosmtpd does."""
-        _log.info("Peer: %r", connection.session.peer)
-
-    def disconnected(self, connection: Connection) -> None:
-        """Log the end, as aiosmtpd does."""
-        _log.info("%r connection lost", connection.session.peer)
-
-    def deliver(self, session: Session, envelope: Envelope) -> Awaitable[Reply]:
-        """Call `handle_DATA`, or the older `process_message`, and turn its status into a reply."""
-        return self._deliver(session, envelope)
-
-    async def _deliver(self, session: Session, envelope: Envelope) -> Reply:
-        server = self._server
-        try:
-            if server._decode_data and isinstance(envelope.content, bytes):
-                strict = not server.enable_SMTPUTF8
-                try:
-                    envelope.content = envelope.content.decode(
-                        "ascii" if strict else "utf-8", "strict" if strict else "surrogateescape"
-                    )
-                except UnicodeDecodeError:
-                    return Reply(500, "", "Error: strict ASCII mode", "aiosmtpd")
-            if "DATA" in server._handle_hooks:
-                status = await server._call_handler_hook("DATA")
-            elif hasattr(server.event_handler, "process_message"):
-                status = server.event_handler.process_message(
-                    session.peer, envelope.mail_from, envelope.rcpt_tos, envelope.content
-                )
-                if inspect.isawaitable(status):
-                    status = await status
-            else:
-                status = None
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except Exception as error:
-            status = await server._explained(error)
-        return replies.OK if status is None or status is MISSING else _as_reply(status)
+def _wire(argument: str | None) -> bytes:
+    return (argument or "").encode("utf-8", "surrogateescape")
 
 
-def _as_reply(status: Any) -> Reply:
-    text = status.decode("utf-8", "replace") if isinstance(status, bytes) else str(status)
-    code, _, rest = text.partition(" ")
-    try:
-        return custom(int(code), rest, "the handler")
-    except ValueError:
-        _log.error("a handler answered %r, which is no SMTP reply", text)
-        return replies.TEMPORARY_FAILURE
-
-
-class _Lines:
-    """What aiosmtpd's AUTH reads lines from: the dialog's, one at a time."""
-
-    def __init__(self, server: SMTP) -> None:
-        self._server = server
-        self._wanted: asyncio.Future[bytes] | None = None
-
-    async def readline(self) -> bytes:
-        """Return the client's next line, b'' at its end."""
-        server = self._server
-        self._wanted = server.loop.create_future()
-        server.dialog.want_line(self._give)
-        return await self._wanted
-
-    def _give(self, line: bytes) -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._wanted.set_result(line)
-
-    def close(self) -> None:
-        """End: whoever waits gets the end of the stream."""
-        self._give(b"")
-
-
-class _StandardLog:
-    """The Logger that a server without a host has: the standard library's `mail.log`, where aiosmtpd logs too."""
-
-    def debug(self, message: str, /, **keys: object) -> None:
-        _log.debug("%s %s", message, keys)
-
-    def info(self, message: str, /, **keys: object) -> None:
-        _log.info("%s %s", message, keys)
-
-    def warning(self, message: str, /, **keys: object) -> None:
-        _log.warning("%s %s", message, keys)
-
-    def error(self, message: str, /, **keys: object) -> None:
-        _log.error("%s %s", message, keys)
-
-    def exception(self, message: str, /, **keys: object) -> None:
-        _log.exception("%s %s", message, keys)
-
-    def enabled(self, level: str) -> bool:
-        return _log.isEnabledFor(logging.getLevelName(level))
+def _trace(session: Session, line: str) -> None:
+    log.info("%r >> %s", session.peer, line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Coroutine
@@ -41,7 +42,7 @@ class Listener:
     """All connections of one listening socket: their number, their deadlines, their end.
 
     `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
-    STARTTLS. `proxy_protocol`: every connection begins with a PROXY header, and the address in it is the client's.
+    STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY header, and the address in it is the client's.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Listener:
         max_connections: int = 1000,
         max_per_ip: int = 0,
         tls_context: ssl.SSLContext | None = None,
+        implicit_tls: ssl.SSLContext | None = None,
         proxy_protocol: bool = False,
         trace: Trace | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop or asyncio.get_running_loop()
         self.rules = rules
         self.backend = backend
         self.log = log
@@ -67,6 +70,7 @@ class Listener:
         self.max_connections = max_connections
         self.max_per_ip = max_per_ip
         self.tls_context = tls_context
+        self.implicit_tls = implicit_tls
         self.proxy_protocol = proxy_protocol
         self.trace = trace
         self.connections: set[Connection] = set()
@@ -75,22 +79,60 @@ class Listener:
         self._turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
         self._timer = self.loop.call_later(self._interval, self._sweep)
 
-    async def listen(self, bound: BoundSocket, implicit_tls: ssl.SSLContext | None = None) -> None:
-        """Accept connections on a socket; `implicit_tls`: speak TLS from the first byte."""
+    async def listen(self, bound: BoundSocket) -> None:
+        """Accept connections on a socket."""
 
         def connection() -> Connection:
             return Connection.of(self)
 
-        handshake = self.read_timeout if implicit_tls is not None else None
         serve = self.loop.create_unix_server if isinstance(bound.address, UnixAddress) else self.loop.create_server
-        self._server = await serve(
-            connection, sock=bound.socket, ssl=implicit_tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
-        )
+        if self.implicit_tls is None:
+            self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG)
+            return
+        # asyncio's own server tells nobody of a connection before its handshake is done, so that handshakes would not
+        # count as connections; here they are accepted and counted first.
+        bound.socket.setblocking(False)
+        bound.socket.listen(BACKLOG)
+        self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls))
+
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        while True:
+            try:
+                client, _ = await self.loop.sock_accept(listening)
+            except OSError as error:  # out of descriptors, most often: some may be free in a moment
+                self.log.warning("cannot accept a connection", error=str(error))
+                await asyncio.sleep(self._interval)
+                continue
+            if 0 < self.max_connections <= len(self.connections) + len(self._handshakes):
+                self._turned_away += 1
+                client.close()
+                continue
+            task = self.loop.create_task(self._shake_hands(client, context))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(self, client: socket.socket, context: ssl.SSLContext) -> None:
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: Connection.of(self), client, ssl=context, ssl_handshake_timeout=self.read_timeout
+            )
+        except OSError as error:  # ssl.SSLError is one
+            self.log.debug("TLS handshake failed", error=str(error))
+            client.close()
+
+    def _close_socket(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in (self._accepting, *self._handshakes):
+            if task is not None:
+                task.cancel()
 
     def add(self, connection: Connection) -> bool:
         """Register a connection; say whether there is room for it."""
@@ -135,8 +177,7 @@ class Listener:
 
     async def drain(self) -> None:
         """Close the socket, end every session politely, and wait until all are gone and all is delivered."""
-        if self._server is not None:
-            self._server.close()
+        self._close_socket()
         for connection in list(self.connections):
             connection.drain()
         await self._idle.wait()
@@ -145,16 +186,16 @@ class Listener:
 
     async def aclose(self) -> None:
         """Close everything at once; nothing is left when it returns. May be called twice."""
-        if self._server is not None:
-            self._server.close()
+        self._close_socket()
         self._timer.cancel()
         for task in list(self._tasks):
             task.cancel()
         for connection in list(self.connections):
             connection.abort()
         await self._idle.wait()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        ending = [*self._tasks, *self._handshakes, *([self._accepting] if self._accepting is not None else [])]
+        if ending:
+            await asyncio.wait(ending)
 
     def retire(self) -> None:
         """Stop looking at deadlines: for a listener whose only connection is gone."""

@@ -51,8 +51,7 @@ class SMTPPlugin:
             socket = BoundSocket(self._address, owner=self.name)
             self._listener = listener = self._new_listener()
             try:
-                implicit = self._tls if config.tls and config.tls.mode == "implicit" else None
-                await listener.listen(socket, implicit)
+                await listener.listen(socket)
                 self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
                 task_status.started()
                 await self._stopped.wait()
@@ -104,7 +103,8 @@ class SMTPPlugin:
             write_timeout=config.write_timeout,
             max_connections=config.max_connections,
             max_per_ip=config.max_connections_per_ip,
-            tls_context=self._tls,
+            tls_context=self._tls if starttls else None,
+            implicit_tls=None if starttls else self._tls,
             proxy_protocol=config.proxy_protocol,
             trace=self._backend.command if self._log.enabled("DEBUG") else None,
         )
@@ -127,6 +127,6 @@ def _tls_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, ValueError) as error:
         raise ConfigError(f"smtp.tls: cannot load {tls.cert} with {tls.key} (in {source}): {error}") from None
     return context

@@ -44,7 +44,7 @@ class Connection(aiosmtpd.smtp.SMTP):
     listener: Listener
     transport: asyncio.Transport | None
     _window: tuple[float, float, int] | None
-    _stuck: tuple[float, int] | None
+    _stuck: tuple[float, int]
     _lingering: bool
     _proxy: asyncio.StreamReader | None
 
@@ -65,8 +65,10 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._deadline = 0.0
         self._touched = 0.0
         self._window = None
-        self._stuck = None
+        self._sent = 0
+        self._stuck = (0.0, -1)
         self._lingering = False
+        self._handshaking = False
         self._eof = False
         self._busy = False
         self._proxy = None
@@ -125,6 +127,8 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let go of everything; a delivery under way goes on."""
+        if self.transport is None:
+            return
         self.dialog.close(None)
         self.transport = None
         if self._proxy is not None:
@@ -162,7 +166,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         if transport is None or self._check_writing(transport, now):
             return
         if self._lingering or self._proxy is not None:
-            if now >= self._deadline:
+            if now >= self._deadline and not transport.get_write_buffer_size():
                 transport.abort()
         elif not self._busy:
             body = self.dialog.body_bytes
@@ -181,9 +185,13 @@ class Connection(aiosmtpd.smtp.SMTP):
         transport = self.transport
         if transport is None:
             return
+        if self._handshaking:
+            if dialog.closing:  # nothing can be said in the middle of a handshake
+                self._give_up(None)
+            return
         out = dialog.take_output()
         if out:
-            transport.write(out)
+            self._send(out)
             self._deadline = self.loop.time() + self.listener.read_timeout
         else:
             self._touched = self.loop.time()
@@ -193,7 +201,13 @@ class Connection(aiosmtpd.smtp.SMTP):
             if dialog.waiting_bytes > MAX_WAITING:
                 self._set_reading(False)
         elif self._eof:
-            transport.close()
+            self._close(transport)
+
+    def _send(self, data: bytes) -> None:
+        """Send bytes, counted for `_check_writing`."""
+        if self.transport is not None:
+            self._sent += len(data)
+            self.transport.write(data)
 
     def _handle(self, event: Event | None) -> None:
         dialog = self.dialog
@@ -207,8 +221,8 @@ class Connection(aiosmtpd.smtp.SMTP):
                 dialog.answer(result)
             else:
                 self._spawn(self._deliver(result))
-        elif event is Event.START_TLS:
-            self._spawn(self._start_tls())
+        elif event is Event.START_TLS and self.listener.tls_context is not None:
+            self._spawn(self._start_tls(self.listener.tls_context))
         elif event is Event.DELEGATE and dialog.delegated is not None:
             self._spawn(self._delegate(*dialog.delegated))
 
@@ -216,8 +230,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         """Run what really waits. Until it says that it is done, nothing more is handled."""
         self._busy = True
         said = self.dialog.take_output()
-        if said and self.transport is not None:
-            self.transport.write(said)
+        if said:
+            self._send(said)
         self.listener.spawn(work)
 
     def _create_session(self) -> Session:
@@ -272,42 +286,56 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._set_reading(True)
         self._pump()
 
-    async def _start_tls(self) -> None:
-        transport, context = self.transport, self.listener.tls_context
-        assert transport is not None
-        assert context is not None
+    async def _start_tls(self, context: ssl.SSLContext) -> None:
+        """Shake hands after STARTTLS; a connection that fails in it is closed."""
+        assert self.transport is not None
+        self._handshaking = True
         try:
             upgraded = await self.loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.read_timeout
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.read_timeout
             )
-        except (OSError, ssl.SSLError, asyncio.CancelledError) as error:
+        except BaseException as error:
             self.listener.log.debug("TLS handshake failed", uuid=self.session.uuid, error=str(error))
-            self.abort()
-            if isinstance(error, asyncio.CancelledError):
+            self._give_up(None)
+            if not isinstance(error, Exception):
                 raise
+            await self._tls_failed(error)
             return
+        self._handshaking = False
         self._busy = False
-        if upgraded is None or self.transport is None:
+        if upgraded is None or upgraded.is_closing() or self.transport is None:
+            self._give_up(None)
             return
         self.transport = upgraded
         self.session.ssl = upgraded.get_extra_info("peercert") or {}
-        self._deadline = self.loop.time() + self.listener.read_timeout
         self.dialog.tls_started()
         self._tls_started()
+        self._deadline = self.loop.time() + self.listener.read_timeout
         self._pump()
+
+    def _give_up(self, error: Exception | None) -> None:
+        """End a connection inside a handshake: there the TLS layer does not tell us of a connection that is lost."""
+        self._handshaking = False
+        if self.transport is not None:
+            self.transport.abort()
+            self.connection_lost(error)
 
     def _tls_started(self) -> None:
         """Take notice of a handshake that is done; for a handler's hook."""
 
+    async def _tls_failed(self, error: Exception) -> None:
+        """Take notice of a handshake that failed; for a handler's hook."""
+
     def _close(self, transport: asyncio.Transport) -> None:
+        """Close: at once behind QUIT and behind the client's end, else as the module says. `check` sees to the rest."""
         if self._lingering or transport.is_closing():
-            return
-        if self.dialog.quit or self._eof or not transport.can_write_eof():
-            transport.close()
             return
         self._lingering = True
         self._deadline = self.loop.time() + LINGER
-        transport.write_eof()
+        if self.dialog.quit or self._eof or not transport.can_write_eof():
+            transport.close()  # inside TLS it waits for the client's goodbye, which may never come
+        else:
+            transport.write_eof()
 
     def _set_reading(self, on: bool) -> None:
         transport = self.transport
@@ -320,11 +348,10 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def _check_writing(self, transport: asyncio.Transport, now: float) -> bool:
         """Cut a client that does not read its replies; say whether it was cut."""
-        size = transport.get_write_buffer_size()
-        if not size:
-            self._stuck = None
-        elif self._stuck is None or size < self._stuck[1]:
-            self._stuck = (now, size)
+        waiting = transport.get_write_buffer_size()
+        read = self._sent - waiting
+        if not waiting or read > self._stuck[1]:
+            self._stuck = (now, read)
         elif now - self._stuck[0] >= self.listener.write_timeout:
             self.listener.log.debug("client does not read its replies", uuid=self.session.uuid)
             transport.abort()

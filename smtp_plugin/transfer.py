@@ -5,6 +5,7 @@ A reader (`read_...`) handles one piece of the dialog's input and says whether t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import replies
@@ -59,11 +60,10 @@ def bdat(dialog: Dialog, argument: bytes) -> bool:
     limit, budget = dialog.rules.max_message_size, dialog.rules.budget
     body = dialog.body if isinstance(dialog.body, ChunkBody) else ChunkBody(limit, budget)
     refusal = replies.TOO_BIG if limit and body.size + size > limit else None
-    if budget.limit and budget.used + size > budget.limit:
+    if refusal is None and budget.limit and budget.used + size > budget.limit:
         refusal = replies.OUT_OF_STORAGE
     if refusal is not None:
-        _lose_transaction(dialog, refusal, last=last)
-        return _skip_chunk(dialog, size)
+        return _refuse_chunk(dialog, size, lambda: _lose_transaction(dialog, refusal, last=last))
     dialog.body = body
     body.remaining = size
     body.last = last
@@ -80,10 +80,13 @@ def bdat_refused(dialog: Dialog, argument: bytes, reply: Reply) -> bool:
     if parsed is None:
         return False
     size, last = parsed
-    dialog.refuse(reply)
-    if last and dialog.phase is Phase.FAILED:
-        dialog.end_transaction()
-    return _skip_chunk(dialog, size)
+
+    def refuse() -> None:
+        dialog.refuse(reply)
+        if last and dialog.phase is Phase.FAILED:
+            dialog.end_transaction()
+
+    return _refuse_chunk(dialog, size, refuse)
 
 
 def _parse_chunk(dialog: Dialog, argument: bytes) -> tuple[int, bool] | None:
@@ -134,23 +137,31 @@ def _lose_transaction(dialog: Dialog, reply: Reply, *, last: bool) -> None:
         dialog.refuse(reply)
 
 
-def _skip_chunk(dialog: Dialog, size: int) -> bool:
-    if dialog.closing:
-        return False
-    limit = dialog.rules.max_message_size
-    if 0 < PATIENCE * limit < size:
+def _refuse_chunk(dialog: Dialog, size: int, refuse: Callable[[], None]) -> bool:
+    """Read a chunk to its end without keeping it, then refuse it; one that is far too big is not waited for."""
+    if 0 < PATIENCE * dialog.rules.max_message_size < size:
+        refuse()
         dialog.close(replies.FLOOD)
     elif size:
         dialog.skipping = size
-        dialog.reader = _read_skipped
+        dialog.skipped = 0
+        dialog.after_skipping = refuse
+        dialog.reader = read_skipped
+    else:
+        refuse()
     return False
 
 
-def _read_skipped(dialog: Dialog) -> bool:
+def read_skipped(dialog: Dialog) -> bool:
+    """Drop a refused chunk up to its last byte."""
     step = min(dialog.skipping, len(dialog.data) - dialog.position)
     dialog.position += step
     dialog.skipping -= step
+    dialog.skipped += step
     if dialog.skipping:
         return False
     dialog.expect_command()
+    refuse, dialog.after_skipping = dialog.after_skipping, None
+    if refuse is not None:
+        refuse()
     return True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
 from typing import Any
 
 from rich import box
@@ -13,15 +16,20 @@ from rich.table import Table
 _STYLES = {"ready": "green", "working": "cyan"}
 
 
-def print_workers(plugins: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Print one table a plugin. Shape: plugin name -> states, as `informer.Workers` gives them."""
-    console = Console(highlight=False)
+def workers_table(plugins: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return one table a plugin, coloured on a terminal.
+
+    `plugins`: plugin name -> states, as `informer.Workers` gives them.
+    """
+    text = io.StringIO()
+    console = Console(file=text, highlight=False, force_terminal=sys.stdout.isatty(), width=get_terminal_size().columns)
     if not plugins:
         console.print("No plugin of this host owns workers.")
     for name, states in plugins.items():
         console.print(f"Workers of [bold]{name}[/bold]:" if states else f"[bold]{name}[/bold] has no workers.")
         if states:
             console.print(_table(states))
+    return text.getvalue().rstrip("\n")
 
 
 def _table(states: Sequence[Mapping[str, Any]]) -> Table:

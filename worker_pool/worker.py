@@ -89,6 +89,7 @@ class Worker(asyncio.SubprocessProtocol):
         self._lines = Lines(lambda line: log.info(line, pid=self.pid))
         self._exited = False
         self._killed = False
+        self._more = False
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.SubprocessTransport
         self._stdin: asyncio.WriteTransport
@@ -162,7 +163,7 @@ class Worker(asyncio.SubprocessProtocol):
             return
         if self.state is State.INVALID:
             self._printed = (self._printed + data)[:_SHOWN]
-        if self._killed or self.state in (State.INVALID, State.STOPPING):
+        if self._unheard():
             return
         try:
             frames = self._decoder.feed(data)
@@ -171,7 +172,10 @@ class Worker(asyncio.SubprocessProtocol):
                 self._printed = error.data
             self._break(f"broke the protocol ({error})")
             return
-        for frame in frames:
+        for number, frame in enumerate(frames, 1):
+            if self._unheard():
+                return
+            self._more = number < len(frames) or self._decoder.pending
             self._received(frame)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -234,6 +238,10 @@ class Worker(asyncio.SubprocessProtocol):
     def _answered(self) -> None:
         self._call = None
         self.served += 1
+        if self._more:
+            # What follows an answer would be taken for the answer to the next request.
+            self._break("broke the protocol (it sent a frame that nobody asked for)")
+            return
         if self._max_jobs and self.served >= self._max_jobs:
             self.state = step(self.state, State.MAX_JOBS_REACHED)
             self.retire()
@@ -270,6 +278,10 @@ class Worker(asyncio.SubprocessProtocol):
         self.state = step(self.state, State.INVALID)
         self.fault = self.fault or fault
         self.kill(fault)
+
+    def _unheard(self) -> bool:
+        """Whether what it says has no meaning any more."""
+        return self._killed or self.state in (State.INVALID, State.STOPPING)
 
     @property
     def _dying(self) -> bool:

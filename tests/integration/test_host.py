@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from support.host import Host, Telnet, eventually, gone, hosting, run, write
+from support.host import PATIENCE, RRPY, Host, Telnet, eventually, gone, hosting, run, write
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -312,3 +313,83 @@ def test_the_command_and_the_module_are_one(tmp_path: Path) -> None:
         said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
         assert said.stdout == f"rrpy {__version__}\n"
     assert run("serve", "--nope", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_host_whose_standard_streams_are_closed_runs(tmp_path: Path, closed: str) -> None:
+    write(tmp_path, logs={"output": "host.log"})
+    command = f"exec {sys.executable} -m rrpy serve {closed}"
+    process = subprocess.Popen(["sh", "-c", command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
+        assert json.loads(run("workers", "--json", cwd=tmp_path).stdout)["smtp"]
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_host_under_nohup_survives_the_terminal(tmp_path: Path) -> None:
+    write(tmp_path, logs={"output": "host.log"})
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "rrpy", "serve"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    try:
+        eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
+        process.send_signal(signal.SIGHUP)
+        assert run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_result_that_cannot_be_printed_is_one_sentence(tmp_path: Path) -> None:
+    with hosting(tmp_path):
+        for command in ("rpc rpc.Version", "workers", "workers --json"):
+            ended = subprocess.run(
+                f"{sys.executable} -m rrpy {command} > /dev/full",
+                shell=True,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.stderr == "rrpy: cannot print the result: no space left on device\n"
+            assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("argument", ["NaN", "1e999", "[" * 100_000])
+def test_what_is_not_json_is_a_text(tmp_path: Path, argument: str) -> None:
+    with hosting(tmp_path, smtp=None, server=None) as host:
+        ended = host.rrpy("rpc", "informer.Workers", argument)
+        assert (ended.stdout, ended.stderr) == ('{"workers": null}\n', "")
+
+
+def test_an_override_cannot_change_the_version(tmp_path: Path) -> None:
+    write(tmp_path)
+    ended = run("serve", "-o", "version=4", cwd=tmp_path)
+    assert "version must be '3' as a string, in quotes in rr.yaml, got 4" in ended.stderr
+    deep = run("serve", "-o", "smtp." + "a." * 3000 + "b=1", cwd=tmp_path)
+    assert "a key has at most 32 parts" in deep.stderr
+    assert deep.returncode == 2
+
+
+def test_a_pid_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path)
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (tmp_path / ".pid").symlink_to(precious)
+    ended = run("serve", "-p", cwd=tmp_path)
+    assert "cannot write" in ended.stderr
+    assert ended.returncode == 2
+    assert precious.read_text() == "mine"
+
+
+def test_yaml_that_is_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rr.yaml").write_text("version: '3'\nserver: " + "[" * 60_000)
+    ended = run("serve", cwd=tmp_path)
+    assert "nested more than 100 levels deep" in ended.stderr
+    assert ended.returncode == 2

@@ -37,6 +37,7 @@ REQUEST_SINS = {
     "huge_frame": r"goridge frame of 4294967295 bytes is over the limit",
     "closes_stdout": r"closed its stdout and did not exit and was killed",
     "leaves_a_child": r"died with status 5$",
+    "breaks_twice": r"its answer has 2 options, expected 1",
 }
 
 
@@ -236,3 +237,11 @@ async def start_host(sin: str):
         env={**os.environ, "PYTHONPATH": f"{ZOO.parent.parent}:{os.environ.get('PYTHONPATH', '')}"},
         start_new_session=True,
     )
+
+
+async def test_an_answer_that_nobody_asked_for_is_never_given_to_the_next_caller():
+    async with pool(beast("answers_two_at_once"), num_workers=1) as workers:
+        first = asyncio.create_task(workers.exec(Payload(b"one")))
+        second = asyncio.create_task(workers.exec(Payload(b"two")))
+        assert (await first).context == b"mine"
+        assert (await second).context == b"mine"

@@ -6,6 +6,7 @@ import asyncio
 import smtplib
 import socket
 import ssl
+import threading
 
 import anyio
 import pytest
@@ -442,10 +443,113 @@ async def test_a_client_behind_a_proxy_has_its_own_limit() -> None:
 async def test_draining_ends_a_connection_that_waits_for_its_proxy_header() -> None:
     async with serving(proxy_protocol=True) as server:
         client = await server.connect()
-        while not server.listener.connections:
+        while not server.listener.connections:  # noqa: ASYNC110 - it is the kernel that tells
             await asyncio.sleep(0)
         drained = asyncio.create_task(server.listener.drain())
         assert (await client.rest()).startswith("421 ")
         client.close()
         with anyio.fail_after(5):
             await drained
+
+
+async def _handshaking(server: Serving) -> Client:
+    client = await server.connect()
+    await client.hello()
+    assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
+    return client
+
+
+@pytest.mark.parametrize("end", ["reset", "close", "kill", "drain"])
+async def test_a_connection_that_ends_inside_a_handshake_leaves_nothing_behind(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext], end: str
+) -> None:
+    async with serving(Rules(tls_available=True), tls_context=tls[0]) as server:
+        client = await _handshaking(server)
+        if end == "reset":
+            client.vanish()
+        elif end == "close":
+            client.close()
+        elif end == "kill":
+            (info,) = server.backend.connections()
+            assert server.backend.close_connection(info.uuid)
+            assert await client.rest() == ""
+        else:
+            with anyio.fail_after(5):
+                await server.listener.drain()
+        await server.emptied()
+        assert server.backend.connections() == []
+        with anyio.fail_after(5):
+            await server.listener.drain()
+
+
+async def test_a_tls_client_that_never_says_goodbye_is_closed_all_the_same(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    def silent(port: int, hold: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            inside = tls[1].wrap_socket(plain, server_hostname="127.0.0.1")
+            inside.recv(100)
+            hold.wait(20)
+            inside.close()
+
+    hold = threading.Event()
+    async with serving(implicit_tls=tls[0]) as server, anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, silent, server.port, hold)
+        with anyio.fail_after(10):
+            while not server.log.named("connection opened"):  # noqa: ASYNC110 - the client is in a thread
+                await asyncio.sleep(0.01)
+            await server.listener.drain()
+        hold.set()
+
+
+async def test_handshakes_count_as_connections(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(implicit_tls=tls[0], max_connections=2) as server:
+        clients = [await server.connect() for _ in range(3)]
+        assert await clients[2].rest() == ""
+        assert len(server.listener._handshakes) == 2
+
+
+async def test_a_client_that_reads_its_replies_slowly_is_not_cut() -> None:
+    async with serving(Rules(max_errors=0), write_timeout=0.4) as server:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((server.host, server.port))
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            sending = asyncio.create_task(loop.sock_sendall(client, b"HELP\r\n" * 30_000))
+            until = loop.time() + 2
+            while loop.time() < until:
+                assert await loop.sock_recv(client, 8192)
+                await asyncio.sleep(0.01)
+            assert not server.log.named("client does not read its replies")
+            sending.cancel()
+            await asyncio.wait([sending])
+
+
+async def test_a_refused_chunk_is_read_for_as_long_as_it_comes() -> None:
+    async with serving(Rules(max_message_size=50_000), read_timeout=0.3) as server:
+        client = await server.connect()
+        await client.hello()
+        client.send(b"BDAT 100000\r\n")
+        for _ in range(20):
+            client.send(b"x" * 5000)
+            await asyncio.sleep(0.05)
+        assert (await client.reply()).startswith("503 ")
+        assert await client.say("NOOP") == "250 OK\r\n"
+
+
+async def test_a_hello_that_comes_at_once_is_the_handshakes(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    hello = ssl.MemoryBIO()
+    client = tls[1].wrap_bio(ssl.MemoryBIO(), hello, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    first = hello.read()
+    async with serving(implicit_tls=tls[0]) as server:
+        for _ in range(50):
+            raw = socket.create_connection((server.host, server.port))
+            raw.sendall(first)
+            reader, writer = await asyncio.open_connection(sock=raw)
+            with anyio.fail_after(10):
+                assert (await reader.readexactly(1)) == b"\x16"
+            writer.close()
+            await writer.wait_closed()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rrpy.smtp_plugin import replies
+from rrpy.smtp_plugin.body import Budget
 from rrpy.smtp_plugin.dialog import Dialog
 from rrpy.smtp_plugin.phases import Event
 from rrpy.smtp_plugin.rules import Rules
@@ -91,7 +92,7 @@ def load(path: Path) -> Recorded:
         if line.startswith("! "):
             for pair in line[2:].split():
                 key, _, value = pair.partition("=")
-                options[key] = value == "true" if value in ("true", "false") else int(value)
+                options[key] = _option(key, value)
     rules = Rules(**options)  # type: ignore[arg-type]
     sent = b""
     expected = Outcome()
@@ -114,6 +115,14 @@ def load(path: Path) -> Recorded:
         elif line and line[0] not in "#!":
             raise ValueError(f"{path.name}: cannot read the line {line!r}")
     return Recorded(path.stem, rules, sent, expected)
+
+
+def _option(key: str, value: str) -> object:
+    if key == "mechanisms":
+        return tuple(value.split(","))
+    if key == "budget":
+        return Budget(int(value))
+    return value == "true" if value in ("true", "false") else int(value)
 
 
 def unescape(text: str) -> bytes:

@@ -120,7 +120,6 @@ class Client:
 async def serving(
     rules: Rules | None = None,
     verdict: Callable[[Session, Envelope], Any] | None = None,
-    implicit_tls: Any = None,
     **options: Any,
 ) -> AsyncIterator[Serving]:
     """Serve on a free port; everything is closed at the end."""
@@ -128,7 +127,7 @@ async def serving(
     backend = Storing(log, verdict)
     bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="smtp")
     listener = Listener(rules or Rules(hostname="mx.test"), backend, log, trace=backend.command, **options)
-    await listener.listen(bound, implicit_tls)
+    await listener.listen(bound)
     server = Serving(listener, backend, log, "127.0.0.1", bound.address.port)  # type: ignore[union-attr]
     try:
         yield server

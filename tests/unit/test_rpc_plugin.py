@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from support.rpc_host import Config, Log, SMTPMethods
 
@@ -116,15 +114,6 @@ def test_it_collects_what_other_plugins_serve() -> None:
     assert all(method.doc for method in plugin.registry.describe())
     with pytest.raises(HostError, match="the service rpc is there already"):
         wish.add(Provider("rpc"))
-
-
-def test_the_page_documents_every_key_with_its_default_and_every_method() -> None:
-    page = Path(__file__, "../../../docs/rpc.md").resolve().read_text()
-    for field in msgspec.structs.fields(RPCConfig):
-        default = {True: "true", False: "false"}.get(field.default, field.default)
-        assert f"| `{field.name}` | `{default}` |" in page
-    for method in plugin_of(rpc={}).registry.describe():
-        assert f"| `{method.name}` |" in page
 
 
 async def test_stopping_what_never_served_returns_at_once() -> None:
