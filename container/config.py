@@ -61,13 +61,10 @@ class Config:
         if dotenv is not None:
             _load_dotenv(Path(dotenv), environ)
         tree = _read(Path(path))
+        _check_version(tree, path)
         for override in overrides:
             _override(tree, override)
-        if "version" not in tree:
-            raise ConfigError(f"{path} has no `version: '{VERSION}'`, which is mandatory")
-        if tree["version"] != VERSION:
-            quote = " as a string, in quotes" if not isinstance(tree["version"], str) else ""
-            raise ConfigError(f"version must be '{VERSION}'{quote} in {path}, got {tree['version']!r}")
+        _check_version(tree, path)
         return cls(tree, str(path), environ)
 
     @classmethod
@@ -230,6 +227,14 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} must be a mapping of sections, not a {'list' if isinstance(tree, list) else 'value'}"
         )
     return tree
+
+
+def _check_version(tree: dict[str, Any], path: str | Path) -> None:
+    if "version" not in tree:
+        raise ConfigError(f"{path} has no `version: '{VERSION}'`, which is mandatory")
+    if tree["version"] != VERSION:
+        quote = " as a string, in quotes" if not isinstance(tree["version"], str) else ""
+        raise ConfigError(f"version must be '{VERSION}'{quote} in {path}, got {tree['version']!r}")
 
 
 def _override(tree: dict[str, Any], override: str) -> None:

@@ -319,7 +319,8 @@ _encoder = msgspec.json.Encoder(enc_hook=_text)
 def _json(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:
     line: dict[str, object] = {"level": _NAMES[level], "ts": datetime.now(UTC), "logger": name, "msg": message}
     plain = _PLAIN
-    for key, value in keys.items():
+    for key, held in keys.items():
+        value = held
         # The common case in one look: a value that cannot hide anything, under a name that is no secret's.
         if type(value) not in plain or (type(value) is str and "://" in value) or is_secret_name(key):
             value = _plain(key, value)

@@ -72,7 +72,7 @@ def parse(text: str, source: str) -> Any:
 
 
 def _check_depth(text: str, source: str) -> None:
-    """Refuse what is nested too deeply while it is a stream of events: libyaml's own recursion would end the process."""
+    """Refuse what is nested too deeply, while it is a stream of events: libyaml's recursion would end the process."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

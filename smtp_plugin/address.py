@@ -93,7 +93,7 @@ def parse_parameters(text: str) -> dict[str, str | None]:
     Raises Refused: 501 for what is no parameter or comes twice (RFC 5321 section 4.1.1.11).
     """
     found: dict[str, str | None] = {}
-    for word in text.split():
+    for word in filter(None, re.split(r"[ \t]+", text)):
         match = _PARAMETER.fullmatch(word)
         if match is None:
             raise Refused(replies.BAD_PARAMETER)

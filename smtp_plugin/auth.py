@@ -54,7 +54,7 @@ def _read_auth(dialog: Dialog) -> bool:
         dialog.trace(dialog.session, "***")
     if len(line) > MAX_AUTH - 2:
         _end_exchange(dialog)
-        dialog.refuse(replies.LINE_TOO_LONG)
+        dialog.refuse(replies.AUTH_TOO_LONG)
     elif line.strip() == b"*":
         _end_exchange(dialog)
         dialog.refuse(replies.AUTH_CANCELLED)

@@ -69,7 +69,7 @@ class Body:
     @property
     def hopeless(self) -> bool:
         """Whether the message is so far over the limit that its end is not worth waiting for."""
-        return self.too_big and self.size > PATIENCE * self.limit
+        return 0 < PATIENCE * self.limit < self.size
 
     @property
     def kept(self) -> bool:
@@ -80,12 +80,12 @@ class Body:
         """Add bytes of the message, or drop them all where they are too many."""
         size = len(data)
         self.size += size
-        if self.too_big or self.over_budget:
-            return
         budget = self.budget
         if self.limit and self.size > self.limit:
             self.too_big = True
             self.release()
+        elif self.over_budget:
+            return
         elif budget.limit and budget.used + size > budget.limit:
             self.over_budget = True
             self.release()

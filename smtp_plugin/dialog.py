@@ -35,6 +35,7 @@ MAX_TRANSACTION_COMMAND: Final = 2048
 
 _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COMMAND, b"AUTH": MAX_AUTH}
 _WEB: Final = frozenset((b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE"))
+_BLANKS: Final = b" \t"
 _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
 
 
@@ -55,6 +56,7 @@ class Dialog:
         "_errors",
         "_form",
         "_out",
+        "_too_long",
         "after_skipping",
         "body",
         "closing",
@@ -97,6 +99,7 @@ class Dialog:
         self.body: Body | None = None
         self.exchange: Exchange | None = None
         self._draining = False
+        self._too_long = replies.LINE_TOO_LONG
         self._form = rules.enhanced
 
     # What the caller calls.
@@ -125,10 +128,20 @@ class Dialog:
         event, self.event = self.event, None
         return event
 
+    def take_body(self) -> Body | None:
+        """Return what charges the budget for the delivered message; the caller releases it when it is done with it."""
+        body, self.envelope.body = self.envelope.body, None
+        return body
+
     def answer(self, reply: Reply, *more: Reply, close: Reply | None = None) -> None:
-        """Answer a delivered message: one reply, in LMTP one for each recipient; `close`: a last one, and the end."""
+        """Answer a delivered message: with one reply, or in LMTP with one for each recipient (one stands for all).
+
+        `close`: a last reply, and the end.
+        """
         if self.closing:
             return
+        if self.rules.lmtp and not more:
+            more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
         for each in (reply, *more):
             self.say(each)
         if not reply.refused:
@@ -147,6 +160,8 @@ class Dialog:
         session.auth_data = None
         session.credentials = None
         self.tls = True
+        self.data = b""  # what came in clear is not to be believed inside TLS (RFC 3207 section 6)
+        self.position = 0
         self.rules = self.rules.inside_tls()
         self.reset(Phase.CONNECTED)
         self._resume()
@@ -289,7 +304,13 @@ class Dialog:
             return data[start : end - 1] if end > start and data[end - 1] == 13 else data[start:end]
         if len(data) - start > limit:
             self.position = len(data)
-            self.reader = Dialog._read_rest_of_line
+            word = data[start : start + 10].partition(b" ")[0].upper()
+            if word in _WEB:
+                self._not_smtp()
+            else:
+                asks = self.exchange is not None or word == b"AUTH"
+                self._too_long = replies.AUTH_TOO_LONG if asks else replies.LINE_TOO_LONG
+                self.reader = Dialog._read_rest_of_line
         return None
 
     def _read_rest_of_line(self) -> bool:
@@ -301,24 +322,23 @@ class Dialog:
         self.position = end + 1
         self.exchange = None
         self.expect_command()
-        self.refuse(replies.LINE_TOO_LONG)
+        self.refuse(self._too_long)
         return True
 
     def _read_command(self) -> bool:
         if self.data[self.position] == _TLS_RECORD:
-            self.say(replies.NOT_SMTP)
-            self.close(None)
-            return False
+            return self._not_smtp()
         line = self.read_line(MAX_AUTH)
         if line is None:
             return False
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = self.phase.verbs.get(verb)
-        if entry is None or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
+        blanks = argument and (argument[0] in _BLANKS or argument[-1] in _BLANKS)
+        if entry is None or blanks or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
             return self._read_unusual(line)
         if self.trace is not None:
-            self.trace(self.session, _shown(verb, line))
+            self.trace(self.session, _shown(line))
         handler, then = entry
         if handler(self, argument) and then is not self.phase:
             self.enter(then)
@@ -326,27 +346,32 @@ class Dialog:
 
     def _read_unusual(self, line: bytes) -> bool:
         """Handle what is not plainly one of our verbs in its usual length."""
-        line = line.rstrip()
+        line = line.rstrip(_BLANKS)
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         if self.trace is not None:
-            self.trace(self.session, _shown(verb, line))
+            self.trace(self.session, _shown(line))
         entry = self.phase.verbs.get(verb)
+        if verb in _WEB:
+            return self._not_smtp()
         if len(line) > _LONGER.get(verb, MAX_COMMAND) - 2:
-            self.refuse(replies.LINE_TOO_LONG)
+            self.refuse(replies.AUTH_TOO_LONG if verb == b"AUTH" else replies.LINE_TOO_LONG)
         elif verb in self.rules.delegated:
             self.delegated = (verb.decode("ascii"), argument.strip().decode("utf-8", "surrogateescape"))
             return self.wait_for(Event.DELEGATE)
         elif entry is not None:
             handler, then = entry
-            if handler(self, argument.strip()) and then is not self.phase:
+            if handler(self, argument.strip(_BLANKS)) and then is not self.phase:
                 self.enter(then)
-        elif verb in _WEB:
-            self.say(replies.NOT_SMTP)
-            self.close(None)
         else:
             self.refuse(replies.UNKNOWN_COMMAND if line and line.isascii() else replies.BAD_SYNTAX)
         return True
+
+    def _not_smtp(self) -> bool:
+        """Refuse a client that speaks something else: a web page must not be able to talk to a local SMTP port."""
+        self.say(replies.NOT_SMTP)
+        self.close(None)
+        return False
 
     # What the verbs use.
 
@@ -375,7 +400,7 @@ class Dialog:
 
     def end_transaction(self) -> None:
         """Drop the transaction, and the session with it where it was waited for."""
-        self.reset(Phase.READY)
+        self.reset(Phase.READY if self.session.host_name else Phase.CONNECTED)
         if self._draining:
             self.close(replies.STOPPING)
 
@@ -397,9 +422,10 @@ class Dialog:
         return self.wait_for(Event.DELIVER)
 
 
-def _shown(verb: bytes, line: bytes) -> str:
-    """Return a command line as the log may show it: on one line, without credentials."""
-    if verb == b"AUTH":
-        words = line.split(None, 2)
-        line = b" ".join([*words[:2], b"***"]) if len(words) > 2 else line
-    return line.decode("utf-8", "backslashreplace")
+def _shown(line: bytes) -> str:
+    """Return a command line as the log may show it: on one line, without credentials, however AUTH is written."""
+    words = line.split(None, 2)
+    if words and words[0].upper() == b"AUTH" and len(words) > 2:
+        line = b" ".join([*words[:2], b"***"])
+    text = line.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

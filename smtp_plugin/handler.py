@@ -105,7 +105,8 @@ class SMTP(Connection):
         )
         self._reader = Lines(self)
         self._writer = asyncio.StreamWriter(transport, self, None, self.loop)  # type: ignore[arg-type]
-        self._handler_coroutine = self.loop.create_future()  # what waits for it waits for the connection's end
+        self._over = self.loop.create_future()
+        self._handler_coroutine = self.loop.create_task(self._live())
         super().connection_made(transport)
         if isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext):  # TLS from the first byte
             self.session.ssl = transport.get_extra_info("peercert") or {}
@@ -126,8 +127,21 @@ class SMTP(Connection):
         super().connection_lost(error)
         self.listener.retire()
         self._writer.close()
-        if not self._handler_coroutine.done():
-            self._handler_coroutine.set_result(None)
+        self._end_life()
+
+    async def _live(self) -> None:
+        """Wait for the connection's end: a controller that stops cancels every task, which must end its connection."""
+        try:
+            await self._over
+        finally:
+            if self.transport is not None:
+                self.dialog.close(None)
+                self._pump()
+                self._writer.close()
+
+    def _end_life(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     def check(self, now: float) -> None:
         """Look at the deadlines; also at that of a client which AUTH waits for."""
@@ -139,8 +153,8 @@ class SMTP(Connection):
 
     def _close(self, transport: asyncio.Transport) -> None:
         super()._close(transport)
-        if self.dialog.quit and not self._handler_coroutine.done():
-            self._handler_coroutine.set_result(None)
+        if self.dialog.quit:
+            self._end_life()
 
     # What is fixed when the connection begins.
 
@@ -297,7 +311,7 @@ class SMTP(Connection):
         return accepted
 
     async def _is_too_long(self, address: str) -> bool:
-        too_long = 0 < self.local_part_limit < len(address.rpartition("@")[0])
+        too_long: bool = 0 < self.local_part_limit < len(address.rpartition("@")[0])
         if too_long:
             await self.push("553 5.1.3 Error: malformed address")
         return too_long
@@ -406,11 +420,13 @@ class SMTP(Connection):
         self.listener.read_timeout = float(self._timeout_duration)
         if not data:
             log.warning("%r invalid PROXY handshake", self.session.peer)
+            self._writer.close()
             return False
         status = await self._call_handler_hook("PROXY", data)
-        if status is not MISSING and status and data.src_addr is not None and data.src_port is not None:
-            self.session.remote_addr = format_peer((str(data.src_addr), data.src_port))
-        return status is not MISSING and bool(status)
+        if status is MISSING or not status:
+            self._writer.close()
+            return False
+        return True
 
 
 def _wire(argument: str | None) -> bytes:

@@ -41,8 +41,9 @@ class Backend(Protocol):
 class Listener:
     """All connections of one listening socket: their number, their deadlines, their end.
 
-    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
-    STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY header, and the address in it is the client's.
+    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`:
+    for STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
+    header, and the address in it is the client's.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Listener:
         self.proxy_protocol = proxy_protocol
         self.trace = trace
         self.connections: set[Connection] = set()
+        self._leaving: set[Connection] = set()  # turned away and not closed yet; they take no place
         self._per_ip: Counter[str] = Counter()
         self._hosts: dict[Connection, str] = {}
         self._turned_away = 0
@@ -110,7 +112,7 @@ class Listener:
                 self.log.warning("cannot accept a connection", error=str(error))
                 await asyncio.sleep(self._interval)
                 continue
-            if 0 < self.max_connections <= len(self.connections) + len(self._handshakes):
+            if 0 < self.max_connections <= len(self.connections) - len(self._leaving) + len(self._handshakes):
                 self._turned_away += 1
                 client.close()
                 continue
@@ -138,7 +140,8 @@ class Listener:
         """Register a connection; say whether there is room for it."""
         self.connections.add(connection)
         self._idle.clear()
-        if 0 < self.max_connections < len(self.connections):
+        if 0 < self.max_connections <= len(self.connections) - 1 - len(self._leaving):
+            self._leaving.add(connection)
             self._turned_away += 1
             return False
         if not self.proxy_protocol and not self.admit(connection, _host(connection)):
@@ -153,6 +156,8 @@ class Listener:
         self._hosts[connection] = host
         self._per_ip[host] += 1
         if self._per_ip[host] > self.max_per_ip:
+            self._forget(connection)
+            self._leaving.add(connection)
             self._turned_away += 1
             return False
         return True
@@ -160,14 +165,19 @@ class Listener:
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
+        self._leaving.discard(connection)
+        self._forget(connection)
+        self.backend.disconnected(connection)
+        if not self.connections:
+            self._idle.set()
+
+    def _forget(self, connection: Connection) -> None:
+        """Give back the place that a connection takes of its client's."""
         host = self._hosts.pop(connection, None)
         if host is not None:
             self._per_ip[host] -= 1
             if not self._per_ip[host]:
                 del self._per_ip[host]
-        self.backend.disconnected(connection)
-        if not self.connections:
-            self._idle.set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that outlives its connection, but not the listener."""

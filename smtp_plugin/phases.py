@@ -15,8 +15,8 @@ from .replies import Reply
 class Phase(enum.Enum):
     """Where a session is in its mail transaction.
 
-    `verbs`: what each verb does here, compiled from SEQUENCE by `verbs`. It is kept on the member, because looking a member
-    up in a dictionary costs a call of Enum's hash for every command.
+    `verbs`: what each verb does here, compiled from SEQUENCE by `verbs`. It is kept on the member, because looking a
+    member up in a dictionary costs a call of Enum's hash for every command.
     """
 
     verbs: dict[bytes, tuple[Any, Phase]]

@@ -61,7 +61,8 @@ def custom(code: int, text: str, source: str = "EVENTS.md") -> Reply:
         raise ValueError(f"{code} is not an SMTP reply code")
     words = clean(text).split(" ", 1)
     if re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", words[0]):
-        return Reply(code, words[0], words[1] if len(words) > 1 else "", source)
+        # The class is the reply's: RFC 2034 section 4.
+        return Reply(code, f"{code // 100}{words[0][1:]}", words[1] if len(words) > 1 else "", source)
     enhanced = f"{code // 100}.0.0" if code // 100 in (2, 4, 5) else ""
     return Reply(code, enhanced, clean(text), source)
 
@@ -87,7 +88,7 @@ HELP = Reply(
     "RFC 5321 4.1.1.8",
 )
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS", "RFC 3207 4")
-CANNOT_VERIFY = Reply(252, "2.5.2", "Cannot verify the user, but will take the message", "RFC 5321 3.5.3")
+CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify the user, but will take the message", "RFC 5321 3.5.3")
 
 STOPPING = Reply(421, "4.3.2", "Service is shutting down", "RFC 5321 3.8")
 CLOSED_BY_ADMIN = Reply(421, "4.3.2", "Connection closed by the administrator", "RFC 5321 3.8")
@@ -103,6 +104,7 @@ TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients", "RFC 5321 4.5.3
 TLS_NOT_AVAILABLE = Reply(454, "4.7.0", "TLS not available now", "RFC 3207 4")
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", "RFC 5321 4.5.3.1.4")
+AUTH_TOO_LONG = Reply(500, "5.5.6", "Authentication exchange line is too long", "RFC 4954 4")
 BAD_SYNTAX = Reply(500, "5.5.2", "Syntax error", "RFC 5321 4.2.3")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized", "RFC 5321 4.2.4")
 NO_PARAMETERS = Reply(501, "5.5.4", "No parameters allowed", "RFC 5321 4.2.3")

@@ -14,8 +14,9 @@ class Rules:
 
     `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR
     or LF in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order.
-    `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`: speak LMTP (RFC 2033).
-    `software`: what the greeting says behind the host name. `delegated`: verbs that the shell handles itself. `budget`: the message bytes held by all sessions.
+    `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
+    speak LMTP (RFC 2033). `software`: what the greeting says behind the host name. `delegated`: verbs that the shell
+    handles itself. `budget`: the message bytes held by all sessions.
     """
 
     hostname: str = "localhost"

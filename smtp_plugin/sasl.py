@@ -32,7 +32,7 @@ Exchange = Generator[bytes, bytes, Credentials]
 def plain(initial: bytes | None) -> Exchange:
     """PLAIN (RFC 4616): authorization identity, NUL, user name, NUL, password."""
     response = initial if initial is not None else (yield b"")
-    parts = response.split(b"\0")
+    parts = response.split(b"\0") if response else [b"", b"", b""]  # `AUTH PLAIN =` says nothing, in the right form
     if len(parts) != 3:
         raise Refused(replies.BAD_CREDENTIALS)
     return Credentials("PLAIN", parts[1] or parts[0], parts[2])

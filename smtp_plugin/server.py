@@ -21,6 +21,7 @@ import aiosmtpd.smtp
 from aiosmtpd.proxy_protocol import ProxyData, get_proxy
 
 from . import replies
+from .body import Body
 from .dialog import Dialog
 from .phases import Event
 from .replies import Reply
@@ -212,6 +213,7 @@ class Connection(aiosmtpd.smtp.SMTP):
     def _handle(self, event: Event | None) -> None:
         dialog = self.dialog
         if event is Event.DELIVER:
+            body = dialog.take_body()
             try:
                 result = self.listener.backend.deliver(dialog.session, dialog.envelope)
             except Exception:
@@ -219,8 +221,9 @@ class Connection(aiosmtpd.smtp.SMTP):
                 result = replies.TEMPORARY_FAILURE
             if isinstance(result, Reply):
                 dialog.answer(result)
+                _release(body)
             else:
-                self._spawn(self._deliver(result))
+                self._spawn(self._deliver(result, body))
         elif event is Event.START_TLS and self.listener.tls_context is not None:
             self._spawn(self._start_tls(self.listener.tls_context))
         elif event is Event.DELEGATE and dialog.delegated is not None:
@@ -275,12 +278,14 @@ class Connection(aiosmtpd.smtp.SMTP):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         return True
 
-    async def _deliver(self, result: Awaitable[Reply]) -> None:
+    async def _deliver(self, result: Awaitable[Reply], body: Body | None) -> None:
         try:
             reply = await result
         except Exception:
             self.listener.log.exception("delivery failed", uuid=self.session.uuid)
             reply = replies.TEMPORARY_FAILURE
+        finally:
+            _release(body)  # also when the client is gone: the message was in memory until now
         self._busy = False
         self.dialog.answer(reply)
         self._set_reading(True)
@@ -372,3 +377,8 @@ class Connection(aiosmtpd.smtp.SMTP):
                 self.kill(replies.TOO_SLOW)
             else:
                 self._window = (begun, now, size)
+
+
+def _release(body: Body | None) -> None:
+    if body is not None:
+        body.release()

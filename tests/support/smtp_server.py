@@ -16,8 +16,8 @@ from support.log import Lines
 from rrpy.container.address import parse_address
 from rrpy.container.sockets import BoundSocket
 from rrpy.smtp_plugin.backend import Backend
-from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.listener import Listener
+from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Envelope, Session
 
 PATIENCE = 10.0
