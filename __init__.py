@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     __version__ = VERSION
     from .rpc.errors import RPCError
+    from .smtp_plugin.handler import SMTP
     from .worker_pool.config import PoolConfig
     from .worker_pool.errors import PoolError, SoftError
     from .worker_pool.protocols import Payload, Pool, PoolFactory
@@ -44,6 +45,7 @@ _HOMES: dict[str, str] = {
     "PoolError": ".worker_pool.errors",
     "PoolFactory": ".worker_pool.protocols",
     "RPCError": ".rpc.errors",
+    "SMTP": ".smtp_plugin.handler",
     "Secret": ".container.fields",
     "SoftError": ".worker_pool.errors",
     "default_plugins": ".cli",
@@ -51,6 +53,7 @@ _HOMES: dict[str, str] = {
 }
 
 __all__ = [
+    "SMTP",
     "Collect",
     "Collector",
     "Config",

@@ -19,6 +19,7 @@ class Backend:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._debug = log.enabled("DEBUG")
+        self._info = log.enabled("INFO")
         self._connections: dict[str, Connection] = {}
 
     def connected(self, connection: Connection) -> None:
@@ -37,16 +38,17 @@ class Backend:
 
     def deliver(self, session: Session, envelope: Envelope) -> Reply:
         """Log a message and accept it."""
-        self._log.info(
-            "email received",
-            **{
-                "uuid": session.uuid,
-                "remote_addr": session.remote_addr,
-                "from": envelope.mail_from,
-                "to": envelope.rcpt_tos,
-                "size": len(envelope.content or b""),
-            },
-        )
+        if self._info:
+            self._log.info(
+                "email received",
+                **{
+                    "uuid": session.uuid,
+                    "remote_addr": session.remote_addr,
+                    "from": envelope.mail_from,
+                    "to": envelope.rcpt_tos,
+                    "size": len(envelope.content or b""),
+                },
+            )
         return replies.ACCEPTED
 
     def command(self, session: Session, line: str) -> None:

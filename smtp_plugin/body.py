@@ -35,18 +35,16 @@ _SKIPPED = 2  # the CR LF that the carry begins with is not the message's
 
 
 class Budget:
-    """The message bytes that all sessions of a listener may hold at once. `limit`: bytes, 0 for no limit."""
+    """The message bytes that all sessions of a listener may hold at once. `limit`: bytes, 0 for no limit.
+
+    When `used` has reached it, no further message should be begun.
+    """
 
     __slots__ = ("limit", "used")
 
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
         self.used = 0
-
-    @property
-    def spent(self) -> bool:
-        """Whether no further message should be begun."""
-        return 0 < self.limit <= self.used
 
 
 class Body:
@@ -166,7 +164,8 @@ class DataBody(Body):
         piece = data[start:] if start else data
         if carry:
             piece = carry + piece
-        dot = piece.find(b"\r\n.")
+        # A lone byte is found twenty times as fast as three in a row, and a base64 body has no dot at all.
+        dot = piece.find(b"\r\n.") if b"." in piece else -1
         end = piece.find(b"\r\n.\r\n", dot) if dot >= 0 else -1
         if end >= 0:
             self._carry = b""

@@ -41,11 +41,11 @@ class HandlerBackend:
         """Log the end, as aiosmtpd does."""
         log.info("%r connection lost", connection.session.peer)
 
-    def deliver(self, session: Session, envelope: Envelope) -> Awaitable[Reply]:
+    def deliver(self, session: Session, envelope: Envelope) -> Awaitable[list[Reply]]:
         """Call `handle_DATA`, or the older `process_message`, and turn its status into a reply."""
         return self._deliver(session, envelope)
 
-    async def _deliver(self, session: Session, envelope: Envelope) -> Reply:
+    async def _deliver(self, session: Session, envelope: Envelope) -> list[Reply]:
         server = self._server
         envelope.mail_options = normalized(envelope.mail_options)
         envelope.rcpt_options = normalized(envelope.rcpt_options)
@@ -55,11 +55,14 @@ class HandlerBackend:
             status = await self._ask(session, envelope)
         except UnicodeDecodeError:
             status = "500 Error: strict ASCII mode"
+        except ConnectionResetError:  # as in aiosmtpd, the handler's way to end the connection
+            server.abort()
+            return [replies.TEMPORARY_FAILURE]
         except Exception as error:
             status = await server.explain(error)
         if status is None or status is MISSING:
             status = plain(replies.OK)
-        return as_reply(status, len(envelope.rcpt_tos) if server.dialog.rules.lmtp else 1)
+        return as_replies(status)
 
     async def _ask(self, session: Session, envelope: Envelope) -> Any:
         server = self._server
@@ -141,27 +144,27 @@ def plain(reply: Reply) -> str:
 
 
 def normalized(options: Iterable[str]) -> list[str]:
-    """Return parameters of MAIL or RCPT as aiosmtpd gives them, in upper case; but for values that this would destroy."""
+    """Return parameters of MAIL or RCPT in upper case, as aiosmtpd does; but for values that this would destroy."""
     parts = (option.partition("=") for option in options)
     return [f"{key.upper()}{sign}{value if key.upper() in _XTEXT else value.upper()}" for key, sign, value in parts]
 
 
-def as_reply(status: Any, recipients: int = 1) -> Reply:
-    """Turn a handler's status into a reply.
+def as_replies(status: Any) -> list[Reply]:
+    """Turn a handler's status into replies, one for each of its lines, as a handler for LMTP gives them.
 
-    Several lines are several replies, as a handler for LMTP gives them; one line answers for all `recipients`. What
-    is no SMTP status is a temporary failure.
+    What is no SMTP status is a temporary failure.
     """
     text = status.decode("utf-8", "replace") if isinstance(status, bytes) else str(status)
     lines = text.splitlines()
     if not lines or not all(_STATUS.match(line) for line in lines):
         log.error("a handler answered %r, which is no SMTP reply", text)
-        return replies.TEMPORARY_FAILURE
-    if len(lines) == 1:
-        lines *= max(recipients, 1)
-    reply = Reply(int(lines[0][:3]), "", clean(lines[0][4:]), "the handler")
-    reply.plain = reply.extended = "".join(f"{clean(line)}\r\n" for line in lines).encode("ascii")
-    return reply
+        return [replies.TEMPORARY_FAILURE]
+    given = []
+    for line in lines:
+        reply = Reply(int(line[:3]), "", clean(line[4:]), "the handler")
+        reply.plain = reply.extended = f"{clean(line)}\r\n".encode("ascii")  # also where it goes on: '250-'
+        given.append(reply)
+    return given
 
 
 def _decoded(content: bytes, *, utf8: bool) -> str:

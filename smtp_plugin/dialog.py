@@ -170,8 +170,8 @@ class Dialog:
         """Run a verb of ours on behalf of a delegated command; say whether it was accepted."""
         handler, then = self.phase.verbs[verb.encode()]
         accepted: bool = handler(self, argument)
-        if accepted and then is not self.phase:
-            self.enter(then)
+        if accepted:
+            self.phase = then
         return accepted
 
     def want_line(self, give: Callable[[bytes | None], None]) -> None:
@@ -207,7 +207,7 @@ class Dialog:
             phase = Phase.SENDER
         else:
             phase = Phase.READY if self.session.host_name else Phase.CONNECTED
-        self.enter(phase)
+        self.phase = phase
         self._resume()
 
     def drain(self) -> None:
@@ -238,7 +238,7 @@ class Dialog:
         if self.envelope.body is not None:
             self.envelope.body.release()
         self.envelope = Envelope()
-        self.enter(phase)
+        self.phase = phase
 
     @property
     def waiting_bytes(self) -> int:
@@ -334,14 +334,13 @@ class Dialog:
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = self.phase.verbs.get(verb)
-        blanks = argument and (argument[0] in _BLANKS or argument[-1] in _BLANKS)
-        if entry is None or blanks or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
+        if entry is None or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
             return self._read_unusual(line)
         if self.trace is not None:
             self.trace(self.session, _shown(line))
         handler, then = entry
-        if handler(self, argument) and then is not self.phase:
-            self.enter(then)
+        if handler(self, argument.strip(_BLANKS)):
+            self.phase = then
         return True
 
     def _read_unusual(self, line: bytes) -> bool:
@@ -361,8 +360,8 @@ class Dialog:
             return self.wait_for(Event.DELEGATE)
         elif entry is not None:
             handler, then = entry
-            if handler(self, argument.strip(_BLANKS)) and then is not self.phase:
-                self.enter(then)
+            if handler(self, argument.strip(_BLANKS)):
+                self.phase = then
         else:
             self.refuse(replies.UNKNOWN_COMMAND if line and line.isascii() else replies.BAD_SYNTAX)
         return True
@@ -393,10 +392,6 @@ class Dialog:
         return False
 
     # State.
-
-    def enter(self, phase: Phase) -> None:
-        """Go to a phase."""
-        self.phase = phase
 
     def end_transaction(self) -> None:
         """Drop the transaction, and the session with it where it was waited for."""

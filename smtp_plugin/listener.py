@@ -33,8 +33,8 @@ class Backend(Protocol):
         """Take notice of a connection's end."""
         ...
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply]:
-        """Take a message and say what to answer, now or later. Raising is a temporary refusal."""
+    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply | list[Reply]]:
+        """Take a message and say what to answer, now or later (a list: in turn). Raising is a temporary refusal."""
         ...
 
 

@@ -113,11 +113,21 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Handle what arrived."""
+        dialog = self.dialog
         if self._proxy is not None:
             self._proxy.feed_data(data)
             return
-        self.dialog.receive(data)
-        self._pump()
+        dialog.receive(data)
+        if dialog.event is not None or dialog.closing or self._busy or self._eof:
+            self._pump()
+            return
+        # What nearly every call comes to: a reply, and nothing to wait for.
+        out = dialog.take_output()
+        if out:
+            self._send(out)
+            self._deadline = self.loop.time() + self.listener.read_timeout
+        else:
+            self._touched = self.loop.time()
 
     def eof_received(self) -> bool:
         """Answer everything that came before the client shut its sending side, then close."""
@@ -278,16 +288,16 @@ class Connection(aiosmtpd.smtp.SMTP):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         return True
 
-    async def _deliver(self, result: Awaitable[Reply], body: Body | None) -> None:
+    async def _deliver(self, result: Awaitable[Reply | list[Reply]], body: Body | None) -> None:
         try:
-            reply = await result
+            said = await result
         except Exception:
             self.listener.log.exception("delivery failed", uuid=self.session.uuid)
-            reply = replies.TEMPORARY_FAILURE
+            said = replies.TEMPORARY_FAILURE
         finally:
             _release(body)  # also when the client is gone: the message was in memory until now
         self._busy = False
-        self.dialog.answer(reply)
+        self.dialog.answer(*(said if isinstance(said, list) else [said]))
         self._set_reading(True)
         self._pump()
 

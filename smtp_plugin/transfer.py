@@ -75,7 +75,7 @@ def bdat(dialog: Dialog, argument: bytes) -> bool:
     dialog.body = body
     body.remaining = size
     body.last = last
-    dialog.enter(Phase.CHUNKS)
+    dialog.phase = Phase.CHUNKS
     dialog.reader = read_chunk
     if size == 0:
         _end_chunk(dialog, body)

@@ -54,7 +54,8 @@ def _mail(dialog: Dialog, argument: bytes) -> bool:
     rules = dialog.rules
     if rules.tls_required:
         return dialog.refuse(replies.TLS_REQUIRED)
-    if rules.budget.spent:
+    budget = rules.budget
+    if 0 < budget.limit <= budget.used:
         return dialog.refuse(replies.OUT_OF_STORAGE)
     envelope = dialog.envelope
     plain = PLAIN_MAIL.match(argument)

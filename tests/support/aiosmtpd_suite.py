@@ -8,9 +8,12 @@ a test that is listed and passes fails the run, so the list says neither too muc
 
 from __future__ import annotations
 
+import smtplib
+import socket
 import sys
 import types
 from importlib import resources
+from typing import Final
 
 import aiosmtpd.controller
 import aiosmtpd.smtp
@@ -43,6 +46,26 @@ if "pkg_resources" not in sys.modules:
     shim = types.ModuleType("pkg_resources")
     shim.resource_filename = lambda package, name: str(resources.files(package) / name)  # type: ignore[attr-defined]
     sys.modules["pkg_resources"] = shim
+
+
+@pytest.fixture(autouse=True)
+def smtplib_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give smtplib back what the smuggling test takes out of it, also where that test ends early."""
+    for owner, name in ((smtplib, "_fix_eols"), (smtplib, "_quote_periods"), (smtplib.SMTP, "data")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
+PORT: Final = 8025
+"""Where the suite's servers listen: it is written into its tests."""
+
+
+def pytest_sessionstart() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError as error:
+            raise pytest.UsageError(f"aiosmtpd's suite needs port {PORT} for itself: {error}") from error
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
