@@ -44,7 +44,7 @@ HELLO, MAIL, RCPT, DATA, QUIT = (
 )
 #            scenario: messages, size, connections at a time, messages a connection (0: all), pipelined
 SCENARIOS = {
-    "a": (3000, 1024, 20, 1, False),
+    "a": (8000, 1024, 20, 1, False),
     "b": (12000, 1024, 20, 0, False),
     "f": (20000, 1024, 20, 0, True),
     "c": (1200, 100 * 1024, 20, 0, False),
