@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections import defaultdict
 from collections.abc import MutableMapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException
@@ -43,6 +45,12 @@ _OURS: Final = {"DATA", "STARTTLS", "LHLO", "BDAT"}  # the dialog reads these; t
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+@cache
+def _own_name() -> str:
+    """Return this machine's name; aiosmtpd asks for it, which may be a question to the DNS, for every connection."""
+    return socket.getfqdn()
+
+
 class SMTP(HookedVerbs):
     """One connection, made as aiosmtpd makes it: by the server's protocol factory, with a handler and its options.
 
@@ -55,6 +63,7 @@ class SMTP(HookedVerbs):
     command_size_limits: dict[str, int] = {}  # noqa: RUF012 - aiosmtpd's constructor clears it; here it stays empty
 
     def __init__(self, handler: Any, **options: Any) -> None:
+        options["hostname"] = options.get("hostname") or _own_name()
         super().__init__(handler, **options)
         self._prepare()
         self._tls_okay = True

@@ -553,3 +553,48 @@ async def test_a_hello_that_comes_at_once_is_the_handshakes(tls: tuple[ssl.SSLCo
                 assert (await reader.readexactly(1)) == b"\x16"
             writer.close()
             await writer.wait_closed()
+
+
+async def test_draining_waits_for_a_delivery_under_way() -> None:
+    gate = asyncio.Event()
+
+    async def later() -> replies.Reply:
+        await gate.wait()
+        return replies.ACCEPTED
+
+    async with serving(verdict=lambda *_: later()) as server:
+        client = await server.connect()
+        await client.begin()
+        client.send(b"x\r\n.\r\n")
+        await server.backend.delivered.wait()
+        drained = asyncio.create_task(server.listener.drain())
+        await asyncio.sleep(0)
+        assert not drained.done()
+        gate.set()
+        assert await client.rest() == "250 OK: message accepted\r\n421 4.3.2 Service is shutting down\r\n"
+        client.close()
+        with anyio.fail_after(5):
+            await drained
+
+
+@pytest.mark.parametrize("where", ["greeting", "command", "auth", "chunk", "handshake"])
+async def test_a_silent_client_is_cut_in_every_state(where: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(Rules(tls_available=True), tls_context=tls[0], read_timeout=0.3) as server:
+        client = await server.connect()
+        if where == "greeting":
+            await client.reply()
+        else:
+            await client.hello()
+        if where == "auth":
+            assert await client.say("AUTH LOGIN") == "334 VXNlcm5hbWU6\r\n"
+        elif where == "chunk":
+            await client.say("MAIL FROM:<a@b>")
+            await client.say("RCPT TO:<c@d>")
+            client.send(b"BDAT 10\r\nhalf")
+        elif where == "handshake":
+            assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
+        said = await client.rest()
+        assert said == ("" if where == "handshake" else "421 4.4.2 Timeout, closing connection\r\n")
+        client.close()
+        await server.emptied()
+        assert server.backend.connections() == []
