@@ -121,20 +121,14 @@ class Connection(aiosmtpd.smtp.SMTP):
         if dialog.event is not None or dialog.closing or self._busy or self._eof:
             self._pump()
             return
-        # What nearly every call comes to: a reply, and nothing to wait for.
-        out = dialog.take_output()
-        if out:
-            self._send(out)
-            self._deadline = self.loop.time() + self.listener.read_timeout
-        else:
-            self._touched = self.loop.time()
+        self._flush()  # what nearly every call comes to: a reply, and nothing to wait for
 
     def eof_received(self) -> bool:
         """Answer everything that came before the client shut its sending side, then close."""
         self._eof = True
         if self._proxy is not None:
             self._proxy.feed_eof()
-        return self._busy
+        return self._busy and not self.dialog.tls  # a TLS transport cannot be kept open in one direction
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let go of everything; a delivery under way goes on."""
@@ -200,12 +194,7 @@ class Connection(aiosmtpd.smtp.SMTP):
             if dialog.closing:  # nothing can be said in the middle of a handshake
                 self._give_up(None)
             return
-        out = dialog.take_output()
-        if out:
-            self._send(out)
-            self._deadline = self.loop.time() + self.listener.read_timeout
-        else:
-            self._touched = self.loop.time()
+        self._flush()
         if dialog.closing:
             self._close(transport)
         elif self._busy:
@@ -213,6 +202,15 @@ class Connection(aiosmtpd.smtp.SMTP):
                 self._set_reading(False)
         elif self._eof:
             self._close(transport)
+
+    def _flush(self) -> None:
+        """Send what the dialog says. A reply sets the deadline; bytes without one are progress of a body at most."""
+        out = self.dialog.take_output()
+        if out:
+            self._send(out)
+            self._deadline = self.loop.time() + self.listener.read_timeout
+        else:
+            self._touched = self.loop.time()
 
     def _send(self, data: bytes) -> None:
         """Send bytes, counted for `_check_writing`."""
