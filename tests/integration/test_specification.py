@@ -193,3 +193,20 @@ def test_smtp_on_a_unix_socket(tmp_path: Path) -> None:
             assert client.say("hi\r\n.") == "250 OK: message accepted"
         host.wait_for("email received", remote_addr="unix")
     assert not path.exists()
+
+
+def test_lmtp_on_a_unix_socket_answers_for_every_recipient(tmp_path: Path) -> None:
+    path = tmp_path / "lmtp.sock"
+    with hosting(tmp_path, smtp={"addr": f"unix://{path}", "lmtp": True}) as host:
+        with smtplib.LMTP(str(path)) as client:
+            client.ehlo()
+            assert client.sendmail("a@b.c", ["x@y.z", "w@y.z"], "Subject: hi\r\n\r\nhello\r\n") == {}
+        with Telnet(str(path)) as person:
+            assert person.line() == "220 buggregator.local LMTP"
+            for command in ("LHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@y.z>", "RCPT TO:<w@y.z>"):
+                assert person.say(command).startswith("250 ")
+            person.say("DATA")
+            assert person.say("hi\r\n.") == "250 OK: message accepted"
+            assert person.line() == "250 OK: message accepted"
+            assert person.say("NOOP") == "250 OK"
+        assert len(host.wait_for("email received", 2)) == 2
