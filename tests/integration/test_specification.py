@@ -200,7 +200,8 @@ def test_lmtp_on_a_unix_socket_answers_for_every_recipient(tmp_path: Path) -> No
     with hosting(tmp_path, smtp={"addr": f"unix://{path}", "lmtp": True}) as host:
         with smtplib.LMTP(str(path)) as client:
             client.ehlo()
-            assert client.sendmail("a@b.c", ["x@y.z", "w@y.z"], "Subject: hi\r\n\r\nhello\r\n") == {}
+            # One recipient: smtplib reads one reply, whatever RFC 2033 section 4.2 says.
+            assert client.sendmail("a@b.c", ["x@y.z"], "Subject: hi\r\n\r\nhello\r\n") == {}
         with Telnet(str(path)) as person:
             assert person.line() == "220 buggregator.local LMTP"
             for command in ("LHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@y.z>", "RCPT TO:<w@y.z>"):
