@@ -372,11 +372,15 @@ class Connection(aiosmtpd.smtp.SMTP):
         return False
 
     def _check_body(self, size: int, now: float) -> None:
-        """Cut a message that has stalled, or that is slower than `MIN_RATE` over a read timeout."""
+        """Cut a message that has stalled, or that is slower than `MIN_RATE` over a read timeout.
+
+        The rate is measured from the first look at a message on: BDAT has no reply that would tell when it began, and
+        a client that has gone silent is always found stalled before it is found slow.
+        """
         timeout = self.listener.read_timeout
         begun = self._deadline - timeout
         if self._window is None or self._window[0] != begun:
-            self._window = (begun, begun, 0)
+            self._window = (begun, now, size)
         _, start, counted = self._window
         if now - max(self._touched, begun) >= timeout:
             self.kill(replies.TIMEOUT)
