@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -34,6 +34,21 @@ class WorkerInfo(msgspec.Struct, frozen=True, rename="camel"):
     status_str: str = ""
 
 
+class PoolInfo(msgspec.Struct, frozen=True):
+    """What a pool is doing now, and what it has done.
+
+    `workers`: processes that can work or are at work. `waiting`: requests that wait for a worker. `running`: requests
+    that a worker has. `served`: requests answered so far, by all workers that there ever were. `no_free_workers`:
+    requests refused because no worker was free or alive.
+    """
+
+    workers: int
+    waiting: int
+    running: int
+    served: int
+    no_free_workers: int
+
+
 class Pool(Protocol):
     """A pool of workers that is up."""
 
@@ -44,12 +59,32 @@ class Pool(Protocol):
         """
         ...
 
+    def stream(self, payload: Payload) -> AbstractAsyncContextManager[AsyncIterator[Payload]]:
+        """Run one request whose answer comes in parts: `async with pool.stream(payload) as parts`.
+
+        The parts are iterated as they come; leaving before the last one cancels the rest. An answer that is no stream
+        is one part. Entering and iterating raise what `exec` raises.
+        """
+        ...
+
     def workers(self) -> Sequence[WorkerInfo]:
         """Return what the pool's workers are doing now."""
         ...
 
+    def info(self) -> PoolInfo:
+        """Return what the pool as a whole is doing now."""
+        ...
+
     async def reset(self) -> None:
         """Replace every worker; no request fails."""
+        ...
+
+    async def add_worker(self) -> None:
+        """Add one worker, for good, and return when it is up."""
+        ...
+
+    async def remove_worker(self) -> None:
+        """Take one worker away, for good; it finishes its request. Raises PoolError for the last one."""
         ...
 
 
@@ -94,4 +129,23 @@ class Resettable(Protocol):
 
     async def reset(self) -> None:
         """Replace every worker."""
+        ...
+
+
+@runtime_checkable
+class Scalable(Protocol):
+    """A plugin whose pool `informer` can make larger and smaller, and ask for its figures."""
+
+    name: str
+
+    def pool_info(self) -> PoolInfo | None:
+        """Return the pool's figures, None when it is not up."""
+        ...
+
+    async def add_worker(self) -> None:
+        """Add one worker. Raises PoolError when it does not come up, or there are as many as there may be."""
+        ...
+
+    async def remove_worker(self) -> None:
+        """Take one worker away. Raises PoolError for the last one."""
         ...
