@@ -52,6 +52,10 @@ _HEAD = struct.Struct("<BBI")
 _FULL_HEADER = struct.Struct("<BBIIBB")
 _OPTIONS = tuple(struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1))
 
+_SMALL: Final = 4096
+_JOINED: Final = 65536
+"""Pieces below the first size are joined, until together they have the second."""
+
 SHOWN_BYTES: Final = 256
 """How many of the bytes at fault a `FrameError` keeps, so that a person can be shown what was printed."""
 
@@ -107,13 +111,15 @@ class Frame(NamedTuple):
     """One frame.
 
     `flags`: CONTROL, a codec, ERROR, or-ed. `payload`: the bytes behind the options. `options`: at most 10 numbers of
-    32 bits. `stream`: the stream bits. Equal to the frame that `Decoder` makes from what `encode` makes of it.
+    32 bits. `stream`: the stream bits. `context`: the beginning of the payload that a `Decoder` with `split` has set
+    apart. Equal to the frame that the decoder makes from what `encode` makes of it.
     """
 
     flags: int
     payload: bytes = b""
     options: tuple[int, ...] = ()
     stream: int = 0
+    context: bytes = b""
 
 
 def header(flags: int, length: int, options: tuple[int, ...] = (), stream: int = 0) -> bytes:
@@ -137,22 +143,27 @@ def header(flags: int, length: int, options: tuple[int, ...] = (), stream: int =
 
 def encode(frame: Frame) -> bytes:
     """Return the frame's bytes. Raises ValueError for a number that the format cannot carry."""
-    return header(frame.flags, len(frame.payload), frame.options, frame.stream) + frame.payload
+    length = len(frame.context) + len(frame.payload)
+    return header(frame.flags, length, frame.options, frame.stream) + frame.context + frame.payload
 
 
 class Decoder:
     """Turns bytes, cut anywhere, into frames.
 
-    `limit`: the largest payload accepted, in bytes, checked before anything of that size is allocated.
-    Feed it what arrives, take the frames it returns, and tell it when the stream ends.
+    `limit`: the largest payload accepted, in bytes, checked before anything of that size is allocated. `split`: a frame
+    with one option has that many bytes of its payload in `context` and the rest in `payload` (WIRE.md, 'Worker
+    protocol', 2); with an option past the payload it stays in one piece.
+    Feed it what arrives, take the frames it returns, and tell it when the stream ends. A payload is copied once, out of
+    the pieces that arrived.
     """
 
-    __slots__ = ("_error", "_limit", "_need", "_rest")
+    __slots__ = ("_error", "_have", "_limit", "_need", "_pieces", "_split")
 
-    def __init__(self, limit: int = MAX_PAYLOAD) -> None:
+    def __init__(self, limit: int = MAX_PAYLOAD, *, split: bool = False) -> None:
         self._limit = limit
-        # What has arrived and is not yet a whole frame; one buffer, so that a peer that dribbles costs no more memory.
-        self._rest = bytearray()
+        self._split = split
+        self._pieces: list[bytes | bytearray | memoryview] = []  # what has arrived and is not yet a whole frame
+        self._have = 0  # bytes in the pieces
         self._need = HEADER_SIZE  # no use in looking again before this many bytes are there
         self._error: FrameError | None = None
 
@@ -164,27 +175,33 @@ class Decoder:
         """
         if self._error is not None:
             raise self._error
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._need:
-                return []
-            data = bytes(self._rest)
-            self._rest = bytearray()
         frames: list[Frame] = []
         start = 0
+        if self._pieces:
+            self._keep(data)
+            if self._have < self._need:
+                return frames
+            start = len(data) - (self._have - self._need)
+            frame = self._gather()
+            if frame is None:
+                data, start = b"".join(self._pieces), 0
+            else:
+                frames.append(frame)
+            self._drop()
         size = len(data)
         try:
             while size - start >= HEADER_SIZE:
                 need = self._frame_size(data, start)
                 if size - start < need:
-                    self._keep(data[start:], need)
+                    self._need = need
+                    self._keep(memoryview(data)[start:])
                     return frames
-                frames.append(_frame(data, start, start + need))
+                frames.append(self._frame(data, start, start + need))
                 start += need
             if start < size:
                 # A wrong first byte is told at once: there may never be twelve.
                 _check_first_byte(data, start)
-                self._keep(data[start:], HEADER_SIZE)
+                self._keep(memoryview(data)[start:])
         except FrameError as error:
             self._error = error
             raise
@@ -193,29 +210,61 @@ class Decoder:
     @property
     def pending(self) -> bool:
         """Whether a frame has begun and is not whole yet."""
-        return bool(self._rest)
+        return bool(self._pieces)
 
     def eof(self) -> None:
         """Say that the stream has ended. Raises TruncatedFrame when that was inside a frame."""
         if self._error is not None:
             raise self._error
-        if self._rest:
-            self._error = TruncatedFrame(bytes(self._rest[:SHOWN_BYTES]), len(self._rest), self._need)
+        if self._pieces:
+            self._error = TruncatedFrame(_cut(self._pieces, 0, SHOWN_BYTES), self._have, self._need)
             raise self._error
 
-    def _keep(self, rest: bytes, need: int) -> None:
-        self._rest = bytearray(rest)
-        self._need = need
+    def _keep(self, data: bytes | memoryview) -> None:
+        """Keep a piece; small ones are joined, so that a peer that dribbles costs no more memory."""
+        pieces = self._pieces
+        if len(data) >= _SMALL:
+            pieces.append(data)
+        elif pieces and isinstance(last := pieces[-1], bytearray) and len(last) < _JOINED:
+            last += data
+        else:
+            pieces.append(bytearray(data))
+        self._have += len(data)
+
+    def _drop(self) -> None:
+        self._pieces = []
+        self._have = 0
+        self._need = HEADER_SIZE
+
+    def _gather(self) -> Frame | None:
+        """Return the frame that the pieces begin with; None when its header is not whole in the first of them."""
+        first = self._pieces[0]
+        body = (first[0] & 0x0F) * 4
+        if self._need == HEADER_SIZE or len(first) < body:
+            return None
+        options = _read_options(first, 0)
+        split = self._where_to_split(options, self._need - body)
+        context, payload = _cut(self._pieces, body, body + split), _cut(self._pieces, body + split, self._need)
+        return Frame(first[1], payload, options, first[10], context)
+
+    def _frame(self, data: bytes, start: int, end: int) -> Frame:
+        """Return the frame that is whole in `data`."""
+        body = start + (data[start] & 0x0F) * 4
+        options = _read_options(data, start)
+        split = body + self._where_to_split(options, end - body)
+        return Frame(data[start + 1], data[split:end], options, data[start + 10], data[body:split])
+
+    def _where_to_split(self, options: tuple[int, ...], length: int) -> int:
+        return options[0] if self._split and len(options) == 1 and options[0] <= length else 0
 
     def _frame_size(self, data: bytes, start: int) -> int:
         _check_first_byte(data, start)
         first, _flags, length, found, _stream, _zero = _FULL_HEADER.unpack_from(data, start)
         expected = crc32(data[start : start + 6])
-        shown = bytes(data[start : start + SHOWN_BYTES])
         if found != expected:
-            raise BadChecksum(shown, found, expected)
+            raise BadChecksum(bytes(data[start : start + SHOWN_BYTES]), found, expected)
         if length > self._limit:
-            raise FrameTooLarge(shown, length, self._limit)
+            raise FrameTooLarge(bytes(data[start : start + SHOWN_BYTES]), length, self._limit)
         size: int = (first & 0x0F) * 4 + length
         return size
 
@@ -228,8 +277,17 @@ def _check_first_byte(data: bytes, start: int) -> None:
         raise BadHeaderLength(bytes(data[start : start + SHOWN_BYTES]))
 
 
-def _frame(data: bytes, start: int, end: int) -> Frame:
-    body = start + (data[start] & 0x0F) * 4
-    count = (body - start - HEADER_SIZE) // 4
-    options = _OPTIONS[count].unpack_from(data, start + HEADER_SIZE) if count else ()
-    return Frame(data[start + 1], data[body:end], options, data[start + 10])
+def _read_options(data: bytes | bytearray | memoryview, start: int) -> tuple[int, ...]:
+    count = (data[start] & 0x0F) - MIN_HEADER_WORDS
+    return _OPTIONS[count].unpack_from(data, start + HEADER_SIZE) if count else ()
+
+
+def _cut(pieces: list[bytes | bytearray | memoryview], start: int, end: int) -> bytes:
+    """Return the bytes from `start` to `end` of what the pieces hold together, copied once."""
+    found = []
+    for piece in pieces:
+        if start < len(piece) and end > 0:
+            found.append(memoryview(piece)[max(start, 0) : end])
+        start -= len(piece)
+        end -= len(piece)
+    return b"".join(found)

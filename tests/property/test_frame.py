@@ -16,7 +16,24 @@ frames = st.builds(
     payload=st.binary(max_size=300),
     options=st.lists(st.integers(0, 0xFFFFFFFF), max_size=10).map(tuple),
     stream=bytes_8,
+    context=st.just(b""),
 )
+
+
+@st.composite
+def large_frames(draw: st.DrawFn) -> Frame:
+    """Frames that arrive in pieces, most often with one option that splits them."""
+    payload = draw(st.binary(min_size=1, max_size=8)) * draw(st.integers(0, 30_000))
+    options = draw(st.one_of(st.tuples(st.integers(0, len(payload) + 2)), st.lists(bytes_8, max_size=10).map(tuple)))
+    return Frame(draw(bytes_8), payload, options, draw(bytes_8))
+
+
+def split(frame: Frame) -> Frame:
+    """The frame as a decoder with `split` gives it."""
+    if len(frame.options) != 1 or frame.options[0] > len(frame.payload):
+        return frame
+    at = frame.options[0]
+    return frame._replace(context=frame.payload[:at], payload=frame.payload[at:])
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -36,6 +53,17 @@ def test_any_frames_in_any_cut_come_back(sent: list[Frame], places: list[int]) -
         received += decoder.feed(piece)
     decoder.eof()
     assert received == sent
+
+
+@given(sent=st.lists(large_frames(), max_size=4), places=places)
+def test_large_frames_in_any_cut_come_back_split_where_their_option_says(sent: list[Frame], places: list[int]) -> None:
+    decoder = Decoder(split=True)
+    received = []
+    for piece in cut(b"".join(map(encode, sent)), places):
+        received += decoder.feed(piece)
+    decoder.eof()
+    assert received == list(map(split, sent))
+    assert list(map(encode, received)) == list(map(encode, sent))
 
 
 @given(data=st.binary(max_size=400), places=places)

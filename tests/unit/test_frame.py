@@ -223,3 +223,20 @@ def test_a_peer_that_dribbles_costs_no_more_memory_than_its_bytes() -> None:
     data = encode(Frame(0, bytes(size)))
     pieces = [data[start : start + 2] for start in range(0, len(data), 2)]
     assert _peak(Decoder(), pieces) < 4 * size
+
+
+def test_a_body_that_comes_in_pieces_is_copied_once() -> None:
+    pieces = [bytes([number]) * 262_144 for number in range(16)]
+    head = header(0, 4 * 1024 * 1024 + 7, (7,))
+    decoder = Decoder(split=True)
+    assert decoder.feed(head + b"context") == []
+    for piece in pieces[:-1]:
+        assert decoder.feed(piece) == []
+    tracemalloc.start()
+    try:
+        (frame,) = decoder.feed(pieces[-1])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (frame.context, len(frame.payload)) == (b"context", 4 * 1024 * 1024)
+    assert peak < 4 * 1024 * 1024 + 65536
