@@ -1,30 +1,34 @@
-"""The blocking relay of a worker process: frames over two file descriptors (pipes, or twice the same socket)."""
+"""The relay of a worker process: frames over two file descriptors (pipes, or twice the same socket).
+
+A worker that has nothing else to do blocks in `receive` and `send`. One with an event loop waits for the descriptors
+itself, takes what has come with `fill` and sends piece by piece with `pieces` and `write`.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 from collections import deque
-from typing import Final
 
 from .frame import MAX_PAYLOAD, Decoder, Frame, header
 
-_CHUNK: Final = 256 * 1024
+_CHUNK = 256 * 1024
 
 
 class Relay:
-    """Reads and writes whole frames, and blocks meanwhile. It owns neither descriptor.
+    """Reads and writes whole frames. It owns neither of its descriptors, `input` and `output`.
 
-    `limit`: the largest payload accepted, in bytes. Not for several threads at once.
+    `limit`: the largest payload accepted, in bytes. `frames`: those that have come and are not received yet.
+    Not for several threads at once.
     """
 
-    __slots__ = ("_decoder", "_frames", "_look", "_poll", "_read", "_write")
+    __slots__ = ("_decoder", "_look", "_poll", "frames", "input", "output")
 
     def __init__(self, read: int, write: int, limit: int = MAX_PAYLOAD) -> None:
-        self._read = read
-        self._write = write
+        self.input = read
+        self.output = write
+        self.frames: deque[Frame] = deque()
         self._decoder = Decoder(limit)
-        self._frames: deque[Frame] = deque()
         # Two, because `ready` may be called by a signal handler that interrupts `wait`, and a poll is not reentrant.
         self._poll, self._look = select.poll(), select.poll()
         self._poll.register(read, select.POLLIN)
@@ -32,36 +36,59 @@ class Relay:
 
     def wait(self) -> None:
         """Wait until there is something to receive. Consumes nothing: what interrupts it loses nothing."""
-        if not self._frames:
+        if not self.frames:
             self._poll.poll()
 
     def ready(self) -> bool:
         """Say whether something has come, at least the beginning of a frame, or the end of the stream."""
-        return bool(self._frames) or bool(self._look.poll(0))
+        return bool(self.frames) or bool(self._look.poll(0))
 
     def receive(self) -> Frame | None:
-        """Return the next frame, None at a clean end of the stream.
+        """Return the next frame, None at a clean end of the stream; wait for it.
 
         Raises FrameError for what is not a frame (TruncatedFrame: it ended inside one), OSError from the descriptor.
         """
-        while not self._frames:
-            data = os.read(self._read, _CHUNK)
-            if not data:
-                self._decoder.eof()
+        while not self.frames:
+            if not self._pull():
                 return None
-            self._frames.extend(self._decoder.feed(data))
-        return self._frames.popleft()
+        return self.frames.popleft()
 
-    def send(self, flags: int, *parts: bytes, options: tuple[int, ...] = ()) -> None:
-        """Write one frame whose payload is the parts, without joining them.
+    def fill(self) -> bool:
+        """Read into `frames` what has come, without waiting. Return False at a clean end of the stream.
+
+        Raises what `receive` raises.
+        """
+        while self._look.poll(0):
+            if not self._pull():
+                return False
+        return True
+
+    def send(self, flags: int, *parts: bytes, options: tuple[int, ...] = (), stream: int = 0) -> None:
+        """Write one frame whose payload is the parts, without joining them; wait until all of it is written.
 
         Raises ValueError for what the format cannot carry, with nothing written; OSError from the descriptor.
         """
-        head = header(flags, sum(map(len, parts)), options)
-        rest = [memoryview(part) for part in (head, *parts) if part]
+        rest = self.pieces(flags, *parts, options=options, stream=stream)
         while rest:
-            written = os.writev(self._write, rest)
-            while rest and written >= len(rest[0]):
-                written -= len(rest.pop(0))
-            if written:
-                rest[0] = rest[0][written:]
+            self.write(rest)
+
+    def pieces(self, flags: int, *parts: bytes, options: tuple[int, ...] = (), stream: int = 0) -> list[memoryview]:
+        """Return what `write` is to be given until nothing of it is left. Raises ValueError as `send` does."""
+        head = header(flags, sum(map(len, parts)), options, stream)
+        return [memoryview(part) for part in (head, *parts) if part]
+
+    def write(self, rest: list[memoryview]) -> None:
+        """Write once and take what is written off the list. Raises OSError from the descriptor."""
+        written = os.writev(self.output, rest)
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if written:
+            rest[0] = rest[0][written:]
+
+    def _pull(self) -> bool:
+        data = os.read(self.input, _CHUNK)
+        if data:
+            self.frames.extend(self._decoder.feed(data))
+        else:
+            self._decoder.eof()
+        return bool(data)

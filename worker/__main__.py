@@ -1,7 +1,7 @@
 """`python -m rrpy.worker [module:handler]`: run a worker; without an argument the one that ships with the package.
 
-The channel is protected before any code of the user is imported: the frames' descriptors move to private numbers that
-no child inherits, what is printed goes to stderr, which is the log, and stdin reads as empty.
+The channel is protected before any code of the user is imported: the frames' descriptors are private numbers that no
+child inherits, what is printed goes to stderr, which is the log, and stdin reads as empty.
 """
 
 from __future__ import annotations
@@ -12,31 +12,45 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from ..goridge.relay import Relay
-from .loop import Handler, serve
+from .exchange import Handler
+from .loop import serve
 
 
 def main(arguments: list[str]) -> int:
     """Run the worker and return its exit status: 1, with the reason on stderr, when it cannot even start."""
     if len(arguments) > 1:
         return _complain("usage: python -m rrpy.worker [module:handler]")
-    if os.environ.get("RR_RELAY", "pipes") != "pipes":
-        return _complain(f"the relay RR_RELAY={os.environ['RR_RELAY']} is not supported, only pipes")
-    if os.isatty(0):
-        return _complain("a worker speaks frames on stdin and stdout: it is run by `rrpy serve`, not by hand")
-    relay = _protect()
+    relay = _open(os.environ.get("RR_RELAY") or "pipes")
+    if relay is None:
+        return 1
+    _protect()
     handler = _load(arguments[0] if arguments else "rrpy.worker.default:handle")
     return 1 if handler is None else serve(handler, relay)
 
 
-def _protect() -> Relay:
-    relay = Relay(os.dup(0), os.dup(1))
+def _open(address: str) -> Relay | None:
+    if address == "pipes":
+        if os.isatty(0):
+            _complain("a worker speaks frames on stdin and stdout: it is run by `rrpy serve`, not by hand")
+            return None
+        return Relay(os.dup(0), os.dup(1))
+    from .dial import dial
+
+    try:
+        descriptor = dial(address)
+    except (OSError, ValueError) as error:
+        _complain(f"cannot reach the host at RR_RELAY={address}: {getattr(error, 'strerror', None) or error}")
+        return None
+    return Relay(descriptor, descriptor)
+
+
+def _protect() -> None:
     os.dup2(2, 1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what is printed is a log line, to be seen at once
-    return relay
 
 
 def _load(name: str) -> Handler | None:

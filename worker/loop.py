@@ -2,79 +2,133 @@
 
 It ends with the stop frame, with the end of its input (the host is gone), and with SIGTERM; each time after the request
 that is running, and with status 0.
+
+The life begins here, without an event loop. It moves to `aio` for good when the handler is `async def`, or else with
+the first request for which it gives something to be awaited: no other worker pays for asyncio.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable
 
-from ..goridge.frame import CONTROL, ERROR, Frame, FrameError
+# `signal` makes enums of these, which takes a tenth of a worker's start.
+from _signal import SIGTERM, signal  # type: ignore[import-not-found]
+from collections import deque
+
+from ..goridge.frame import CONTROL, STOP, Frame, FrameError
 from ..goridge.relay import Relay
-from .messages import Request, SoftError, as_parts
+from .exchange import Handler, Reply, Stopped, answers, report
+from .messages import Request
 
-Handler = Callable[[Request], object]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .exchange import Exchange, Wait
+
+_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def serve(handler: Handler, relay: Relay) -> int:
     """Serve until told to stop; return the exit status. The handler's SystemExit and KeyboardInterrupt pass through."""
-    idle = False
-    leaving = False
-
-    def on_sigterm(_number: int, _stack: object) -> None:
-        nonlocal leaving
-        leaving = True
-        if idle and not relay.ready():
-            raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, on_sigterm)
+    life = Life(handler, relay)
+    life.adopt_logging()
     try:
-        while True:
-            idle = True  # before the look at `leaving`, so that no signal falls between the two
-            if leaving:
-                return 0
-            relay.wait()
-            idle = False
-            frame = relay.receive()
-            if frame is None or not _take(frame, handler, relay):
-                return 0
+        if getattr(getattr(handler, "__code__", None), "co_flags", 0) & _ASYNC:
+            from . import aio
+
+            aio.live(life)
+        else:
+            life.live()
     except FrameError as error:
         sys.stderr.write(f"rrpy.worker: the host sent what is not a frame: {error}\n")
         return 1
-    except BrokenPipeError:  # the host is gone
-        return 0
+    except ConnectionError:  # the host is gone
+        pass
+    return 0
 
 
-def _take(frame: Frame, handler: Handler, relay: Relay) -> bool:
-    """Act on a frame. Return False for the stop frame."""
-    if frame.flags & CONTROL:
-        if b'"stop"' in frame.payload:  # no `json` for this: every worker's start would pay for it
-            return False
-        relay.send(CONTROL, b'{"pid":%d}' % os.getpid())
-    elif not frame.stream:  # a cancelled stream's STOP comes too late for a worker that does not stream
-        _answer(frame, handler, relay)
-    return True
+class Life:
+    """A worker's life without an event loop. `leaving`: SIGTERM has come."""
+
+    def __init__(self, handler: Handler, relay: Relay) -> None:
+        self.handler = handler
+        self.relay = relay
+        self.leaving = False
+        self._idle = False
+        self._adopted = False
+        signal(SIGTERM, self._on_sigterm)
+
+    def live(self) -> None:
+        """Serve until told to stop."""
+        while True:
+            self._idle = True  # before the look at `leaving`, so that no signal falls between the two
+            if self.leaving:
+                return
+            self.relay.wait()
+            self._idle = False
+            frame = self.relay.receive()
+            if frame is None or is_stop(frame):
+                return
+            if frame.flags & CONTROL:
+                self.relay.send(CONTROL, own_pid())
+            elif not frame.stream:  # a STOP or PONG may come when the stream has just ended
+                self.adopt_logging()
+                exchange = answers(self.handler, as_request(frame))
+                wait = self._answer(exchange)
+                if wait is not None:
+                    from . import aio
+
+                    aio.live(self, exchange, wait)
+                    return
+
+    def adopt_logging(self) -> None:
+        """Give the standard `logging` the worker's form of a line, once, when the user's code has imported it."""
+        if not self._adopted and "logging" in sys.modules:
+            from .logs import adopt
+
+            adopt()
+            self._adopted = True
+
+    def _answer(self, exchange: Exchange) -> Wait | None:
+        """Send the steps of an exchange. Return one that needs an event loop, which is the first if there is one."""
+        step = next(exchange)
+        while isinstance(step, Reply):
+            report(step)
+            self.relay.send(step.flags, step.context, step.body, options=step.options, stream=step.stream)
+            if not step.more:
+                exchange.close()
+                return None
+            self.relay.fill()
+            step = exchange.throw(Stopped()) if take_stop(self.relay.frames) else next(exchange)
+        return step
+
+    def _on_sigterm(self, _number: int, _stack: object) -> None:
+        self.leaving = True
+        if self._idle and not self.relay.ready():
+            raise SystemExit(0)
 
 
-def _answer(frame: Frame, handler: Handler, relay: Relay) -> None:
-    try:
-        split = frame.options[0] if frame.options else 0
-        context, body = as_parts(handler(Request(frame.payload[:split], frame.payload[split:])))
-    except SoftError as error:
-        relay.send(ERROR, _text(error))
-    except Exception as error:  # the handler's fault, whatever it is: the worker lives on
-        from traceback import print_exc
-
-        print_exc()
-        relay.send(ERROR, f"{type(error).__name__}: ".encode() + _text(error))
-    else:
-        relay.send(0, context, body, options=(len(context),))
+def as_request(frame: Frame) -> Request:
+    """Return the request that a frame carries."""
+    split = frame.options[0] if frame.options else 0
+    return Request(frame.payload[:split], frame.payload[split:])
 
 
-def _text(error: Exception) -> bytes:
-    try:
-        return str(error).encode("utf-8", "replace")
-    except Exception:  # a __str__ that raises
-        return b"(an error without a text)"
+def is_stop(frame: Frame) -> bool:
+    """Say whether the frame tells the worker to end. No `json` for this: every worker's start would pay for it."""
+    return bool(frame.flags & CONTROL) and b'"stop"' in frame.payload
+
+
+def own_pid() -> bytes:
+    """Return the worker's half of the handshake."""
+    return b'{"pid":%d}' % os.getpid()
+
+
+def take_stop(frames: deque[Frame]) -> bool:
+    """Take the frames that are about a stream; say whether one cancels it. The others stay for after the stream."""
+    found = [frame.stream for frame in frames if frame.stream]
+    if found:
+        kept = [frame for frame in frames if not frame.stream]
+        frames.clear()
+        frames.extend(kept)
+    return any(stream & STOP for stream in found)

@@ -1,19 +1,36 @@
-"""What a handler gets and gives. NamedTuples and not dataclasses: a worker's start must not wait for `inspect`."""
+"""What a handler gets and gives.
+
+Tuples with names, and neither dataclasses nor `typing`: a worker's start must not wait for `inspect` or `re`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    class _Request(NamedTuple):
+        context: bytes = b""
+        body: bytes = b""
+
+    class _Response(NamedTuple):
+        context: bytes | str = b""
+        body: bytes | str = b""
+else:
+    _Request = namedtuple("_Request", "context body", defaults=(b"", b""))
+    _Response = namedtuple("_Response", "context body", defaults=(b"", b""))
 
 
 class SoftError(Exception):
     """Raised by a handler to refuse this one request: its text goes to the caller, the worker lives on."""
 
 
-class Request(NamedTuple):
+class Request(_Request):
     """A request. `context`: what it is about, most often JSON. `body`: its data. Either may be empty."""
 
-    context: bytes = b""
-    body: bytes = b""
+    __slots__ = ()
 
     def json(self) -> Any:
         """Return the context decoded as JSON. Raises ValueError when it is not JSON."""
@@ -22,11 +39,10 @@ class Request(NamedTuple):
         return loads(self.context)
 
 
-class Response(NamedTuple):
-    """An answer. A str is sent as UTF-8."""
+class Response(_Response):
+    """An answer, or a part of one. A str is sent as UTF-8."""
 
-    context: bytes | str = b""
-    body: bytes | str = b""
+    __slots__ = ()
 
 
 def as_parts(answer: object) -> tuple[bytes, bytes]:

@@ -4,69 +4,38 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
+from support.worker_host import SDK, WorkerHost, last, listen, part, wait_until
 
-from rrpy.goridge.frame import CONTROL, ERROR, JSON, STOP, Frame, encode
-from rrpy.goridge.relay import Relay
-
-SUPPORT = Path(__file__).parent.parent / "support"
-
-
-class Host:
-    """The other side of one worker."""
-
-    def __init__(self, *arguments: str, **env: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rrpy.worker", *arguments],
-            cwd=SUPPORT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **env},
-        )
-        self.relay = Relay(self.process.stdout.fileno(), self.process.stdin.fileno())
-
-    def shake_hands(self) -> None:
-        self.relay.send(CONTROL | JSON, b'{"pid":1}')
-        assert self.relay.receive() == Frame(CONTROL, b'{"pid":%d}' % self.process.pid)
-
-    def send(self, context: bytes, body: bytes = b"") -> None:
-        self.relay.send(0, context, body, options=(len(context),))
-
-    def ask(self, context: bytes, body: bytes = b"") -> Frame:
-        self.send(context, body)
-        frame = self.relay.receive()
-        assert frame is not None
-        return frame
-
-    def end(self) -> tuple[int, str]:
-        """Close its stdin; return its status and what it said."""
-        _, said = self.process.communicate(timeout=20)
-        return self.process.returncode, said.decode()
+from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 
 
 @pytest.fixture
 def start():
     hosts = []
 
-    def make(*arguments: str, **env: str) -> Host:
-        hosts.append(Host(*arguments, **env))
+    def make(*arguments: str, **options) -> WorkerHost:
+        hosts.append(WorkerHost([*SDK, *arguments], **options))
         return hosts[-1]
 
     yield make
     for host in hosts:
-        with host.process:
-            host.process.kill()
+        host.close()
 
 
 @pytest.fixture
 def host(start):
     host = start("pool_handlers:answers")
+    host.shake_hands()
+    return host
+
+
+@pytest.fixture
+def streams(start):
+    host = start("pool_handlers:streams")
     host.shake_hands()
     return host
 
@@ -110,14 +79,14 @@ def test_the_stop_frame_and_the_end_of_stdin_end_it_with_status_0(start):
     stopped, left = start(), start()
     for host in (stopped, left):
         host.shake_hands()
-    stopped.relay.send(CONTROL | JSON, b'{"stop":true}')
-    assert stopped.process.wait(20) == 0
+    stopped.stop()
+    assert stopped.wait() == 0
     assert left.end() == (0, "")
 
 
 def test_sigterm_ends_an_idle_worker_with_status_0(host):
-    host.process.send_signal(signal.SIGTERM)
-    assert host.process.wait(20) == 0
+    host.terminate()
+    assert host.wait() == 0
 
 
 def test_sigterm_lets_the_running_request_finish(start, tmp_path):
@@ -125,18 +94,16 @@ def test_sigterm_lets_the_running_request_finish(start, tmp_path):
     host.shake_hands()
     started, gate = tmp_path / "started", tmp_path / "gate"
     host.send(os.fsencode(started), os.fsencode(gate))
-    deadline = time.monotonic() + 20
-    while not started.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    host.process.send_signal(signal.SIGTERM)
+    wait_until(started.exists)
+    host.terminate()
     gate.touch()
     assert host.relay.receive() == Frame(0, b"done", (4,))
-    assert host.process.wait(20) == 0
+    assert host.wait() == 0
 
 
-def test_a_cancelled_stream_that_was_none_is_passed_over(host):
-    os.write(host.process.stdin.fileno(), encode(Frame(0, b"", (), STOP)))
+@pytest.mark.parametrize("bit", [STOP, PONG])
+def test_a_stop_or_pong_that_comes_when_no_stream_runs_is_passed_over(host, bit):
+    os.write(host.input, encode(Frame(0, b"", (), bit)))
     assert host.ask(b"str") == Frame(0, b"text", (4,))
 
 
@@ -144,7 +111,7 @@ def test_bytes_that_are_no_frame_end_it_with_a_message(start):
     host = start()
     host.process.stdin.write(b"GET / HTTP/1.1\r\n")
     host.process.stdin.flush()
-    assert host.process.wait(20) == 1
+    assert host.wait() == 1
     assert "rrpy.worker: the host sent what is not a frame: not a goridge frame" in host.end()[1]
 
 
@@ -153,7 +120,7 @@ def test_a_host_that_is_gone_before_the_answer_is_no_error(start):
     host.shake_hands()
     host.process.stdout.close()
     host.send(b"x")
-    assert host.process.wait(20) == 0
+    assert host.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -179,12 +146,10 @@ def test_a_module_that_fails_to_import_shows_its_traceback(start, tmp_path):
     assert said.splitlines()[-1].endswith("ModuleNotFoundError: No module named 'a_missing_library'")
 
 
-def test_wrong_arguments_another_relay_and_a_terminal_are_told(start):
+def test_wrong_arguments_and_a_terminal_are_told(start):
     assert start("a:b", "c:d").end() == (1, "rrpy.worker: usage: python -m rrpy.worker [module:handler]\n")
-    status, said = start(RR_RELAY="tcp://127.0.0.1:6002").end()
-    assert (status, "RR_RELAY=tcp://127.0.0.1:6002 is not supported" in said) == (1, True)
     ours, terminal = os.openpty()
-    run = subprocess.run([sys.executable, "-m", "rrpy.worker"], stdin=terminal, capture_output=True, text=True)
+    run = subprocess.run(SDK, stdin=terminal, capture_output=True, text=True)
     os.close(ours)
     os.close(terminal)
     assert (run.returncode, "it is run by `rrpy serve`" in run.stderr) == (1, True)
@@ -201,3 +166,200 @@ def test_the_worker_that_ships_tells_about_events_and_accepts_everything(start):
         "worker got a context that is not an event (8 + 3 bytes)",
         "worker got a context that is not an event (3 + 3 bytes)",
     ]
+
+
+def test_big_bodies_pass_whole_both_ways(start):
+    host = start("pool_handlers:echo")
+    host.shake_hands()
+    body = os.urandom(5_000_000)
+    assert host.ask(b"big", body) == last(b"big", body)
+
+
+def test_what_a_generator_yields_is_sent_part_by_part_and_an_empty_frame_ends_it(streams):
+    assert streams.stream(b"") == [part(b"one"), part(b"", b"two"), last()]
+    assert streams.stream(b"returns") == [part(b"one"), part(b"", b"two"), last(b"the end", b"!")]
+    assert streams.end() == (0, "closed\nclosed\n")
+
+
+def test_a_part_is_sent_at_once_and_not_when_the_next_one_comes(streams, tmp_path):
+    gate = tmp_path / "gate"
+    streams.send(b"gate", os.fsencode(gate))
+    assert streams.receive() == part(b"one")
+    gate.touch()
+    assert streams.drain() == [part(b"", b"two"), last()]
+
+
+def test_a_part_of_five_megabytes_passes_whole(streams):
+    assert streams.stream(b"big") == [part(b"one"), part(b"", b"b" * 5_000_000), part(b"", b"two"), last()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        (b"soft", b"no more"),
+        (b"unexpected", b"ValueError: a bad part"),
+        (b"number", b"TypeError: a handler returns Response, str, bytes or None, not int"),
+    ],
+)
+def test_an_error_in_mid_stream_ends_the_stream_and_the_worker_lives_on(streams, asked, error):
+    assert streams.stream(asked) == [part(b"one"), Frame(ERROR, error)]
+    assert streams.stream(b"") == [part(b"one"), part(b"", b"two"), last()]
+    status, said = streams.end()
+    assert (status, said.count("closed\n"), "Traceback" in said) == (0, 2, asked != b"soft")
+
+
+def test_an_error_before_the_first_part_is_the_whole_answer(streams):
+    assert streams.stream(b"refuses at once") == [Frame(ERROR, b"not this one")]
+
+
+def test_a_cancelled_stream_is_closed_and_ends_with_an_empty_frame(streams):
+    streams.send(b"endless")
+    assert streams.receive() == part(b"one")
+    streams.cancel()
+    *parts, end = streams.drain()
+    assert set(parts) <= {part(b"more", b"\x00")}
+    assert end == last()
+    assert streams.stream(b"") == [part(b"one"), part(b"", b"two"), last()]
+    assert streams.end() == (0, "closed\nclosed\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [(b"stubborn", b"RuntimeError: generator ignored GeneratorExit"), (b"breaks at its end", b"ValueError: a bad end")],
+)
+def test_a_stream_that_cannot_be_closed_cleanly_ends_with_an_error(streams, asked, error):
+    streams.send(asked)
+    streams.cancel()
+    assert streams.drain()[-1] == Frame(ERROR, error)
+    assert streams.stream(b"")[-1] == last()
+
+
+def test_a_pong_and_a_request_that_come_in_mid_stream_do_not_disturb_it(streams, tmp_path):
+    gate = tmp_path / "gate"
+    streams.send(b"gate", os.fsencode(gate))
+    assert streams.receive() == part(b"one")
+    os.write(streams.input, encode(Frame(0, b"", (), PONG)))
+    streams.send(b"returns")
+    gate.touch()
+    assert streams.drain() == [part(b"", b"two"), last()]
+    assert streams.drain() == [part(b"one"), part(b"", b"two"), last(b"the end", b"!")]
+
+
+@pytest.mark.parametrize("how", ["stop", "terminate", "end"])
+def test_a_worker_that_is_told_to_end_finishes_its_stream_first(streams, tmp_path, how):
+    gate = tmp_path / "gate"
+    streams.send(b"gate", os.fsencode(gate))
+    assert streams.receive() == part(b"one")
+    if how == "end":
+        streams.process.stdin.close()
+    else:
+        getattr(streams, how)()
+    gate.touch()
+    assert streams.drain() == [part(b"", b"two"), last()]
+    assert streams.wait() == 0
+
+
+def test_an_endless_stream_ends_with_its_host(streams):
+    streams.send(b"endless")
+    assert streams.receive() == part(b"one")
+    streams.process.stdout.close()
+    streams.process.stdin.close()
+    assert streams.process.stderr.read() == b"closed\n"
+    assert streams.wait() == 0
+
+
+def test_what_is_no_frame_in_mid_stream_ends_the_worker_with_a_message(streams):
+    streams.send(b"endless")
+    assert streams.receive() == part(b"one")
+    os.write(streams.input, b"GET / HTTP/1.1\r\n")
+    assert streams.wait() == 1
+    assert "closed\n" in (said := streams.end()[1])
+    assert "the host sent what is not a frame" in said
+
+
+def test_a_partial_object_streams_as_the_function_does(start):
+    host = start("pool_handlers:not_a_function")
+    host.shake_hands()
+    assert host.stream(b"") == [part(b"one"), part(b"", b"two"), last()]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
+@pytest.mark.parametrize("handler", ["pool_handlers:streams", "async_handlers:streams"])
+def test_over_a_socket_everything_is_as_over_pipes(start, tmp_path, kind, handler):
+    try:
+        listener, address = listen(kind, tmp_path)
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with listener:
+        host = start(handler, listener=listener, RR_RELAY=address)
+        host.shake_hands()
+        assert host.stream(b"") == [part(b"one"), part(b"", b"two"), last()]
+        assert host.stream(b"soft") == [part(b"one"), Frame(ERROR, b"no more")]
+        host.send(b"endless")
+        host.cancel()
+        assert host.drain()[-1] == last()
+        status, said = host.end()
+        assert (status, said.splitlines()[0], host.process.stdout.closed) == (0, "closed", True)
+
+
+def test_over_a_socket_stdin_is_empty_and_what_is_printed_goes_to_stderr(start, tmp_path):
+    listener, address = listen("unix", tmp_path)
+    with listener:
+        host = start("pool_handlers:answers", listener=listener, RR_RELAY=address)
+        host.shake_hands()
+        assert host.ask(b"stdin") == last(b"empty")
+        assert host.ask(b"print") == last(b"?")
+        host.stop()
+        assert host.wait() == 0
+        assert host.process.stdout.read() == b""
+        assert host.end() == (0, "printed\nprinted by a child\n")
+
+
+def test_big_bodies_pass_whole_both_ways_over_a_socket(start, tmp_path):
+    listener, address = listen("tcp", tmp_path)
+    with listener:
+        host = start("pool_handlers:echo", listener=listener, RR_RELAY=address)
+        host.shake_hands()
+        body = os.urandom(5_000_000)
+        assert host.ask(b"big", body) == last(b"big", body)
+
+
+def test_a_connection_that_is_reset_is_a_host_that_is_gone(start, tmp_path):
+    listener, address = listen("tcp", tmp_path)
+    with listener:
+        host = start("pool_handlers:echo", listener=listener, RR_RELAY=address)
+        host.shake_hands()
+        host.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        assert host.end() == (0, "")
+
+
+def test_a_relative_path_is_looked_for_where_the_worker_runs(start, tmp_path):
+    listener, _ = listen("unix", tmp_path)
+    with listener:
+        host = start(listener=listener, cwd=tmp_path, RR_RELAY="unix://relay.sock")
+        host.shake_hands()
+        assert host.end() == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("unix:///nowhere/relay.sock", "No such file or directory"),
+        ("unix://" + "x" * 200, "AF_UNIX path too long"),
+        ("tcp://127.0.0.1", "it is not pipes, tcp://host:port or unix://path"),
+        ("tcp://127.0.0.1:70000", "it is not pipes, tcp://host:port or unix://path"),
+        ("tcp://:6002", "it is not pipes, tcp://host:port or unix://path"),
+        ("unix://", "it is not pipes, tcp://host:port or unix://path"),
+        ("carrier pigeon", "it is not pipes, tcp://host:port or unix://path"),
+    ],
+)
+def test_a_host_that_cannot_be_reached_is_one_sentence_and_status_1(start, address, reason):
+    said = f"rrpy.worker: cannot reach the host at RR_RELAY={address}: {reason}\n"
+    assert start(RR_RELAY=address).end() == (1, said)
+
+
+def test_a_refused_connection_is_one_sentence_and_status_1(start, tmp_path):
+    listener, address = listen("tcp", tmp_path)
+    listener.close()
+    said = f"rrpy.worker: cannot reach the host at RR_RELAY={address}: Connection refused\n"
+    assert start(RR_RELAY=address).end() == (1, said)

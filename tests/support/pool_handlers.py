@@ -1,11 +1,12 @@
 """Handlers for workers made with the SDK."""
 
+import functools
 import os
 import sys
 import time
 from pathlib import Path
 
-from rrpy.worker import Response, SoftError
+from rrpy.worker import Response, SoftError, log
 
 
 class UnspeakableError(SoftError):
@@ -55,3 +56,76 @@ def identity(request):
 
 
 not_callable = 5
+
+
+def streams(request):
+    """Does what the context says, in parts; the body names a file that tells what became of the generator."""
+    what = request.context.decode()
+    if what == "refuses at once":
+        raise SoftError("not this one")
+    try:
+        yield "one"
+        if what == "soft":
+            raise SoftError("no more")
+        if what == "unexpected":
+            raise ValueError("a bad part")
+        if what == "number":
+            yield 5
+        if what == "big":
+            yield b"b" * 5_000_000
+        if what == "gate":
+            while not Path(os.fsdecode(request.body)).exists():
+                time.sleep(0.005)
+        while what in ("endless", "stubborn", "breaks at its end"):
+            time.sleep(0.001)
+            yield Response("more", b"\x00")
+        yield b"two"
+        if what == "returns":
+            return Response("the end", b"!")
+    finally:
+        print("closed")
+        if what == "stubborn":
+            yield "never"
+        if what == "breaks at its end":
+            raise ValueError("a bad end")
+
+
+not_a_function = functools.partial(streams)
+
+
+def modules(request):
+    """Say which of the modules are loaded."""
+    return " ".join(name for name in request.context.decode().split() if name in sys.modules)
+
+
+def logs(request):
+    what = request.context.decode()
+    if what == "keys":
+        log.debug("a debug line", number=1)
+        log.info("a line", text="é", none=None, path=Path("x"), nested={"a": [1, True]}, level="mine", msg="mine")
+        log.warning("two\nlines")
+        log.error("worse")
+    if what == "odd":
+        log.info("odd", nan=float("nan"), keys={(1, 2): 3}, mute=Mute(), lone="\udc80", number=5)
+    if what == "exception":
+        try:
+            raise ValueError("inner")
+        except ValueError:
+            log.exception("it failed", id=7)
+        log.exception("nothing failed")
+    if what == "big":
+        log.info("big", body="x" * 100_000)
+    return "text"
+
+
+class Mute:
+    def __str__(self):
+        raise ValueError
+
+
+def logs_late(request):
+    """Imports the standard `logging` in its first request only."""
+    import logging
+
+    logging.getLogger("late").warning("from %s", request.context.decode())
+    return "text"

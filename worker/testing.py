@@ -1,0 +1,170 @@
+"""Handlers without a host: what a worker would answer, by the very code that answers in a worker.
+
+    from rrpy.worker.testing import ask, stream
+
+    def test_a_big_mail_is_refused():
+        with pytest.raises(SoftError, match="too big"):
+            ask(handle, {"message": {"size": 2_000_000}})
+        assert ask(handle, {"message": {"size": 1}}).context == b"CONTINUE"
+
+    def test_the_first_parts_are_enough():
+        parts = stream(count, "10")
+        assert next(parts).context == b"1"
+        parts.close()  # as a host cancels
+
+An error is raised as the handler raised it, with its traceback; a host would get a SoftError's text, and
+`ValueError: text` for anything else. For asynchronous handlers there is one event loop a `Worker`, which runs while a
+call does: the calls are for synchronous tests (in an asynchronous one: `await asyncio.to_thread(ask, handler)`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Coroutine, Generator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from .exchange import Handler, Reply, Stopped, Wait, answers
+from .messages import Request, Response
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .exchange import Exchange, Step
+
+
+def ask(handler: Handler, context: object = b"", body: bytes | str = b"") -> Response:
+    """Return what the handler answers, both parts as bytes. See `Worker.ask`."""
+    with Worker(handler) as worker:
+        return worker.ask(context, body)
+
+
+def stream(handler: Handler, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
+    """Yield the parts that the handler streams. See `Worker.stream`."""
+    with Worker(handler) as worker:
+        yield from worker.stream(context, body)
+
+
+class Worker:
+    """A worker in the test's own process. Use it where an asynchronous handler keeps something between requests.
+
+    A context manager: its end ends the event loop and the background tasks that run on it.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._runner: asyncio.Runner | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the event loop, if there is one. May be called more than once."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def ask(self, context: object = b"", body: bytes | str = b"") -> Response:
+        """Return what the handler answers, both parts as bytes.
+
+        `context`: bytes, str, or anything else as JSON. Raises what the handler raises; TypeError when it is no
+        answer, or a stream.
+        """
+        with closing(self._replies(context, body)) as replies:
+            reply = next(replies)
+        if reply.more:
+            raise TypeError("the handler streams its answer: use stream() in place of ask()")
+        return _response(reply)
+
+    def stream(self, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
+        """Yield the parts of the handler's answer, as `ask` does; the frame that ends it only when it is not empty.
+
+        To close this generator is what a host's cancelling is: the handler's own is closed then.
+        """
+        with closing(self._replies(context, body)) as replies:
+            for reply in replies:
+                response = _response(reply)
+                if reply.more or response != Response():
+                    yield response
+
+    def _replies(self, context: object, body: bytes | str) -> Generator[Reply, None, None]:
+        """Yield the frames of the answer. To close this is to cancel the stream."""
+        exchange = answers(self._handler, Request(_as_bytes(context), _as_bytes(body)))
+        step = next(exchange)
+        return self._on_loop(exchange, step) if isinstance(step, Wait) else _at_once(exchange, step)
+
+    def _on_loop(self, exchange: Exchange, step: Wait) -> Generator[Reply, None, None]:
+        import asyncio
+
+        from .aio import Stop, drive
+
+        if asyncio._get_running_loop() is not None:
+            if isinstance(step.awaitable, Coroutine):
+                step.awaitable.close()
+            raise RuntimeError("an event loop runs here already: call this in a thread, with asyncio.to_thread")
+        self._runner = self._runner or asyncio.Runner()
+        loop = self._runner.get_loop()
+        replies: list[Reply] = []
+
+        async def send(reply: Reply) -> None:
+            replies.append(reply)
+            loop.stop()
+            await asyncio.sleep(0)  # goes on when the test asks for more
+
+        def turn() -> Reply:
+            while not replies:
+                loop.run_forever()
+                if task.done() and not replies:
+                    task.result()
+            return replies.pop()
+
+        stop = Stop()
+        task = loop.create_task(drive(exchange, step, send, stop))
+        task.add_done_callback(lambda _: loop.stop())
+        try:
+            while (reply := turn()).more:
+                yield reply
+            yield reply
+        except GeneratorExit:
+            stop.ask()
+            while reply.more:
+                reply = turn()
+            _response(reply)
+            raise
+        finally:
+            if not task.done():
+                loop.run_until_complete(task)
+            elif not task.cancelled():
+                task.exception()  # seen: what ends a worker has come out of the event loop itself
+
+
+def _at_once(exchange: Exchange, step: Step) -> Generator[Reply, None, None]:
+    while isinstance(step, Reply):
+        try:
+            yield step
+        except GeneratorExit:
+            if step.more:
+                last = exchange.throw(Stopped())
+                assert isinstance(last, Reply)
+                _response(last)
+            raise
+        if not step.more:
+            return
+        step = next(exchange)
+
+
+def _response(reply: Reply) -> Response:
+    if reply.error is not None:
+        raise reply.error
+    return Response(reply.context, reply.body)
+
+
+def _as_bytes(part: object) -> bytes:
+    if isinstance(part, bytes):
+        return part
+    if isinstance(part, str):
+        return part.encode()
+    return json.dumps(part).encode()
