@@ -9,14 +9,16 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from .container.errors import HostError
+from .container.errors import ConfigError, HostError
 from .container.version import VERSION
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ R = TypeVar("R")
 CONFIG = "rr.yaml"
 PID_FILE = ".pid"
 SECONDS = click.FloatRange(min=0.001, max=86400)
+LOOK_TIMEOUT = 10.0
+LIVE_TIMEOUT = 3.0
+"""Seconds that a host has to say how its workers are; less where somebody looks on."""
 
 
 def default_plugins() -> list[Plugin]:
@@ -37,8 +42,9 @@ def default_plugins() -> list[Plugin]:
     from .smtp_plugin.plugin import SMTPPlugin
     from .worker_pool.informer import InformerPlugin
     from .worker_pool.plugin import ServerPlugin
+    from .worker_pool.resetter import ResetterPlugin
 
-    return [RPCPlugin(), ServerPlugin(), InformerPlugin(), SMTPPlugin()]
+    return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin()]
 
 
 def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
@@ -62,8 +68,13 @@ def say(text: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is silent
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
+        fail_to_print(error)
+
+
+def fail_to_print(error: OSError) -> NoReturn:
+    """Say that stdout does not take what we print, and end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
 
 
 def to_json(result: Any) -> str:
@@ -104,6 +115,58 @@ workdir_option = click.option("-w", "--workdir", metavar="DIR", help="Work in th
 address_option = click.option(
     "--address", metavar="URL", help="Where the host serves RPC (tcp://host:port or unix:///path), instead of -c."
 )
+plugins_argument = click.argument("plugins", nargs=-1, metavar="[PLUGIN]...")
+
+
+class Running:
+    """A running host, found by `--address` or by the configuration that it runs with."""
+
+    def __init__(self, config: str, overrides: Sequence[str], dotenv: str | None, address: str | None) -> None:
+        self._config = config
+        self._overrides = overrides
+        self._dotenv = dotenv
+        self._said = address
+
+    @cached_property
+    def address(self) -> str:
+        """Where it serves RPC. Raises ConfigError, also for a configuration without a section rpc."""
+        if self._said is not None:
+            return self._said
+        from .container.config import Config
+
+        found = Config.load(self._config, overrides=self._overrides, dotenv=self._dotenv)
+        if not found.has("rpc"):
+            raise ConfigError(
+                f"{self._config} has no section rpc, so its host cannot be called; add `rpc:` to it or say --address"
+            )
+        from .rpc.config import RPCConfig
+
+        return found.section("rpc", RPCConfig).listen
+
+    def connect(self, timeout: float) -> Client:
+        """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""
+        from .rpc.client import Client
+
+        try:
+            return Client(self.address, timeout=timeout)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+
+def finds_host(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that say which running host it is about; it gets the host as its first argument."""
+
+    @wraps(command)
+    def run(
+        config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None, address: str | None, **rest: Any
+    ) -> R:
+        _work_in(workdir)
+        return command(Running(config, overrides, dotenv, address), **rest)
+
+    decorated: Callable[..., R] = run
+    for option in (address_option, dotenv_option, workdir_option, override_option, config_option):
+        decorated = option(decorated)
+    return decorated
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -115,6 +178,7 @@ def main() -> None:
     rrpy serve -c rr.yaml               run the host
     rrpy rpc smtp.ListConnections       call a method of a running host
     rrpy workers                        see what its workers do
+    rrpy reset                          replace its workers
 
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
@@ -163,31 +227,17 @@ def serve(
 @main.command()
 @click.argument("method")
 @click.argument("argument", required=False)
-@config_option
-@override_option
-@workdir_option
-@dotenv_option
-@address_option
+@finds_host
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for the answer.")
 @one_sentence
-def rpc(
-    method: str,
-    argument: str | None,
-    config: str,
-    overrides: Sequence[str],
-    workdir: str | None,
-    dotenv: str | None,
-    address: str | None,
-    timeout: float,
-) -> None:
+def rpc(host: Running, method: str, argument: str | None, timeout: float) -> None:
     """Call METHOD of a running host, for example smtp.ListConnections, and print its result as JSON.
 
     ARGUMENT is JSON where it parses as JSON, else a string; without one it is `true`. The result is indented on a
     terminal and one line in a pipe. Exit code 1: the method answered with an error; 2: nobody answers there.
     """
-    _work_in(workdir)
     value = True if argument is None else _argument(argument)
-    with _client(config, overrides, dotenv, address, timeout) as client:
+    with host.connect(timeout) as client:
         try:
             result = client.call(method, value)
         except (ValueError, RecursionError) as error:
@@ -196,37 +246,55 @@ def rpc(
 
 
 @main.command()
-@click.argument("plugins", nargs=-1, metavar="[PLUGIN]...")
-@config_option
-@override_option
-@workdir_option
-@dotenv_option
-@address_option
+@plugins_argument
+@finds_host
+@click.option("-i", "--interactive", is_flag=True, help="Show them anew every second, until Ctrl+C.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @one_sentence
-def workers(
-    plugins: Sequence[str],
-    config: str,
-    overrides: Sequence[str],
-    workdir: str | None,
-    dotenv: str | None,
-    address: str | None,
-    as_json: bool,
-) -> None:
+def workers(host: Running, plugins: Sequence[str], interactive: bool, as_json: bool) -> None:
     """Show the workers of a running host, of every plugin or of those named."""
-    _work_in(workdir)
-    with _client(config, overrides, dotenv, address, 10.0) as client:
-        known = client.call("informer.List", True)
+    if interactive and as_json:
+        fail("-i shows a table that changes, --json prints once; say one of them", 2)
+    if interactive and not _can_draw():
+        fail("-i needs a terminal to draw on; without -i the table is printed once", 2)
+    with host.connect(LOOK_TIMEOUT) as client:
+        known = client.call("informer.List")
         for name in plugins:
             if name not in known:
                 fail(f"no plugin {name} owns workers; those that do: {', '.join(known) or 'none'}", 1)
-        table = {name: client.call("informer.Workers", name)["workers"] or [] for name in plugins or known}
-    if as_json:
+        if not interactive:
+            table = {name: _workers_of(client, name) for name in plugins or known}
+    if interactive:
+        _watch(host, plugins)
+    elif as_json:
         say(to_json(table))
-        return
-    from .worker_pool.table import workers_table
+    else:
+        from .worker_pool.table import printed
 
-    say(workers_table(table))
+        say(printed(table))
+
+
+@main.command()
+@plugins_argument
+@finds_host
+@click.option("--timeout", type=SECONDS, default=120.0, show_default=True, help="Seconds that each plugin may take.")
+@one_sentence
+def reset(host: Running, plugins: Sequence[str], timeout: float) -> None:
+    """Replace the workers of a running host, of every plugin or of those named, one plugin after another.
+
+    No request fails: a new worker is up before the old one leaves. Exit code 1: not every worker was replaced.
+    """
+    with host.connect(timeout) as client:
+        known = client.call("resetter.List")
+    for name in plugins:
+        if name not in known:
+            fail(f"no such plugin: {name}; those that can be reset: {', '.join(known) or 'none'}", 1)
+    if not known:
+        from .worker_pool.table import NOBODY
+
+        say(NOBODY)
+    failed = [name for name in plugins or known if not _reset(host, name, timeout)]
+    sys.exit(1 if failed else 0)
 
 
 @main.command()
@@ -274,20 +342,40 @@ def _work_in(folder: str | None) -> None:
         fail(f"cannot work in {folder}: {error.strerror}", 2)
 
 
-def _client(config: str, overrides: Sequence[str], dotenv: str | None, address: str | None, timeout: float) -> Client:
-    """Return a client that is connected to the host."""
-    from .rpc.client import Client
+def _workers_of(client: Client, plugin: str) -> Sequence[Mapping[str, Any]]:
+    return client.call("informer.Workers", plugin)["workers"] or []
 
-    if address is None:
-        from .container.config import Config
 
-        found = Config.load(config, overrides=overrides, dotenv=dotenv)
-        if not found.has("rpc"):
-            fail(f"{config} has no section rpc, so its host cannot be called; add `rpc:` to it or say --address", 2)
-        from .rpc.config import RPCConfig
+def _reset(host: Running, plugin: str, timeout: float) -> bool:
+    """Replace the workers of one plugin, and tell how that went. Raises NotListening."""
+    from .rpc.errors import ConnectionLost, RPCError
 
-        address = found.section("rpc", RPCConfig).listen
-    try:
-        return Client(address, timeout=timeout)
-    except ValueError as error:
-        fail(str(error), 2)
+    # A connection of its own: one that was too slow to answer is of no use to the next plugin.
+    with host.connect(timeout) as client:
+        try:
+            before = {worker["pid"] for worker in _workers_of(client, plugin)}
+            began = time.monotonic()
+            client.call("resetter.Reset", plugin)
+            took = time.monotonic() - began
+            # An old one that is at work still is there, and does not count.
+            count = len({worker["pid"] for worker in _workers_of(client, plugin)} - before)
+        except (RPCError, ConnectionLost) as error:
+            click.echo(f"{plugin}: {error}", err=True)
+            return False
+    say(f"{plugin}: {count} worker{'' if count == 1 else 's'} replaced in {took:.1f} s")
+    return True
+
+
+def _can_draw() -> bool:
+    """Say whether stdout is a terminal that can move its cursor."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def _watch(host: Running, plugins: Sequence[str]) -> None:
+    from .worker_pool.live import Look, watch
+
+    with closing(Look(lambda: host.connect(LIVE_TIMEOUT), plugins)) as look, suppress(KeyboardInterrupt):
+        try:
+            watch(look)
+        except OSError as error:
+            fail_to_print(error)

@@ -16,7 +16,7 @@ from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
 from ..container.protocols import Configurer, Logger
 from ..container.sockets import BoundSocket, pinned
-from ..worker_pool import PoolFactory, WorkerInfo
+from ..worker_pool import PoolFactory, PoolInfo, WorkerInfo
 from .backend import Backend
 from .body import Budget
 from .config import SMTPConfig, TLSConfig
@@ -78,6 +78,18 @@ class SMTPPlugin:
     async def reset(self) -> None:
         """Replace every worker."""
         await self._workers.reset()
+
+    def pool_info(self) -> PoolInfo | None:
+        """Return the pool's figures, None when it is not up."""
+        return self._workers.pool_info()
+
+    async def add_worker(self) -> None:
+        """Add one worker."""
+        await self._workers.add_worker()
+
+    async def remove_worker(self) -> None:
+        """Take one worker away."""
+        await self._workers.remove_worker()
 
     def _new_listener(self) -> Listener:
         config = self._config

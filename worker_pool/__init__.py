@@ -1,12 +1,12 @@
 """Pools of worker processes, written in any language, and the plugins that make and show them.
 
-What the plugins that use a pool need is here; the plugins themselves are `plugin.ServerPlugin` (`server`) and
-`informer.InformerPlugin` (`informer`).
+What the plugins that use a pool need is here; the plugins themselves are `plugin.ServerPlugin` (`server`),
+`informer.InformerPlugin` (`informer`) and `resetter.ResetterPlugin` (`resetter`).
 """
 
 from .config import PoolConfig
 from .errors import NoFreeWorker, PoolClosed, PoolError, QueueFull, SoftError, WorkerBootError, WorkerBroken
-from .protocols import Payload, Pool, PoolFactory, Resettable, RPCEndpoint, WorkerInfo, WorkerOwner
+from .protocols import Payload, Pool, PoolFactory, PoolInfo, Resettable, RPCEndpoint, Scalable, WorkerInfo, WorkerOwner
 
 __all__ = [
     "NoFreeWorker",
@@ -16,9 +16,11 @@ __all__ = [
     "PoolConfig",
     "PoolError",
     "PoolFactory",
+    "PoolInfo",
     "QueueFull",
     "RPCEndpoint",
     "Resettable",
+    "Scalable",
     "SoftError",
     "WorkerBootError",
     "WorkerBroken",

@@ -300,7 +300,7 @@ def test_the_table_of_workers(tmp_path: Path) -> None:
 
 def test_a_host_without_sections_serves_nothing_and_stops(tmp_path: Path) -> None:
     with hosting(tmp_path, rpc=None, server=None, smtp=None) as host:
-        assert host.wait_for("host is ready")[0]["plugins"] == ["informer"]
+        assert host.wait_for("host is ready")[0]["plugins"] == ["informer", "resetter"]
         assert psutil.Process(host.process.pid).children() == []
 
 

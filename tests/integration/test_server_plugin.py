@@ -1,4 +1,4 @@
-"""The `server` and `informer` plugins, with real workers."""
+"""The `server` plugin, with real workers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from support.pool import ZOO, RecordingLog, pool, sdk
 from rrpy.container.config import Config
 from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.fields import Duration
-from rrpy.container.protocols import Collector, Plugin
+from rrpy.container.protocols import Plugin
 from rrpy.container.version import VERSION
-from rrpy.worker_pool import Payload, PoolConfig, PoolFactory, WorkerBootError, WorkerOwner
-from rrpy.worker_pool.informer import InformerPlugin
+from rrpy.worker_pool import Payload, PoolConfig, PoolFactory, WorkerBootError
 from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.spawn import Account, Launch, find_account
@@ -44,8 +43,6 @@ async def variable(plugin: ServerPlugin, name: str, **env: str) -> str:
 def test_it_is_a_plugin_and_a_pool_factory():
     assert isinstance(ServerPlugin(), Plugin)
     assert isinstance(ServerPlugin(), PoolFactory)
-    assert isinstance(InformerPlugin(), Plugin)
-    assert isinstance(InformerPlugin(), Collector)
 
 
 def test_without_a_section_it_bows_out():
@@ -56,10 +53,7 @@ def test_without_a_section_it_bows_out():
 @pytest.mark.parametrize(
     ("section", "text"),
     [
-        (
-            {"relay": "tcp://127.0.0.1:6002"},
-            r"server\.relay 'tcp://127.* is not supported yet; use 'pipes'$",
-        ),
+        ({"relay": "pipe"}, r"server\.relay is pipes, tcp://host:port or unix:///path, got 'pipe'"),
         ({"command": ""}, r"server\.command is empty"),
         ({"command": "php 'x"}, r"server\.command cannot be split into words"),
         ({"env": {"A=B": "c"}}, r"server\.env: 'A=B' cannot be an environment variable"),
@@ -130,35 +124,12 @@ async def test_a_user_that_the_system_does_not_accept_is_one_sentence():
             pytest.fail("the pool came up")
 
 
-async def test_the_plugins_serve_until_they_are_stopped():
-    for plugin in (ServerPlugin(), InformerPlugin()):
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as group:
-                await group.start(plugin.serve)
-                await plugin.stop()
-
-
-async def test_the_informer_lists_owners_and_their_workers():
-    class Owner:
-        name = "smtp"
-
-        def workers(self):
-            return rows
-
-    informer = InformerPlugin()
-    informer.init()
-    (wish,) = informer.collects()
-    assert wish.protocol is WorkerOwner
-    methods = informer.rpc()
-    assert methods.list(True) == []
-    wish.add(Owner())
-    async with pool(sdk("echo")) as workers:
-        rows = workers.workers()
-        assert methods.list(True) == ["smtp"]
-        assert methods.workers("smtp") == {"workers": rows}
-    rows = []
-    assert methods.workers("smtp") == {"workers": None}
-    assert methods.workers("nobody") == {"workers": None}
+async def test_it_serves_until_it_is_stopped():
+    plugin = ServerPlugin()
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            await group.start(plugin.serve)
+            await plugin.stop()
 
 
 async def test_a_worker_that_is_gone_has_zeros_for_memory_and_cpu():
