@@ -5,10 +5,24 @@ What the plugins that use a pool need is here; the plugins themselves are `plugi
 """
 
 from .config import PoolConfig
-from .errors import NoFreeWorker, PoolClosed, PoolError, QueueFull, SoftError, WorkerBootError, WorkerBroken
+from .errors import (
+    ExecTimeout,
+    LastWorker,
+    NoFreeWorker,
+    PoolClosed,
+    PoolError,
+    QueueFull,
+    SoftError,
+    TooManyWorkers,
+    UnexpectedStream,
+    WorkerBootError,
+    WorkerBroken,
+)
 from .protocols import Payload, Pool, PoolFactory, PoolInfo, Resettable, RPCEndpoint, Scalable, WorkerInfo, WorkerOwner
 
 __all__ = [
+    "ExecTimeout",
+    "LastWorker",
     "NoFreeWorker",
     "Payload",
     "Pool",
@@ -22,6 +36,8 @@ __all__ = [
     "Resettable",
     "Scalable",
     "SoftError",
+    "TooManyWorkers",
+    "UnexpectedStream",
     "WorkerBootError",
     "WorkerBroken",
     "WorkerInfo",

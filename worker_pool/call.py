@@ -1,19 +1,28 @@
-"""A request on its way to a worker, and the judgement of the frame that comes back. Pure, no I/O."""
+"""Requests on their way to a worker, and the judgement of the frame that comes back. No I/O.
+
+A worker tells its `Call` what came: `part` for each frame of a stream, then `resolve` for the last frame, or `fail`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from ..goridge.frame import CONTROL, Frame, header
+from .errors import UnexpectedStream
 from .protocols import Payload
 
 LEAVING: Final = b'{"stop":true}'
 """The context of an answer with an empty body by which a worker says that it leaves, and did not touch the request."""
 
+MAX_UNREAD: Final = 1024 * 1024
+"""Bytes of a stream that wait for their reader, above which the worker is not read from."""
+
 
 class Call:
-    """A request. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
+    """A request with one answer. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
 
     Raises ValueError for a payload of more than 4 GiB.
     """
@@ -28,6 +37,20 @@ class Call:
         self.answer = answer
         self.deadline = 0.0
 
+    @property
+    def left(self) -> bool:
+        """Whether nobody waits for what is still to come."""
+        return self.answer.done()
+
+    @property
+    def unread(self) -> int:
+        """Bytes that came and wait for their reader."""
+        return 0
+
+    def part(self, payload: Payload) -> None:
+        """Take one part of a stream. Nobody reads it here: the caller gets UnexpectedStream, the rest is cancelled."""
+        self.fail(UnexpectedStream())
+
     def resolve(self, answer: Payload) -> None:
         """Answer the caller, unless it was cancelled."""
         if not self.answer.done():
@@ -39,14 +62,89 @@ class Call:
             self.answer.set_exception(error)
 
 
+class StreamCall(Call):
+    """A request whose answer comes in parts, which are iterated as they come.
+
+    `answer` is done when the first frame is there, or an error. `on_read` is set by the worker, for as long as it has
+    the request: called when the reader has read something, and when it has left.
+    """
+
+    __slots__ = ("_arrived", "_error", "_left", "_over", "_parts", "_unread", "on_read")
+
+    def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
+        super().__init__(payload, answer)
+        self.on_read: Callable[[], None] | None = None
+        self._parts: deque[Payload] = deque()
+        self._unread = 0
+        self._over = False
+        self._left = False
+        self._error: Exception | None = None
+        self._arrived = asyncio.Event()
+
+    @property
+    def left(self) -> bool:
+        """Whether its reader has left, or was cancelled before the first part."""
+        return self._left or self.answer.cancelled()
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the parts that nobody has read yet."""
+        return self._unread
+
+    def part(self, payload: Payload) -> None:
+        """Take one part."""
+        self._parts.append(payload)
+        self._unread += len(payload.context) + len(payload.body)
+        self._arrived.set()
+        super().resolve(payload)
+
+    def resolve(self, answer: Payload) -> None:
+        """Take the last frame; when others came before and it is empty, it is the end and no part."""
+        self._over = True
+        if answer.context or answer.body or not self.answer.done():
+            self.part(answer)
+        self._arrived.set()
+
+    def fail(self, error: Exception) -> None:
+        """Fail the reader: at once when nothing came yet, else behind what came."""
+        self._over = True
+        self._error = error
+        self._arrived.set()
+        super().fail(error)
+
+    def leave(self) -> None:
+        """Want no more parts."""
+        self._left = True
+        self._told()
+
+    def __aiter__(self) -> AsyncIterator[Payload]:
+        return self
+
+    async def __anext__(self) -> Payload:
+        """Return the next part; raises what ended the stream before its time."""
+        while not self._parts:
+            if self._error is not None:
+                raise self._error
+            if self._over:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        part = self._parts.popleft()
+        self._unread -= len(part.context) + len(part.body)
+        self._told()
+        return part
+
+    def _told(self) -> None:
+        if self.on_read is not None:
+            self.on_read()
+
+
 def fault_of(frame: Frame) -> str:
     """Say what is wrong with an answer that is not an error (WIRE.md, 'Worker protocol', 3); empty when it is right."""
-    if frame.stream:
-        return "it answered with a stream, which is not supported yet"
     if frame.flags & CONTROL:
         return "it answered a request with a CONTROL frame"
     if len(frame.options) != 1:
         return f"its answer has {len(frame.options)} options, expected 1"
-    if frame.options[0] > len(frame.payload):
+    if frame.options[0] != len(frame.context):
         return f"its answer's context ends at byte {frame.options[0]} of {len(frame.payload)}"
     return ""

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import msgspec
 
+from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
 from ..container.fields import Duration
+from ..container.sockets import is_loopback, pinned
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Workers = Annotated[int, msgspec.Meta(ge=0, le=500)]
+MAX_WORKERS = 500
+Workers = Annotated[int, msgspec.Meta(ge=0, le=MAX_WORKERS)]
 
 DEFAULT_COMMAND = "python -m rrpy.worker"
 
@@ -19,8 +22,8 @@ DEFAULT_COMMAND = "python -m rrpy.worker"
 class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a worker may use. 0 is no limit.
 
-    `watch_tick`: how often the limits are looked at. `ttl`, `idle_ttl`, `max_worker_memory` (MB of RSS): soft, a worker
-    finishes its request first. `exec_ttl`: hard, the worker is killed.
+    `watch_tick`: how often the soft limits are looked at. `ttl`, `idle_ttl`, `max_worker_memory` (MB of RSS): soft, a
+    worker finishes its request first. `exec_ttl`: hard, the worker is killed.
     """
 
     watch_tick: Duration = Duration(5)
@@ -30,13 +33,26 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_worker_memory: Count = 0
 
 
+class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Workers that come when requests wait, and go again.
+
+    `max_workers`: beside `num_workers`, at the same time. `spawn_rate`: started at once; more when these are up and
+    requests wait still. `idle_timeout`: without work before one of them goes.
+    """
+
+    max_workers: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    spawn_rate: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    idle_timeout: Duration = Duration(60)
+
+
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A plugin's pool.
 
     `num_workers`: 0 is one for each CPU. `max_jobs`: requests before a worker is replaced, 0 is no limit.
     `max_queue_size`: requests waiting or running at most, 0 is no limit. `allocate_timeout`: for a free worker, and for
     a spawned worker's handshake. `reset_timeout`, `destroy_timeout`: for a busy worker at a reset and at the end.
-    `command`: in place of `server.command`.
+    `stream_timeout`: for the end of a cancelled stream. `command`: in place of `server.command`. `debug`: no standing
+    workers, a fresh one for each request, `num_workers` at the same time.
     """
 
     num_workers: Workers = 0
@@ -49,13 +65,15 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: str | list[str] = ""
     debug: bool = False
     supervisor: SupervisorConfig | None = None
+    dynamic_allocator: AllocatorConfig | None = None
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How workers are run.
 
-    `command`: a string is split as a shell would, without being run by one. `relay`: `pipes`. `env`: added to the
-    workers' environment. `user`: the system user that they run as, for a host that runs as root; empty is the host's.
+    `command`: a string is split as a shell would, without being run by one. `relay`: `pipes`, or the address that
+    workers dial in to, `tcp://host:port` or `unix:///path`. `env`: added to the workers' environment. `user`: the
+    system user that they run as, for a host that runs as root; empty is the host's.
     """
 
     command: str | list[str] = DEFAULT_COMMAND
@@ -77,19 +95,33 @@ def split_command(command: str | list[str], key: str) -> list[str]:
     return words
 
 
-def refuse_unsupported(config: PoolConfig, section: str) -> None:
-    """Raise ConfigError for a key whose feature does not exist yet, unless its value asks for nothing."""
-    limits = config.supervisor or SupervisorConfig()
-    asked = {
-        "debug": config.debug,
-        "stream_timeout": config.stream_timeout != PoolConfig().stream_timeout,
-        "supervisor.ttl": limits.ttl,
-        "supervisor.idle_ttl": limits.idle_ttl,
-        "supervisor.exec_ttl": limits.exec_ttl,
-        "supervisor.max_worker_memory": limits.max_worker_memory,
-    }
-    for key, value in asked.items():
-        if value:
-            raise ConfigError(f"{section}.{key} is not supported yet; leave the key out")
-    if not config.allocate_timeout:
-        raise ConfigError(f"{section}.allocate_timeout is 0: no worker can come up in no time")
+def check_pool(config: PoolConfig, section: str) -> None:
+    """Raise ConfigError, naming the key, for times that are none, and for keys that do not go together."""
+    times: dict[str, float] = {"allocate_timeout": config.allocate_timeout}
+    if config.supervisor is not None:
+        times["supervisor.watch_tick"] = config.supervisor.watch_tick
+    if config.dynamic_allocator is not None:
+        times["dynamic_allocator.idle_timeout"] = config.dynamic_allocator.idle_timeout
+        if config.debug:
+            raise ConfigError(
+                f"{section}.dynamic_allocator does not go with debug: each request has its own worker then"
+            )
+    for key, seconds in times.items():
+        if not seconds:
+            raise ConfigError(f"{section}.{key} is 0; it must be more")
+
+
+def relay_address(relay: str) -> Address | None:
+    """Return the address of `server.relay`, None for pipes. Raises ConfigError for one that is not this machine's."""
+    if relay == "pipes":
+        return None
+    try:
+        address = pinned(parse_address(relay))
+    except ValueError as error:
+        raise ConfigError(f"server.relay is pipes, tcp://host:port or unix:///path, got {relay!r}: {error}") from None
+    if not is_loopback(address):
+        raise ConfigError(
+            f"server.relay: {relay} is not a loopback address, and whoever dials in is taken for a worker; the workers "
+            "run on this machine, so use 127.0.0.1 or a unix socket"
+        )
+    return address

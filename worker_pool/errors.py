@@ -2,9 +2,13 @@
 
 PoolError
  +-- SoftError          the worker refused this one request and lives on
+ +-- UnexpectedStream   the worker answered with a stream, and `exec` asked for one answer; it lives on
  +-- NoFreeWorker       no worker was free within `allocate_timeout`, or none is alive at all
  +-- QueueFull          `max_queue_size` requests wait or run already
  +-- WorkerBroken       the worker died or broke the protocol during the request, which is not run again
+ |    +-- ExecTimeout   it took longer than `supervisor.exec_ttl` and was killed
+ +-- LastWorker         the pool's only worker cannot be removed
+ +-- TooManyWorkers     no worker can be added
  +-- PoolClosed         the pool is being left, or was
  +-- WorkerBootError    a worker did not come up; also a HostError: it ends `serve` with one sentence
 """
@@ -59,6 +63,13 @@ class SoftError(PoolError):
     """The worker answered with an error, whose text this is, and lives on."""
 
 
+class UnexpectedStream(PoolError):
+    """The worker answered with a stream where one answer was asked for; the rest of it was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("the worker answered with a stream, and this request takes one answer")
+
+
 class NoFreeWorker(PoolError):
     """No worker took the request. `waited`: seconds in the queue; 0 when no worker is alive to wait for."""
 
@@ -94,6 +105,25 @@ class WorkerBroken(PoolError):
         super().__init__(f"worker {remains.pid} {what}{remains.told()}")
         self.remains = remains
         self.fault = fault
+
+
+class ExecTimeout(WorkerBroken):
+    """The worker took longer for the request than it may, and was killed."""
+
+
+class LastWorker(PoolError):
+    """A pool keeps one worker at least."""
+
+    def __init__(self) -> None:
+        super().__init__("the last worker cannot be removed: a pool keeps one at least")
+
+
+class TooManyWorkers(PoolError):
+    """The pool has as many workers as it may. `limit`: how many that is."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"no worker can be added: a pool has {limit} at most")
+        self.limit = limit
 
 
 class WorkerBootError(PoolError, HostError):

@@ -35,3 +35,11 @@ def _usage(pid: int) -> tuple[int, float]:
             return process.memory_info().rss, round(100 * (times.user + times.system) / lived, 2)
     except psutil.Error:
         return 0, 0.0
+
+
+def memory_of(pid: int) -> int:
+    """Return bytes of RSS; 0 for a process that is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

@@ -9,6 +9,7 @@ import anyio
 
 from ..container.protocols import Logger
 from .errors import WorkerBootError
+from .exchange import Terms
 from .spawn import Launch
 from .worker import Owner, Worker
 
@@ -17,24 +18,30 @@ TERM_GRACE: Final = 5.0
 """Seconds that a worker has to leave after the stop frame, and then after SIGTERM, before it is killed."""
 
 
-async def boot(owner: Owner, launch: Launch, log: Logger, timeout: float, max_jobs: int = 0) -> Worker:
+async def boot(owner: Owner, launch: Launch, log: Logger, timeout: float, terms: Terms) -> Worker:
     """Start a worker and return it when it has shaken hands; it has been given to `owner.free` by then.
 
-    `max_jobs`: answers before it retires, 0 is no limit. Raises WorkerBootError, with the process reaped, when it does
-    not come up within `timeout` seconds.
+    Raises WorkerBootError, with the process reaped, when it does not come up within `timeout` seconds.
     """
-    worker = Worker(owner, log, max_jobs)
+    relay = launch.relay
+    worker = Worker(owner, log, terms, dials=relay is not None)
     with anyio.CancelScope(shield=True):  # a process half started could not be ended
         await launch.start(worker)
     try:
+        if relay is not None:
+            relay.expect(worker)
         with anyio.move_on_after(timeout):
             await worker.up.wait()
     except BaseException:
         await _end(worker, "was not needed any more")
         raise
+    finally:
+        if relay is not None:
+            relay.forget(worker)
     if worker.up_since:
         return worker
-    await _end(worker, f"did not answer the handshake within {timeout:g} s")
+    what = "dial in and shake hands" if relay is not None else "answer the handshake"
+    await _end(worker, f"did not {what} within {timeout:g} s")
     fault = worker.fault or f"died at boot with {worker.remains.status}"
     raise WorkerBootError(launch.command, fault, worker.remains)
 

@@ -9,12 +9,14 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 from anyio.abc import TaskStatus
 
+from ..container.address import Address
 from ..container.errors import ConfigError
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
-from .config import PoolConfig, ServerConfig, refuse_unsupported, split_command
+from .config import PoolConfig, ServerConfig, check_pool, relay_address, split_command
 from .pool import WorkerPool
 from .protocols import Pool, RPCEndpoint
+from .relays import Relay
 from .spawn import Account, Launch, find_account
 
 
@@ -28,23 +30,32 @@ class ServerPlugin:
         self._command: list[str] = []
         self._account: Account | None = None
         self._rpc: RPCEndpoint | None = None
+        self._relay_address: Address | None = None
+        self._relay: Relay | None = None
         self._stopped = anyio.Event()
 
     def init(self, config: Configurer, log: Logger, rpc: RPCEndpoint | None) -> None:
         """Read the `server` section. Raises PluginDisabled without one, ConfigError for a wrong one."""
         self._config = config.section(self.name, ServerConfig)
-        if self._config.relay != "pipes":
-            raise ConfigError(f"server.relay {self._config.relay!r} is not supported yet; use 'pipes'")
+        self._relay_address = relay_address(self._config.relay)
         self._command = split_command(self._config.command, "server.command")
         self._account = find_account(self._config.user)
         self._rpc = rpc
         _check_environment(self._config.env, "server.env")
+        self._log = log
         log.debug("workers will run", command=" ".join(self._command))
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Have nothing to run: a pool lives in the plugin that entered it."""
-        task_status.started()
-        await self._stopped.wait()
+        """Keep the socket that workers dial in to, if there is one; a pool lives in the plugin that entered it."""
+        if self._relay_address is None:
+            task_status.started()
+            await self._stopped.wait()
+            return
+        account = self._account
+        async with Relay(self._relay_address, self._log, account.uid if account else None) as self._relay:
+            self._log.info("workers dial in", relay=str(self._relay.address))
+            task_status.started()
+            await self._stopped.wait()
 
     async def stop(self) -> None:
         """Have nothing to end."""
@@ -53,20 +64,20 @@ class ServerPlugin:
     def new_pool(self, config: PoolConfig, env: Mapping[str, str], *, name: str) -> AbstractAsyncContextManager[Pool]:
         """Return a pool to be entered. `env`: added to the workers' environment; `name`: the plugin's, for the log.
 
-        Raises ConfigError for a key of the pool that is wrong or not supported yet. Entering raises WorkerBootError
+        Raises ConfigError for a key of the pool that is wrong. Entering raises WorkerBootError
         when a worker does not come up.
         """
         from ..container.log import logger
 
-        refuse_unsupported(config, f"{name}.pool")
+        check_pool(config, f"{name}.pool")
         _check_environment(env, f"the environment that {name} adds")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
-        return WorkerPool(config, Launch(command, self._environment(env), self._account), logger(name))
+        return WorkerPool(config, Launch(command, self._environment(env), self._account, self._relay), logger(name))
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return a worker's environment, later wins (WIRE.md, 'Worker protocol')."""
         rpc = {"RR_RPC": self._rpc.rpc_address} if self._rpc is not None else {}
-        relay = {"RR_RELAY": self._config.relay}
+        relay = {"RR_RELAY": str(self._relay.address) if self._relay is not None else "pipes"}
         return {**os.environ, **relay, **rpc, **self._config.env, "RR_VERSION": VERSION, **env}
 
 

@@ -21,13 +21,14 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from subprocess import SubprocessError
+from subprocess import DEVNULL, PIPE, SubprocessError
 
 import msgspec
 
 from ..container.errors import ConfigError
 from .config import DEFAULT_COMMAND
 from .errors import WorkerBootError
+from .relays import Relay
 
 _PR_SET_PDEATHSIG = 1
 
@@ -41,11 +42,15 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """What is run as a worker: the command's words, the whole environment, and the user (None: the host's own)."""
+    """What is run as a worker: the command's words, the whole environment, and the user (None: the host's own).
+
+    `relay`: where it dials in; None is over its stdin and stdout.
+    """
 
     command: list[str]
     env: dict[str, str]
     account: Account | None = None
+    relay: Relay | None = None
 
     async def start(self, protocol: asyncio.SubprocessProtocol) -> None:
         """Start the process with `protocol`. Raises WorkerBootError when the command cannot be run."""
@@ -54,6 +59,7 @@ class Launch(msgspec.Struct, frozen=True):
             await loop.subprocess_exec(
                 lambda: protocol,
                 *own_interpreter(self.command),
+                stdin=DEVNULL if self.relay else PIPE,
                 env=self.env,
                 start_new_session=True,
                 preexec_fn=_before_exec(self.account),

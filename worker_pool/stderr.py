@@ -1,10 +1,19 @@
-"""A worker's stderr, cut into lines: what is logged, and what is kept for the message about its death."""
+"""What a worker says beside its frames, in lines: they are logged, and the last are kept for the message of its death.
+
+A line takes its level from the worker where it gives one: as a JSON object with `level` and `msg` (or `message`), whose
+other keys become the event's, or as a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from ..container.protocols import Logger
 
 MAX_LINE: Final = 64 * 1024
 """A longer line is passed on in pieces of this many bytes."""
@@ -12,19 +21,76 @@ MAX_LINE: Final = 64 * 1024
 KEPT_LINES: Final = 20
 KEPT_WIDTH: Final = 500
 
+_LEVELS: Final = {
+    "trace": "debug",
+    "debug": "debug",
+    "info": "info",
+    "notice": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "deprecated": "warning",
+    "err": "error",
+    "error": "error",
+    "critical": "error",
+    "crit": "error",
+    "fatal": "error",
+    "fatal error": "error",
+    "parse error": "error",
+    "alert": "error",
+    "emergency": "error",
+    "panic": "error",
+}
+"""The levels that workers give, and the host's."""
+
+_WORDS: Final = "|".join(sorted(_LEVELS, key=len, reverse=True))
+_PREFIX: Final = re.compile(
+    rf"(?P<php>PHP )?(?:\[(?P<bracketed>{_WORDS})\]:?|(?P<plain>{_WORDS}):|(?P<upper>{_WORDS.upper()}))(?=\s)\s*",
+    re.IGNORECASE,
+)
+
+
+class Said(NamedTuple):
+    """What a line says: the host's name of its level, the message, and the event's keys."""
+
+    level: str
+    message: str
+    keys: dict[str, object]
+
+
+def read_line(line: str) -> Said:
+    """Return what a line says (see the module)."""
+    if line.startswith("{") and (said := _read_json(line)) is not None:
+        return said
+    found = _PREFIX.match(line)
+    if found is None:
+        return Said("info", line, {})
+    word = found["bracketed"] or found["plain"] or found["upper"]
+    if found["upper"] and not word.isupper():  # a sentence that begins with the word
+        return Said("info", line, {})
+    message = line if found["php"] else line[found.end() :] or line
+    return Said(_LEVELS[word.lower()], message, {})
+
+
+def _read_json(line: str) -> Said | None:
+    try:
+        record = msgspec.json.decode(line, type=dict[str, object])
+    except (ValueError, RecursionError):
+        return None
+    level, message = record.pop("level", None), record.pop("msg", None) or record.pop("message", None)
+    if not isinstance(level, str) or level.lower() not in _LEVELS or not isinstance(message, str):
+        return None
+    return Said(_LEVELS[level.lower()], message, record)
+
 
 class Lines:
     """Turns bytes, cut anywhere, into lines without their ends; invalid UTF-8 is replaced, empty lines are left out.
 
-    `write` gets every line. `last` keeps the last 20, each cut to 500 characters.
+    `write` gets every line.
     """
-
-    __slots__ = ("_rest", "_write", "last")
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._rest = bytearray()
-        self.last: deque[str] = deque(maxlen=KEPT_LINES)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -47,5 +113,37 @@ class Lines:
         for start in range(0, len(line), MAX_LINE):
             text = line[start : start + MAX_LINE].decode("utf-8", "replace").rstrip("\r")
             if text.strip():
-                self.last.append(text[:KEPT_WIDTH])
                 self._write(text)
+
+
+class Speaker(Protocol):
+    """The worker, as its words see it."""
+
+    pid: int
+
+
+class LastWords:
+    """Logs what a worker says on its stderr, and on a stdout that is not its channel, line by line.
+
+    `last` keeps the last 20 lines as they came, each cut to 500 characters.
+    """
+
+    def __init__(self, log: Logger, worker: Speaker) -> None:
+        self.last: deque[str] = deque(maxlen=KEPT_LINES)
+        self._write = {level: getattr(log, level) for level in ("debug", "info", "warning", "error")}
+        self._worker = worker
+        self._streams = {1: Lines(self._line), 2: Lines(self._line)}
+
+    def feed(self, fd: int, data: bytes) -> None:
+        """Take bytes of stdout (1) or stderr (2)."""
+        self._streams[fd].feed(data)
+
+    def flush(self) -> None:
+        """Pass on the last lines, which have no end."""
+        for lines in self._streams.values():
+            lines.flush()
+
+    def _line(self, line: str) -> None:
+        self.last.append(line[:KEPT_WIDTH])
+        said = read_line(line)
+        self._write[said.level](said.message, **{**said.keys, "pid": self._worker.pid})

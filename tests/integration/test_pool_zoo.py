@@ -1,4 +1,4 @@
-"""Every misbehaving worker of the zoo against the real pool."""
+"""Every misbehaving worker of the zoo against the real pool, on every relay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import anyio
 import psutil
 import pytest
-from support.pool import ZOO, RecordingLog, beast, pool, running, until
+from support.pool import RELAYS, ZOO, RecordingLog, beast, listening, pool, running, until
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
 
@@ -33,19 +33,31 @@ REQUEST_SINS = {
     "two_options": r"its answer has 2 options, expected 1",
     "offset_past_payload": r"its answer's context ends at byte 7 of 6",
     "control_answer": r"it answered a request with a CONTROL frame",
-    "streams": r"it answered with a stream, which is not supported yet",
     "huge_frame": r"goridge frame of 4294967295 bytes is over the limit",
-    "closes_stdout": r"closed its stdout and did not exit and was killed",
+    "closes_its_channel": r"closed its (stdout|connection) and did not exit and was killed",
     "leaves_a_child": r"died with status 5$",
     "breaks_twice": r"its answer has 2 options, expected 1",
 }
 
+NOT_DIALLED = {"never_shakes", "wrong_handshake", "handshake_without_pid"}
+"""Who is never known to have dialled in: the pid of the handshake says whose a connection is."""
+
+
+@pytest.fixture(params=RELAYS)
+async def relay(request, tmp_path):
+    async with listening(request.param, tmp_path) as relay:
+        yield relay
+
 
 @pytest.mark.parametrize(("sin", "text"), BOOT_SINS.items())
-async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words(sin, text):
+async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words(sin, text, relay):
     timeout = 0.5 if sin == "never_shakes" else 20
+    if relay is not None and sin == "prints_at_boot":  # its stdout is no channel here, and its stdin is empty
+        text = r"died at boot with status 1; .*Hello, I am a script.*EOFError"
+    elif relay is not None and sin in NOT_DIALLED:
+        timeout, text = 1, r"did not dial in and shake hands within 1 s$"
     with pytest.raises(WorkerBootError, match=text) as caught:
-        async with pool(beast(sin), allocate_timeout=timeout):
+        async with pool(beast(sin), allocate_timeout=timeout, relay=relay):
             pytest.fail("the pool came up")
     assert f"{sin}.py" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -66,9 +78,9 @@ async def test_a_command_that_cannot_be_run_fails_the_start_with_one_sentence(co
 
 
 @pytest.mark.parametrize(("sin", "text"), REQUEST_SINS.items())
-async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text):
+async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text, relay):
     log = RecordingLog()
-    async with pool(beast(sin), log, num_workers=1) as workers:
+    async with pool(beast(sin), log, num_workers=1, relay=relay) as workers:
         (first,) = workers.workers()
         with pytest.raises(WorkerBroken, match=text) as caught:
             await workers.exec(Payload(b"context", b"body"))
@@ -80,9 +92,9 @@ async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text):
         assert not psutil.pid_exists(first.pid)
 
 
-async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands():
+async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands(relay):
     log = RecordingLog()
-    async with pool(beast("answers_twice"), log, num_workers=1) as workers:
+    async with pool(beast("answers_twice"), log, num_workers=1, relay=relay) as workers:
         assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
         (death,) = await log.seen("worker died")
         assert "nobody asked for" in death["fault"]
@@ -97,9 +109,9 @@ async def test_a_worker_that_closes_its_stdin_is_replaced_when_that_shows():
         assert await log.seen("worker died")
 
 
-async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end():
+async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end(relay):
     log = RecordingLog()
-    async with pool(beast("floods_stderr"), log, num_workers=1) as workers:
+    async with pool(beast("floods_stderr"), log, num_workers=1, relay=relay) as workers:
         for _ in range(2):
             assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
     pieces = [message for level, message, keys in log.lines if level == "info" and keys.keys() == {"pid"}]
@@ -107,16 +119,16 @@ async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end
     assert max(map(len, pieces)) <= 65536
 
 
-async def test_what_a_dead_worker_started_in_its_group_dies_with_it():
-    async with pool(beast("leaves_a_child"), num_workers=1) as workers:
+async def test_what_a_dead_worker_started_in_its_group_dies_with_it(relay):
+    async with pool(beast("leaves_a_child"), num_workers=1, relay=relay) as workers:
         with pytest.raises(WorkerBroken):
             await workers.exec(Payload())
     assert not psutil.Process().children(recursive=True)
 
 
-async def test_a_worker_that_is_leaving_gives_its_request_to_another_one():
+async def test_a_worker_that_is_leaving_gives_its_request_to_another_one(relay):
     log = RecordingLog()
-    async with pool(beast("leaves_politely"), log, num_workers=1) as workers:
+    async with pool(beast("leaves_politely"), log, num_workers=1, relay=relay) as workers:
         pids = []
         for number in range(4):
             assert await workers.exec(Payload(b"%d" % number)) == Payload(b"%d" % number)
@@ -125,8 +137,8 @@ async def test_a_worker_that_is_leaving_gives_its_request_to_another_one():
     assert not log.keys("worker died")
 
 
-async def test_workers_that_always_leave_do_not_keep_a_caller_for_ever():
-    async with pool(beast("always_leaves"), num_workers=1) as workers:
+async def test_workers_that_always_leave_do_not_keep_a_caller_for_ever(relay):
+    async with pool(beast("always_leaves"), num_workers=1, relay=relay) as workers:
         with pytest.raises(NoFreeWorker, match="no worker is alive"):
             await workers.exec(Payload())
 
@@ -140,11 +152,11 @@ async def test_a_crash_loop_pauses_longer_and_longer_and_callers_get_an_error_at
             await workers.exec(Payload())
 
 
-async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path):
+async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path, relay):
     flag = tmp_path / "flag"
     flag.touch()
     log = RecordingLog()
-    async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=2) as workers:
+    async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=2, relay=relay) as workers:
         for _ in range(2):
             with pytest.raises((WorkerBroken, NoFreeWorker)):
                 while True:
@@ -164,19 +176,19 @@ def impatient(monkeypatch):
 
 
 @pytest.mark.parametrize(("sin", "killed"), [("deaf", ["signal 9"] * 2), ("ends_on_sigterm", [])])
-async def test_a_worker_that_does_not_stop_is_terminated_then_killed(impatient, sin, killed):
+async def test_a_worker_that_does_not_stop_is_terminated_then_killed(impatient, sin, killed, relay):
     log = RecordingLog()
-    async with pool(beast(sin), log):
+    async with pool(beast(sin), log, relay=relay):
         pass
     assert [keys["status"] for keys in log.keys("worker died")] == killed
 
 
-async def test_a_worker_that_hangs_in_a_request_is_killed_after_destroy_timeout(impatient):
+async def test_a_worker_that_hangs_in_a_request_is_killed_after_destroy_timeout(impatient, relay):
     async def call():
         with pytest.raises(WorkerBroken, match="died with signal 15"):
             await workers.exec(Payload())
 
-    workers = pool(beast("hangs"), num_workers=1, destroy_timeout=0.1)
+    workers = pool(beast("hangs"), num_workers=1, destroy_timeout=0.1, relay=relay)
     async with anyio.create_task_group() as group, workers:
         group.start_soon(call)
         await until(lambda: workers.workers()[0].status_str == "working")
@@ -185,10 +197,10 @@ async def test_a_worker_that_hangs_in_a_request_is_killed_after_destroy_timeout(
 
 
 @pytest.mark.parametrize("sin", ["deaf", "hangs"])
-async def test_a_cancelled_pool_kills_at_once(sin):
+async def test_a_cancelled_pool_kills_at_once(sin, relay):
     pids = []
     with anyio.fail_after(5):  # far below STOP_GRACE
-        async with anyio.create_task_group() as group, pool(beast(sin)) as workers:
+        async with anyio.create_task_group() as group, pool(beast(sin), relay=relay) as workers:
             pids += [one.pid for one in workers.workers()]
             if sin == "hangs":
                 group.start_soon(workers.exec, Payload())
@@ -198,10 +210,10 @@ async def test_a_cancelled_pool_kills_at_once(sin):
     assert not any(map(psutil.pid_exists, pids))
 
 
-async def test_a_start_that_is_cancelled_leaves_no_process():
+async def test_a_start_that_is_cancelled_leaves_no_process(relay):
     log = RecordingLog()
     with anyio.move_on_after(0.5) as scope:
-        async with pool(beast("never_shakes"), log):
+        async with pool(beast("never_shakes"), log, relay=relay):
             pytest.fail("the pool came up")
     assert scope.cancelled_caught
     assert not psutil.Process().children()
@@ -239,8 +251,8 @@ async def start_host(sin: str):
     )
 
 
-async def test_an_answer_that_nobody_asked_for_is_never_given_to_the_next_caller():
-    async with pool(beast("answers_two_at_once"), num_workers=1) as workers:
+async def test_an_answer_that_nobody_asked_for_is_never_given_to_the_next_caller(relay):
+    async with pool(beast("answers_two_at_once"), num_workers=1, relay=relay) as workers:
         first = asyncio.create_task(workers.exec(Payload(b"one")))
         second = asyncio.create_task(workers.exec(Payload(b"two")))
         assert (await first).context == b"mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 import anyio
@@ -67,8 +68,8 @@ def test_a_wrong_section_is_refused_by_its_key(section, text):
 
 
 async def test_a_pool_key_that_is_wrong_is_refused_by_its_path():
-    with pytest.raises(ConfigError, match=r"smtp\.pool\.debug is not supported yet"):
-        server({}).new_pool(PoolConfig(debug=True), {}, name="smtp")
+    with pytest.raises(ConfigError, match=r"smtp\.pool\.allocate_timeout is 0"):
+        server({}).new_pool(PoolConfig(allocate_timeout=Duration(0)), {}, name="smtp")
     with pytest.raises(ConfigError, match=r"smtp\.pool\.command cannot be split"):
         server({}).new_pool(PoolConfig(command="'"), {}, name="smtp")
     with pytest.raises(ConfigError, match="the environment that smtp adds: 'A' cannot be an environment variable"):
@@ -85,6 +86,44 @@ async def test_a_worker_s_environment_is_the_host_s_then_ours_and_the_later_wins
     assert await variable(plugin, "MINE") == "server.env"
     assert await variable(plugin, "RR_VERSION") == VERSION
     assert await variable(plugin, "RR_MODE", RR_MODE="smtp") == "smtp"
+
+
+@pytest.mark.parametrize("relay", ["tcp://127.0.0.1:0", "unix://{folder}/relay.sock"])
+async def test_workers_dial_in_where_the_server_listens_and_its_socket_goes_with_it(relay, tmp_path):
+    relay = relay.format(folder=tmp_path)
+    plugin = server({"relay": relay, "command": sdk("environment"), "env": {"PYTHONPATH": SUPPORT}})
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            await group.start(plugin.serve)
+            address = await variable(plugin, "RR_RELAY")
+            assert address.startswith("tcp://127.0.0.1:") if "tcp" in relay else address == relay
+            assert not address.endswith(":0")
+            await plugin.stop()
+    with pytest.raises(OSError), socket.socket(socket.AF_INET if "tcp" in relay else socket.AF_UNIX) as probe:
+        probe.connect(
+            ("127.0.0.1", int(address.rpartition(":")[2])) if "tcp" in relay else relay.removeprefix("unix://")
+        )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_the_relay_s_socket_belongs_to_the_user_that_the_workers_run_as(tmp_path):
+    path = tmp_path / "relay.sock"
+    plugin = server({"relay": f"unix://{path}", "user": "nobody"})
+    async with anyio.create_task_group() as group:
+        await group.start(plugin.serve)
+        found = path.stat()
+        assert (found.st_uid, found.st_mode & 0o777) == (find_account("nobody").uid, 0o600)
+        await plugin.stop()
+    assert not path.exists()
+
+
+async def test_a_relay_that_is_taken_ends_the_start_with_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        plugin = server({"relay": f"tcp://127.0.0.1:{taken.getsockname()[1]}"})
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with anyio.create_task_group() as group:
+                await group.start(plugin.serve)
+    assert "server.relay cannot listen on tcp://127.0.0.1:" in str(caught.value.exceptions[0])
 
 
 async def test_without_rpc_there_is_no_rr_rpc(monkeypatch):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from rrpy.container.address import parse_address
 from rrpy.worker_pool.config import PoolConfig
 from rrpy.worker_pool.pool import WorkerPool
+from rrpy.worker_pool.relays import Relay
 from rrpy.worker_pool.spawn import Launch
 
 ZOO = Path(__file__).parent / "zoo"
@@ -70,11 +73,32 @@ def sdk(handler: str) -> list[str]:
     return [sys.executable, "-m", "rrpy.worker", f"pool_handlers:{handler}"]
 
 
-def pool(command: list[str], log: RecordingLog | None = None, env: dict[str, str] | None = None, **config: Any):
+RELAYS = ["pipes", "tcp", "unix"]
+
+
+def pool(
+    command: list[str],
+    log: RecordingLog | None = None,
+    env: dict[str, str] | None = None,
+    relay: Relay | None = None,
+    **config: Any,
+) -> WorkerPool:
     """A pool, to be entered, of two workers unless `num_workers` says otherwise."""
     paths = {"PYTHONPATH": str(Path(__file__).parent)}
-    launch = Launch(command, {**os.environ, **paths, **(env or {})})
+    address = {"RR_RELAY": str(relay.address) if relay is not None else "pipes"}
+    launch = Launch(command, {**os.environ, **paths, **address, **(env or {})}, relay=relay)
     return WorkerPool(PoolConfig(**{"num_workers": 2, **config}), launch, log or RecordingLog())
+
+
+@asynccontextmanager
+async def listening(kind: str, folder: Path) -> AsyncIterator[Relay | None]:
+    """A relay of this kind, None for pipes."""
+    if kind == "pipes":
+        yield None
+        return
+    address = parse_address("tcp://127.0.0.1:0" if kind == "tcp" else f"unix://{folder}/relay.sock")
+    async with Relay(address, RecordingLog()) as relay:
+        yield relay
 
 
 async def until(holds: Callable[[], object]) -> None:

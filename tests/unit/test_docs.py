@@ -21,7 +21,6 @@ import rrpy
 from rrpy.cli import main
 from rrpy.container.config import HOST_SECTIONS, Config
 from rrpy.container.container import EndureConfig
-from rrpy.container.errors import ConfigError
 from rrpy.container.fields import Duration
 from rrpy.container.log import ChannelConfig, LogConfig
 from rrpy.container.yamlfile import parse
@@ -32,7 +31,7 @@ from rrpy.smtp_plugin.dialog import Dialog
 from rrpy.smtp_plugin.phases import Event, Phase
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Session
-from rrpy.worker_pool.config import PoolConfig, ServerConfig, SupervisorConfig, refuse_unsupported
+from rrpy.worker_pool.config import AllocatorConfig, PoolConfig, ServerConfig, SupervisorConfig, check_pool
 from rrpy.worker_pool.states import TRANSITIONS
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -42,6 +41,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "tls": TLSConfig,
     "pool": PoolConfig,
     "supervisor": SupervisorConfig,
+    "dynamic_allocator": AllocatorConfig,
     "logs": LogConfig,
     "channels": ChannelConfig,
     "endure": EndureConfig,
@@ -102,33 +102,6 @@ def test_every_section_of_a_host_is_documented() -> None:
     assert wanted <= set(SECTIONS)
 
 
-@pytest.mark.parametrize(
-    ("key", "asked"),
-    [
-        ("debug", {"debug": True}),
-        ("stream_timeout", {"stream_timeout": 1}),
-        ("ttl", {"supervisor": {"ttl": 1}}),
-        ("idle_ttl", {"supervisor": {"idle_ttl": 1}}),
-        ("exec_ttl", {"supervisor": {"exec_ttl": 1}}),
-        ("max_worker_memory", {"supervisor": {"max_worker_memory": 1}}),
-    ],
-)
-def test_a_key_that_is_not_supported_yet_is_said_to_be_so(key: str, asked: dict[str, Any]) -> None:
-    config = Config.from_dict({"smtp": {"pool": asked}}).section("smtp", SMTPConfig).pool
-    with pytest.raises(ConfigError, match=rf"{key} is not supported yet"):
-        refuse_unsupported(config, "smtp.pool")
-    text = page("docs/configuration.md")
-    rows = table(section(text, "pool")) | table(section(text, "supervisor"))
-    assert "not supported yet" in rows[f"`{key}`"][3]
-
-
-def test_only_what_is_refused_is_said_to_be_not_supported() -> None:
-    text = page("docs/configuration.md")
-    rows = table(section(text, "pool")) | table(section(text, "supervisor"))
-    said = [name for name, row in rows.items() if row[3].startswith("not supported yet")]
-    assert len(said) == 6
-
-
 def uncommented(text: str) -> str:
     """Return rr.yaml with every key that is a comment made a key."""
     return re.sub(r"^( *)# ( *[a-z_]+:(?: |$))", r"\1\2", text, flags=re.MULTILINE)
@@ -172,11 +145,11 @@ def line_of(key: str) -> str:
 
 def test_the_example_configuration_loads_as_it_is() -> None:
     config = Config.load(ROOT / "rr.yaml")
-    refuse_unsupported(config.section("smtp", SMTPConfig).pool, "smtp.pool")
+    check_pool(config.section("smtp", SMTPConfig).pool, "smtp.pool")
     for name in ("rpc", "server"):
         config.section(name, TOP[name])
     full = Config(parse(uncommented(page("rr.yaml")), "rr.yaml"), "rr.yaml", {})
-    refuse_unsupported(full.section("smtp", SMTPConfig).pool, "smtp.pool")
+    check_pool(full.section("smtp", SMTPConfig).pool, "smtp.pool")
 
 
 def every_command() -> list[tuple[str, click.Command]]:

@@ -8,7 +8,15 @@ import pytest
 
 from rrpy.container.errors import ConfigError
 from rrpy.container.fields import Duration
-from rrpy.worker_pool.config import PoolConfig, ServerConfig, SupervisorConfig, refuse_unsupported, split_command
+from rrpy.worker_pool.config import (
+    AllocatorConfig,
+    PoolConfig,
+    ServerConfig,
+    SupervisorConfig,
+    check_pool,
+    relay_address,
+    split_command,
+)
 from rrpy.worker_pool.spawn import Account, find_account, own_interpreter
 
 
@@ -18,34 +26,69 @@ def test_the_defaults_are_those_of_the_wire_page():
     assert timeouts == (60, 60, 60, 60)
     assert (pool.num_workers, pool.max_jobs, pool.max_queue_size, pool.debug, pool.supervisor) == (0, 0, 0, False, None)
     assert SupervisorConfig().watch_tick == 5
+    assert AllocatorConfig() == AllocatorConfig(max_workers=10, spawn_rate=5, idle_timeout=Duration(60))
     assert ServerConfig() == ServerConfig(command="python -m rrpy.worker", relay="pipes", env={}, user="")
 
 
-@pytest.mark.parametrize("bad", [{"num_workers": 501}, {"num_workers": -1}, {"max_jobs": -1}, {"workers": 3}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"num_workers": 501},
+        {"num_workers": -1},
+        {"max_jobs": -1},
+        {"workers": 3},
+        {"dynamic_allocator": {"max_workers": 101}},
+        {"dynamic_allocator": {"max_workers": 0}},
+        {"dynamic_allocator": {"spawn_rate": 0}},
+    ],
+)
 def test_a_number_out_of_range_and_an_unknown_key_are_refused(bad):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(bad, PoolConfig)
 
 
 @pytest.mark.parametrize(
-    ("config", "key"),
+    ("config", "text"),
     [
-        (PoolConfig(debug=True), "debug"),
-        (PoolConfig(stream_timeout=Duration(1)), "stream_timeout"),
-        (PoolConfig(supervisor=SupervisorConfig(ttl=Duration(1))), "supervisor.ttl"),
-        (PoolConfig(supervisor=SupervisorConfig(exec_ttl=Duration(1))), "supervisor.exec_ttl"),
-        (PoolConfig(supervisor=SupervisorConfig(max_worker_memory=1)), "supervisor.max_worker_memory"),
+        (PoolConfig(allocate_timeout=Duration(0)), r"smtp\.pool\.allocate_timeout is 0"),
+        (PoolConfig(supervisor=SupervisorConfig(watch_tick=Duration(0))), r"smtp\.pool\.supervisor\.watch_tick is 0"),
+        (
+            PoolConfig(dynamic_allocator=AllocatorConfig(idle_timeout=Duration(0))),
+            r"smtp\.pool\.dynamic_allocator\.idle_timeout is 0",
+        ),
+        (PoolConfig(dynamic_allocator=AllocatorConfig(), debug=True), r"dynamic_allocator does not go with debug"),
     ],
 )
-def test_a_key_that_would_do_nothing_yet_is_refused_by_name(config, key):
-    with pytest.raises(ConfigError, match=rf"^smtp\.pool\.{key} is not supported yet"):
-        refuse_unsupported(config, "smtp.pool")
+def test_no_time_at_all_and_keys_that_do_not_go_together_are_refused_by_name(config, text):
+    with pytest.raises(ConfigError, match=text):
+        check_pool(config, "smtp.pool")
 
 
-def test_no_time_to_come_up_is_refused_and_a_supervisor_without_limits_is_not():
-    with pytest.raises(ConfigError, match=r"smtp\.pool\.allocate_timeout is 0"):
-        refuse_unsupported(PoolConfig(allocate_timeout=Duration(0)), "smtp.pool")
-    refuse_unsupported(PoolConfig(supervisor=SupervisorConfig(watch_tick=Duration(1))), "smtp.pool")
+def test_every_limit_at_once_is_fine():
+    second = Duration(1)
+    limits = SupervisorConfig(second, second, second, second, 128)
+    check_pool(PoolConfig(supervisor=limits, dynamic_allocator=AllocatorConfig(100, 100, second)), "smtp.pool")
+
+
+def test_a_relay_is_pipes_or_an_address_of_this_machine(tmp_path):
+    assert relay_address("pipes") is None
+    assert str(relay_address("tcp://localhost:7000")) == "tcp://127.0.0.1:7000"
+    assert str(relay_address(f"unix://{tmp_path}/relay.sock")) == f"unix://{tmp_path}/relay.sock"
+
+
+@pytest.mark.parametrize(
+    ("relay", "text"),
+    [
+        ("pipe", r"server\.relay is pipes, tcp://host:port or unix:///path, got 'pipe'"),
+        ("tcp://127.0.0.1", "got 'tcp://127.0.0.1'"),
+        ("tcp://no-such-host-here.invalid:1", "cannot be resolved"),
+        ("tcp://0.0.0.0:7000", "is not a loopback address, and whoever dials in is taken for a worker"),
+        ("tcp://192.0.2.1:7000", "is not a loopback address"),
+    ],
+)
+def test_a_relay_that_is_none_or_not_this_machine_s_is_refused(relay, text):
+    with pytest.raises(ConfigError, match=text):
+        relay_address(relay)
 
 
 def test_a_command_is_split_as_a_shell_would_and_a_list_is_taken_as_it_is():

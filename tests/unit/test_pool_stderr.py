@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pool import RecordingLog
 
-from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, Lines
+from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LastWords, Lines, read_line
 
 
 def lines_of(*chunks: bytes) -> list[str]:
@@ -42,7 +46,67 @@ def test_a_line_without_an_end_is_passed_on_in_pieces_and_not_kept_in_memory():
     assert sum(map(len, written)) == 1_000_000
 
 
-def test_the_last_lines_are_kept_and_no_more():
-    lines = Lines(lambda line: None)
-    lines.feed(b"".join(b"%d\n" % number for number in range(100)))
-    assert list(lines.last) == [str(number) for number in range(100 - KEPT_LINES, 100)]
+class Speaker:
+    pid = 7
+
+
+def words_of(*chunks: tuple[int, bytes]) -> tuple[list[tuple[str, str, dict[str, Any]]], LastWords]:
+    log = RecordingLog()
+    words = LastWords(log, Speaker())
+    for fd, data in chunks:
+        words.feed(fd, data)
+    words.flush()
+    return log.lines, words
+
+
+def test_the_last_lines_are_kept_as_they_came_and_no_more():
+    _, words = words_of((2, b"".join(b"ERROR: %d\n" % number for number in range(100))))
+    assert list(words.last) == [f"ERROR: {number}" for number in range(100 - KEPT_LINES, 100)]
+
+
+def test_two_streams_do_not_break_each_other_s_lines():
+    lines, _ = words_of((1, b"one "), (2, b"two "), (1, b"after one\n"), (2, b"after two\n"))
+    assert [message for _, message, _ in lines] == ["one after one", "two after two"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("just saying", ("info", "just saying", {})),
+        ("ERROR: out of paper", ("error", "out of paper", {})),
+        ("error: out of paper", ("error", "out of paper", {})),
+        ("[warning] low on ink", ("warning", "low on ink", {})),
+        ("[Notice]: fine", ("info", "fine", {})),
+        ("DEBUG x=1", ("debug", "x=1", {})),
+        ("CRITICAL  melted", ("error", "melted", {})),
+        ("Error: Cannot find module 'x'", ("error", "Cannot find module 'x'", {})),
+        ("Error opening the file", ("info", "Error opening the file", {})),
+        ("ValueError: bad", ("info", "ValueError: bad", {})),
+        ("information: none", ("info", "information: none", {})),
+        ("error:", ("info", "error:", {})),
+        ("PHP Warning:  Undefined variable $x", ("warning", "PHP Warning:  Undefined variable $x", {})),
+        ("PHP Fatal error:  Uncaught", ("error", "PHP Fatal error:  Uncaught", {})),
+        ("PHP Deprecated:  old", ("warning", "PHP Deprecated:  old", {})),
+        ('{"level": "warning", "msg": "low", "left": 3}', ("warning", "low", {"left": 3})),
+        ('{"level": "ERROR", "message": "out", "a": {"b": [1]}}', ("error", "out", {"a": {"b": [1]}})),
+        ('{"level": "loud", "msg": "x"}', ("info", '{"level": "loud", "msg": "x"}', {})),
+        ('{"level": 3, "msg": "x"}', ("info", '{"level": 3, "msg": "x"}', {})),
+        ('{"level": "info"}', ("info", '{"level": "info"}', {})),
+        ('{"level": "info", "msg": "x"', ("info", '{"level": "info", "msg": "x"', {})),
+        ("{" * 5000, ("info", "{" * 5000, {})),
+    ],
+)
+def test_a_line_takes_its_level_from_the_worker_where_it_gives_one(line, said):
+    assert read_line(line) == said
+
+
+def test_the_pid_of_a_line_is_the_host_s_and_its_other_keys_are_the_worker_s():
+    lines, _ = words_of((2, b'{"level": "warn", "msg": "low", "pid": 1, "left": 3}\n'))
+    assert lines == [("warning", "low", {"left": 3, "pid": 7})]
+
+
+@given(st.text(max_size=80))
+def test_any_line_is_said_with_a_level_of_the_host(line):
+    said = read_line(line)
+    assert said.level in ("debug", "info", "warning", "error")
+    assert said.message or not line

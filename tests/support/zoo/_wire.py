@@ -1,17 +1,33 @@
-"""What a misbehaving worker needs to behave until it sins: frames on the bare descriptors, no SDK."""
+"""What a misbehaving worker needs to behave until it sins: frames on the bare channel of any relay, no SDK."""
 
 import os
+import socket
 import time
 
 from rrpy.goridge.frame import CONTROL, Frame, encode
 from rrpy.goridge.relay import Relay
 
-relay = Relay(0, 1)
+
+def dial(address):
+    """Return the descriptor of a connection to `tcp://host:port` or `unix://path`."""
+    kind, _, place = address.partition("://")
+    if kind == "unix":
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(place)
+    else:
+        host, _, port = place.rpartition(":")
+        connection = socket.create_connection((host, int(port)))
+    return connection.detach()
+
+
+address = os.environ.get("RR_RELAY", "pipes")
+channel = (0, 1) if address == "pipes" else (dial(address),) * 2
+relay = Relay(*channel)
 
 
 def write(data):
     while data:
-        data = data[os.write(1, data) :]
+        data = data[os.write(channel[1], data) :]
 
 
 def send(flags=0, payload=b"", options=(), stream=0):
@@ -24,7 +40,7 @@ def shake_hands():
 
 
 def next_request():
-    """Answer nothing; leave on the stop frame and on the end of stdin, as a decent worker does."""
+    """Answer nothing; leave on the stop frame and on the end of the channel, as a decent worker does."""
     frame = relay.receive()
     if frame is None or frame.flags & CONTROL:
         raise SystemExit(0)

@@ -1,6 +1,20 @@
-from _wire import hang, next_request, send, shake_hands
+"""Answers with a stream of as many parts as the context says, each as large as the body says; stops when told."""
+
+from _wire import next_request, relay, send, shake_hands
+
+from rrpy.goridge.frame import STOP, STREAM
 
 shake_hands()
-next_request()
-send(0, b"part", (0,), stream=1)
-hang()
+while True:
+    frame = next_request()
+    if frame.stream:
+        continue
+    split = frame.options[0]
+    count, size = int(frame.payload[:split]), int(frame.payload[split:] or 0)
+    for number in range(count):
+        if relay.ready():
+            assert relay.receive().stream == STOP
+            break
+        name = b"%d" % number
+        send(0, name + b"x" * size, (len(name),), STREAM)
+    send(0, b"", (0,))

@@ -1,0 +1,167 @@
+"""The socket that workers dial in to: whose a connection is, and who is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import pytest
+from support.pool import RecordingLog, beast, listening, pool, until
+
+from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
+from rrpy.worker_pool import Payload, WorkerBootError
+from rrpy.worker_pool.relays import Relay
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def relay(request, tmp_path):
+    async with listening(request.param, tmp_path) as relay:
+        yield relay
+
+
+class Sham:
+    """Something with a worker's pid that keeps what it is told."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.channel = None
+        self.heard = b""
+        self.lost = asyncio.Event()
+
+    def attach(self, channel) -> None:
+        self.channel = channel
+
+    def received(self, data: bytes) -> None:
+        self.heard += data
+
+    def channel_lost(self) -> None:
+        self.lost.set()
+
+
+@asynccontextmanager
+async def dialled(relay: Relay):
+    address = relay.address
+    if hasattr(address, "path"):
+        reader, writer = await asyncio.open_unix_connection(address.path)
+    else:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+MORE = encode(Frame(0, b"more", (0,)))
+
+
+def hello(pid: int) -> bytes:
+    return encode(Frame(CONTROL, b'{"pid":%d}' % pid))
+
+
+async def test_the_host_speaks_first_and_a_connection_is_its_worker_s(relay):
+    worker = Sham(os.getpid())
+    relay.expect(worker)
+    async with dialled(relay) as (reader, writer):
+        (greeting,) = Decoder().feed(await reader.read(1000))
+        assert greeting == Frame(CONTROL | JSON, b'{"pid":%d}' % os.getpid())
+        writer.write(hello(worker.pid)[:5])
+        await asyncio.sleep(0.01)
+        writer.write(hello(worker.pid)[5:] + MORE)
+        await until(lambda: worker.heard == hello(worker.pid) + MORE)
+        worker.channel.write(b"a", b"b")
+        assert await reader.readexactly(2) == b"ab"
+        worker.channel.end()
+        assert await reader.read() == b""
+    await worker.lost.wait()
+
+
+async def test_a_worker_that_dials_in_before_it_is_expected_is_waited_for(relay):
+    async with dialled(relay) as (_, writer):
+        writer.write(hello(os.getpid()) + MORE)
+        await until(lambda: any(caller.pid for caller in relay._callers))
+        worker = Sham(os.getpid())
+        relay.expect(worker)
+        assert worker.heard == hello(os.getpid()) + MORE
+
+
+async def test_a_worker_that_another_program_starts_is_known_by_its_session(relay):
+    command = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *beast("pids")]
+    async with pool(command, num_workers=2, relay=relay) as workers:
+        pids = {row.pid for row in workers.workers()}
+        answer = await workers.exec(Payload())
+        assert int(answer.body) not in pids
+        assert os.getsid(int(answer.body)) in pids
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "not a goridge frame"),
+        (encode(Frame(0, b"hello")), "not a CONTROL frame"),
+        (encode(Frame(CONTROL, b'{"name":"joe"}')), "`pid`"),
+        (encode(Frame(CONTROL, b"x" * 5000)), "over the limit"),
+        (hello(1) + b"x" * 9000, "it said more than a handshake"),
+    ],
+)
+async def test_who_does_not_shake_hands_is_turned_away_with_a_warning(relay, said, reason):
+    async with dialled(relay) as (reader, writer):
+        writer.write(said)
+        with anyio.fail_after(20):
+            with suppress(ConnectionError):
+                while await reader.read(1000):
+                    pass
+    (told,) = await relay._log.seen("relay connection dropped")
+    assert reason in told["reason"]
+    assert not relay._callers
+
+
+async def test_a_connection_of_nobody_s_is_kept_for_a_while_and_then_closed(relay, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.relays.PATIENCE", 0.1)
+    relay.expect(Sham(os.getpid()))
+    async with dialled(relay) as (reader, writer):
+        writer.write(hello(os.getppid()))
+        with anyio.fail_after(20):
+            with suppress(ConnectionError):
+                while await reader.read(1000):
+                    pass
+    (told,) = await relay._log.seen("relay connection dropped")
+    assert told == {"pid": os.getppid(), "reason": "no worker of ours has its pid"}
+
+
+async def test_no_more_than_so_many_connections_may_be_of_nobody_known(relay, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.relays.MAX_CALLERS", 1)
+    async with dialled(relay) as (reader, _):
+        assert await reader.read(1000)
+        async with dialled(relay) as (second, _):
+            with anyio.fail_after(20):
+                with suppress(ConnectionError):
+                    assert await second.read() == b""
+    assert await relay._log.seen("relay connection refused: too many have not said whose they are")
+
+
+async def test_a_pid_that_no_process_can_have_is_nobody_s(relay):
+    worker = Sham(os.getpid())
+    relay.expect(worker)
+    async with dialled(relay) as (_, writer):
+        writer.write(hello(2**70))
+        await asyncio.sleep(0.05)
+        assert worker.channel is None
+
+
+async def test_what_a_dialling_worker_prints_is_a_log_line(relay):
+    log = RecordingLog()
+    command = ["/bin/sh", "-c", 'echo hello from stdout; exec "$@"', "sh", *beast("pids")]
+    async with pool(command, log, relay=relay, num_workers=1):
+        assert await log.seen("hello from stdout")
+
+
+async def test_a_worker_that_cannot_dial_in_says_so(relay):
+    command = [sys.executable, "-c", "import os; print('no line to', os.environ['RR_RELAY'][:3]); raise SystemExit(4)"]
+    with pytest.raises(WorkerBootError, match=r"died at boot with status 4; .*no line to (tcp|uni)$"):
+        async with pool(command, relay=relay):
+            pytest.fail("the pool came up")
