@@ -18,17 +18,17 @@ _CHUNK = 256 * 1024
 class Relay:
     """Reads and writes whole frames. It owns neither of its descriptors, `input` and `output`.
 
-    `limit`: the largest payload accepted, in bytes. `frames`: those that have come and are not received yet.
-    Not for several threads at once.
+    `limit`: the largest payload accepted, in bytes. `split`: a frame's context is set apart, as `Decoder` does it.
+    `frames`: those that have come and are not received yet. Not for several threads at once.
     """
 
     __slots__ = ("_decoder", "_look", "_poll", "frames", "input", "output")
 
-    def __init__(self, read: int, write: int, limit: int = MAX_PAYLOAD) -> None:
+    def __init__(self, read: int, write: int, limit: int = MAX_PAYLOAD, *, split: bool = False) -> None:
         self.input = read
         self.output = write
         self.frames: deque[Frame] = deque()
-        self._decoder = Decoder(limit)
+        self._decoder = Decoder(limit, split=split)
         # Two, because `ready` may be called by a signal handler that interrupts `wait`, and a poll is not reentrant.
         self._poll, self._look = select.poll(), select.poll()
         self._poll.register(read, select.POLLIN)

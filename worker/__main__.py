@@ -33,7 +33,7 @@ def _open(address: str) -> Relay | None:
         if os.isatty(0):
             _complain("a worker speaks frames on stdin and stdout: it is run by `rrpy serve`, not by hand")
             return None
-        return Relay(os.dup(0), os.dup(1))
+        return Relay(os.dup(0), os.dup(1), split=True)
     from .dial import dial
 
     try:
@@ -41,7 +41,7 @@ def _open(address: str) -> Relay | None:
     except (OSError, ValueError) as error:
         _complain(f"cannot reach the host at RR_RELAY={address}: {getattr(error, 'strerror', None) or error}")
         return None
-    return Relay(descriptor, descriptor)
+    return Relay(descriptor, descriptor, split=True)
 
 
 def _protect() -> None:

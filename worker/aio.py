@@ -35,6 +35,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self._cancelled = False
         self._task: asyncio.Task[object] | None = None
 
     def ask(self) -> None:
@@ -42,7 +43,7 @@ class Stop:
         if not self.asked:
             self.asked = True
             if self._task is not None:
-                self._task.cancel()
+                self._cancelled = self._task.cancel()
 
     async def part(self, awaitable: Awaitable[object]) -> object:
         """Await a part of the stream. Raises Stopped when `ask` ends that, or has ended it before."""
@@ -55,13 +56,14 @@ class Stop:
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if self.asked and task.cancelling() == 1:
+            if self._cancelled and task.cancelling() == 1:
                 raise Stopped from None
             raise
         finally:
             self._task = None
-            if self.asked:
+            if self._cancelled:
                 task.uncancel()
+                self._cancelled = False
 
 
 async def drive(exchange: Exchange, step: Step, send: Callable[[Reply], Awaitable[None]], stop: Stop) -> None:

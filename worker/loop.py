@@ -110,7 +110,9 @@ class Life:
 
 def as_request(frame: Frame) -> Request:
     """Return the request that a frame carries."""
-    split = frame.options[0] if frame.options else 0
+    if frame.context:
+        return Request(frame.context, frame.payload)
+    split = frame.options[0] if frame.options else 0  # past the payload, perhaps: then all of it is context
     return Request(frame.payload[:split], frame.payload[split:])
 
 

@@ -16,8 +16,8 @@ from rrpy.goridge.frame import CONTROL, ERROR, JSON, PONG, STOP, Frame, encode
 def start():
     hosts = []
 
-    def make(handler: str) -> WorkerHost:
-        hosts.append(WorkerHost([*SDK, handler]))
+    def make(handler: str, **options) -> WorkerHost:
+        hosts.append(WorkerHost([*SDK, handler], **options))
         hosts[-1].shake_hands()
         return hosts[-1]
 
@@ -101,6 +101,14 @@ def test_what_ends_the_process_ends_it_without_an_answer(host, asked, status):
     assert host.receive() is None
     assert host.wait() == status
     assert "never retrieved" not in host.end()[1] or asked == b"ends the process"  # which is the handler's own task
+
+
+def test_a_stream_that_awaits_when_the_process_ends_is_closed_without_an_answer(streams):
+    streams.send(b"ends the process")
+    assert streams.receive() == part(b"one")
+    assert streams.receive() is None
+    assert streams.wait() == 7
+    assert "closed whole" in streams.end()[1]
 
 
 def test_a_host_that_is_gone_before_the_answer_is_no_error(host):
@@ -240,5 +248,5 @@ def test_an_async_function_may_use_the_running_loop_and_its_background_logs_are_
 
 
 def test_a_worker_whose_handler_is_not_asynchronous_does_not_load_asyncio(start):
-    host = start("pool_handlers:modules")
+    host = start("pool_handlers:modules", measured=False)
     assert host.ask(b"asyncio sys logging socket json inspect") == last(b"sys")

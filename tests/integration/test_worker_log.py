@@ -125,5 +125,5 @@ def test_logging_that_is_imported_by_a_request_writes_json_from_the_next_one_on(
 
 
 def test_logging_is_not_loaded_for_a_worker_that_does_not_use_it(start):
-    host = start("pool_handlers:modules")
+    host = start("pool_handlers:modules", measured=False)
     assert host.ask(b"logging json traceback sys") == last(b"sys")

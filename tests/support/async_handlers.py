@@ -76,6 +76,8 @@ async def streams(request):
                 yield 5
             if what == "gate":
                 await _until(Path(os.fsdecode(request.body)))
+            if what == "ends the process":
+                await asyncio.gather(asyncio.sleep(3600), _end())
             if what == "waits":
                 await asyncio.sleep(3600)
             while what == "endless":

@@ -20,7 +20,10 @@ SDK = [sys.executable, "-m", "rrpy.worker"]
 
 
 class WorkerHost:
-    """Starts a worker and speaks to it. `listener`: where the worker dials in; None for pipes."""
+    """Starts a worker and speaks to it.
+
+    `listener`: where the worker dials in; None for pipes. `measured`: it may load what coverage needs.
+    """
 
     def __init__(
         self,
@@ -29,15 +32,17 @@ class WorkerHost:
         cwd: Path = SUPPORT,
         listener: socket.socket | None = None,
         stderr: int = subprocess.PIPE,
+        measured: bool = True,
         **env: str,
     ) -> None:
+        inherited = {name: value for name, value in os.environ.items() if measured or not name.startswith("COVERAGE")}
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **env},
+            env={**inherited, **env},
         )
         self.connection: socket.socket | None = None
         if listener is None:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import rrpy.worker
 from rrpy.worker import Request, Response
 from rrpy.worker.messages import as_parts
 
@@ -37,8 +38,21 @@ def test_a_request_reads_its_context_as_json():
 
 
 def test_the_sdk_imports_the_standard_library_only_and_nothing_heavy_of_it():
-    code = "import sys, rrpy.worker.__main__; print(*sys.modules)"
+    loaded = set(printed("import sys, rrpy.worker.__main__; from rrpy.worker import log; print(*sys.modules)").split())
+    assert not {"asyncio", "inspect", "dataclasses", "json", "logging", "socket", "traceback"} & loaded
+    assert not {"msgspec", "anyio", "rrpy.container", "rrpy.worker.aio", "rrpy.worker.dial"} & loaded
+
+
+def test_the_public_names_are_there_however_they_are_asked_for():
+    assert printed("import rrpy.worker; print(rrpy.worker.log.info.__name__)") == "info\n"
+    names = "Request, Response, SoftError, log"
+    assert printed(f"from rrpy.worker import *; print({names})").count("rrpy.worker.") == 4
+    with pytest.raises(AttributeError, match=r"'rrpy\.worker' has no attribute 'nothing'"):
+        _ = rrpy.worker.nothing
+
+
+def printed(code: str) -> str:
+    """Return what a new interpreter prints."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    loaded = run.stdout.split()
-    assert not {"asyncio", "inspect", "dataclasses", "json", "msgspec", "anyio", "rrpy.container"} & set(loaded)
+    return run.stdout

@@ -1,0 +1,59 @@
+<?php
+// A worker in plain PHP. The host starts it, sends it one request at a time as a goridge frame and waits for the answer.
+
+ini_set('display_errors', 'stderr');          // with pipes, stdout carries the frames: nothing else may go there,
+ob_start(function (string $echoed): string {  // so that what is echoed goes to stderr as well, which is the host's log
+    fwrite(STDERR, $echoed);
+    return '';
+}, 1);
+ini_set('default_socket_timeout', '-1');      // a worker that has nothing to do for a minute is no broken connection
+
+const CONTROL = 0x01, ERROR = 0x40;           // flags, byte 1 of a frame
+
+/** Your work: the answer's context is returned. An exception refuses this one request, its text goes to the caller. */
+function handle(string $context, string $body): string {
+    $job = json_decode($context, true, flags: JSON_THROW_ON_ERROR);
+    $line = ['level' => 'info', 'msg' => 'got a request', 'event' => $job['event'] ?? null, 'bytes' => strlen($body)];
+    fwrite(STDERR, json_encode($line) . "\n");
+    return 'CONTINUE';
+}
+
+/** Reads exactly $size bytes, however few of them come at a time. */
+function take($in, int $size): string {
+    for ($data = ''; strlen($data) < $size; $data .= $piece) {
+        $piece = fread($in, $size - strlen($data));
+        if ($piece === '' || $piece === false) exit(0);  // the end: the host is gone
+    }
+    return $data;
+}
+
+/** Writes a frame: a header of 12 bytes with the CRC of its first six, options of 32 bits, the payload. */
+function send($out, int $flags, string $payload, int ...$options): void {
+    $head = pack('CCV', 0x13 + count($options), $flags, strlen($payload));
+    $data = $head . pack('VCC', crc32($head), 0, 0) . pack('V*', ...$options) . $payload;
+    for (; $data !== ''; $data = substr($data, $written)) {
+        if (!($written = @fwrite($out, $data))) exit(0);
+    }
+}
+
+$relay = getenv('RR_RELAY') ?: 'pipes';       // or tcp://host:port, or unix://path: then the worker dials in
+$in = $relay === 'pipes' ? STDIN : @stream_socket_client($relay, $code, $reason);
+if (!$in) { fwrite(STDERR, "cannot reach the host at $relay: $reason\n"); exit(1); }
+$out = $relay === 'pipes' ? STDOUT : $in;
+
+while (true) {
+    $frame = unpack('Cwords/Cflags/Vlength/Vcrc/Cstream/Czero', take($in, 12));
+    $options = unpack('V*', take($in, 4 * (($frame['words'] & 15) - 3)));  // numbered from 1
+    $payload = take($in, $frame['length']);
+    if ($frame['flags'] & CONTROL) {
+        if (isset(json_decode($payload, true)['stop'])) exit(0);
+        send($out, CONTROL, json_encode(['pid' => getmypid()]));  // the handshake: who I am
+    } elseif ($frame['stream'] === 0) {       // the rest is about streams, and this worker has none
+        try {
+            $answer = handle(substr($payload, 0, $options[1]), substr($payload, $options[1]));
+            send($out, 0, $answer, strlen($answer));  // one option: where the context ends and the body begins
+        } catch (Throwable $error) {
+            send($out, ERROR, $error->getMessage());
+        }
+    }
+}
