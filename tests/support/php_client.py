@@ -103,7 +103,7 @@ class RPC:
     """The RPC client: one connection, a sequence that grows, MessagePack or JSON chosen by the caller."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.connection = socket.create_connection((host, port), 20)
+        self.connection = socket.create_connection((host, port))
         self.relay = Relay(self.connection.fileno(), self.connection.fileno())
         self.sequence = 0
 
