@@ -249,9 +249,10 @@ class Decoder:
 
     def _frame(self, data: bytes, start: int, end: int) -> Frame:
         """Return the frame that is whole in `data`."""
-        body = start + (data[start] & 0x0F) * 4
+        body = split = start + (data[start] & 0x0F) * 4
         options = _read_options(data, start)
-        split = body + self._where_to_split(options, end - body)
+        if self._split:
+            split += self._where_to_split(options, end - body)
         return Frame(data[start + 1], data[split:end], options, data[start + 10], data[body:split])
 
     def _where_to_split(self, options: tuple[int, ...], length: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from ..goridge.frame import CONTROL, Frame, header
 from .errors import UnexpectedStream
@@ -24,10 +24,13 @@ MAX_UNREAD: Final = 1024 * 1024
 class Call:
     """A request with one answer. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
 
+    `streams`: whether it takes more than one part; then `on_read` is called when its reader has read something, and
+    when it has left. The worker sets it, for as long as it has the request.
     Raises ValueError for a payload of more than 4 GiB.
     """
 
-    __slots__ = ("answer", "body", "context", "deadline", "head")
+    __slots__ = ("answer", "body", "context", "deadline", "head", "on_read")
+    streams: ClassVar[bool] = False
 
     def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
         self.context = payload.context
@@ -36,6 +39,7 @@ class Call:
         self.head = header(0, split + len(payload.body), (split,))
         self.answer = answer
         self.deadline = 0.0
+        self.on_read: Callable[[], None] | None = None
 
     @property
     def left(self) -> bool:
@@ -65,15 +69,14 @@ class Call:
 class StreamCall(Call):
     """A request whose answer comes in parts, which are iterated as they come.
 
-    `answer` is done when the first frame is there, or an error. `on_read` is set by the worker, for as long as it has
-    the request: called when the reader has read something, and when it has left.
+    `answer` is done when the first frame is there, or an error.
     """
 
-    __slots__ = ("_arrived", "_error", "_left", "_over", "_parts", "_unread", "on_read")
+    __slots__ = ("_arrived", "_error", "_left", "_over", "_parts", "_unread")
+    streams = True
 
     def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
         super().__init__(payload, answer)
-        self.on_read: Callable[[], None] | None = None
         self._parts: deque[Payload] = deque()
         self._unread = 0
         self._over = False

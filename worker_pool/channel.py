@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import msgspec
@@ -14,7 +15,8 @@ from ..goridge.frame import CONTROL, JSON, Frame, encode
 class Channel(Protocol):
     """What frames are written to, and where reading can be paused."""
 
-    def write(self, *parts: bytes) -> None:
+    @property
+    def write(self) -> Callable[[Sequence[bytes]], None]:
         """Write the parts of a frame."""
         ...
 
@@ -42,10 +44,7 @@ class Pipes:
     def __init__(self, process: asyncio.SubprocessTransport) -> None:
         self._stdin = cast(asyncio.WriteTransport, process.get_pipe_transport(0))
         self._stdout = cast(asyncio.ReadTransport, process.get_pipe_transport(1))
-
-    def write(self, *parts: bytes) -> None:
-        """Write to its stdin."""
-        self._stdin.writelines(parts)
+        self.write: Callable[[Sequence[bytes]], None] = self._stdin.writelines
 
     def pause(self, paused: bool) -> None:
         """Read no more of its stdout until told, or read on."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from ..goridge.frame import ERROR, PING, PONG, STOP, STREAM, Decoder, Frame, FrameError, FrameTooLarge, encode
-from .call import LEAVING, MAX_UNREAD, Call, StreamCall, fault_of
+from .call import LEAVING, MAX_UNREAD, Call, fault_of
 from .channel import Channel
 from .errors import SoftError
 from .protocols import Payload
@@ -42,7 +42,7 @@ class Terms(NamedTuple):
 class Party(Protocol):
     """The worker, as its exchange sees it."""
 
-    def answered(self, *, more: bool) -> None:
+    def answered(self, more: bool) -> None:
         """Take notice that its request is answered. `more`: it has said more than that."""
         ...
 
@@ -96,10 +96,11 @@ class Exchange:
 
     def begin(self, call: Call) -> None:
         """Send a request. There must be none under way, and the channel must be writable."""
+        assert self.channel is not None, "what is writable has a channel"
         self._call = call
-        if isinstance(call, StreamCall):
+        if call.streams:
             call.on_read = self._look_at_reader
-        self._write(call.head, call.context, call.body)
+        self.channel.write((call.head, call.context, call.body))
         if self._terms.exec_ttl:
             self._wind_clock()
 
@@ -123,7 +124,7 @@ class Exchange:
     def drop(self) -> Call | None:
         """Return the request under way, and have none."""
         call, self._call = self._call, None
-        if isinstance(call, StreamCall):
+        if call is not None and call.streams:
             call.on_read = None
         if self._clock is not None:
             self._stop_clock()
@@ -154,7 +155,7 @@ class Exchange:
 
     def _answered(self) -> None:
         self.drop()
-        self._party.answered(more=self._more)
+        self._party.answered(self._more)
 
     def _part(self, call: Call, frame: Frame) -> None:
         self._streaming = True
@@ -192,10 +193,9 @@ class Exchange:
         if self.channel is not None:
             self.channel.pause(paused)
 
-    def _write(self, *parts: bytes) -> None:
-        if self.writable:
-            assert self.channel is not None
-            self.channel.write(*parts)
+    def _write(self, frame: bytes) -> None:
+        if self.channel is not None and not self.channel.closing:
+            self.channel.write((frame,))
 
     def _wind_clock(self) -> None:
         """Begin to measure `exec_ttl`; a worker that waits for its reader is not measured."""

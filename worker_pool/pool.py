@@ -200,8 +200,7 @@ class WorkerPool:
 
     def free(self, worker: Worker) -> None:
         """Give the worker the next request, or let it wait for one."""
-        call = self._next_call()
-        if call is not None:
+        if self._queue and (call := self._next_call()) is not None:
             worker.send(call)
         else:
             self._free.append(worker)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from ..container.address import Address, UnixAddress
@@ -137,10 +138,12 @@ class _Caller(asyncio.Protocol):
         self._decoder = Decoder(_MAX_HANDSHAKE)
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self.write: Callable[[Sequence[bytes]], None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say our half of the handshake."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclass of asyncio's
+        self.write = self._transport.writelines
         if not self._relay.arrived(self):
             self.close()
             return
@@ -191,10 +194,6 @@ class _Caller(asyncio.Protocol):
         self.close()
 
     # The Channel.
-
-    def write(self, *parts: bytes) -> None:
-        """Write to the connection."""
-        self._transport.writelines(parts)
 
     def pause(self, paused: bool) -> None:
         """Read no more until told, or read on."""

@@ -134,7 +134,7 @@ class Worker(asyncio.SubprocessProtocol):
         self._exchange.deaf = True
         channel = self._exchange.channel
         if channel is not None and not channel.closing:
-            channel.write(_STOP)
+            channel.write((_STOP,))
             channel.end()  # a worker that knows no frames understands the end
 
     def kill(self, fault: str) -> None:
@@ -185,7 +185,7 @@ class Worker(asyncio.SubprocessProtocol):
         pipes = Pipes(self._transport)
         self.attach(pipes)
         if not pipes.closing:  # on a busy machine it may be dead before we are told that it runs
-            pipes.write(greeting())
+            pipes.write((greeting(),))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Bytes of stdout are frames, unless it dials in; all others are the log."""
@@ -219,7 +219,7 @@ class Worker(asyncio.SubprocessProtocol):
 
     # What the exchange tells.
 
-    def answered(self, *, more: bool) -> None:
+    def answered(self, more: bool) -> None:
         """Give it back to the pool, unless it has reached a limit."""
         self.served += 1
         self._owner.served += 1

@@ -73,7 +73,7 @@ async def test_the_host_speaks_first_and_a_connection_is_its_worker_s(relay):
         await asyncio.sleep(0.01)
         writer.write(hello(worker.pid)[5:] + MORE)
         await until(lambda: worker.heard == hello(worker.pid) + MORE)
-        worker.channel.write(b"a", b"b")
+        worker.channel.write((b"a", b"b"))
         assert await reader.readexactly(2) == b"ab"
         worker.channel.end()
         assert await reader.read() == b""
