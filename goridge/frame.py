@@ -24,8 +24,21 @@ connection (or the worker) is to be closed; a `Decoder` that raised raises the s
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from collections import namedtuple
 from zlib import crc32
+
+TYPE_CHECKING = False  # without `typing`, whose import would be a third of a worker's start
+if TYPE_CHECKING:
+    from typing import Final, NamedTuple
+
+    class _Fields(NamedTuple):
+        flags: int
+        payload: bytes = b""
+        options: tuple[int, ...] = ()
+        stream: int = 0
+        context: bytes = b""
+else:
+    _Fields = namedtuple("_Fields", "flags payload options stream context", defaults=(b"", (), 0, b""))
 
 VERSION: Final = 1
 HEADER_SIZE: Final = 12
@@ -107,7 +120,7 @@ class TruncatedFrame(FrameError):
         super().__init__(f"the stream ended inside a goridge frame: {got} of {expected} bytes", data)
 
 
-class Frame(NamedTuple):
+class Frame(_Fields):
     """One frame.
 
     `flags`: CONTROL, a codec, ERROR, or-ed. `payload`: the bytes behind the options. `options`: at most 10 numbers of
@@ -115,11 +128,7 @@ class Frame(NamedTuple):
     apart. Equal to the frame that the decoder makes from what `encode` makes of it.
     """
 
-    flags: int
-    payload: bytes = b""
-    options: tuple[int, ...] = ()
-    stream: int = 0
-    context: bytes = b""
+    __slots__ = ()
 
 
 def header(flags: int, length: int, options: tuple[int, ...] = (), stream: int = 0) -> bytes:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
         context: bytes | str = b""
         body: bytes | str = b""
 else:
-    _Request = namedtuple("_Request", "context body", defaults=(b"", b""))
-    _Response = namedtuple("_Response", "context body", defaults=(b"", b""))
+    _Request = _Response = namedtuple("_Parts", "context body", defaults=(b"", b""))
 
 
 class SoftError(Exception):
