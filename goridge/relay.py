@@ -12,7 +12,8 @@ from collections import deque
 
 from .frame import MAX_PAYLOAD, Decoder, Frame, header
 
-_CHUNK = 256 * 1024
+_CHUNK = 64 * 1024
+"""Bytes of one read. A larger buffer comes from a mapping of its own, which costs more than the whole rest of a call."""
 
 
 class Relay:
