@@ -13,7 +13,7 @@ from collections import deque
 from .frame import MAX_PAYLOAD, Decoder, Frame, header
 
 _CHUNK = 64 * 1024
-"""Bytes of one read. A larger buffer comes from a mapping of its own, which costs more than the whole rest of a call."""
+"""Bytes of one read. A larger buffer gets a memory mapping of its own, which costs more than all the rest of a call."""
 
 
 class Relay:
