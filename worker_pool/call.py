@@ -20,6 +20,9 @@ LEAVING: Final = b'{"stop":true}'
 MAX_UNREAD: Final = 1024 * 1024
 """Bytes of a stream that wait for their reader, above which the worker is not read from."""
 
+_PART: Final = 256
+"""Bytes that a part counts for beside its own: a million parts of one byte are not one megabyte."""
+
 
 class Call:
     """A request with one answer. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
@@ -97,7 +100,7 @@ class StreamCall(Call):
     def part(self, payload: Payload) -> None:
         """Take one part."""
         self._parts.append(payload)
-        self._unread += len(payload.context) + len(payload.body)
+        self._unread += _PART + len(payload.context) + len(payload.body)
         self._arrived.set()
         super().resolve(payload)
 
@@ -133,7 +136,7 @@ class StreamCall(Call):
             self._arrived.clear()
             await self._arrived.wait()
         part = self._parts.popleft()
-        self._unread -= len(part.context) + len(part.body)
+        self._unread -= _PART + len(part.context) + len(part.body)
         self._told()
         return part
 

@@ -61,7 +61,7 @@ async def test_a_reader_that_is_cancelled_leaves_the_stream(relay):
     log = RecordingLog()
     async with pool(beast("streams"), log, num_workers=1, relay=relay) as workers:
         with anyio.CancelScope() as scope:
-            async with workers.stream(asked(10**9)) as parts:
+            async with workers.stream(asked(10**9, 1000)) as parts:
                 async for part in parts:
                     if part.context == b"5":
                         scope.cancel()
@@ -71,7 +71,7 @@ async def test_a_reader_that_is_cancelled_leaves_the_stream(relay):
 
 async def test_a_caller_that_is_cancelled_before_the_first_part_leaves_the_stream(relay, tmp_path):
     async with pool(beast("streams"), num_workers=1, relay=relay) as workers:
-        asking = asyncio.create_task(parts_of(workers, asked(10**9)))
+        asking = asyncio.create_task(parts_of(workers, asked(10**9, 1000)))
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -83,7 +83,7 @@ async def test_exec_refuses_a_stream_and_the_worker_lives_on(relay):
     async with pool(beast("streams"), num_workers=1, relay=relay) as workers:
         (before,) = workers.workers()
         with pytest.raises(UnexpectedStream, match="answered with a stream"):
-            await workers.exec(asked(10**9))
+            await workers.exec(asked(10**9, 1000))
         assert await parts_of(workers, asked(1)) == [Payload(b"0")]
         assert workers.workers()[0].pid == before.pid
 
@@ -157,7 +157,7 @@ async def test_exec_ttl_does_not_punish_a_worker_for_its_slow_reader(relay):
 
 async def test_a_stream_counts_for_the_queue_and_a_closed_pool_has_none():
     async with pool(beast("streams"), num_workers=1, max_queue_size=1) as workers:
-        async with workers.stream(asked(10**9)) as parts:
+        async with workers.stream(asked(10**9, 1000)) as parts:
             await anext(parts)
             with pytest.raises(QueueFull):
                 await workers.exec(asked(1))
