@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import ClassVar, Final
 
+from anyio.lowlevel import checkpoint_if_cancelled
+
 from ..goridge.frame import CONTROL, Frame, header
 from .errors import UnexpectedStream
 from .protocols import Payload
@@ -128,6 +130,7 @@ class StreamCall(Call):
 
     async def __anext__(self) -> Payload:
         """Return the next part; raises what ended the stream before its time."""
+        await checkpoint_if_cancelled()  # parts may come faster than anyio finds a reader that waits
         while not self._parts:
             if self._error is not None:
                 raise self._error
