@@ -9,8 +9,15 @@
         log.info("got a mail", uuid=event["uuid"])
         return "CONTINUE"
 
-`async def`, generators (a stream of answers) and asynchronous generators will do as well; `rrpy.worker.testing` calls
-them in a test. docs/worker.md tells the whole of it.
+`async def`, generators (a stream of answers) and asynchronous generators will do as well. A handler of mail says so by
+its first parameter's annotation, and returns a verdict:
+
+    from rrpy.worker import Accept, Email, Reject, Verdict
+
+    def handle(email: Email) -> Verdict:
+        return Reject(550, "no adverts, please") if "sale" in email.subject.lower() else Accept()
+
+`rrpy.worker.testing` calls handlers in a test. docs/worker.md tells the whole of it.
 """
 
 from .messages import Request, Response, SoftError
@@ -18,14 +25,39 @@ from .messages import Request, Response, SoftError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import log
+    from .attachments import Attachment
+    from .mails import Email, mail
+    from .verdicts import Accept, Close, Reject, Verdict
 
-__all__ = ["Request", "Response", "SoftError", "log"]
+__all__ = [
+    "Accept",
+    "Attachment",
+    "Close",
+    "Email",
+    "Reject",
+    "Request",
+    "Response",
+    "SoftError",
+    "Verdict",
+    "log",
+    "mail",
+]
+
+_WHERE = {
+    **dict.fromkeys(("Accept", "Close", "Reject", "Verdict"), "verdicts"),
+    **dict.fromkeys(("Email", "mail"), "mails"),
+    "Attachment": "attachments",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Import `log` when it is first used."""
-    if name != "log":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import what a worker may do without when it is first used."""
     from importlib import import_module
 
-    return import_module(".log", __name__)
+    if name == "log":
+        return import_module(".log", __name__)
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = found
+    return found

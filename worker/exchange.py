@@ -10,6 +10,9 @@ The loops (`loop` for synchronous handlers, `aio` for the others) and the test d
 
 What a handler is, is told by what its call gives: an awaitable is awaited, a generator is a stream, anything else is
 the answer. So partials, callable objects and decorated functions need no rule of their own.
+
+What it takes is told by its first parameter: `as_handler` looks once, before the first request, whether that is
+annotated as an Email, and at nothing else. `inspect` is not asked: a worker's start would pay for it.
 """
 
 from __future__ import annotations
@@ -24,10 +27,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from .mails import Email
+
+    AnyHandler: TypeAlias = "Handler | Callable[[Email], object]"
     Step: TypeAlias = "Reply | Wait"
     Exchange: TypeAlias = Generator["Reply | Wait", Any, None]
 
 Handler = Callable[[Request], object]
+
+_MAILS = f"{__package__}.mails"
+_UNRESOLVED = ("Email", "worker.Email", "rrpy.worker.Email")
+"""The annotations that mean an Email where they are a name for the type checker alone."""
 
 
 class Stopped(Exception):
@@ -71,6 +81,53 @@ class Wait:
     def __init__(self, awaitable: Awaitable[object], part: bool = False) -> None:
         self.awaitable = awaitable
         self.part = part
+
+
+def as_handler(handler: AnyHandler) -> Handler:
+    """Return a handler of requests: this one, or one made of it by `mail` when its first parameter is an Email."""
+    if not _takes_email(handler):
+        return handler  # type: ignore[return-value]
+    from .mails import mail
+
+    return mail(handler)  # type: ignore[arg-type]
+
+
+def _takes_email(handler: Any) -> bool:
+    function: Any = handler
+    if not _has_code(handler):
+        function = getattr(handler, "__call__", None)  # noqa: B004 - an object's method is wanted
+    own = 1 if hasattr(function, "__self__") else 0
+    while _has_code(function) and hasattr(function, "__wrapped__"):  # decorated
+        function = function.__wrapped__
+    if not _has_code(function) or function.__code__.co_argcount <= own:
+        return False
+    return _is_email(_annotations(function).get(function.__code__.co_varnames[own]), function.__globals__)
+
+
+def _has_code(function: Any) -> bool:
+    return isinstance(getattr(function, "__code__", None), type(as_handler.__code__))  # a proxy has any attribute
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        return dict(function.__annotations__)
+    except NameError:  # from Python 3.14 on: one of them is a name for the type checker alone
+        from annotationlib import Format, get_annotations  # type: ignore[import-not-found]
+
+        return dict(get_annotations(function, format=Format.STRING))
+
+
+def _is_email(annotation: Any, names: dict[str, Any]) -> bool:
+    if isinstance(annotation, str):
+        annotation = annotation.strip("'\"")
+        first, *rest = annotation.split(".")
+        if first not in names:
+            return annotation in _UNRESOLVED
+        annotation = names[first]
+        for name in rest:
+            annotation = getattr(annotation, name, None)
+    mails = sys.modules.get(_MAILS)  # while nobody has loaded it, nothing is its Email
+    return mails is not None and annotation is mails.Email
 
 
 def answers(handler: Handler, request: Request) -> Exchange:

@@ -18,18 +18,19 @@ from collections import deque
 
 from ..goridge.frame import CONTROL, STOP, Frame, FrameError
 from ..goridge.relay import Relay
-from .exchange import Handler, Reply, Stopped, answers, report
+from .exchange import Handler, Reply, Stopped, answers, as_handler, report
 from .messages import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .exchange import Exchange, Wait
+    from .exchange import AnyHandler, Exchange, Wait
 
 _ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-def serve(handler: Handler, relay: Relay) -> int:
+def serve(given: AnyHandler, relay: Relay) -> int:
     """Serve until told to stop; return the exit status. The handler's SystemExit and KeyboardInterrupt pass through."""
+    handler = as_handler(given)
     life = Life(handler, relay)
     life.adopt_logging()
     try:

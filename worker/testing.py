@@ -12,6 +12,11 @@
         assert next(parts).context == b"1"
         parts.close()  # as a host cancels
 
+    def test_mail_for_nobody_is_refused():
+        event = email_event(recipients=["nobody@example.com"])
+        assert ask(decide, event) == Reject(550, "no such user")
+        assert decide(Email(event)) == Reject(550, "no such user")  # a handler of mail is a function like any other
+
 An error is raised as the handler raised it, with its traceback; a host would get a SoftError's text, and
 `ValueError: text` for anything else. For asynchronous handlers there is one event loop a `Worker`, which runs while a
 call does: the calls are for synchronous tests (in an asynchronous one: `await asyncio.to_thread(ask, handler)`).
@@ -24,22 +29,25 @@ from collections.abc import Coroutine, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from .exchange import Handler, Reply, Stopped, Wait, answers
+from .exchange import Reply, Stopped, Wait, answers, as_handler
 from .messages import Request, Response
+from .samples import email_event
 
 if TYPE_CHECKING:
     import asyncio
 
-    from .exchange import Exchange, Step
+    from .exchange import AnyHandler, Exchange, Step
+
+__all__ = ["Worker", "ask", "email_event", "stream"]
 
 
-def ask(handler: Handler, context: object = b"", body: bytes | str = b"") -> Response:
+def ask(handler: AnyHandler, context: object = b"", body: bytes | str = b"") -> Response:
     """Return what the handler answers, both parts as bytes. See `Worker.ask`."""
     with Worker(handler) as worker:
         return worker.ask(context, body)
 
 
-def stream(handler: Handler, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
+def stream(handler: AnyHandler, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
     """Yield the parts that the handler streams. See `Worker.stream`."""
     with Worker(handler) as worker:
         yield from worker.stream(context, body)
@@ -51,8 +59,8 @@ class Worker:
     A context manager: its end ends the event loop and the background tasks that run on it.
     """
 
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+    def __init__(self, handler: AnyHandler) -> None:
+        self._handler = as_handler(handler)
         self._runner: asyncio.Runner | None = None
 
     def __enter__(self) -> Worker:

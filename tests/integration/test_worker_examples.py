@@ -137,12 +137,13 @@ def test_its_rr_yaml_runs_it(name, relay, tmp_path):
         host.close()
 
 
-def test_the_handlers_of_the_workers_page_pass_the_tests_of_the_workers_page(tmp_path):
+@pytest.mark.parametrize(("tests", "passed"), [("test_app.py", 5), ("test_inbox.py", 4)])
+def test_the_handlers_of_the_workers_page_pass_the_tests_of_the_workers_page(tmp_path, tests, passed):
     write_files(page("docs/worker.md"), tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_app.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", tests]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert run.returncode == 0, run.stdout
-    assert "5 passed" in run.stdout
+    assert f"{passed} passed" in run.stdout
 
 
 def test_the_log_line_on_the_workers_page_is_what_is_written():

@@ -1,0 +1,62 @@
+"""A handler of mail in three steps, each of which is there when its variable is set.
+
+USERS: the addresses that exist here; a message for any other is refused with 550.
+WEBHOOK: a URL that gets every event as JSON; while it stays down messages are refused for a while, with 451.
+SAVE_TO: a folder for the attachments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import httpx
+
+from rrpy.worker import Accept, Email, Reject, Verdict, log
+
+USERS = set(os.environ.get("USERS", "").lower().split())
+WEBHOOK = os.environ.get("WEBHOOK", "")
+SAVE_TO = os.environ.get("SAVE_TO", "")
+PAUSES = (0.2, 0.4)  # seconds between the attempts; with their time limits, less than the client waits and `exec_ttl`
+
+client = httpx.AsyncClient(timeout=float(os.environ.get("TIMEOUT", "5")))  # one, for the connections that it keeps
+
+
+async def handle(email: Email) -> Verdict:
+    """Decide about one message. Nothing is kept of one that is refused, so the sender may come again."""
+    unknown = [address for address in email.envelope.recipients if USERS and address.lower() not in USERS]
+    if unknown:
+        return Reject(550, f"no such user: {', '.join(unknown)}")
+    if WEBHOOK and not await forward(email):
+        return Reject(451, "cannot be processed now, try again later")
+    if SAVE_TO:
+        save(email)
+    return Accept()
+
+
+async def forward(email: Email) -> bool:
+    """Post the event and say whether that was taken. A sender's password is nobody else's business."""
+    event = {name: value for name, value in email.event.items() if name != "authentication"}
+    for pause in (*PAUSES, None):
+        try:
+            response = await client.post(WEBHOOK, json=event)
+        except httpx.HTTPError as error:
+            reason = repr(error)
+        else:
+            if response.is_success:
+                return True
+            reason = f"status {response.status_code}"
+        log.warning("the webhook failed", id=email.id, reason=reason, again=pause is not None)
+        if pause is not None:
+            await asyncio.sleep(pause)
+    return False
+
+
+def save(email: Email) -> None:
+    """Write the attachments under names that are safe, whatever the sender called them."""
+    folder = Path(SAVE_TO)
+    folder.mkdir(parents=True, exist_ok=True)
+    for attachment in email.attachments:
+        path = attachment.save(folder)
+        log.info("an attachment was saved", id=email.id, path=path, size=attachment.size)

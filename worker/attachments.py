@@ -1,0 +1,122 @@
+"""What is attached to a message: its content, and a file name that is safe to write under."""
+
+from __future__ import annotations
+
+import os
+from binascii import a2b_base64
+from io import BytesIO
+
+from .fields import field, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, BinaryIO
+
+_LONGEST = 200
+"""Bytes of a file name in UTF-8. File systems allow 255, some that encrypt a good half of it; a number may be added."""
+_LONGEST_ENDING = 20
+_BLOCK = 1 << 20
+_UNDERSCORES = str.maketrans('<>:"|?*', "_" * 7)
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [device + digit for device in ("COM", "LPT") for digit in "0123456789¹²³"]
+)
+
+
+class Attachment:
+    """One attachment. `filename` is what the sender wrote, or empty: a text to show, never a path; see `save`.
+
+    `size`: decoded bytes. `content_id`: empty without one. `inline`: meant to be shown within the text.
+    """
+
+    __slots__ = ("_content", "_path", "content_id", "content_type", "filename", "inline", "size")
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        if not isinstance(told, dict):
+            raise ValueError("an attachment of the event is not an object")
+        self.filename = text(told, "filename")
+        self.content_type = text(told, "content_type") or "application/octet-stream"
+        self.size = field(told, "size", int)
+        self.content_id = text(told, "content_id")
+        self.inline = bool(told.get("inline"))
+        self._path = None if told.get("path") is None else field(told, "path", str)
+        self._content = field(told, "content", str) if self._path is None else ""
+
+    def __repr__(self) -> str:
+        return f"<Attachment {self.filename!r} {self.content_type} {self.size} bytes>"
+
+    @property
+    def path(self) -> Path | None:
+        """The host's file with the content, where `attachment_storage.mode` is tempfile; it is the host's to remove."""
+        if self._path is None:
+            return None
+        from pathlib import Path  # which would cost a worker's start a third of its time
+
+        return Path(self._path)
+
+    def content(self) -> bytes:
+        """Return the decoded content. Raises OSError when the host's file is gone, ValueError when it is no base64."""
+        with self._open() as source:
+            return source.read()
+
+    @property
+    def safe_name(self) -> str:
+        """A name for a file, made of `filename`: see `safe_name`."""
+        return safe_name(self.filename)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the content to a new file in a folder that is there; return the file's path.
+
+        The name is the safe one. Where there is such a file already, the new one has a random number behind its name.
+        Raises OSError, with nothing left behind.
+        """
+        from pathlib import Path
+
+        name = safe_name(self.filename)
+        path = Path(folder, name)
+        with self._open() as source:
+            while True:
+                try:
+                    target = path.open("xb")  # which follows no symbolic link, and never takes what is there
+                    break
+                except FileExistsError:
+                    stem, ending = _split(name)
+                    path = Path(folder, f"{stem}-{os.urandom(4).hex()}{ending}")
+            with target:
+                try:
+                    while block := source.read(_BLOCK):
+                        target.write(block)
+                    target.flush()
+                except BaseException:
+                    path.unlink()
+                    raise
+        return path
+
+    def _open(self) -> BinaryIO:
+        path = self.path
+        return BytesIO(a2b_base64(self._content)) if path is None else path.open("rb")
+
+
+def safe_name(filename: str) -> str:
+    """Return a name for a new file in any folder of any system, made of what a stranger wrote.
+
+    It is the last part of a path, without what cannot be printed, without dots, blanks and hyphens in front, at most
+    200 bytes of UTF-8 with its ending kept, none of Windows' devices; `attachment` when nothing is left.
+    """
+    name = filename.replace("\\", "/").rpartition("/")[2].translate(_UNDERSCORES)
+    name = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in name)
+    name = " ".join(name.split()).lstrip(" .-").rstrip(" .")
+    if name.partition(".")[0].rstrip().upper() in _RESERVED:
+        name = f"_{name}"
+    stem, ending = _split(name)
+    stem = stem.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore").rstrip(" .")
+    return stem + ending or "attachment"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return a name's stem, and its ending with the dot: empty when there is none, or one too long to be one."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) > _LONGEST_ENDING:
+        return name, ""
+    return stem, dot + ending
