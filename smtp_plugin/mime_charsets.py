@@ -1,0 +1,196 @@
+"""From the bytes of a mail to text: a fixed table of charset names, and what happens to bytes that do not fit. Pure.
+
+What we want: valid Unicode out of any bytes under any name, without loss that nobody is told of, in linear time.
+
+- A name from a mail never reaches `codecs.lookup`: that imports modules, keeps every name for ever, and knows codecs
+  that are no charsets (punycode takes 20 s for a megabyte). The names that count are in `_NAMES`, a codec a line.
+- A charset is decoded by its superset: what says latin-1 is cp1252, what says gb2312 is gb18030.
+- us-ascii, no charset and an unknown one are UTF-8 where the bytes are, else cp1252. A declared charset is believed;
+  what it cannot decode becomes U+FFFD.
+- More than `SLICE` bytes go through the codec's incremental decoder, so that no call holds the interpreter for long.
+
+What can still fail: a wrong declaration that decodes is not seen.
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+SLICE: Final = 256 * 1024
+"""Bytes that one call into C is given at most."""
+
+Defects = dict[str, None]
+"""Tokens in the order in which they were found, each once; `mime.DEFECTS` tells what they mean."""
+
+_GUESS: Final = ""  # in place of a codec: UTF-8, else cp1252
+
+# Codec -> the names it is called by, reduced to lower-case letters and digits. The codec's own name need not be said.
+_NAMES: Final = {
+    _GUESS: "ascii usascii us 646 ansix341968 ansix341986 cp367 csascii ibm367 iso646irv1991 iso646us isoir6",
+    "utf-8": "utf8 u8 utf cp65001 utf8ucs2 utf8ucs4 unicode11utf8 unicode20utf8 xunicode20utf8 utf8mb4 csutf8",
+    "utf-8-sig": "utf8sig utf8bom",
+    "utf-7": "u7 unicode11utf7 csutf7",
+    "utf-16": "u16 unicode ucs2 iso10646ucs2 csunicode csutf16",
+    "utf-16-be": "utf16be unicodebigunmarked unicodefffe csutf16be",
+    "utf-16-le": "utf16le unicodelittleunmarked unicodefeff csutf16le",
+    "utf-32": "u32 ucs4 iso10646ucs4 csucs4 csutf32",
+    "utf-32-be": "utf32be csutf32be",
+    "utf-32-le": "utf32le csutf32le",
+    "cp1252": "1252 windows1252 xcp1252 xansi ansi 8859 cp819 csisolatin1 ibm819 iso8859 iso88591 iso885911987 isoir100"
+    " l1 latin latin1",
+    "cp1250": "1250 windows1250 xcp1250",
+    "cp1251": "1251 windows1251 xcp1251",
+    "cp1253": "1253 windows1253 xcp1253",
+    "cp1254": "1254 windows1254 xcp1254 csisolatin5 iso88599 iso885991989 isoir148 l5 latin5",
+    "cp1255": "1255 windows1255 xcp1255",
+    "cp1256": "1256 windows1256 xcp1256",
+    "cp1257": "1257 windows1257 xcp1257",
+    "cp1258": "1258 windows1258 xcp1258",
+    "cp874": "874 windows874 ibm874 iso885911 iso8859112001 thai tis620 tis6200 tis62025290 tis62025291 isoir166",
+    "iso8859-2": "csisolatin2 iso88592 iso885921987 isoir101 l2 latin2",
+    "iso8859-3": "csisolatin3 iso88593 iso885931988 isoir109 l3 latin3",
+    "iso8859-4": "csisolatin4 iso88594 iso885941988 isoir110 l4 latin4",
+    "iso8859-5": "csisolatincyrillic cyrillic iso88595 iso885951988 isoir144",
+    "iso8859-6": "arabic asmo708 csisolatinarabic ecma114 iso88596 iso885961987 isoir127 csiso88596e csiso88596i"
+    " iso88596e iso88596i",
+    "iso8859-7": "csisolatingreek ecma118 elot928 greek greek8 iso88597 iso885971987 isoir126 suneugreek",
+    "iso8859-8": "csisolatinhebrew hebrew iso88598 iso885981988 isoir138 csiso88598e csiso88598i iso88598e iso88598i"
+    " logical visual",
+    "iso8859-10": "csisolatin6 iso885910 iso8859101992 isoir157 l6 latin6",
+    "iso8859-13": "iso885913 l7 latin7",
+    "iso8859-14": "iso885914 iso8859141998 isoceltic isoir199 l8 latin8",
+    "iso8859-15": "iso885915 l9 latin9 latin0 csisolatin9",
+    "iso8859-16": "iso885916 iso8859162001 isoir226 l10 latin10",
+    "koi8-r": "koi8r cskoi8r koi koi8",
+    "koi8-u": "koi8u koi8ru",
+    "koi8-t": "koi8t",
+    "kz1048": "rk1048 strk10482002",
+    "ptcp154": "cp154 csptcp154 cyrillicasian pt154",
+    "hp-roman8": "hproman8 cp1051 cshproman8 ibm1051 r8 roman8",
+    "palmos": "",
+    "mac-roman": "macroman macintosh mac csmacintosh xmacroman",
+    "mac-cyrillic": "maccyrillic xmaccyrillic xmacukrainian",
+    "mac-greek": "macgreek xmacgreek",
+    "mac-iceland": "maciceland xmaciceland",
+    "mac-latin2": "maclatin2 maccenteuro maccentraleurope xmacce xmaccentraleurroman",
+    "mac-turkish": "macturkish xmacturkish",
+    "mac-croatian": "maccroatian xmaccroatian",
+    "mac-romanian": "macromanian xmacromanian",
+    "mac-arabic": "macarabic xmacarabic",
+    "mac-farsi": "macfarsi xmacfarsi",
+    "cp037": "037 csibm037 ebcdiccpca ebcdiccpnl ebcdiccpus ebcdiccpwt ibm037 ibm039",
+    "cp273": "273 csibm273 ibm273",
+    "cp424": "424 csibm424 ebcdiccphe ibm424",
+    "cp437": "437 cspc8codepage437 ibm437",
+    "cp500": "500 csibm500 ebcdiccpbe ebcdiccpch ibm500",
+    "cp720": "720 dos720",
+    "cp737": "737 ibm737",
+    "cp775": "775 cspc775baltic ibm775",
+    "cp850": "850 cspc850multilingual ibm850",
+    "cp852": "852 cspcp852 ibm852",
+    "cp855": "855 csibm855 ibm855",
+    "cp856": "856 ibm856",
+    "cp857": "857 csibm857 ibm857",
+    "cp858": "858 csibm858 ibm858 ibm00858 ccsid00858 cp00858",
+    "cp860": "860 csibm860 ibm860",
+    "cp861": "861 cpis csibm861 ibm861",
+    "cp862": "862 cspc862latinhebrew ibm862 dos862",
+    "cp863": "863 csibm863 ibm863",
+    "cp864": "864 csibm864 ibm864",
+    "cp865": "865 csibm865 ibm865",
+    "cp866": "866 csibm866 ibm866",
+    "cp869": "869 cpgr csibm869 ibm869",
+    "cp875": "875 ibm875",
+    "cp1006": "1006 ibm1006",
+    "cp1026": "1026 csibm1026 ibm1026",
+    "cp1125": "1125 cp866u ibm1125 ruscii",
+    "cp1140": "1140 ibm1140 ibm01140 ccsid01140 cp01140",
+    "gb18030": "gb180302000 gb180302022 gb2312 chinese csiso58gb231280 euccn eucgb2312cn gb23121980 gb231280 isoir58"
+    " xmacsimpchinese xmacchinesesimp gbk 936 cp936 ms936 windows936 xgbk xeuccn csgbk csgb2312 csgb18030 gb",
+    "hz": "hzgb hzgb2312",
+    "big5hkscs": "big5 big5tw csbig5 xmactradchinese xmacchinesetrad hkscs cnbig5 xxbig5 xbig5 big5hkscs2004",
+    "cp950": "950 ms950 windows950",
+    "cp932": "932 ms932 mskanji csshiftjis shiftjis sjis xsjis xmacjapanese windows31j cswindows31j windows932 xmssjis",
+    "shift-jis-2004": "shiftjis2004 sjis2004",
+    "shift-jisx0213": "shiftjisx0213 sjisx0213",
+    "euc-jp": "eucjp ujis xeucjp xeuc eucjpms cp51932 extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese",
+    "euc-jis-2004": "eucjis2004 jisx0213",
+    "euc-jisx0213": "eucjisx0213",
+    "iso2022-jp-ext": "iso2022jpext iso2022jp csiso2022jp iso2022jp1 iso2022jp2 csiso2022jp2 jis cp50220 cp50221",
+    "iso2022-jp-3": "iso2022jp3",
+    "iso2022-jp-2004": "iso2022jp2004",
+    "cp949": "949 ms949 uhc windows949 euckr cseuckr korean ksc5601 ksc56011987 ksc56011989 ksc5601 csksc56011987"
+    " ksx1001 isoir149 xmackorean xwindows949",
+    "johab": "cp1361 ms1361 1361",
+    "iso2022-kr": "iso2022kr csiso2022kr",
+}
+
+_KEPT: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def _reduced(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter in _KEPT)
+
+
+CODECS: Final[dict[str, str]] = {
+    name: codec for codec, names in _NAMES.items() for name in (*names.split(), *([_reduced(codec)] if codec else []))
+}
+"""Reduced name of a charset -> Python's codec, or "" for us-ascii."""
+
+_LONGEST: Final = 64  # no name is longer; a longer one is not looked at
+
+# The spellings that nearly all mail has, so that they are not reduced letter by letter.
+_COMMON: Final = {
+    b"utf-8": "utf-8",
+    b"UTF-8": "utf-8",
+    b"us-ascii": _GUESS,
+    b"US-ASCII": _GUESS,
+    b"iso-8859-1": "cp1252",
+    b"ISO-8859-1": "cp1252",
+    b"windows-1252": "cp1252",
+    b"": _GUESS,
+}
+
+
+def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
+    """Return the text of `data`, which a mail declares to be in `charset` (b"": it does not say). Never fails."""
+    codec = _COMMON.get(charset)
+    if codec is None:
+        name = _reduced(charset.decode("latin-1")) if len(charset) <= _LONGEST else ""
+        codec = CODECS.get(name)
+        if codec is None:
+            defects["charset-unknown"] = None
+            codec = _GUESS
+    try:
+        return _text(data, codec or "utf-8", "strict")
+    except UnicodeError:
+        pass
+    if codec == _GUESS:
+        defects["charset-guessed"] = None
+        codec = "cp1252"
+        try:
+            return _text(data, codec, "strict")
+        except UnicodeError:
+            pass
+    defects["charset-undecodable"] = None
+    try:
+        return _text(data, codec, "replace")
+    except UnicodeError:  # a stateful codec whose state cannot be replaced
+        return _text(data, "utf-8", "replace")
+
+
+def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
+    if len(data) <= SLICE:
+        text = str(data, codec, errors)
+    else:
+        decoder = codecs.getincrementaldecoder(codec)(errors)
+        text = ""
+        for at in range(0, len(data), SLICE):
+            # A local name's `+=` grows the string in place: a list of pieces would hold everything twice.
+            text += decoder.decode(data[at : at + SLICE])
+        text += decoder.decode(b"", final=True)
+    if codec == "utf-7":
+        # The one codec here that lets half a surrogate pair through.
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
+    return text
