@@ -40,9 +40,9 @@ class Relay:
         if not self.frames:
             self._poll.poll()
 
-    def ready(self) -> bool:
-        """Say whether something has come, at least the beginning of a frame, or the end of the stream."""
-        return bool(self.frames) or bool(self._look.poll(0))
+    def ready(self, patience: float = 0) -> bool:
+        """Say whether something has come within so many seconds: the beginning of a frame, or the end of the stream."""
+        return bool(self.frames) or bool(self._look.poll(patience * 1000))
 
     def receive(self) -> Frame | None:
         """Return the next frame, None at a clean end of the stream; wait for it.

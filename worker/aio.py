@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..goridge.frame import CONTROL, Frame, FrameError
 from .exchange import Reply, Stopped, Wait, answers, report
-from .loop import Life, as_request, is_stop, own_pid, take_stop
+from .loop import LEAVING, PATIENCE, Life, as_request, is_stop, own_pid, take_stop
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Step
@@ -117,25 +117,29 @@ class AsyncLife:
         self._life.adopt_logging()  # which asyncio has imported
         if exchange is not None and wait is not None:
             await self._answer(exchange, wait)
-            if self._life.leaving:
-                return
         while (frame := await self._next()) is not None and not is_stop(frame):
             if frame.flags & CONTROL:
                 await self._send(CONTROL, own_pid())
-            elif not frame.stream:
+            elif frame.stream:
+                continue
+            elif self._life.leaving:
+                await self._send(0, LEAVING, options=(len(LEAVING),))
+            else:
                 await self._answer(answers(self._life.handler, as_request(frame)))
-            if self._life.leaving:
-                return
 
     async def _next(self) -> Frame | None:
         """Wait for a frame. Return None when it is time to leave; raise what the input's end was, if it was no end."""
         while not self._relay.frames:
             if self._failure is not None:
                 raise self._failure
-            if self._ended or (self._life.leaving and not self._relay.ready()):
+            if self._ended:
                 return None
             self._news.clear()
-            await self._news.wait()
+            try:
+                async with asyncio.timeout(PATIENCE if self._life.leaving else None):
+                    await self._news.wait()
+            except TimeoutError:
+                return None
         return self._relay.frames.popleft()
 
     async def _answer(self, exchange: Exchange, step: Step | None = None) -> None:

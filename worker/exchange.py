@@ -187,9 +187,11 @@ def _async_parts(stream: AsyncGenerator[object, None]) -> Generator[Step, Any, N
 def report(reply: Reply) -> None:
     """Write the traceback of an error that the handler did not mean to stderr, which is the host's log."""
     if reply.error is not None and not isinstance(reply.error, SoftError):
+        from contextlib import suppress
         from traceback import print_exception
 
-        print_exception(reply.error, file=sys.stderr)
+        with suppress(OSError, ValueError):  # what the handler has done to stderr must not end the worker
+            print_exception(reply.error, file=sys.stderr)
 
 
 def _text(error: BaseException) -> bytes:

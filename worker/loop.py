@@ -1,7 +1,8 @@
 """A worker's life: shake hands, answer requests one by one, stop when told (WIRE.md, 'Worker protocol').
 
 It ends with the stop frame, with the end of its input (the host is gone), and with SIGTERM; each time after the request
-that is running, and with status 0.
+that is running, and with status 0. A request that is on its way when SIGTERM comes goes back unread (WIRE.md, 'Worker
+protocol', 5), and the host runs it on another worker.
 
 The life begins here, without an event loop. It moves to `aio` for good when the handler is `async def`, or else with
 the first request for which it gives something to be awaited: no other worker pays for asyncio.
@@ -13,7 +14,15 @@ import os
 import sys
 
 # `signal` makes enums of these, which takes a tenth of a worker's start.
-from _signal import SIGTERM, signal  # type: ignore[import-not-found]
+from _signal import (  # type: ignore[import-not-found]
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_UNBLOCK,
+    SIGTERM,
+    pthread_sigmask,
+    set_wakeup_fd,
+    signal,
+)
 from collections import deque
 
 from ..goridge.frame import CONTROL, STOP, Frame, FrameError
@@ -24,6 +33,10 @@ from .messages import Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .exchange import AnyHandler, Exchange, Wait
+
+LEAVING = b'{"stop":true}'
+PATIENCE = 0.1
+"""Seconds that a worker which leaves waits for a request that is on its way."""
 
 _ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -48,6 +61,10 @@ def serve(given: AnyHandler, relay: Relay) -> int:
     return 0
 
 
+class _Interrupted(BaseException):
+    """SIGTERM has come while the worker waited for a request."""
+
+
 class Life:
     """A worker's life without an event loop. `leaving`: SIGTERM has come."""
 
@@ -58,21 +75,30 @@ class Life:
         self._idle = False
         self._adopted = False
         signal(SIGTERM, self._on_sigterm)
+        # Held back meanwhile: one that comes between the fork and the child's first step would be the parent's.
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_begin_anew)
 
     def live(self) -> None:
         """Serve until told to stop."""
         while True:
-            self._idle = True  # before the look at `leaving`, so that no signal falls between the two
-            if self.leaving:
-                return
-            self.relay.wait()
-            self._idle = False
+            try:
+                self._idle = True  # before the look at `leaving`, so that no signal falls between the two
+                if self.leaving and not self.relay.ready(PATIENCE):
+                    return
+                self.relay.wait()
+                self._idle = False
+            except _Interrupted:
+                continue
             frame = self.relay.receive()
             if frame is None or is_stop(frame):
                 return
             if frame.flags & CONTROL:
                 self.relay.send(CONTROL, own_pid())
-            elif not frame.stream:  # a STOP or PONG may come when the stream has just ended
+            elif frame.stream:  # a STOP or PONG may come when the stream has just ended
+                continue
+            elif self.leaving:
+                self.relay.send(0, LEAVING, options=(len(LEAVING),))
+            else:
                 self.adopt_logging()
                 exchange = answers(self.handler, as_request(frame))
                 wait = self._answer(exchange)
@@ -106,7 +132,23 @@ class Life:
     def _on_sigterm(self, _number: int, _stack: object) -> None:
         self.leaving = True
         if self._idle and not self.relay.ready():
-            raise SystemExit(0)
+            self._idle = False
+            raise _Interrupted
+
+
+def _hold() -> None:
+    pthread_sigmask(SIG_BLOCK, (SIGTERM,))
+
+
+def _let_go() -> None:
+    pthread_sigmask(SIG_UNBLOCK, (SIGTERM,))
+
+
+def _begin_anew() -> None:
+    """Let a process that a handler has forked die of SIGTERM, and not wake its parent's event loop."""
+    signal(SIGTERM, SIG_DFL)
+    set_wakeup_fd(-1)
+    _let_go()
 
 
 def as_request(frame: Frame) -> Request:

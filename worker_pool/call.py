@@ -27,21 +27,25 @@ _PART: Final = 256
 
 
 class Call:
-    """A request with one answer. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
+    """A request with one answer.
 
+    `pieces`: its frame. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
     `streams`: whether it takes more than one part; then `on_read` is called when its reader has read something, and
     when it has left. The worker sets it, for as long as it has the request.
     Raises ValueError for a payload of more than 4 GiB.
     """
 
-    __slots__ = ("answer", "body", "context", "deadline", "head", "on_read")
+    __slots__ = ("answer", "deadline", "on_read", "pieces")
     streams: ClassVar[bool] = False
 
     def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
-        self.context = payload.context
-        self.body = payload.body
-        split = len(payload.context)
-        self.head = header(0, split + len(payload.body), (split,))
+        context, body = payload.context, payload.body
+        split = len(context)
+        self.pieces = [header(0, split + len(body), (split,))]
+        if context:  # an empty piece keeps some versions of asyncio busy for ever
+            self.pieces.append(context)
+        if body:
+            self.pieces.append(body)
         self.answer = answer
         self.deadline = 0.0
         self.on_read: Callable[[], None] | None = None

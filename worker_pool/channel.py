@@ -37,6 +37,11 @@ class Channel(Protocol):
         """Whether nothing can be written any more."""
         ...
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and wait for the other side to read."""
+        ...
+
 
 class Pipes:
     """The channel of a worker that speaks on its stdin and stdout."""
@@ -61,6 +66,11 @@ class Pipes:
     def closing(self) -> bool:
         """Whether its stdin takes nothing any more."""
         return self._stdin.is_closing()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that its stdin has not taken yet."""
+        return self._stdin.get_write_buffer_size()
 
 
 def set_reading(transport: asyncio.ReadTransport, on: bool) -> None:

@@ -32,6 +32,9 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exec_ttl: Duration = Duration(0)
     max_worker_memory: Count = 0
 
+    def __post_init__(self) -> None:
+        _more_than_nothing("watch_tick", self.watch_tick)
+
 
 class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Workers that come when requests wait, and go again.
@@ -43,6 +46,9 @@ class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     spawn_rate: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     idle_timeout: Duration = Duration(60)
+
+    def __post_init__(self) -> None:
+        _more_than_nothing("idle_timeout", self.idle_timeout)
 
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +72,11 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     debug: bool = False
     supervisor: SupervisorConfig | None = None
     dynamic_allocator: AllocatorConfig | None = None
+
+    def __post_init__(self) -> None:
+        _more_than_nothing("allocate_timeout", self.allocate_timeout)
+        if self.debug and self.dynamic_allocator is not None:
+            raise ValueError("dynamic_allocator: does not go with debug, where each request has its own worker")
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,22 +106,6 @@ def split_command(command: str | list[str], key: str) -> list[str]:
     return words
 
 
-def check_pool(config: PoolConfig, section: str) -> None:
-    """Raise ConfigError, naming the key, for times that are none, and for keys that do not go together."""
-    times: dict[str, float] = {"allocate_timeout": config.allocate_timeout}
-    if config.supervisor is not None:
-        times["supervisor.watch_tick"] = config.supervisor.watch_tick
-    if config.dynamic_allocator is not None:
-        times["dynamic_allocator.idle_timeout"] = config.dynamic_allocator.idle_timeout
-        if config.debug:
-            raise ConfigError(
-                f"{section}.dynamic_allocator does not go with debug: each request has its own worker then"
-            )
-    for key, seconds in times.items():
-        if not seconds:
-            raise ConfigError(f"{section}.{key} is 0; it must be more")
-
-
 def relay_address(relay: str) -> Address | None:
     """Return the address of `server.relay`, None for pipes. Raises ConfigError for one that is not this machine's."""
     if relay == "pipes":
@@ -125,3 +120,8 @@ def relay_address(relay: str) -> Address | None:
             "run on this machine, so use 127.0.0.1 or a unix socket"
         )
     return address
+
+
+def _more_than_nothing(key: str, seconds: float) -> None:
+    if not seconds:
+        raise ValueError(f"{key}: must be more than 0")

@@ -20,6 +20,9 @@ from .protocols import Payload
 MAX_ANSWER: Final = 256 * 1024 * 1024
 """The largest frame taken from a worker, in bytes."""
 
+MAX_UNSENT: Final = 256 * 1024
+"""Bytes that a worker which pings may leave unread."""
+
 SHOWN: Final = 256
 """How much of what a worker printed into its channel is kept, in bytes."""
 
@@ -50,8 +53,8 @@ class Party(Protocol):
         """Let go of a worker that did not touch its request and wants to leave."""
         ...
 
-    def unasked(self, frame: Frame) -> None:
-        """Judge a frame that came without a request."""
+    def unasked(self, frame: Frame, more: bool) -> None:
+        """Judge a frame that came without a request. `more`: it has said more than that."""
         ...
 
     def broke(self, fault: str) -> None:
@@ -100,7 +103,7 @@ class Exchange:
         self._call = call
         if call.streams:
             call.on_read = self._look_at_reader
-        self.channel.write((call.head, call.context, call.body))
+        self.channel.write(call.pieces)
         if self._terms.exec_ttl:
             self._wind_clock()
 
@@ -138,7 +141,7 @@ class Exchange:
         if self.deaf:
             return
         if call is None:
-            self._party.unasked(frame)
+            self._party.unasked(frame, self._more)
         elif frame.flags & ERROR:
             call.fail(SoftError((frame.context + frame.payload).decode("utf-8", "replace")))
             self._answered()
@@ -160,6 +163,9 @@ class Exchange:
     def _part(self, call: Call, frame: Frame) -> None:
         self._streaming = True
         if frame.stream & PING:
+            if self.channel is not None and self.channel.unsent > MAX_UNSENT:
+                self._party.broke("broke the protocol (it asks for PONGs and does not read them)")
+                return
             self._write(_PONG)
         if self._cancelled:
             return

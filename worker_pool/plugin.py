@@ -13,7 +13,7 @@ from ..container.address import Address
 from ..container.errors import ConfigError
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
-from .config import PoolConfig, ServerConfig, check_pool, relay_address, split_command
+from .config import PoolConfig, ServerConfig, relay_address, split_command
 from .pool import WorkerPool
 from .protocols import Pool, RPCEndpoint
 from .relays import Relay
@@ -69,7 +69,6 @@ class ServerPlugin:
         """
         from ..container.log import logger
 
-        check_pool(config, f"{name}.pool")
         _check_environment(env, f"the environment that {name} adds")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
         return WorkerPool(config, Launch(command, self._environment(env), self._account, self._relay), logger(name))

@@ -16,6 +16,7 @@ once.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import secrets
 import sys
@@ -77,11 +78,13 @@ class WorkerPool:
         self._places = 0
         self._hopeless = 0  # places that pause
         self._extra = 0  # places that the dynamic allocator has added
-        self._growing = False
+        self._growing = False  # more workers are being added, or will be if requests wait still
+        self._barren = 0  # rounds in a row of the dynamic allocator of which no worker came up
         self._fresh = 0  # workers for one request each, in the mode debug
         self._workers = []
         self._free: list[Worker] = []
-        self._heirs: dict[Worker, Worker] = {}  # of a worker that was retired: the one that takes its place
+        self._heirs: dict[Worker, tuple[Worker, float]] = {}  # of a retired one: who takes its place; its patience
+        self._leaving: set[Worker] = set()  # that are being seen off
         self._queue: deque[Call] = deque()
         self._load = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -158,17 +161,28 @@ class WorkerPool:
             self._load -= 1
             call.leave()
 
+    @property
+    def full(self) -> bool:
+        """Whether one more request would fail for `max_queue_size`."""
+        return 0 < self._config.max_queue_size <= self._load
+
+    @property
+    def uid(self) -> int | None:
+        """The system user that the workers run as, None for the host's own."""
+        account = self._launch.account
+        return account.uid if account is not None else None
+
     def workers(self) -> Sequence[WorkerInfo]:
-        """Return what the workers are doing now, the oldest first."""
+        """Return what the workers are doing now, the oldest first; behind them those that finish a last request."""
         command = " ".join(self._launch.command)
-        return [describe(worker, command) for worker in self._workers]
+        return [describe(worker, command) for worker in self._all]
 
     def info(self) -> PoolInfo:
         """Return what the pool as a whole is doing now."""
         return PoolInfo(
-            workers=len(self._workers),
+            workers=len(self._all),
             waiting=sum(not call.left for call in self._queue),
-            running=sum(worker.busy for worker in self._workers),
+            running=sum(worker.busy for worker in self._all),
             served=self.served,
             no_free_workers=self._no_free_workers,
         )
@@ -177,7 +191,7 @@ class WorkerPool:
         """Replace every worker, one after another: the new one is up before the old one leaves, so no request fails.
 
         A place that pauses after a crash tries again at once. Raises WorkerBootError when a new worker does not come
-        up, with the old ones that are left still there; NoFreeWorker when there is no worker to replace.
+        up, with the old ones that are left still there; NoFreeWorker when every place pauses.
         """
         await self._as_own(self._reset)
 
@@ -216,13 +230,10 @@ class WorkerPool:
             self._free.pop().send(call)
         elif self._closed:
             call.fail(PoolClosed())
-        elif self._hopeless and self._hopeless == self._places:
+        elif self._without_hope:
             self._refuse(call)
         else:
-            call.deadline = self._loop.time() + self._config.allocate_timeout
-            self._queue.append(call)
-            if self._timer is None:
-                self._timer = self._loop.call_at(call.deadline, self._expire)
+            self._wait_in_queue(call)
             if self._config.debug:
                 self._ask_for_fresh()
             elif self._config.dynamic_allocator is not None and not self._growing:
@@ -260,11 +271,10 @@ class WorkerPool:
                 self._workers.remove(fresh)
                 self._leavers.start_soon(self._see_off, fresh, self._config.reset_timeout)
                 return
-            self._heirs[old] = fresh
-            if reached is None:
-                old.retire()
-            else:
+            self._heirs[old] = fresh, self._config.reset_timeout if reached is None else math.inf
+            if reached is not None:
                 old.expire(reached)
+            old.retire()
 
     def shrink(self, worker: Worker | None = None, *, extra: bool = False) -> None:
         """Have one place less: of this worker, of an idle one, or of the oldest."""
@@ -280,9 +290,8 @@ class WorkerPool:
         """Return the future of one more answer. Raises PoolClosed, QueueFull."""
         if self._closed:
             raise PoolClosed
-        limit = self._config.max_queue_size
-        if limit and self._load >= limit:
-            raise QueueFull(limit)
+        if self.full:
+            raise QueueFull(self._config.max_queue_size)
         return self._loop.create_future()
 
     def _withdraw(self, call: Call) -> None:
@@ -297,6 +306,24 @@ class WorkerPool:
             if not call.left:
                 return call
         return None
+
+    def _wait_in_queue(self, call: Call) -> None:
+        """Queue a request; one that comes back unread goes first, and has no more time than it had."""
+        if call.deadline:
+            self._queue.appendleft(call)
+        else:
+            call.deadline = self._loop.time() + self._config.allocate_timeout
+            self._queue.append(call)
+        if self._timer is not None and self._timer.when() > call.deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(call.deadline, self._expire)
+
+    @property
+    def _without_hope(self) -> bool:
+        """Whether every place pauses after failures."""
+        return 0 < self._hopeless == self._places
 
     def _refuse(self, call: Call, waited: float = 0) -> None:
         self._no_free_workers += 1
@@ -355,12 +382,16 @@ class WorkerPool:
             worker = heir
             await worker.unfit.wait()
             self._workers.remove(worker)
-            heir = self._heirs.pop(worker, None)
-            patience = self._config.reset_timeout if heir else self._config.destroy_timeout
+            heir, patience = self._heirs.pop(worker, (None, self._config.destroy_timeout))
             self._leavers.start_soon(self._see_off, worker, patience)
             if heir is None:
                 heir, failures = await self._refill(failures + 1 if worker.died_young else 0)
         self._places -= 1
+
+    @property
+    def _all(self) -> list[Worker]:
+        """The workers, and those that are leaving and finish a request first."""
+        return [*self._workers, *(worker for worker in self._leaving if worker.busy)]
 
     def _stays(self, worker: Worker) -> bool:
         return not (self._closed or worker.unfit.is_set() or worker.expiring or worker in self._heirs)
@@ -393,15 +424,17 @@ class WorkerPool:
 
     def _lose_hope(self) -> None:
         self._hopeless += 1
-        if self._hopeless == self._places:
+        if self._without_hope:
             while self._queue:
                 self._refuse(self._queue.popleft())
 
     async def _see_off(self, worker: Worker, patience: float) -> None:
         """Make a worker leave and log it when that was not its time."""
+        self._leaving.add(worker)
         try:
             await dismiss(worker, patience)
         finally:
+            self._leaving.discard(worker)
             if worker.state is not State.STOPPED:
                 remains = worker.remains
                 self._last_fault = f"worker {remains.pid} died with {remains.status}{remains.told()}"
@@ -438,7 +471,7 @@ class WorkerPool:
     async def _reset(self) -> None:
         nudged, self._nudge = self._nudge, asyncio.Event()
         nudged.set()
-        if not self._workers and self._target:
+        if self._without_hope:
             raise NoFreeWorker(0, self._last_fault)
         for old in self.standing:
             await self.replace(old)
@@ -469,10 +502,14 @@ class WorkerPool:
             self._keepers.start_soon(self._grow_by, count)
 
     async def _grow_by(self, count: int) -> None:
+        failures = 0
+
         async def fill_place() -> None:
+            nonlocal failures
             try:
                 self._add_place(await self._boot())
             except WorkerBootError as fault:
+                failures += 1
                 self._target -= 1
                 self._extra -= 1
                 self.log.warning("worker did not come up", error=str(fault))
@@ -482,9 +519,13 @@ class WorkerPool:
         async with anyio.create_task_group() as boots:
             for _ in range(count):
                 boots.start_soon(fill_place)
-        self._growing = False
-        if self._queue:
+        if failures < count:
+            self._barren = 0
             self._grow()
+            return
+        self._barren += 1
+        pause = min(FIRST_PAUSE * 2 ** min(self._barren - 1, 16), MAX_PAUSE)
+        self._loop.call_later(pause, self._grow)
 
     # The mode debug.
 

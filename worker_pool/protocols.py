@@ -67,6 +67,16 @@ class Pool(Protocol):
         """
         ...
 
+    @property
+    def full(self) -> bool:
+        """Whether one more request would fail for `max_queue_size`."""
+        ...
+
+    @property
+    def uid(self) -> int | None:
+        """The system user that the workers run as, None for the host's own."""
+        ...
+
     def workers(self) -> Sequence[WorkerInfo]:
         """Return what the pool's workers are doing now."""
         ...

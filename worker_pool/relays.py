@@ -81,8 +81,8 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         """Listen no more."""
-        self._bound.close()
         self._server.close()
+        self._bound.close()
         for caller in list(self._callers):
             caller.close()
         await self._server.wait_closed()
@@ -212,6 +212,11 @@ class _Caller(asyncio.Protocol):
     def closing(self) -> bool:
         """Whether the connection takes nothing any more."""
         return self._transport.is_closing()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the connection has not taken yet."""
+        return self._transport.get_write_buffer_size()
 
 
 def _is_of(pid: int, worker: int) -> bool:

@@ -45,7 +45,7 @@ _LEVELS: Final = {
 _WORDS: Final = "|".join(sorted(_LEVELS, key=len, reverse=True))
 _PREFIX: Final = re.compile(
     rf"(?P<php>PHP )?(?:\[(?P<bracketed>{_WORDS})\]:?|(?P<plain>{_WORDS}):|(?P<upper>{_WORDS.upper()}))(?=\s)\s*",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # or a Turkish dotted I would be an i, and in no table
 )
 
 

@@ -102,7 +102,7 @@ class Worker(asyncio.SubprocessProtocol):
     @property
     def died_young(self) -> bool:
         """Whether it served nobody and was up only for a moment: the mark of a crash loop."""
-        return self.served == 0 and time.monotonic() - self.up_since < YOUNG
+        return self.served == 0 and not self._overdue and time.monotonic() - self.up_since < YOUNG
 
     def send(self, call: Call) -> None:
         """Give it a request; it must be ready. The call gets its answer, or a PoolError."""
@@ -242,9 +242,9 @@ class Worker(asyncio.SubprocessProtocol):
         if not call.left:
             self._owner.again(call)
 
-    def unasked(self, frame: Frame) -> None:
-        """Take its half of the handshake; any other frame breaks the protocol."""
-        if self.state is not State.INACTIVE:
+    def unasked(self, frame: Frame, more: bool) -> None:
+        """Take its half of the handshake; any other frame, and anything behind it, breaks the protocol."""
+        if self.state is not State.INACTIVE or more:
             self.broke(_SPOKE_UNASKED)
             return
         try:
@@ -261,6 +261,8 @@ class Worker(asyncio.SubprocessProtocol):
     def broke(self, fault: str) -> None:
         """Kill it: nothing that it says can be trusted any more."""
         self.state = step(self.state, State.INVALID)
+        self.fault = self.fault or fault
+        self._exchange.deaf = True  # also where there is nothing left to kill
         self.kill(fault)
 
     def late(self, fault: str, *, answer: bool) -> None:

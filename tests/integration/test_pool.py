@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 
 import anyio
 import pytest
@@ -232,3 +233,24 @@ async def test_a_pool_can_be_entered_again():
     for _ in range(2):
         async with again as workers:
             assert await workers.exec(Payload(b"x")) == Payload(b"x")
+
+
+@pytest.mark.parametrize("handler", ["pool_handlers:echo", "async_handlers:echo"])
+async def test_sigterm_to_a_busy_worker_of_the_sdk_costs_no_request(handler):
+    log = RecordingLog()
+    payload = Payload(b"context", bytes(20_000))
+
+    async def traffic():
+        while True:
+            assert await workers.exec(payload) == payload
+
+    command = [sys.executable, "-m", "rrpy.worker", handler]
+    async with pool(command, log, num_workers=2) as workers, anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(traffic)
+        for killed in range(1, 7):
+            os.kill(workers.workers()[0].pid, signal.SIGTERM)
+            await log.seen("worker is up", 2 + killed)
+        group.cancel_scope.cancel()
+    assert workers.info().served > 6
+    assert not log.keys("worker died")

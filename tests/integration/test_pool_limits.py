@@ -132,3 +132,35 @@ async def test_a_new_worker_that_does_not_come_up_leaves_the_old_one_at_work(tmp
         assert "the flag is gone" in keys["error"]
         assert await workers.exec(Payload(b"x")) == Payload(b"x")
         assert workers.workers()[0].pid == before.pid
+
+
+async def test_a_worker_that_becomes_busy_while_its_heir_boots_leaves_its_place_at_once(tmp_path):
+    gate = tmp_path / "gate"
+    log = RecordingLog()
+    slow = ["/bin/sh", "-c", 'sleep 0.3; exec "$@"', "sh", *beast("pids")]
+    async with pool(slow, log, num_workers=1, supervisor=limits(ttl=0.5)) as workers:
+        (old,) = workers.workers()
+        await log.seen("worker has reached a limit")
+        long = asyncio.create_task(workers.exec(Payload(os.fsencode(gate))))
+        await log.seen("worker is up", 2)
+        heir = int((await workers.exec(Payload())).body)
+        assert heir != old.pid
+        os.kill(heir, 9)  # which is noticed, although the old one is at work still
+        await log.seen("worker died")
+        assert int((await workers.exec(Payload())).body) not in (heir, old.pid)
+        rows = workers.workers()
+        assert rows[-1].pid == old.pid
+        assert workers.info().running >= 1
+        assert len(rows) <= 3
+        gate.touch()
+        assert int((await long).body) == old.pid
+        await until(lambda: old.pid not in [row.pid for row in workers.workers()])
+
+
+async def test_a_worker_killed_for_its_request_is_no_sign_of_a_crash_loop():
+    log = RecordingLog()
+    async with pool(beast("hangs"), log, num_workers=1, supervisor=limits(exec_ttl=0.1)) as workers:
+        for _ in range(4):
+            with pytest.raises(ExecTimeout):
+                await workers.exec(Payload())
+    assert not log.keys("workers die young, next try after a pause")

@@ -236,3 +236,53 @@ async def test_a_reset_wakes_a_place_that_pauses_after_a_crash_loop(tmp_path, mo
             await workers.reset()
         await log.seen("worker is up", 2)  # waits for less than the pause
         assert await workers.exec(Payload(b"x")) == Payload(b"x")
+
+
+async def test_a_reset_of_a_pool_whose_workers_come_and_go_does_not_fail():
+    async def traffic():
+        while True:
+            await workers.exec(Payload())
+
+    async with pool(beast("pids"), num_workers=2, max_jobs=1) as workers, anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(traffic)
+        for _ in range(4):
+            await workers.reset()
+        group.cancel_scope.cancel()
+
+
+async def test_what_a_leaving_worker_still_does_is_in_the_figures(tmp_path):
+    gate = tmp_path / "gate"
+    async with pool(beast("pids"), num_workers=1) as workers:
+        asking = asyncio.create_task(workers.exec(Payload(os.fsencode(gate))))
+        await until(lambda: workers.info().running == 1)
+        await workers.reset()
+        await until(lambda: len(workers.workers()) == 2)
+        assert workers.info().running == 1
+        assert [row.status_str for row in workers.workers()] == ["ready", "working"]
+        gate.touch()
+        await asking
+        await until(lambda: len(workers.workers()) == 1)
+
+
+async def test_the_allocator_pauses_longer_and_longer_while_nothing_that_it_starts_comes_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.pool.FIRST_PAUSE", 60)
+    monkeypatch.setattr("rrpy.worker_pool.pool.MAX_PAUSE", 60)
+    flag, gate = tmp_path / "flag", tmp_path / "gate"
+    flag.touch()
+    log = RecordingLog()
+    command = ["/bin/sh", "-c", f'test -e {flag} || exit 9; rm {flag}; exec "$@"', "sh", *beast("pids")]
+    async with pool(command, log, num_workers=1, dynamic_allocator=allocating()) as workers:
+        asking = [asyncio.create_task(workers.exec(Payload(os.fsencode(gate)))) for _ in range(4)]
+        await log.seen("worker did not come up", 2)
+        await asyncio.sleep(0.5)
+        assert len(log.keys("worker did not come up")) == 2
+        gate.touch()
+        await asyncio.wait(asking)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_a_request_that_comes_back_unread_again_and_again_has_no_more_time_than_any(debug):
+    async with pool(beast("always_leaves"), num_workers=1, debug=debug, allocate_timeout=1) as workers:
+        with pytest.raises(NoFreeWorker):
+            await workers.exec(Payload())

@@ -164,3 +164,35 @@ async def test_a_stream_counts_for_the_queue_and_a_closed_pool_has_none():
         assert await parts_of(workers, asked(1)) == [Payload(b"0")]
     with pytest.raises(PoolClosed):
         await parts_of(workers, asked(1))
+
+
+async def test_parts_without_a_byte_hold_the_worker_up_too(relay):
+    async with (
+        pool(beast("streams_nothing"), num_workers=1, relay=relay, stream_timeout=0.1) as workers,
+        workers.stream(Payload()) as parts,
+    ):
+        await until(lambda: parts.unread > 1024 * 1024)
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+            assert len(parts._parts) < 30_000
+
+
+async def test_a_worker_that_asks_for_pongs_and_reads_none_is_killed(relay):
+    async with (
+        pool(beast("pings_and_does_not_read"), num_workers=1, relay=relay) as workers,
+        workers.stream(Payload()) as parts,
+    ):
+        with pytest.raises(WorkerBroken, match=r"it asks for PONGs and does not read them\) and was killed"):
+            async for _ in parts:
+                pass
+
+
+async def test_a_worker_that_says_too_much_and_dies_is_told_by_what_it_did(relay):
+    log = RecordingLog()
+    async with pool(beast("dies_behind_a_stream"), log, num_workers=1, relay=relay) as workers:
+        async with workers.stream(Payload()) as parts:
+            await until(lambda: parts.unread > 1024 * 1024)
+            await asyncio.sleep(0.1)  # it is dead before the rest is read
+            assert len([part async for part in parts]) == 30
+        (death,) = await log.seen("worker died")
+        assert "nobody asked for" in death["fault"]

@@ -22,6 +22,7 @@ BOOT_SINS = {
     "never_shakes": r"did not answer the handshake within 0.5 s$",
     "wrong_handshake": r"gave a wrong answer to the handshake \(not a CONTROL frame\); it printed.*'hello yourself'$",
     "handshake_without_pid": r"gave a wrong answer to the handshake \(.*`pid`",
+    "speaks_early": r"broke the protocol \(it sent a frame that nobody asked for\)",
 }
 
 REQUEST_SINS = {

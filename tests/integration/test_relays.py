@@ -18,6 +18,11 @@ from rrpy.worker_pool.relays import Relay
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+def anyio_backend(request):
+    return ("asyncio", {"use_uvloop": request.param})
+
+
 @pytest.fixture(params=["tcp", "unix"])
 async def relay(request, tmp_path):
     async with listening(request.param, tmp_path) as relay:

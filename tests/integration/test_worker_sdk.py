@@ -363,3 +363,25 @@ def test_a_refused_connection_is_one_sentence_and_status_1(start, tmp_path):
     listener.close()
     said = f"rrpy.worker: cannot reach the host at RR_RELAY={address}: Connection refused\n"
     assert start(RR_RELAY=address).end() == (1, said)
+
+
+@pytest.mark.parametrize("handler", ["pool_handlers:answers", "async_handlers:answers"])
+def test_a_request_on_its_way_when_sigterm_comes_goes_back_unread(start, handler):
+    host = start(handler)
+    host.shake_hands()
+    assert host.ask(b"str") == Frame(0, b"text", (4,))
+    os.kill(host.process.pid, signal.SIGSTOP)
+    host.terminate()
+    host.send(b"str")
+    os.kill(host.process.pid, signal.SIGCONT)
+    answer = host.relay.receive()
+    assert answer in (Frame(0, b'{"stop":true}', (13,)), Frame(0, b"text", (4,)))
+    assert host.wait() == 0
+
+
+@pytest.mark.parametrize("handler", ["pool_handlers:forked", "async_handlers:forks"])
+def test_a_child_that_a_handler_forks_dies_of_sigterm_alone(start, handler):
+    host = start(handler)
+    host.shake_hands()
+    for _ in range(2):
+        assert host.ask(b"") == Frame(0, b"-15", (3,))

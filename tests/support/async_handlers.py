@@ -4,6 +4,8 @@ import asyncio
 import os
 from pathlib import Path
 
+from pool_handlers import forked
+
 from rrpy.worker import Request, Response, SoftError
 
 ERRORS = {
@@ -121,3 +123,11 @@ class CallableAsync:
 
 
 called = CallableAsync()
+
+
+async def echo(request):
+    return Response(request.context, request.body)
+
+
+async def forks(request):
+    return forked(request)

@@ -129,3 +129,14 @@ def logs_late(request):
 
     logging.getLogger("late").warning("from %s", request.context.decode())
     return "text"
+
+
+def forked(request):
+    """Fork a child that sleeps, end it with SIGTERM, and tell how it ended."""
+    import multiprocessing
+
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join(20)
+    return str(child.exitcode)

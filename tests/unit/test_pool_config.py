@@ -6,14 +6,15 @@ import os
 import msgspec
 import pytest
 
+from rrpy.container.config import Config
 from rrpy.container.errors import ConfigError
 from rrpy.container.fields import Duration
+from rrpy.smtp_plugin.config import SMTPConfig
 from rrpy.worker_pool.config import (
     AllocatorConfig,
     PoolConfig,
     ServerConfig,
     SupervisorConfig,
-    check_pool,
     relay_address,
     split_command,
 )
@@ -48,26 +49,23 @@ def test_a_number_out_of_range_and_an_unknown_key_are_refused(bad):
 
 
 @pytest.mark.parametrize(
-    ("config", "text"),
+    ("given", "text"),
     [
-        (PoolConfig(allocate_timeout=Duration(0)), r"smtp\.pool\.allocate_timeout is 0"),
-        (PoolConfig(supervisor=SupervisorConfig(watch_tick=Duration(0))), r"smtp\.pool\.supervisor\.watch_tick is 0"),
-        (
-            PoolConfig(dynamic_allocator=AllocatorConfig(idle_timeout=Duration(0))),
-            r"smtp\.pool\.dynamic_allocator\.idle_timeout is 0",
-        ),
-        (PoolConfig(dynamic_allocator=AllocatorConfig(), debug=True), r"dynamic_allocator does not go with debug"),
+        ({"allocate_timeout": 0}, "allocate_timeout: must be more than 0"),
+        ({"supervisor": {"watch_tick": 0}}, "watch_tick: must be more than 0"),
+        ({"dynamic_allocator": {"idle_timeout": 0}}, "idle_timeout: must be more than 0"),
+        ({"dynamic_allocator": {}, "debug": True}, "dynamic_allocator: does not go with debug"),
     ],
 )
-def test_no_time_at_all_and_keys_that_do_not_go_together_are_refused_by_name(config, text):
-    with pytest.raises(ConfigError, match=text):
-        check_pool(config, "smtp.pool")
+def test_no_time_at_all_and_keys_that_do_not_go_together_are_refused_by_name(given, text):
+    with pytest.raises(ConfigError, match=rf"smtp\.pool.*{text}"):
+        Config.from_dict({"smtp": {"pool": given}}).section("smtp", SMTPConfig)
 
 
 def test_every_limit_at_once_is_fine():
-    second = Duration(1)
-    limits = SupervisorConfig(second, second, second, second, 128)
-    check_pool(PoolConfig(supervisor=limits, dynamic_allocator=AllocatorConfig(100, 100, second)), "smtp.pool")
+    limits = {"watch_tick": 1, "ttl": 1, "idle_ttl": 1, "exec_ttl": 1, "max_worker_memory": 128}
+    more = {"max_workers": 100, "spawn_rate": 100, "idle_timeout": 1}
+    Config.from_dict({"smtp": {"pool": {"supervisor": limits, "dynamic_allocator": more}}}).section("smtp", SMTPConfig)
 
 
 def test_a_relay_is_pipes_or_an_address_of_this_machine(tmp_path):

@@ -84,6 +84,8 @@ def test_two_streams_do_not_break_each_other_s_lines():
         ("ValueError: bad", ("info", "ValueError: bad", {})),
         ("information: none", ("info", "information: none", {})),
         ("error:", ("info", "error:", {})),
+        ("\u0130NFO: hi", ("info", "\u0130NFO: hi", {})),
+        ("[inf\u017f] x", ("info", "[inf\u017f] x", {})),
         ("PHP Warning:  Undefined variable $x", ("warning", "PHP Warning:  Undefined variable $x", {})),
         ("PHP Fatal error:  Uncaught", ("error", "PHP Fatal error:  Uncaught", {})),
         ("PHP Deprecated:  old", ("warning", "PHP Deprecated:  old", {})),
