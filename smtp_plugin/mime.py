@@ -40,7 +40,8 @@ DEFECTS: Final = {
     "headers-limit": "a header block is too long or has too many headers: its rest is an attachment",
     "header-value-limit": "a header's value is too long: its rest is an attachment",
     "type-invalid": "a Content-Type names no type: it is text/plain, or application/octet-stream for an attachment",
-    "parameter-malformed": "segments of a parameter are missing: what is behind the gap is left out",
+    "header-cleaned": "a header's value held CR, LF or NUL: they are blanks",
+    "parameter-malformed": "a parameter without its semicolon or its quote, or with a segment missing",
     "filename-cleaned": "a file name had a path, control characters or too many characters",
     "encoding-unknown": "an unknown transfer encoding: the content is as it came",
     "multipart-encoded": "a multipart names a transfer encoding: it is ignored",
@@ -105,7 +106,8 @@ class Message(msgspec.Struct):
 
     `headers`: name as first written -> decoded values in order, names grouped whatever their case. `id`: Message-ID
     without its angle brackets, "" for none. `subject`: decoded. `body`, `html_body`: text, with the line ends that it
-    came with; neither is made up from the other. `size`: bytes as received. `defects`: keys of `DEFECTS`, each once.
+    came with, several texts joined by a newline; neither is made up from the other. `size`: bytes as received.
+    `defects`: keys of `DEFECTS`, each once.
     """
 
     headers: dict[str, list[str]]
@@ -137,8 +139,8 @@ def parse(data: bytes) -> Message:
         headers=headers,
         id=_bare(headers.get(names.get(b"message-id", ""), [""])[0]),
         subject=headers.get(names.get(b"subject", ""), [""])[0],
-        body="\n".join(walk.text),
-        html_body="\n".join(walk.html),
+        body="\n".join(filter(None, walk.text)),
+        html_body="\n".join(filter(None, walk.html)),
         size=len(data),
         attachments=walk.attachments,
         defects=list(walk.defects),
@@ -241,11 +243,9 @@ class _Walk:
         kind = listed = "message/rfc822" if self.stack and self.stack[-1].digest else "text/plain"
         parameters: Parameters = {}
         if fields.get(b"content-type"):
-            listed, parameters = mime_headers.content_type(fields[b"content-type"])
+            listed, parameters = mime_headers.content_type(fields[b"content-type"], self.defects)
             kind = listed or kind
-            if not listed:
-                self.defects["type-invalid"] = None
-                listed = _UNKNOWN_TYPE
+            listed = listed or _UNKNOWN_TYPE
         encoding = mime_headers.transfer_encoding(fields.get(b"content-transfer-encoding", b""))
         if kind.startswith("multipart/"):
             if self._opens(kind, parameters, encoding, start, block.body, end):
@@ -328,7 +328,7 @@ class _Walk:
         """Keep a leaf: as text where it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
         disposition = filename = content_id = ""
         if fields.get(b"content-disposition"):
-            disposition, named = mime_headers.disposition(fields[b"content-disposition"])
+            disposition, named = mime_headers.disposition(fields[b"content-disposition"], self.defects)
             filename = mime_headers.file_name(named, b"filename", self.defects)
             if disposition != "inline":
                 disposition = "attachment"  # RFC 2183 section 2.8: an unknown one too

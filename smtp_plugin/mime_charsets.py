@@ -126,6 +126,12 @@ _NAMES: Final = {
     "iso2022-kr": "iso2022kr csiso2022kr",
 }
 
+# Of these the first bytes say the order of the bytes. Most who write no mark there mean little-endian.
+_MARKS: Final = {
+    "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"), (b"", "utf-16-le")),
+    "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"), (b"", "utf-32-le")),
+}
+
 _KEPT: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -162,6 +168,9 @@ def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
         if codec is None:
             defects["charset-unknown"] = None
             codec = _GUESS
+        elif codec in _MARKS:
+            mark, codec = next(each for each in _MARKS[codec] if data[: len(each[0])] == each[0])
+            data = data[len(mark) :]
     try:
         return _text(data, codec or "utf-8", "strict")
     except UnicodeError:
@@ -176,8 +185,8 @@ def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
     defects["charset-undecodable"] = None
     try:
         return _text(data, codec, "replace")
-    except UnicodeError:  # a stateful codec whose state cannot be replaced
-        return _text(data, "utf-8", "replace")
+    except UnicodeError:  # a run of escapes where a slice ends, which an incremental decoder has no room for
+        return str(data, codec, "replace")
 
 
 def _text(data: bytes | memoryview, codec: str, errors: str) -> str:

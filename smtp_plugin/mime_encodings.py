@@ -28,8 +28,8 @@ _FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
 _REPAIRED: Final = 16 * 1024  # bytes that a repair takes at once
 _ENCODED: Final = SLICE // 4 * 3  # bytes that are encoded at once: whole quads come out
 
-_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
-_STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r*+\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
+_STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
 
 
 def base64_size(data: bytes, start: int, end: int) -> int:
@@ -175,18 +175,22 @@ def decode_uuencode(data: bytes, start: int, end: int, defects: Defects) -> byte
             if text == b"end":
                 return bytes(content)
             if text:
-                content += _uu_line(text, defects)
+                decoded = _uu_line(text, defects)
+                # A short line is filled up with zeros, but not so that a few bytes become a lot.
+                content += decoded if len(content) < stop - start else decoded[: len(text)]
     defects["uuencode-repaired"] = None
     return bytes(content)
 
 
 def _uu_line(line: bytes, defects: Defects) -> bytes:
+    signs = (((line[0] - 32) & 63) * 4 + 2) // 3
+    if len(line) > signs:
+        try:
+            return a2b_uu(line)
+        except Error:
+            pass
+    defects["uuencode-repaired"] = None
     try:
-        return a2b_uu(line)
-    except Error:
-        defects["uuencode-repaired"] = None
-    length = (line[0] - 32) & 63
-    try:
-        return a2b_uu(line[: 1 + (length * 4 + 2) // 3])
+        return a2b_uu(line[: 1 + signs])
     except Error:
         return b""

@@ -34,11 +34,15 @@ MAX_FILENAME: Final = 255
 
 # RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks in front of the colon.
 _NAME: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+# A field in one line, which is what nearly all are: name, value.
+_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
 _TYPE: Final = re.compile(rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]++/[!#$%&'*+.^_`{|}~0-9A-Za-z-]++(?=[\s;,(]|\Z)")
 _TOKEN: Final = re.compile(rb"[^\s;,()=\"]++")
 _UNWANTED: Final = dict.fromkeys((0x00, 0x0A, 0x0D), " ")  # in a header's text
 _CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))  # in a file name
-_LF, _CR, _SPACE, _TAB = b"\n\r \t"
+_LF, _CR, _SPACE, _TAB, _HYPHEN = b"\n\r \t-"
+
+_DIGITS: Final = 6  # of the number of a segment: no header has room for more
 
 Parameters = dict[bytes, bytes]
 """Lower-case name, with its RFC 2231 suffix -> value without its quotes, as bytes."""
@@ -72,13 +76,19 @@ def read_block(data: bytes, start: int, end: int, defects: Defects) -> Block:
         if len(fields) == MAX_FIELDS:
             defects["headers-limit"] = None
             return Block(fields, pos, True, cut)
+        field = _FIELD.match(data, pos, window)
+        if field is not None and first != _HYPHEN and field.end() - pos <= MAX_VALUE:
+            name, value = field.groups()
+            fields.append((name, value.rstrip(b" \t\r")))
+            pos = field.end()
+            continue
         stop, after, folded = _field_end(data, pos, window)
-        name = _NAME.match(data, pos, stop)
-        if name is None or data.startswith(b"--", pos):
+        field = _NAME.match(data, pos, stop)
+        if field is None or data.startswith(b"--", pos):
             if not _is_skipped(data, pos, after, window, defects):
                 return Block(fields, pos, False, cut)
         else:
-            begin = name.end()
+            begin = field.end()
             if stop - begin > MAX_VALUE:
                 defects["header-value-limit"] = None
                 kept = _character_end(data, begin + MAX_VALUE)
@@ -87,7 +97,7 @@ def read_block(data: bytes, start: int, end: int, defects: Defects) -> Block:
             value = data[begin:stop]
             if folded:
                 value = value.replace(b"\r\n", b"").replace(b"\n", b"")
-            fields.append((name[1], value.strip(b" \t\r\n")))
+            fields.append((field[1], value.strip(b" \t\r\n")))
         pos = after
     if window == end:
         return Block(fields, end, False, cut)
@@ -136,7 +146,12 @@ def decode(value: bytes, defects: Defects) -> str:
         text = value.decode("ascii")
     else:
         text = mime_charsets.decode(value, b"", defects)
-    return text if text.isprintable() else text.translate(_UNWANTED)
+    if not text.isprintable():
+        clean = text.translate(_UNWANTED)
+        if clean != text:
+            defects["header-cleaned"] = None
+            return clean
+    return text
 
 
 class _Run:
@@ -162,6 +177,8 @@ class _Run:
 
     def _flush(self) -> None:
         text = self._base64
+        if not text:
+            return
         self._base64 = b""
         if base64_size(text, 0, len(text)) >= 0:
             self._bytes += a2b_base64(text)
@@ -208,9 +225,8 @@ def _decode_words(value: bytes, defects: Defects) -> str:
     return "".join(pieces)
 
 
-def _after_comments(value: bytes) -> int:
+def _after_comments(value: bytes, pos: int = 0) -> int:
     """Return where a value begins behind blanks and comments (RFC 5322 section 3.2.2, not nested)."""
-    pos = 0
     while True:
         while value[pos : pos + 1] in (b" ", b"\t"):
             pos += 1
@@ -221,20 +237,22 @@ def _after_comments(value: bytes) -> int:
             return len(value)
 
 
-def content_type(value: bytes) -> tuple[str, Parameters]:
+def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
     """Return the type of a Content-Type in lower case, "" where there is none in it, and its parameters."""
     found = _TYPE.match(value, _after_comments(value))
     if found is None:
-        return "", parameters(value, 0)
-    return found[0].decode("ascii").lower(), parameters(value, found.end())
+        defects["type-invalid"] = None
+        return "", parameters(value, 0, defects)
+    return found[0].decode("ascii").lower(), parameters(value, found.end(), defects)
 
 
-def disposition(value: bytes) -> tuple[str, Parameters]:
+def disposition(value: bytes, defects: Defects) -> tuple[str, Parameters]:
     """Return the disposition (RFC 2183) in lower case, "" where there is none in it, and its parameters."""
     word, stop = _first_token(value)
     if value[stop : stop + 1] == b"=":  # a parameter without a disposition in front of it
-        return "", parameters(value, 0)
-    return word, parameters(value, stop)
+        defects["parameter-malformed"] = None
+        return "", parameters(value, 0, defects)
+    return word, parameters(value, stop, defects)
 
 
 def transfer_encoding(value: bytes) -> str:
@@ -249,10 +267,12 @@ def _first_token(value: bytes) -> tuple[str, int]:
     return found[0].decode("latin-1").lower(), found.end()
 
 
-def parameters(value: bytes, pos: int) -> Parameters:
+def parameters(value: bytes, pos: int, defects: Defects) -> Parameters:
     """Return the parameters in `value` from `pos` on. Of two with one name the first counts."""
     found: Parameters = {}
     size = len(value)
+    if pos and value[pos : pos + 1] not in (b"", b";") and value[_after_comments(value, pos) :][:1] not in (b"", b";"):
+        defects["parameter-malformed"] = None
     while pos < size:
         stop = value.find(b";", pos)
         if stop < 0:
@@ -273,7 +293,10 @@ def parameters(value: bytes, pos: int) -> Parameters:
                 if stop < 0:
                     stop = size
             else:
-                text = value[begin:stop].strip(b' \t"')
+                text = value[begin:stop].strip(b" \t")
+                if text.startswith(b'"'):
+                    defects["parameter-malformed"] = None
+                    text = text.strip(b' \t"')
             if name:
                 found.setdefault(name, text)
         pos = stop + 1
@@ -297,8 +320,10 @@ def parameter(found: Parameters, name: bytes, defects: Defects) -> tuple[bytes, 
     extended = found.get(name + b"*")
     if extended is not None:
         return _extended(extended)
-    if name + b"*0" in found or name + b"*0*" in found:
-        return _joined(found, name, defects)
+    prefix = name + b"*"
+    for key in found:
+        if key.startswith(prefix):
+            return _joined(found, prefix, defects)
     return found.get(name, b""), None
 
 
@@ -310,27 +335,26 @@ def _extended(text: bytes) -> tuple[bytes, bytes]:
     return unquote_to_bytes(text), b""
 
 
-def _joined(found: Parameters, name: bytes, defects: Defects) -> tuple[bytes, bytes | None]:
-    """Join the segments `name*0`, `name*1*`, ... as bytes (RFC 2231 section 3) up to the first that is missing."""
+def _joined(found: Parameters, prefix: bytes, defects: Defects) -> tuple[bytes, bytes | None]:
+    """Join the segments `name*0`, `name*1*`, ... as bytes, in the order of their numbers (RFC 2231 section 3)."""
+    segments: dict[int, tuple[bytes, bool]] = {}
+    for key, text in found.items():
+        digits = key.removeprefix(prefix).removesuffix(b"*")
+        if key.startswith(prefix) and digits.isdigit() and len(digits) <= _DIGITS:
+            segments.setdefault(int(digits), (text, key.endswith(b"*")))
     pieces: list[bytes] = []
     charset: bytes | None = None
-    for number in range(len(found)):
-        key = b"%s*%d" % (name, number)
-        text = found.get(key + b"*")
-        if text is None:
-            text = found.get(key)
-            if text is None:
-                break
-            pieces.append(text)
-        elif number == 0:
-            text, charset = _extended(text)
-            pieces.append(text)
+    for number, (text, encoded) in sorted(segments.items()):
+        if encoded and number == 0:
+            piece, charset = _extended(text)
+        elif encoded:
+            piece, charset = unquote_to_bytes(text), charset or b""
         else:
-            pieces.append(unquote_to_bytes(text))
-            charset = charset or b""
-    if sum(key.startswith(name + b"*") for key in found) > len(pieces):
+            piece = text
+        pieces.append(piece)
+    if not segments or max(segments) >= len(segments):
         defects["parameter-malformed"] = None
-    return b"".join(pieces), charset
+    return b"".join(pieces) or found.get(prefix[:-1], b""), charset
 
 
 def charset(found: Parameters, defects: Defects) -> bytes:
@@ -342,6 +366,8 @@ def charset(found: Parameters, defects: Defects) -> bytes:
 def file_name(found: Parameters, name: bytes, defects: Defects) -> str:
     """Return the file name in the parameter `name`, cleaned: the last component, without controls, cut; "" for none."""
     raw, charset = parameter(found, name, defects)
+    if not raw:
+        return ""
     text = decode(raw, defects) if charset is None else mime_charsets.decode(raw, charset, defects)
     clean = text.translate(_CONTROLS).strip()
     clean = clean.rstrip("/\\").replace("\\", "/").rpartition("/")[2].strip()[:MAX_FILENAME]
