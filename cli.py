@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cached_property, wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
@@ -60,15 +61,17 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def say(text: str) -> None:
-    """Print a result. A reader that has gone is no error; a disk that is full is one."""
+def say(text: str) -> bool:
+    """Print a result and say whether anybody reads it. A reader that has gone is no error; a disk that is full is."""
     try:
         click.echo(text)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is silent
+        return False
     except OSError as error:
         fail_to_print(error)
+    return True
 
 
 def fail_to_print(error: OSError) -> NoReturn:
@@ -179,6 +182,7 @@ def main() -> None:
     rrpy rpc smtp.ListConnections       call a method of a running host
     rrpy workers                        see what its workers do
     rrpy reset                          replace its workers
+    rrpy tail                           see mail as it comes
 
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
@@ -298,6 +302,40 @@ def reset(host: Running, plugins: Sequence[str], timeout: float) -> None:
 
 
 @main.command()
+@finds_host
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="How many of the past.")
+@click.option("--once", is_flag=True, help="Print these and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@one_sentence
+def tail(host: Running, lines: int, once: bool, as_json: bool) -> None:
+    """Show mail as it comes in on a running host, until Ctrl+C: from, to, subject, size, and what the client was told.
+
+    The host remembers the last smtp.history messages, without their contents.
+    """
+    from .smtp_plugin import tail as tails
+
+    def connect() -> Client:
+        return host.connect(tails.PATIENCE)
+
+    def show(mail: Any) -> bool:
+        text = json.dumps(mail) if as_json else tails.line(mail)
+        return say(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
+
+    try:
+        client = connect()
+        known = tails.past(client)
+        shown = all(show(mail) for mail in known["messages"][max(0, len(known["messages"]) - lines) :])
+        if once or not shown:
+            client.close()
+            return
+        for mail in tails.follow(connect, client, known, lambda: click.echo(f"rrpy: {tails.AWAY}", err=True)):
+            if not show(mail):
+                return
+    except KeyboardInterrupt:
+        return
+
+
+@main.command()
 @workdir_option
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for its end.")
 @one_sentence
@@ -326,11 +364,13 @@ def _argument(text: str) -> Any:
 
 def _open_standard_streams() -> None:
     """Put /dev/null where a standard stream is closed: the next file opened would take its number, and its output."""
-    for number in range(3):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:  # what the interpreter makes of a stream that is closed
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _work_in(folder: str | None) -> None:
@@ -374,6 +414,8 @@ def _can_draw() -> bool:
 def _watch(host: Running, plugins: Sequence[str]) -> None:
     from .worker_pool.live import Look, watch
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an error in the middle would leave the terminal as it is
     with closing(Look(lambda: host.connect(LIVE_TIMEOUT), plugins)) as look, suppress(KeyboardInterrupt):
         try:
             watch(look)

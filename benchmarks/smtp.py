@@ -113,10 +113,9 @@ class Sender(asyncio.Protocol):
             sys.exit(f"the server closed the connection: {error}")
 
 
-async def load(port: int, messages: int, size: int, at_once: int, each: int, pipelined: bool) -> None:
-    """Send `messages` messages."""
+async def load(port: int, messages: int, payload: bytes, at_once: int, each: int, pipelined: bool) -> None:
+    """Send `messages` messages. `payload`: what comes behind DATA, with its end."""
     loop = asyncio.get_running_loop()
-    payload = body(size)
     todo = messages
     left = messages
     finished = loop.create_future()
@@ -145,13 +144,13 @@ def free_port() -> int:
 
 
 class Server:
-    """A server process on core 0."""
+    """A server process, on core 0 unless another one is said, or None."""
 
-    def __init__(self, name: str, command: list[str], port: int, folder: str) -> None:
+    def __init__(self, name: str, command: list[str], port: int, folder: str, core: int | None = 0) -> None:
         self.name = name
         self.port = port
         self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, preexec_fn=lambda: pin(0)
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, preexec_fn=lambda: pin(core)
         )
         deadline = time.monotonic() + 20
         while True:
@@ -179,8 +178,8 @@ class Server:
             self.process.wait()
 
 
-def pin(core: int) -> None:
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+def pin(core: int | None) -> None:
+    if core is not None and hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {core})
 
 
@@ -250,13 +249,12 @@ def measure(server: Server, scenario: str, share: float) -> float:
     messages, size, at_once, each, pipelined = SCENARIOS[scenario]
     messages = max(at_once, int(messages * share) // at_once * at_once)
     before_cpu = server.cpu()
-    asyncio.run(load(server.port, messages, size, at_once, each, pipelined), loop_factory=uvloop.new_event_loop) if (
-        sys.version_info >= (3, 12)
-    ) else _run(load(server.port, messages, size, at_once, each, pipelined))
+    run(load(server.port, messages, body(size), at_once, each, pipelined))
     return (server.cpu() - before_cpu) / messages * 1e6
 
 
-def _run(work: object) -> None:
+def run(work: object) -> None:
+    """Run a coroutine on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work)  # type: ignore[arg-type]
 

@@ -1,22 +1,34 @@
 """The backend behind the SMTP server: the registry of connections, and what happens to an accepted message.
 
-The specification's Backend, in Python: it is told of every connection and is handed every message. In this step a
-message is logged and answered; nothing waits.
+The specification's Backend, in Python: it is told of every connection and is handed every message. With `delivery` a
+worker decides about it; without, it is logged and accepted, and nothing waits.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable
+
 from ..container.protocols import Logger
 from . import replies
+from .delivery import Delivery
+from .event import Arrival
+from .history import History
 from .replies import Reply
 from .server import Connection
-from .session import ConnectionInfo, Envelope, Session
+from .session import ConnectionInfo, Envelope, Session, new_uuid
+from .verdict import Verdict
 
 
 class Backend:
-    """Every connection by its uuid, and the log of what they do."""
+    """Every connection by its uuid, the last messages, and the log of what they do.
 
-    def __init__(self, log: Logger) -> None:
+    `delivery`: set while there are workers to ask; None accepts every message.
+    """
+
+    def __init__(self, log: Logger, history: History | None = None) -> None:
+        self.delivery: Delivery | None = None
+        self.history = history or History(0)
         self._log = log
         self._debug = log.enabled("DEBUG")
         self._info = log.enabled("INFO")
@@ -36,8 +48,9 @@ class Backend:
         if self._debug:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply:
-        """Log a message and accept it."""
+    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Verdict]:
+        """Log a message, and accept it or hand it to a worker."""
+        at = time.time()
         if self._info:
             self._log.info(
                 "email received",
@@ -49,7 +62,20 @@ class Backend:
                     "size": len(envelope.content or b""),
                 },
             )
+        if self.delivery is not None:
+            return self._deliver(self.delivery, session, envelope, at)
+        self.history.add(session, envelope, at, replies.ACCEPTED)
         return replies.ACCEPTED
+
+    async def _deliver(self, delivery: Delivery, session: Session, envelope: Envelope, at: float) -> Verdict:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        arrival = Arrival.of(session, envelope, new_uuid(), at)
+        verdict, reason = await delivery.deliver(arrival, content)
+        if self._debug:
+            self._log.debug("email delivered", uuid=session.uuid, id=arrival.id, code=verdict.reply.code)
+        self.history.add(session, envelope, at, verdict.reply, message_id=arrival.id, reason=reason)
+        return verdict
 
     def command(self, session: Session, line: str) -> None:
         """Log a command line, whose credentials the dialog has masked."""

@@ -27,6 +27,18 @@ class TLSConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
 
 
+class StorageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a worker finds the attachments of a message.
+
+    `mode`: `memory` has them in the event, `tempfile` in files that the event names. `temp_dir`: the folder of these;
+    empty is a private one in the system's folder for temporary files. `cleanup_after`: how long a file is kept.
+    """
+
+    mode: Literal["memory", "tempfile"] = "memory"
+    temp_dir: str = ""
+    cleanup_after: Duration = Duration(3600)
+
+
 class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section's keys and their defaults (SMTP.md, 'Configuration').
 
@@ -38,7 +50,9 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     for no limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message.
     `enhanced_status_codes`: offer RFC 2034. `auth_mechanisms`: offered behind PLAIN and LOGIN. `tls`: absent is off.
     `proxy_protocol`: every connection begins with a PROXY header (v1 or v2), and the address in it is the client's.
-    `lmtp`: speak LMTP (RFC 2033). `pool`: the workers.
+    `lmtp`: speak LMTP (RFC 2033). `deliver`: `log` accepts every message, `workers` asks the workers. `include_raw`:
+    they get the message's bytes beside the event. `attachment_storage`: where its attachments are. `history`: messages
+    that `smtp.Wait` remembers, metadata only. `pool`: the workers.
     """
 
     addr: str = "127.0.0.1:1025"
@@ -57,6 +71,10 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TLSConfig | None = None
     proxy_protocol: bool = False
     lmtp: bool = False
+    deliver: Literal["log", "workers"] = "log"
+    include_raw: bool = False
+    attachment_storage: StorageConfig = StorageConfig()
+    history: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 100
     pool: PoolConfig = PoolConfig()
 
     def __post_init__(self) -> None:

@@ -147,7 +147,7 @@ class Dialog:
         if not reply.refused:
             self._errors = 0
         self.end_transaction()
-        if close is not None:
+        if close is not None or reply.code == 421:  # which says itself that it is the last (RFC 5321 section 3.8)
             self.close(close)
         self._resume()
 

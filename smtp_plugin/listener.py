@@ -17,6 +17,7 @@ from .replies import Reply
 from .rules import Rules
 from .server import Connection
 from .session import Envelope, Session
+from .verdict import Verdict
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds until they are accepted."""
@@ -33,7 +34,7 @@ class Backend(Protocol):
         """Take notice of a connection's end."""
         ...
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply | list[Reply]]:
+    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply | list[Reply] | Verdict]:
         """Take a message and say what to answer, now or later (a list: in turn). Raising is a temporary refusal."""
         ...
 

@@ -7,7 +7,8 @@ ends its message, then the workers go.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskStatus
@@ -16,10 +17,13 @@ from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
 from ..container.protocols import Configurer, Logger
 from ..container.sockets import BoundSocket, pinned
-from ..worker_pool import PoolFactory, PoolInfo, WorkerInfo
+from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
+from .attachments import Storage
 from .backend import Backend
 from .body import Budget
 from .config import SMTPConfig, TLSConfig
+from .delivery import Delivery
+from .history import History
 from .listener import Listener
 from .rpc import SMTPRPC
 from .rules import Rules
@@ -39,14 +43,17 @@ class SMTPPlugin:
         self._log = log
         self._server = server
         self._workers = WorkersManager()
-        self._backend = Backend(log)
+        self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
         self._stopped = anyio.Event()
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
         config = self._config
-        async with self._server.new_pool(config.pool, {"RR_MODE": "smtp"}, name=self.name) as pool:
+        async with (
+            self._server.new_pool(config.pool, {"RR_MODE": "smtp"}, name=self.name) as pool,
+            self._delivering(pool),
+        ):
             self._workers.pool = pool
             socket = BoundSocket(self._address, owner=self.name)
             self._listener = listener = self._new_listener()
@@ -60,6 +67,26 @@ class SMTPPlugin:
                 socket.close()
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
+
+    @asynccontextmanager
+    async def _delivering(self, pool: Pool) -> AsyncIterator[None]:
+        """Have every message decided by the pool's workers, where the configuration says so."""
+        config = self._config
+        if config.deliver != "workers":
+            yield
+            return
+        storage: Storage | None = None
+        if config.attachment_storage.mode == "tempfile":
+            place = config.attachment_storage
+            storage = Storage(place.temp_dir or None, place.cleanup_after, self._log, pool.uid)
+            storage.open()
+        try:
+            self._backend.delivery = Delivery(pool, self._log, include_raw=config.include_raw, storage=storage)
+            yield
+        finally:
+            self._backend.delivery = None
+            if storage is not None:
+                storage.close()
 
     async def stop(self) -> None:
         """Close the socket and end every session politely, then let `serve` take the pool down."""
@@ -91,6 +118,10 @@ class SMTPPlugin:
         """Take one worker away."""
         await self._workers.remove_worker()
 
+    def _has_room(self) -> bool:
+        """Say whether the workers' queue takes one more message."""
+        return self._backend.delivery is None or not self._backend.delivery.full
+
     def _new_listener(self) -> Listener:
         config = self._config
         starttls = config.tls is not None and config.tls.mode == "starttls"
@@ -106,6 +137,7 @@ class SMTPPlugin:
             tls_required=starttls and config.tls is not None and config.tls.required,
             lmtp=config.lmtp,
             budget=Budget(config.max_inflight_bytes),
+            has_room=self._has_room if config.deliver == "workers" and config.pool.max_queue_size else None,
         )
         return Listener(
             rules,

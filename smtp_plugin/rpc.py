@@ -1,8 +1,9 @@
-"""The plugin's methods on the RPC bus, served under its name: `smtp.ListConnections`, `smtp.CloseConnection`."""
+"""The plugin's methods on the RPC bus, served under its name: `smtp.ListConnections` and the others."""
 
 from __future__ import annotations
 
 from .backend import Backend
+from .history import WaitRequest, WaitResult
 from .session import ConnectionInfo
 
 
@@ -21,3 +22,7 @@ class SMTPRPC:
         if not self._backend.close_connection(uuid):
             raise ValueError("connection not found")
         return True
+
+    async def wait(self, request: WaitRequest) -> WaitResult:
+        """Return the messages behind `cursor`, as soon as there is one; none when `timeout` seconds are over."""
+        return await self._backend.history.wait(request)

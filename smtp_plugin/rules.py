@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from .body import Budget
@@ -16,7 +17,8 @@ class Rules:
     or LF in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order.
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
     speak LMTP (RFC 2033). `software`: what the greeting says behind the host name. `delegated`: verbs that the shell
-    handles itself. `budget`: the message bytes held by all sessions.
+    handles itself. `budget`: the message bytes held by all sessions. `has_room`: asked at MAIL; False refuses it for
+    now, as a budget that is used up does.
     """
 
     hostname: str = "localhost"
@@ -33,6 +35,7 @@ class Rules:
     software: str = ""
     delegated: frozenset[bytes] = frozenset()
     budget: Budget = field(default_factory=Budget)
+    has_room: Callable[[], bool] | None = None
 
     greeting: bytes = field(init=False)
     helo: bytes = field(init=False)

@@ -26,6 +26,7 @@ from .dialog import Dialog
 from .phases import Event
 from .replies import Reply
 from .session import Envelope, Session, format_peer
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -286,7 +287,7 @@ class Connection(aiosmtpd.smtp.SMTP):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         return True
 
-    async def _deliver(self, result: Awaitable[Reply | list[Reply]], body: Body | None) -> None:
+    async def _deliver(self, result: Awaitable[Reply | list[Reply] | Verdict], body: Body | None) -> None:
         try:
             said = await result
         except Exception:
@@ -295,7 +296,10 @@ class Connection(aiosmtpd.smtp.SMTP):
         finally:
             _release(body)  # also when the client is gone: the message was in memory until now
         self._busy = False
-        self.dialog.answer(*(said if isinstance(said, list) else [said]))
+        if isinstance(said, Verdict):
+            self.dialog.answer(said.reply, close=said.close)
+        else:
+            self.dialog.answer(*(said if isinstance(said, list) else [said]))
         self._set_reading(True)
         self._pump()
 

@@ -55,7 +55,7 @@ def _mail(dialog: Dialog, argument: bytes) -> bool:
     if rules.tls_required:
         return dialog.refuse(replies.TLS_REQUIRED)
     budget = rules.budget
-    if 0 < budget.limit <= budget.used:
+    if 0 < budget.limit <= budget.used or (rules.has_room is not None and not rules.has_room()):
         return dialog.refuse(replies.OUT_OF_STORAGE)
     envelope = dialog.envelope
     plain = PLAIN_MAIL.match(argument)

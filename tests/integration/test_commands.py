@@ -279,3 +279,19 @@ def pids(host: Host) -> dict[str, list[int]]:
         name: [worker["pid"] for worker in workers if worker["statusStr"] in ("ready", "working")]
         for name, workers in plugins.items()
     }
+
+
+@pytest.mark.parametrize("command", ["workers", "workers --json", "reset", "rpc rpc.Version", "tail --once"])
+def test_a_command_whose_stdout_is_closed_does_its_work_without_a_traceback(tmp_path: Path, command: str) -> None:
+    with hosting(tmp_path):
+        line = f"{sys.executable} -m rrpy {command} >&-"
+        ended = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_live_view_does_not_leave_the_screen_for_a_letter_that_it_cannot_show(tmp_path: Path) -> None:
+    with hosting(tmp_path), Terminal("workers", "-i", cwd=tmp_path, width=30, PYTHONIOENCODING="ascii") as terminal:
+        terminal.shows(lambda screen: "smtp" in screen, "the workers")
+        assert terminal.ctrl_c() == 0
+        assert terminal.drew()
+        assert terminal.restored()

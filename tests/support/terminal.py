@@ -27,15 +27,17 @@ _TAKE_TERMINAL = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); o
 class Terminal:
     """A terminal of 30 lines on which `rrpy` runs with these arguments. A context manager. `kind`: as TERM says it."""
 
-    def __init__(self, *arguments: str, cwd: Path, kind: str = "xterm-256color") -> None:
+    def __init__(
+        self, *arguments: str, cwd: Path, kind: str = "xterm-256color", width: int = 100, **environ: str
+    ) -> None:
         self._ours, self._its = os.openpty()
-        fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
         self._before = termios.tcgetattr(self._its)
         self._output = b""
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, *RRPY, *arguments],
             cwd=cwd,
-            env={**os.environ, "TERM": kind},
+            env={**os.environ, "TERM": kind, **environ},
             stdin=self._its,
             stdout=self._its,
             stderr=self._its,

@@ -26,18 +26,19 @@ from rrpy.container.log import ChannelConfig, LogConfig
 from rrpy.container.yamlfile import parse
 from rrpy.rpc.config import RPCConfig
 from rrpy.smtp_plugin import replies
-from rrpy.smtp_plugin.config import SMTPConfig, TLSConfig
+from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
 from rrpy.smtp_plugin.dialog import Dialog
 from rrpy.smtp_plugin.phases import Event, Phase
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Session
-from rrpy.worker_pool.config import AllocatorConfig, PoolConfig, ServerConfig, SupervisorConfig, check_pool
+from rrpy.worker_pool.config import AllocatorConfig, PoolConfig, ServerConfig, SupervisorConfig
 from rrpy.worker_pool.states import TRANSITIONS
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "rpc": RPCConfig,
     "server": ServerConfig,
     "smtp": SMTPConfig,
+    "attachment_storage": StorageConfig,
     "tls": TLSConfig,
     "pool": PoolConfig,
     "supervisor": SupervisorConfig,
@@ -145,11 +146,11 @@ def line_of(key: str) -> str:
 
 def test_the_example_configuration_loads_as_it_is() -> None:
     config = Config.load(ROOT / "rr.yaml")
-    check_pool(config.section("smtp", SMTPConfig).pool, "smtp.pool")
+    config.section("smtp", SMTPConfig)
     for name in ("rpc", "server"):
         config.section(name, TOP[name])
     full = Config(parse(uncommented(page("rr.yaml")), "rr.yaml"), "rr.yaml", {})
-    check_pool(full.section("smtp", SMTPConfig).pool, "smtp.pool")
+    full.section("smtp", SMTPConfig)
 
 
 def every_command() -> list[tuple[str, click.Command]]:

@@ -1,0 +1,87 @@
+"""The pytest plugin, as other people use it: in a pytest of its own, and side by side."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from support.pages import page, write_files
+
+from rrpy.testing import Catcher
+
+
+def send(smtp: Catcher, to: str = "x@y.z", subject: str = "Hello", **login: str) -> None:
+    with smtplib.SMTP(smtp.host, smtp.port) as client:
+        if login:
+            client.login(login["username"], login["password"])
+        client.sendmail("a@b.c", [to], f"Subject: {subject}\n\nHi there\n")
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]])
+def test_the_page_s_tests_pass_alone_and_side_by_side(tmp_path: Path, options: list[str]) -> None:
+    write_files(page("docs/testing.md"), tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *options]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 passed" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == 0
+
+
+def test_the_plugin_costs_a_pytest_that_does_not_use_it_no_import_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "test_nothing.py").write_text(
+        "import sys\n\ndef test_nothing():\n    assert not [name for name in sys.modules if 'smtp' in name]\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 passed" in run.stdout, run.stdout
+
+
+def test_each_mail_is_expected_once_and_in_order(rr_smtp: Catcher) -> None:
+    for subject in ("one", "two", "one"):
+        send(rr_smtp, subject=subject)
+    assert rr_smtp.expect(subject="one") is rr_smtp.mails[0]
+    assert rr_smtp.expect(subject="one") is rr_smtp.mails[2]
+    assert rr_smtp.expect() is rr_smtp.mails[1]
+    with pytest.raises(AssertionError):
+        rr_smtp.expect(timeout=0.01)
+    rr_smtp.clear()
+    assert rr_smtp.mails == []
+
+
+def test_a_mail_that_comes_later_is_waited_for(rr_smtp: Catcher) -> None:
+    later = threading.Timer(0.1, send, [rr_smtp])
+    later.start()
+    mail = rr_smtp.expect(to="x@y.z", sender="a@b.c", subject=re.compile("^Hel"), timeout=20)
+    later.join()
+    assert (mail.text, mail.html, mail.header("SUBJECT"), mail.header("nothing")) == ("Hi there\n", "", "Hello", None)
+    assert mail.raw == b"Subject: Hello\r\n\r\nHi there\r\n"
+
+
+def test_what_did_not_come_is_told_with_what_came(rr_smtp: Catcher) -> None:
+    with pytest.raises(AssertionError, match=r"no mail with any within 0\.01 s; what came:\n  nothing$"):
+        rr_smtp.expect(timeout=0.01)
+    send(rr_smtp)
+    rr_smtp.expect()
+    with pytest.raises(AssertionError) as caught:
+        rr_smtp.expect(to="ann@x.y", subject=re.compile("Wel"), timeout=0.01)
+    assert str(caught.value).splitlines() == [
+        "no mail with to='ann@x.y', subject='Wel' within 0.01 s; what came:",
+        "  <a@b.c> -> x@y.z | Hello (returned before)",
+    ]
+
+
+def test_what_a_client_says_of_itself_is_caught(rr_smtp: Catcher) -> None:
+    send(rr_smtp, username="ann", password="secret")
+    mail = rr_smtp.expect()
+    assert (mail.username, mail.password) == ("ann", "secret")
+    assert mail.helo
+
+
+def test_a_server_that_cannot_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Catcher, "host", "203.0.113.1")
+    with pytest.raises(Exception, match="rr_smtp cannot listen on"), Catcher():
+        pytest.fail("it came up")
