@@ -8,20 +8,16 @@ import os
 import smtplib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 
-import msgspec
 import pytest
 from support.host import Host
 from support.pages import ROOT
 from support.worker_host import PATIENCE, SDK, WorkerHost, listen
 
 from rrpy.goridge.frame import ERROR
-from rrpy.smtp_plugin.config import SMTPConfig
 from rrpy.worker.testing import email_event
 
 EXAMPLES = {"python": [*SDK, "app:handle"], "php": ["php", "worker.php"], "node": ["node", "worker.js"]}
-HAS_HTTPX = pytest.mark.skipif(find_spec("httpx") is None, reason="needs httpx")
 HOSTILE = [
     "../../etc/passwd",
     "..\\..\\boot.ini",
@@ -44,10 +40,7 @@ HOSTILE = [
 TEMPORARY = {"code": 451, "message": "cannot be processed now, try again later"}
 
 
-@pytest.fixture(
-    params=[pytest.param("python", marks=HAS_HTTPX)]
-    + [pytest.param(name, marks=pytest.mark.program(name)) for name in ("php", "node")]
-)
+@pytest.fixture(params=["python"] + [pytest.param(name, marks=pytest.mark.program(name)) for name in ("php", "node")])
 def name(request):
     return request.param
 
@@ -229,7 +222,7 @@ def test_a_webhook_gets_the_event_but_no_password(start, hook):
     assert host.end() == (0, "")
 
 
-@pytest.mark.parametrize("name", [pytest.param("python", marks=HAS_HTTPX), "node"], indirect=True)
+@pytest.mark.parametrize("name", ["python", "node"], indirect=True)
 def test_a_connection_to_the_webhook_is_used_again(start, hook):
     host = start(WEBHOOK=hook.url)
     assert [ask(host, email_event()) for _ in range(5)] == ["CONTINUE"] * 5
@@ -275,10 +268,6 @@ def test_a_webhook_that_does_not_answer_in_time_is_a_temporary_refusal(start, ho
     assert len(hook.bodies) <= 3
 
 
-DELIVERS = "deliver" in msgspec.structs.asdict(SMTPConfig())
-
-
-@pytest.mark.skipif(not DELIVERS, reason="this host does not hand mail to workers yet")
 @pytest.mark.parametrize("mode", ["memory", "tempfile"])
 def test_its_rr_yaml_runs_it(name, mode, tmp_path):
     overrides = [
