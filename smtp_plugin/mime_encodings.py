@@ -122,7 +122,7 @@ def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects)
     for begin, stop in _line_slices(data, start, end, SLICE):
         piece = data[begin:stop]
         content = a2b_qp(piece)
-        shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - piece.endswith(b"=")
+        shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - (stop == end and piece.endswith(b"="))
         if len(piece) - len(content) != shorter or piece.count(b"=\r") != piece.count(b"=\r\n"):
             defects["quoted-printable-repaired"] = None
             content = b"".join(

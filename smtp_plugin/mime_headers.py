@@ -318,7 +318,7 @@ def _closing_quote(value: bytes, begin: int) -> int:
 def parameter(found: Parameters, name: bytes, defects: Defects) -> tuple[bytes, bytes | None]:
     """Return a parameter's bytes, b"" for none, and the charset that it names (RFC 2231), None for a plain one."""
     extended = found.get(name + b"*")
-    if extended is not None:
+    if extended:
         return _extended(extended)
     prefix = name + b"*"
     for key in found:
