@@ -63,6 +63,7 @@ DEFECTS: Final = {
 """Every token that `Message.defects` can hold, and what it says."""
 
 _LF, _CR = b"\n\r"
+_SLICE: Final = mime_charsets.SLICE
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 _IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 _UUENCODE: Final = frozenset(("x-uuencode", "uuencode", "x-uue", "uue"))
@@ -289,9 +290,13 @@ class _Walk:
         data = self.data
         pos = start
         while True:
-            at = data.find(delimiter, pos, end)
+            stop = pos + _SLICE
+            at = data.find(delimiter, pos, min(stop + len(delimiter), end))
             if at < 0:
-                return None
+                if stop >= end:
+                    return None
+                pos = stop
+                continue
             after = at + len(delimiter)
             next_line = data.find(b"\n", after, end) + 1
             if at == start or data[at - 1] == _LF:

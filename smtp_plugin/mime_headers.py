@@ -256,8 +256,8 @@ def disposition(value: bytes, defects: Defects) -> tuple[str, Parameters]:
 
 
 def transfer_encoding(value: bytes) -> str:
-    """Return the transfer encoding that a Content-Transfer-Encoding names, in lower case."""
-    return _first_token(value)[0]
+    """Return the transfer encoding that a Content-Transfer-Encoding names, in lower case; "" only for b""."""
+    return _first_token(value.replace(b'"', b""))[0] or value.decode("latin-1")
 
 
 def _first_token(value: bytes) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from support.mails import leaf, multipart
 
 from rrpy.smtp_plugin import mime
 from rrpy.smtp_plugin.mime import Message, parse
+from rrpy.smtp_plugin.mime_charsets import SLICE
 
 PDF = b"application/pdf"
 HTML = b"text/html"
@@ -101,6 +102,13 @@ def test_any_other_line_is_none(line: bytes) -> None:
 )
 def test_the_line_end_in_front_of_a_delimiter_belongs_to_it(content: bytes, expected: str) -> None:
     assert parse(multipart(leaf(content))).body == expected
+
+
+@pytest.mark.parametrize("shift", range(-8, 3))
+def test_a_delimiter_is_found_wherever_a_slice_ends(shift: int) -> None:
+    filler = b"x" * (2 * SLICE + shift)
+    message = parse(multipart(b"\r\n" + filler, leaf(b"two")))
+    assert (len(message.body), message.body[-4:], message.defects) == (len(filler) + 4, "\ntwo", [])
 
 
 def test_a_boundary_may_begin_like_another() -> None:

@@ -123,6 +123,12 @@ def test_a_long_value_is_cut_and_the_next_header_is_read() -> None:
         assert list(defects) == ["header-value-limit"]
 
 
+def test_a_value_that_is_no_utf_8_is_cut_at_the_limit() -> None:
+    data = b"A:" + b"\x80" * (MAX_VALUE + 5) + b"\r\n\r\n"
+    read = mime_headers.read_block(data, 0, len(data), {})
+    assert read.fields == [(b"A", b"\x80" * MAX_VALUE)]
+
+
 def test_a_value_that_has_no_end_is_cut_where_its_rest_begins() -> None:
     data = b"A:" + b"b" * (2 * MAX_BYTES)
     defects: dict[str, None] = {}
@@ -231,7 +237,9 @@ def test_a_type_is_two_tokens_and_a_slash(value: bytes, kind: str) -> None:
         (b"  BASE64 ", "base64"),
         (b"base64; x", "base64"),
         (b"(a) (b) base64 (c)", "base64"),
-        (b'"base64"', ""),
+        (b'"Base64"', "base64"),
+        (b"(base64", "(base64"),
+        (b";", ";"),
         (b"", ""),
     ],
 )
