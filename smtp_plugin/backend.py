@@ -72,8 +72,9 @@ class Backend:
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
         verdict, reason = await delivery.deliver(arrival, content)
-        if self._debug:
-            self._log.debug("email delivered", uuid=session.uuid, id=arrival.id, code=verdict.reply.code)
+        if self._info:
+            reply = verdict.reply
+            self._log.info("email answered", uuid=session.uuid, id=arrival.id, code=reply.code, reply=reply.text)
         self.history.add(session, envelope, at, verdict.reply, message_id=arrival.id, reason=reason)
         return verdict
 

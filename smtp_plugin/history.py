@@ -41,7 +41,7 @@ class Mail(msgspec.Struct, frozen=True):
     """One message as `smtp.Wait` shows it.
 
     `number`: counts the messages of this host from 1. `received_at`: RFC 3339. `code`, `reply`: what the client was
-    told. `reason`: why, where it was no worker's decision; else empty.
+    told, an enhanced code at its head. `reason`: why, where it was no worker's decision; else empty.
     """
 
     number: int
@@ -147,6 +147,6 @@ def _shown(entry: Entry) -> Mail:
         subject=parse(entry.head).subject,
         size=entry.size,
         code=entry.reply.code,
-        reply=entry.reply.text,
+        reply=entry.reply.plain[4:-2].decode(),
         reason=entry.reason,
     )

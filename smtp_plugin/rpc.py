@@ -23,6 +23,9 @@ class SMTPRPC:
             raise ValueError("connection not found")
         return True
 
-    async def wait(self, request: WaitRequest) -> WaitResult:
-        """Return the messages behind `cursor`, as soon as there is one; none when `timeout` seconds are over."""
-        return await self._backend.history.wait(request)
+    async def wait(self, request: WaitRequest | bool) -> WaitResult:
+        """Return the messages behind `cursor`, as soon as there is one; none when `timeout` seconds are over.
+
+        `true`, what a call without an argument sends, asks for the next one.
+        """
+        return await self._backend.history.wait(WaitRequest() if isinstance(request, bool) else request)

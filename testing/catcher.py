@@ -123,6 +123,7 @@ class Catcher:
         `to`: one of its recipients. `subject`: the whole of it, or a pattern to be found in it. Raises AssertionError,
         which tells what came instead.
         """
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout
         with self._news:
             while True:
@@ -137,13 +138,15 @@ class Catcher:
 
     def _told(self, to: str | None, sender: str | None, subject: object, timeout: float) -> str:
         asked = {"to": to, "sender": sender, "subject": getattr(subject, "pattern", subject)}
-        wanted = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None) or "any"
+        wanted = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
         came = [
             f"  <{mail.sender}> -> {', '.join(mail.recipients)} | {mail.subject}"
             + (" (returned before)" if number in self._expected else "")
             for number, mail in enumerate(self._mails)
         ]
-        return "\n".join([f"no mail with {wanted} within {timeout:g} s; what came:", *(came or ["  nothing"])])
+        return "\n".join(
+            [f"no mail{f' with {wanted}' if wanted else ''} within {timeout:g} s; what came:", *(came or ["  nothing"])]
+        )
 
     def _caught(self, session: Session, envelope: Envelope) -> None:
         content = envelope.content

@@ -185,13 +185,16 @@ def _async_parts(stream: AsyncGenerator[object, None]) -> Generator[Step, Any, N
 
 
 def report(reply: Reply) -> None:
-    """Write the traceback of an error that the handler did not mean to stderr, which is the host's log."""
+    """Log an error that the handler did not mean, with its traceback."""
     if reply.error is not None and not isinstance(reply.error, SoftError):
         from contextlib import suppress
-        from traceback import print_exception
+        from traceback import format_exception
 
+        from . import log
+
+        stack = "".join(format_exception(reply.error))
         with suppress(OSError, ValueError):  # what the handler has done to stderr must not end the worker
-            print_exception(reply.error, file=sys.stderr)
+            log.error(f"the handler failed: {reply.context.decode('utf-8', 'replace')}", traceback=stack)
 
 
 def _text(error: BaseException) -> bytes:

@@ -79,6 +79,8 @@ def _read_json(line: str) -> Said | None:
     level, message = record.pop("level", None), record.pop("msg", None) or record.pop("message", None)
     if not isinstance(level, str) or level.lower() not in _LEVELS or not isinstance(message, str):
         return None
+    if "traceback" in record:
+        record["stacktrace"] = record.pop("traceback")  # what the log shows line by line
     return Said(_LEVELS[level.lower()], message, record)
 
 
@@ -125,7 +127,7 @@ class Speaker(Protocol):
 class LastWords:
     """Logs what a worker says on its stderr, and on a stdout that is not its channel, line by line.
 
-    `last` keeps the last 20 lines as they came, each cut to 500 characters.
+    `last` keeps the last 20 lines of the request under way, each cut to 500 characters; of a JSON line its message.
     """
 
     def __init__(self, log: Logger, worker: Speaker) -> None:
@@ -144,6 +146,6 @@ class LastWords:
             lines.flush()
 
     def _line(self, line: str) -> None:
-        self.last.append(line[:KEPT_WIDTH])
         said = read_line(line)
+        self.last.append((said.message if said.keys else line)[:KEPT_WIDTH])
         self._write[said.level](said.message, **{**said.keys, "pid": self._worker.pid})

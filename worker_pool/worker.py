@@ -111,6 +111,7 @@ class Worker(asyncio.SubprocessProtocol):
             self._owner.again(call)
             return
         self.state = step(self.state, State.WORKING)
+        self._words.last.clear()  # what it said of an earlier request explains nothing of this one
         self._exchange.begin(call)
 
     def retire(self) -> None:

@@ -1,4 +1,4 @@
-"""A complete small plugin: it keeps a list of greetings, serves it on the RPC bus, and uses another plugin.
+"""A complete small plugin: it keeps a list of greetings and serves it on the RPC bus.
 
 Run it from this folder:  rrpy serve -c rr.yaml
 Then, in a second terminal:  rrpy rpc greeter.Greet Ann

@@ -254,3 +254,16 @@ async def test_sigterm_to_a_busy_worker_of_the_sdk_costs_no_request(handler):
         group.cancel_scope.cancel()
     assert workers.info().served > 6
     assert not log.keys("worker died")
+
+
+async def test_an_error_of_the_handler_is_one_record_and_no_last_word_of_a_later_request():
+    log = RecordingLog()
+    async with pool(sdk("answers"), log, num_workers=1) as workers:
+        with pytest.raises(SoftError, match="ValueError: a bad value"):
+            await workers.exec(Payload(b"unexpected"))
+        (keys,) = await log.seen("the handler failed: ValueError: a bad value")
+        assert "Traceback" in keys["stacktrace"]
+        with pytest.raises(WorkerBroken) as caught:
+            await workers.exec(Payload(b"exit"))
+        assert str(caught.value).endswith("died with status 7")
+    assert [level for level, message, _ in log.lines if message.startswith("the handler failed")] == ["error"]

@@ -125,6 +125,6 @@ def test_the_worker_s_verdict_and_the_reason_are_shown(tmp_path: Path) -> None:
                 send(host.smtp, subject)
         shown = host.rrpy("tail", "--once").stdout.splitlines()
         assert [line.split(" | ")[-1] for line in shown] == [
-            "550 no such user",
-            "451 Temporary failure (not this one)",
+            "550 5.0.0 no such user",
+            "451 4.3.0 Temporary failure (not this one)",
         ]

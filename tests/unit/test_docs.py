@@ -28,6 +28,7 @@ from rrpy.rpc.config import RPCConfig
 from rrpy.smtp_plugin import replies
 from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
 from rrpy.smtp_plugin.dialog import Dialog
+from rrpy.smtp_plugin.mime import DEFECTS
 from rrpy.smtp_plugin.phases import Event, Phase
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Session
@@ -101,6 +102,11 @@ def test_every_section_of_a_host_is_documented() -> None:
     assert documented == HOST_SECTIONS
     wanted = {plugin.name for plugin in rrpy.default_plugins()} - {"informer", "resetter"}  # which have no section
     assert wanted <= set(SECTIONS)
+
+
+def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
+    rows = table(section(page("docs/events.md"), "Defects"))
+    assert {name.strip("`"): row[1] for name, row in rows.items()} == DEFECTS
 
 
 def uncommented(text: str) -> str:

@@ -91,6 +91,7 @@ def test_two_streams_do_not_break_each_other_s_lines():
         ("PHP Deprecated:  old", ("warning", "PHP Deprecated:  old", {})),
         ('{"level": "warning", "msg": "low", "left": 3}', ("warning", "low", {"left": 3})),
         ('{"level": "ERROR", "message": "out", "a": {"b": [1]}}', ("error", "out", {"a": {"b": [1]}})),
+        ('{"level": "error", "msg": "x", "traceback": "T\\n"}', ("error", "x", {"stacktrace": "T\n"})),
         ('{"level": "loud", "msg": "x"}', ("info", '{"level": "loud", "msg": "x"}', {})),
         ('{"level": 3, "msg": "x"}', ("info", '{"level": 3, "msg": "x"}', {})),
         ('{"level": "info"}', ("info", '{"level": "info"}', {})),
