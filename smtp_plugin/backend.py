@@ -49,21 +49,12 @@ class Backend:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
 
     def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Verdict]:
-        """Log a message, and accept it or hand it to a worker."""
+        """Accept a message, or hand it to a worker; log it."""
         at = time.time()
-        if self._info:
-            self._log.info(
-                "email received",
-                **{
-                    "uuid": session.uuid,
-                    "remote_addr": session.remote_addr,
-                    "from": envelope.mail_from,
-                    "to": envelope.rcpt_tos,
-                    "size": len(envelope.content or b""),
-                },
-            )
         if self.delivery is not None:
             return self._deliver(self.delivery, session, envelope, at)
+        if self._info:
+            self._log.info("email received", **_told(session, envelope))
         self.history.add(session, envelope, at, replies.ACCEPTED)
         return replies.ACCEPTED
 
@@ -72,10 +63,11 @@ class Backend:
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
         verdict, reason = await delivery.deliver(arrival, content)
+        reply = verdict.reply
         if self._info:
-            reply = verdict.reply
-            self._log.info("email answered", uuid=session.uuid, id=arrival.id, code=reply.code, reply=reply.text)
-        self.history.add(session, envelope, at, verdict.reply, message_id=arrival.id, reason=reason)
+            told = _told(session, envelope)
+            self._log.info("email received", **told, id=arrival.id, code=reply.code, reply=reply.text)
+        self.history.add(session, envelope, at, reply, message_id=arrival.id, reason=reason)
         return verdict
 
     def command(self, session: Session, line: str) -> None:
@@ -97,3 +89,14 @@ class Backend:
             return False
         connection.kill(replies.CLOSED_BY_ADMIN)
         return True
+
+
+def _told(session: Session, envelope: Envelope) -> dict[str, object]:
+    """Return what the log tells of a message."""
+    return {
+        "uuid": session.uuid,
+        "remote_addr": session.remote_addr,
+        "from": envelope.mail_from,
+        "to": envelope.rcpt_tos,
+        "size": len(envelope.content or b""),
+    }

@@ -17,7 +17,7 @@ from ..container.protocols import Logger
 from ..worker_pool import Payload, Pool, PoolError
 from .attachments import Storage
 from .event import Arrival, build_event
-from .mime import parse
+from .mime import Message, parse
 from .verdict import FAILED, Verdict, read_verdict
 
 OFF_LOOP: Final = 256 * 1024
@@ -50,11 +50,13 @@ class Delivery:
         """
         paths: list[Path] = []
         try:
-            if len(content) <= OFF_LOOP and self._storage is None:
-                event = build_event(arrival, parse(content))
+            message = parse(content) if len(content) <= OFF_LOOP else None
+            if message is not None and (self._storage is None or not message.attachments):
+                event = build_event(arrival, message)
             else:
-                build = anyio.to_thread.run_sync(self._build, arrival, content, paths, limiter=self._one_at_a_time)
-                event = await build
+                event = await anyio.to_thread.run_sync(
+                    self._build, arrival, message, content, paths, limiter=self._one_at_a_time
+                )
             answer = await self._pool.exec(Payload(event, content if self._include_raw else b""))
         except (PoolError, OSError) as error:
             self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=str(error))
@@ -70,8 +72,8 @@ class Delivery:
             self._log.warning("odd answer of a worker", uuid=arrival.uuid, id=arrival.id, reason=verdict.warning)
         return verdict, verdict.warning
 
-    def _build(self, arrival: Arrival, content: bytes, paths: list[Path]) -> bytes:
-        message = parse(content)
+    def _build(self, arrival: Arrival, message: Message | None, content: bytes, paths: list[Path]) -> bytes:
+        message = message or parse(content)
         if self._storage is None:
             return build_event(arrival, message)
         paths += self._storage.write(arrival.id, message.attachments)

@@ -209,8 +209,8 @@ def test_a_client_that_is_gone_changes_nothing_for_the_worker(tmp_path):
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
         host.wait_for("connection closed")
         (tmp_path / "seen" / "gate").touch()
-        (line,) = host.wait_for("email answered")
-        assert line["code"] == 250
+        (line,) = host.wait_for("email received")
+        assert (line["code"], line["reply"]) == (250, "OK: message accepted")
 
 
 def test_without_any_worker_mail_is_refused_for_now_at_once(tmp_path):
