@@ -5,8 +5,8 @@ died, it reached a limit, it is to be replaced), sends it off and boots the next
 workers, and says how many places there should be (`_target`): a place whose worker has gone ends when there are too
 many. So the supervisor (supervisor.py), a reset and a change of size never fight over a worker.
 
-A request takes a free worker from a stack, or waits in a queue; the worker that becomes free takes the next request
-from the queue itself. One timer watches the head of the queue: the wait is the same for all, so the head is the first.
+A request takes a free worker from a stack, or waits in a queue (waiting.py); the worker that becomes free takes the
+next request from the queue itself.
 
 Crash loops: a worker that boots and dies without having served anybody is replaced at once the first time, then after
 a pause that doubles up to MAX_PAUSE. A place that pauses has no hope; when no place has any, callers get an error at
@@ -20,9 +20,8 @@ import math
 import os
 import secrets
 import sys
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final
 
@@ -40,6 +39,7 @@ from .protocols import Payload, PoolInfo, WorkerInfo
 from .spawn import Launch
 from .states import State
 from .supervisor import supervise
+from .waiting import Waiting
 from .worker import Worker
 
 FIRST_PAUSE: Final = 0.1
@@ -85,9 +85,9 @@ class WorkerPool:
         self._free: list[Worker] = []
         self._heirs: dict[Worker, tuple[Worker, float]] = {}  # of a retired one: who takes its place; its patience
         self._leaving: set[Worker] = set()  # that are being seen off
-        self._queue: deque[Call] = deque()
+        patience = self._config.allocate_timeout
+        self._queue = Waiting(patience, lambda call: self._refuse(call, patience))
         self._load = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._last_fault = ""
         self._nudge = asyncio.Event()
         self._leavers = anyio.create_task_group()
@@ -109,9 +109,9 @@ class WorkerPool:
         """Destroy the workers; at once when cancelled. Requests that wait get PoolClosed, those that run may finish."""
         # What the body raised is not handed to the task groups: they would wrap it in an ExceptionGroup.
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._fail_queued(PoolClosed)
+        self._queue.stop()
+        for call in self._queue.drain():
+            call.fail(PoolClosed())
         self._keepers.cancel_scope.cancel()
         try:
             await self._keepers.__aexit__(None, None, None)
@@ -136,7 +136,7 @@ class WorkerPool:
             self.again(call)
             return await call.answer
         except asyncio.CancelledError:
-            self._withdraw(call)
+            self._queue.remove(call)
             raise
         finally:
             self._load -= 1
@@ -155,7 +155,7 @@ class WorkerPool:
             await call.answer
             yield call
         except asyncio.CancelledError:
-            self._withdraw(call)
+            self._queue.remove(call)
             raise
         finally:
             self._load -= 1
@@ -181,7 +181,7 @@ class WorkerPool:
         """Return what the pool as a whole is doing now."""
         return PoolInfo(
             workers=len(self._all),
-            waiting=sum(not call.left for call in self._queue),
+            waiting=self._queue.count,
             running=sum(worker.busy for worker in self._all),
             served=self.served,
             no_free_workers=self._no_free_workers,
@@ -214,7 +214,7 @@ class WorkerPool:
 
     def free(self, worker: Worker) -> None:
         """Give the worker the next request, or let it wait for one."""
-        if self._queue and (call := self._next_call()) is not None:
+        if self._queue and (call := self._queue.next()) is not None:
             worker.send(call)
         else:
             self._free.append(worker)
@@ -233,7 +233,7 @@ class WorkerPool:
         elif self._without_hope:
             self._refuse(call)
         else:
-            self._wait_in_queue(call)
+            self._queue.add(call)
             if self._config.debug:
                 self._ask_for_fresh()
             elif self._config.dynamic_allocator is not None and not self._growing:
@@ -294,32 +294,6 @@ class WorkerPool:
             raise QueueFull(self._config.max_queue_size)
         return self._loop.create_future()
 
-    def _withdraw(self, call: Call) -> None:
-        """Take a request out of the queue, if it is there still."""
-        with suppress(ValueError):
-            self._queue.remove(call)
-
-    def _next_call(self) -> Call | None:
-        """Return the first request of the queue whose caller still waits."""
-        while self._queue:
-            call = self._queue.popleft()
-            if not call.left:
-                return call
-        return None
-
-    def _wait_in_queue(self, call: Call) -> None:
-        """Queue a request; one that comes back unread goes first, and has no more time than it had."""
-        if call.deadline:
-            self._queue.appendleft(call)
-        else:
-            call.deadline = self._loop.time() + self._config.allocate_timeout
-            self._queue.append(call)
-        if self._timer is not None and self._timer.when() > call.deadline:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(call.deadline, self._expire)
-
     @property
     def _without_hope(self) -> bool:
         """Whether every place pauses after failures."""
@@ -328,18 +302,6 @@ class WorkerPool:
     def _refuse(self, call: Call, waited: float = 0) -> None:
         self._no_free_workers += 1
         call.fail(NoFreeWorker(waited, self._last_fault))
-
-    def _expire(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        while self._queue and self._queue[0].deadline <= now:
-            self._refuse(self._queue.popleft(), self._config.allocate_timeout)
-        if self._queue:
-            self._timer = self._loop.call_at(self._queue[0].deadline, self._expire)
-
-    def _fail_queued(self, error: Callable[[], PoolError]) -> None:
-        while self._queue:
-            self._queue.popleft().fail(error())
 
     # The places.
 
@@ -425,8 +387,8 @@ class WorkerPool:
     def _lose_hope(self) -> None:
         self._hopeless += 1
         if self._without_hope:
-            while self._queue:
-                self._refuse(self._queue.popleft())
+            for call in self._queue.drain():
+                self._refuse(call)
 
     async def _see_off(self, worker: Worker, patience: float) -> None:
         """Make a worker leave and log it when that was not its time."""
@@ -494,7 +456,7 @@ class WorkerPool:
         allocator = self._config.dynamic_allocator
         if self._closed or allocator is None:
             return
-        waiting = sum(not call.left for call in self._queue)
+        waiting = self._queue.count
         count = min(waiting, allocator.spawn_rate, allocator.max_workers - self._extra)
         if count > 0:
             self._growing = True
@@ -542,7 +504,7 @@ class WorkerPool:
                     worker = await self._boot(max_jobs=1)
                 except WorkerBootError as fault:
                     self.log.warning("worker did not come up", error=str(fault))
-                    if (call := self._next_call()) is not None:
+                    if (call := self._queue.next()) is not None:
                         call.fail(fault)
                     continue
                 if not worker.busy:
