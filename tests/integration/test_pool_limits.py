@@ -42,12 +42,11 @@ async def test_exec_ttl_holds_for_a_request_whose_caller_has_left():
 
 
 async def test_exec_ttl_is_measured_anew_for_each_request():
-    async with pool(sdk("echo"), num_workers=1, supervisor=limits(exec_ttl=0.4)) as workers:
+    async with pool(sdk("echo"), num_workers=1, supervisor=limits(exec_ttl=2)) as workers:
         (before,) = workers.workers()
-        async with asyncio.timeout(20):
-            for _ in range(5):
-                await workers.exec(Payload(b"x"))
-                await asyncio.sleep(0.15)
+        for _ in range(5):
+            await workers.exec(Payload(b"x"))
+            await asyncio.sleep(0.5)
         assert workers.workers()[0].pid == before.pid
 
 

@@ -134,24 +134,24 @@ async def test_a_soft_error_ends_a_stream_behind_what_came_and_the_worker_lives_
 
 
 async def test_exec_ttl_holds_for_each_part_of_a_stream(relay):
-    limits = SupervisorConfig(exec_ttl=0.3)
+    limits = SupervisorConfig(exec_ttl=1)
     async with (
         pool(beast("streams_and_stalls"), num_workers=1, relay=relay, supervisor=limits) as workers,
         workers.stream(Payload()) as parts,
     ):
         assert (await anext(parts)).body == b"part"
-        with pytest.raises(ExecTimeout, match=r"did not answer within 0\.3 s \(exec_ttl\) and was killed"):
+        with pytest.raises(ExecTimeout, match=r"did not answer within 1 s \(exec_ttl\) and was killed"):
             await anext(parts)
 
 
 async def test_exec_ttl_does_not_punish_a_worker_for_its_slow_reader(relay):
-    limits = SupervisorConfig(exec_ttl=0.3)
+    limits = SupervisorConfig(exec_ttl=1)
     async with (
         pool(beast("streams"), num_workers=1, relay=relay, supervisor=limits) as workers,
         workers.stream(asked(60, 100_000)) as parts,
     ):
         await until(lambda: parts.unread > 1024 * 1024)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.5)
         assert len([part async for part in parts]) == 60
 
 
