@@ -204,7 +204,7 @@ class Proxy:
     def __getattr__(self, name):
         return Proxy()
 
-    __call__ = functools.partial(told)
+    __call__ = staticmethod(functools.partial(told))
 
 
 @pytest.mark.parametrize("handler", [str.upper, print, type("Handler", (), {}), functools.partial(print), Proxy()])
