@@ -15,6 +15,7 @@ What can still fail: a worker that keeps a path for longer than `cleanup_after`,
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import shutil
@@ -22,7 +23,6 @@ import stat
 import tempfile
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,12 +65,17 @@ class Storage:
         """Make this host's folder, and remove those of dead hosts. Raises StorageError."""
         try:
             self._open_common()
-            for folder in self._common.glob(f"{_PREFIX}*"):
-                self._remove_if_dead(folder)
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._common))
-            self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._give(self.folder)
+            door = os.open(self._common, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            try:
+                fcntl.flock(door, fcntl.LOCK_EX)  # one host at a time: a folder without a lock is dead, not being made
+                for folder in self._common.glob(f"{_PREFIX}*"):
+                    self._remove_if_dead(folder)
+                self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._common))
+                self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._give(self.folder)
+            finally:
+                os.close(door)
         except OSError as error:
             raise StorageError(self._common, error) from error
 
@@ -78,16 +83,17 @@ class Storage:
         """Remove everything of this host. May be called twice."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._lock >= 0:
+        lock, self._lock = self._lock, -1  # from here on nothing more is written
+        if lock >= 0:
             shutil.rmtree(self.folder, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = -1
+            os.close(lock)
 
-    def write(self, message_id: str, attachments: Sequence[Attachment]) -> list[Path]:
-        """Write the contents and return their paths, in order. Blocks; raises OSError, with nothing left behind."""
-        paths: list[Path] = []
+    def write(self, message_id: str, attachments: Sequence[Attachment], paths: list[Path]) -> None:
+        """Write the contents and add their paths, in order. Blocks; raises OSError, with nothing left behind."""
         try:
             for number, attachment in enumerate(attachments, 1):
+                if self._lock < 0:
+                    raise OSError(errno.ESHUTDOWN, "the host is stopping")
                 path = self.folder / f"{message_id}-{number}"
                 file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
                 paths.append(path)
@@ -97,7 +103,9 @@ class Storage:
         except BaseException:
             self.remove(paths)
             raise
-        return paths
+        finally:
+            if self._lock < 0:  # it was closed in between: a file made behind its back goes too
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def keep(self, paths: list[Path]) -> None:
         """Remove these files when their time is over. To be called in the event loop."""
@@ -107,18 +115,17 @@ class Storage:
             self._timer = loop.call_at(self._files[0][0], self._clean_up)
 
     def remove(self, paths: Sequence[Path]) -> None:
-        """Remove files now; those that are gone already are fine."""
+        """Remove files now; those that are gone already are fine, what cannot be removed is told."""
         for path in paths:
-            with suppress(FileNotFoundError):
-                path.unlink()
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self._log.warning("an attachment cannot be removed", path=str(path), error=str(error))
 
     def _clean_up(self) -> None:
         loop = asyncio.get_running_loop()
         while self._files and self._files[0][0] <= loop.time():
-            try:
-                self.remove(self._files.popleft()[1])
-            except OSError as error:
-                self._log.warning("attachments cannot be removed", error=str(error))
+            self.remove(self._files.popleft()[1])
         self._timer = loop.call_at(self._files[0][0], self._clean_up) if self._files else None
 
     def _open_common(self) -> None:
@@ -136,9 +143,12 @@ class Storage:
                 raise StorageError(self._common, reason) from None
 
     def _remove_if_dead(self, folder: Path) -> None:
-        """Remove another host's folder when nobody holds its lock. One without a lock is just being made, or unmade."""
+        """Remove another host's folder when nobody holds its lock, or when it has none: its host died at its end."""
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         except OSError:
             return
         try:

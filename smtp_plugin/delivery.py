@@ -76,7 +76,7 @@ class Delivery:
         message = message or parse(content)
         if self._storage is None:
             return build_event(arrival, message)
-        paths += self._storage.write(arrival.id, message.attachments)
+        self._storage.write(arrival.id, message.attachments, paths)
         return build_event(arrival, message, [str(path) for path in paths])
 
     def _forget(self, paths: list[Path]) -> None:

@@ -24,7 +24,7 @@ from .body import Body
 from .phases import Event, Phase
 from .replies import Reply
 from .rules import Rules
-from .sasl import Exchange
+from .sasl import MECHANISMS, Exchange
 from .session import Envelope, Session
 from .transfer import read_chunk, read_data, read_skipped
 
@@ -52,6 +52,7 @@ class Dialog:
     """
 
     __slots__ = (
+        "_asked_auth",
         "_draining",
         "_errors",
         "_form",
@@ -99,6 +100,7 @@ class Dialog:
         self.body: Body | None = None
         self.exchange: Exchange | None = None
         self._draining = False
+        self._asked_auth = False
         self._too_long = replies.LINE_TOO_LONG
         self._form = rules.enhanced
 
@@ -337,6 +339,7 @@ class Dialog:
         if entry is None or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
             return self._read_unusual(line)
         if self.trace is not None:
+            self._asked_auth |= verb == b"AUTH"
             self.trace(self.session, _shown(line))
         handler, then = entry
         if handler(self, argument.strip(_BLANKS)):
@@ -348,9 +351,12 @@ class Dialog:
         line = line.rstrip(_BLANKS)
         word, _, argument = line.partition(b" ")
         verb = word.upper()
-        if self.trace is not None:
-            self.trace(self.session, _shown(line))
         entry = self.phase.verbs.get(verb)
+        if self.trace is not None:
+            # Behind a refused AUTH a client may go on with its secrets.
+            secret = entry is None and self._asked_auth
+            self._asked_auth |= verb[:4] == b"AUTH"
+            self.trace(self.session, "***" if secret else _shown(line))
         if verb in _WEB:
             return self._not_smtp()
         if len(line) > _LONGER.get(verb, MAX_COMMAND) - 2:
@@ -420,7 +426,11 @@ class Dialog:
 def _shown(line: bytes) -> str:
     """Return a command line as the log may show it: on one line, without credentials, however AUTH is written."""
     words = line.split(None, 2)
-    if words and words[0].upper() == b"AUTH" and len(words) > 2:
-        line = b" ".join([*words[:2], b"***"])
+    if words and words[0][:4].upper() == b"AUTH":
+        named = len(words) > 1 and words[0].upper() == b"AUTH" and words[1].decode("latin-1").upper() in MECHANISMS
+        if not named and line.upper() != b"AUTH":
+            line = b"AUTH ***"
+        elif len(words) > 2:
+            line = b" ".join([*words[:2], b"***"])
     text = line.decode("utf-8", "backslashreplace")
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -10,8 +10,8 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from . import mime_headers
 from .event import text
-from .mime import parse
 from .replies import Reply
 from .session import Envelope, Session, new_uuid
 
@@ -19,10 +19,12 @@ MAX_WAIT: Final = 300.0
 """Seconds that one call may wait."""
 
 _HEAD: Final = 16 * 1024
+_SUBJECT: Final = 1000
+"""Bytes of a header block that are kept to find the subject in, and of the subject that are shown."""
 
 
 class Entry(NamedTuple):
-    """One message. `head`: its first bytes, out of which the subject is read when somebody asks."""
+    """One message. `head`: its header block, out of which the subject is read when somebody asks."""
 
     number: int
     at: float
@@ -69,7 +71,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[int, msgspec.Meta(ge=0)] | None = None
     history: str = ""
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 30.0
-    limit: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
 class WaitResult(msgspec.Struct, frozen=True):
@@ -97,6 +99,7 @@ class History:
         content = envelope.content or b""
         assert isinstance(content, bytes)
         self._count += 1
+        end = content.find(b"\r\n\r\n", 0, _HEAD)
         self._entries.append(
             Entry(
                 self._count,
@@ -107,7 +110,7 @@ class History:
                 envelope.mail_from or "",
                 envelope.rcpt_tos,
                 len(content),
-                content[:_HEAD],
+                content[: end + 2 if end >= 0 else _HEAD],
                 reply,
                 reason,
             )
@@ -144,9 +147,17 @@ def _shown(entry: Entry) -> Mail:
         remote_addr=entry.remote_addr,
         sender=text(entry.sender),
         to=[text(address) for address in entry.to],
-        subject=parse(entry.head).subject,
+        subject=_subject(entry.head),
         size=entry.size,
         code=entry.reply.code,
         reply=entry.reply.plain[4:-2].decode(),
         reason=entry.reason,
     )
+
+
+def _subject(head: bytes) -> str:
+    """Return the first subject of a header block, decoded; of a long one the beginning."""
+    for name, value in mime_headers.read_block(head, 0, len(head), {}).fields:
+        if name.lower() == b"subject":
+            return mime_headers.decode(value[:_SUBJECT], {})
+    return ""

@@ -70,6 +70,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._sent = 0
         self._stuck = (0.0, -1)
         self._lingering = False
+        self._unread = False
         self._handshaking = False
         self._eof = False
         self._busy = False
@@ -143,10 +144,12 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def pause_writing(self) -> None:
         """Stop reading: a client that does not read its replies gets no more of them."""
+        self._unread = True
         self._set_reading(False)
 
     def resume_writing(self) -> None:
         """Read on."""
+        self._unread = False
         self._set_reading(True)
 
     # What the host calls.
@@ -359,7 +362,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         if transport is None or transport.is_closing() or transport.is_reading() is on:
             return
         if on:
-            transport.resume_reading()
+            if not self._unread:  # a delivery that is done is no reason to hear a client that does not
+                transport.resume_reading()
         else:
             transport.pause_reading()
 

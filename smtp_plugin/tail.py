@@ -30,9 +30,14 @@ class Caller(Protocol):
 
 
 def past(caller: Caller) -> dict[str, Any]:
-    """Return all that the host remembers, as `smtp.Wait` gives it. Raises HostError."""
-    found: dict[str, Any] = caller.call("smtp.Wait", {"cursor": 0, "timeout": 0})
-    return found
+    """Return all that the host remembers, as `smtp.Wait` gives it, in one piece. Raises HostError."""
+    found: dict[str, Any] = {"cursor": 0, "history": "", "messages": []}
+    while True:
+        asked = {"cursor": found["cursor"], "history": found["history"], "timeout": 0}
+        more = caller.call("smtp.Wait", asked)
+        if not more["messages"]:
+            return {**more, "messages": found["messages"]}
+        found = {**more, "messages": found["messages"] + more["messages"]}
 
 
 def follow(

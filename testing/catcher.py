@@ -176,7 +176,9 @@ class Catcher:
     async def _serve(self) -> None:
         bound = BoundSocket(TCPAddress(self.host, 0), owner="rr_smtp")
         try:
-            listener = Listener(Rules(max_errors=0, max_message_size=0), _Keeping(self), logger("rr_smtp"))
+            listener = Listener(
+                Rules(max_errors=0, max_message_size=0, max_recipients=0), _Keeping(self), logger("rr_smtp")
+            )
             await listener.listen(bound)
             self.port = bound.socket.getsockname()[1]
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()

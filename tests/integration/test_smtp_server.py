@@ -598,3 +598,27 @@ async def test_a_silent_client_is_cut_in_every_state(where: str, tls: tuple[ssl.
         client.close()
         await server.emptied()
         assert server.backend.connections() == []
+
+
+async def test_a_delivery_that_is_done_is_no_reason_to_hear_a_client_that_does_not_read() -> None:
+    async def later() -> replies.Reply:
+        await asyncio.sleep(0)
+        return replies.ACCEPTED
+
+    async with serving(Rules(max_errors=0), verdict=lambda *_: later(), write_timeout=30) as server:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((server.host, server.port))
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(client, b"HELO x\r\n")
+            batch = b"HELP\r\n" * 5000 + MESSAGE.format("x").encode()
+            sent = 0
+            with anyio.move_on_after(2):
+                while sent < 40_000_000:
+                    await loop.sock_sendall(client, batch)
+                    sent += len(batch)
+            assert sent < 40_000_000
+            (connection,) = server.listener.connections
+            assert connection.transport is not None
+            assert connection.transport.get_write_buffer_size() < 4_000_000

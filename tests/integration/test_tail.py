@@ -128,3 +128,12 @@ def test_the_worker_s_verdict_and_the_reason_are_shown(tmp_path: Path) -> None:
             "550 5.0.0 no such user",
             "451 4.3.0 Temporary failure (not this one)",
         ]
+
+
+def test_of_more_than_one_answer_holds_the_last_ones_are_shown(tmp_path: Path) -> None:
+    with hosting(tmp_path, smtp={"history": 2000}, logs={"encoding": "json", "level": "info"}) as host:
+        with smtplib.SMTP(*host.smtp) as client:
+            for number in range(1100):
+                client.sendmail("a@b.c", ["x@y.z"], f"Subject: n{number}\n\nx\n")
+        shown = host.rrpy("tail", "--once", "-n", "2").stdout.splitlines()
+        assert [line.split(" | ")[1] for line in shown] == ["n1098", "n1099"]

@@ -85,3 +85,10 @@ def test_a_server_that_cannot_come_up_says_why(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Catcher, "host", "203.0.113.1")
     with pytest.raises(Exception, match="rr_smtp cannot listen on"), Catcher():
         pytest.fail("it came up")
+
+
+def test_no_number_of_recipients_is_too_many(rr_smtp: Catcher) -> None:
+    recipients = [f"{number}@y.z" for number in range(150)]
+    with smtplib.SMTP(rr_smtp.host, rr_smtp.port) as client:
+        assert client.sendmail("a@b.c", recipients, "x") == {}
+    assert rr_smtp.expect().recipients == tuple(recipients)

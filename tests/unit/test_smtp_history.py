@@ -97,3 +97,17 @@ async def test_a_wait_that_is_cancelled_leaves_the_others_waiting():
     await asyncio.wait([gone])
     add(history)
     assert len((await staying).messages) == 1
+
+
+async def test_only_the_headers_are_kept_and_of_a_long_subject_the_beginning_is_shown():
+    history = History(10)
+    session, envelope = Session(None, ("127.0.0.1", 1)), Envelope()
+    envelope.content = b"X: y\r\nSubject: " + b"long " * 1000 + b"\r\n\r\n" + b"body" * 1000
+    history.add(session, envelope, 1e9, replies.ACCEPTED)
+    assert b"body" not in history._entries[0].head
+    (mail,) = (await history.wait(ask(cursor=0))).messages
+    assert mail.subject.startswith("long long")
+    assert len(mail.subject) <= 1000
+    envelope.content = b"no headers at all"
+    history.add(session, envelope, 1e9, replies.ACCEPTED)
+    assert (await history.wait(ask(cursor=1))).messages[0].subject == ""

@@ -399,3 +399,26 @@ def test_a_message_over_the_budget_was_read_for_ever() -> None:
     for _ in range(100):
         driver.send(b"x" * 500)
     assert driver.outcome.closed
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"AUTH PLAINAHUAc2VjcmV0"],
+        [b"AUTH AHUAc2VjcmV0"],
+        [b"AUTHPLAIN AHUAc2VjcmV0"],
+        [b"AUTH PLAIN AHUAc2VjcmV0"],
+        [b"AUTH LOGIN", b"dXNlcg==", b"c2VjcmV0"],
+        [b"AUTH FOO", b"c2VjcmV0"],
+        [b"EHLO x", b"AUTH LOGIN", b"*", b"c2VjcmV0"],
+        [b"EHLO x", b"MAIL FROM:<a@b>", b"AUTH LOGIN", b"dXNlcg==", b"c2VjcmV0"],
+    ],
+)
+def test_no_line_with_a_secret_is_traced_however_auth_is_written_and_refused(lines):
+    traced = []
+    dialog = Dialog(Rules(), Session(None, None), lambda session, line: traced.append(line))
+    dialog.greet()
+    for line in lines:
+        dialog.receive(line + b"\r\n")
+    assert traced
+    assert not any("Vjcm" in line or "dXNlcg" in line for line in traced), traced

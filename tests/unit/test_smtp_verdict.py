@@ -30,6 +30,8 @@ def test_the_two_words_accept_and_accept_with_an_end():
         ({"code": "550", "message": "as a text"}, b"550 5.0.0 as a text\r\n"),
         ({"code": 550, "message": "two\r\n250 lines\0"}, b"550 5.0.0 two??250 lines?\r\n"),
         ({"code": 550, "message": "caf\u00e9", "more": [1]}, b"550 5.0.0 caf?\r\n"),
+        ({"code": 550, "message": "half an emoji \ud83d"}, b"550 5.0.0 half an emoji ?\r\n"),
+        ({"code": 550, "message": None}, b"550 5.0.0 Message refused\r\n"),
     ],
 )
 def test_a_reply_of_the_worker_s_is_the_client_s_cleaned(answer, wire):
@@ -45,8 +47,29 @@ def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"OK", b"continue", b"CONTINUE\n", b"{", b"[]", b"{}", b'{"code":null}', b"\xff"]
+    "answer",
+    [
+        b"{",
+        b"{}",
+        b'{"code":null}',
+        b'{"code":550.5}',
+        b'{"code":"no"}',
+        b' {"message":"x"}',
+        b'{"code":550,"message":[]}',
+    ],
 )
+def test_what_was_to_be_a_reply_and_cannot_be_read_is_a_temporary_failure_with_a_warning(answer):
+    verdict = read_verdict(answer)
+    assert verdict.reply is replies.TEMPORARY_FAILURE
+    assert "no reply that can be read" in verdict.warning
+
+
+@pytest.mark.parametrize("answer", [b'\xef\xbb\xbf{"code":550,"message":"x"}', b'{"code":550,"message":"x\xff"}'])
+def test_a_byte_order_mark_and_a_byte_that_is_no_utf8_do_not_make_a_refusal_an_acceptance(answer):
+    assert read_verdict(answer).reply.code == 550
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"continue", b"CONTINUE\n", b"[]", b"\xff"])
 def test_any_other_text_accepts_with_a_warning(answer):
     verdict = read_verdict(answer)
     assert (verdict.reply, verdict.close) == (replies.ACCEPTED, None)
