@@ -27,7 +27,7 @@ from .fields import Duration
 from .graph import start_order
 from .injection import Wish, satisfies, type_name, wishes
 from .log import Channel, LogConfig, logger
-from .protocols import Collector, Configurer, Logger, Plugin
+from .protocols import Collect, Collector, Configurer, Logger, Plugin
 from .states import HOST, PLUGIN, HostState, Machine, PluginState
 from .version import VERSION
 
@@ -51,6 +51,8 @@ class _Node:
         self.machine = Machine(f"plugin {plugin.name}", PLUGIN, PluginState.REGISTERED)
         self.wishes: list[Wish] = []
         self.providers: dict[str, _Node] = {}
+        self.collects: Sequence[Collect[Any]] = ()
+        self.needs: list[_Node] = []  # that start before it, and stop after it
         self.scope: anyio.CancelScope  # made in `serve`: a scope needs a running loop
         self.settled = anyio.Event()
         self.ended = anyio.Event()
@@ -202,8 +204,8 @@ class Container:
         for node in self._nodes:
             node.wishes = wishes(node.plugin)
             self._find_providers(node)
-        needs = {node: list(node.providers.values()) for node in self._nodes}
-        self._order = start_order(self._nodes, needs)
+            self._ask_for_collects(node)
+        self._order = start_order(self._nodes, {node: node.needs for node in self._nodes})
         for node in self._order:
             self._initialize_one(node)
         self._collect()
@@ -220,6 +222,21 @@ class Container:
                 )
             if found:
                 node.providers[wish.parameter] = found[0]
+                node.needs.append(found[0])
+
+    def _ask_for_collects(self, node: _Node) -> None:
+        if not isinstance(node.plugin, Collector):
+            return
+        try:
+            node.collects = node.plugin.collects()
+            for wish in node.collects:
+                if wish.outlive:
+                    node.needs += [
+                        each for each in self._nodes if each is not node and satisfies(each.plugin, wish.protocol)
+                    ]
+        except Exception as error:
+            self._log.exception("plugin failed", plugin=node.name, step="collect")
+            raise PluginFailed(node.name, "collect", error) from error
 
     def _initialize_one(self, node: _Node) -> None:
         arguments: dict[str, Any] = {}
@@ -263,10 +280,8 @@ class Container:
     def _collect(self) -> None:
         alive = [node for node in self._order if node.state is PluginState.INITIALIZED]
         for node in alive:
-            if not isinstance(node.plugin, Collector):
-                continue
             try:
-                for wish in node.plugin.collects():
+                for wish in node.collects:
                     for other in alive:
                         if other is not node and satisfies(other.plugin, wish.protocol):
                             wish.add(other.plugin)
@@ -348,7 +363,7 @@ class Container:
     async def _stop_one(self, node: _Node) -> None:
         """Stop a plugin when everything that depends on it has stopped."""
         for other in self._order:
-            if node in other.providers.values() and other in self._running():
+            if node in other.needs and other in self._running():
                 await other.ended.wait()
         if node not in self._running():
             return

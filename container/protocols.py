@@ -107,10 +107,14 @@ class Logger(Protocol):
 
 
 class Collect(NamedTuple, Generic[T]):
-    """One wish of `collects()`: `add` is called with every other plugin that satisfies `protocol`."""
+    """One wish of `collects()`: `add` is called with every other plugin that satisfies `protocol`.
+
+    `outlive`: they start before the plugin that collects them, and stop after it; else there is no order.
+    """
 
     protocol: type[T]
     add: Callable[[T], None]
+    outlive: bool = False
 
 
 @runtime_checkable
@@ -118,9 +122,8 @@ class Collector(Protocol):
     """A plugin that wants to know the others of a kind (the RPC server: all that serve methods).
 
     The plugins are handed over after every plugin's `init` and before the first `serve`, in the start order.
-    Collecting makes no dependency: it does not bear on the order of start and stop.
     """
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Say what to collect."""
+        """Say what to collect. Asked once, before `init`."""
         ...

@@ -16,8 +16,8 @@ import socket
 import stat
 from pathlib import Path
 
-from .address import Address, TCPAddress, UnixAddress
-from .errors import HostError
+from .address import Address, TCPAddress, UnixAddress, parse_address
+from .errors import ConfigError, HostError
 
 _PRIVATE = 0o177
 _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
@@ -50,6 +50,23 @@ def pinned(address: Address) -> Address:
         return address
     hosts = _resolve(address)
     return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
+
+
+def listen_address(value: str, key: str, source: str) -> Address:
+    """Return the address that a setting says as `host:port`, `[ipv6]:port` or `unix:///path`, its host as a number.
+
+    `key`, `source`: the setting's full path and its file, for the message. Raises ConfigError.
+    """
+    try:
+        address = parse_address(value if value.startswith("unix://") else f"tcp://{value}")
+    except ValueError:
+        raise ConfigError(
+            f"{key} is {value!r} in {source}; it is written host:port, [ipv6]:port or unix:///path"
+        ) from None
+    try:
+        return pinned(address)
+    except ValueError as error:
+        raise ConfigError(f"{key} in {source}: {error}") from None
 
 
 class BoundSocket:

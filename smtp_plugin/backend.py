@@ -9,15 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 
+import msgspec
+
 from ..container.protocols import Logger
 from . import replies
 from .delivery import Delivery
 from .event import Arrival
 from .history import History
+from .observers import Observers, ReceivedMail
 from .replies import Reply
 from .server import Connection
 from .session import ConnectionInfo, Envelope, Session, new_uuid
-from .verdict import Verdict
+from .verdict import CONTINUE, FAILED, Verdict
 
 
 class Backend:
@@ -28,6 +31,7 @@ class Backend:
 
     def __init__(self, log: Logger, history: History | None = None) -> None:
         self.delivery: Delivery | None = None
+        self.observers = Observers(log)
         self.history = history or History(0)
         self._log = log
         self._debug = log.enabled("DEBUG")
@@ -49,20 +53,24 @@ class Backend:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
 
     def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Verdict]:
-        """Accept a message, or hand it to a worker; log it."""
+        """Accept a message, or hand it to a worker and to whoever observes; log it."""
         at = time.time()
-        if self.delivery is not None:
-            return self._deliver(self.delivery, session, envelope, at)
+        if self.delivery is not None or self.observers:
+            return self._deliver(session, envelope, at)
         if self._info:
             self._log.info("email received", **_told(session, envelope))
         self.history.add(session, envelope, at, replies.ACCEPTED)
         return replies.ACCEPTED
 
-    async def _deliver(self, delivery: Delivery, session: Session, envelope: Envelope, at: float) -> Verdict:
+    async def _deliver(self, session: Session, envelope: Envelope, at: float) -> Verdict:
         content = envelope.content
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
-        verdict, reason = await delivery.deliver(arrival, content)
+        verdict, reason = CONTINUE, ""
+        if self.delivery is not None:
+            verdict, reason = await self.delivery.deliver(arrival, content)
+        if self.observers and not await self._observed(session, arrival, content, verdict.reply, reason):
+            verdict, reason = FAILED, "it could not be kept"
         reply = verdict.reply
         if self._info:
             told = _told(session, envelope)
@@ -70,9 +78,25 @@ class Backend:
         self.history.add(session, envelope, at, reply, message_id=arrival.id, reason=reason)
         return verdict
 
+    async def _observed(self, session: Session, arrival: Arrival, content: bytes, reply: Reply, reason: str) -> bool:
+        """Tell the observers; say whether the message is safe: a worker has decided about it, or they have taken it."""
+        transcript = [*(session.transcript or ()), f"C: ({len(content)} bytes of message)"]
+        mail = ReceivedMail(
+            **msgspec.structs.asdict(arrival),
+            content=content,
+            code=reply.code,
+            reply=reply.plain[4:-2].decode(),
+            reason=reason,
+            transcript=transcript,
+        )
+        return await self.observers.tell(mail) or self.delivery is not None
+
     def command(self, session: Session, line: str) -> None:
-        """Log a command line, whose credentials the dialog has masked."""
-        self._log.debug("command", uuid=session.uuid, line=line)
+        """Log a command line, whose credentials the dialog has masked, and keep it for the transcript."""
+        if session.transcript is not None:
+            session.transcript.append(f"C: {line}")
+        if self._debug:
+            self._log.debug("command", uuid=session.uuid, line=line)
 
     def connections(self) -> list[ConnectionInfo]:
         """Return what is open now, oldest first."""

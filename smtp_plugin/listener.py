@@ -44,7 +44,7 @@ class Listener:
 
     `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`:
     for STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
-    header, and the address in it is the client's.
+    header, and the address in it is the client's. `transcript_lines`: how many a session keeps, 0 for none.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Listener:
         implicit_tls: ssl.SSLContext | None = None,
         proxy_protocol: bool = False,
         trace: Trace | None = None,
+        transcript_lines: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.loop = loop or asyncio.get_running_loop()
@@ -75,6 +76,7 @@ class Listener:
         self.implicit_tls = implicit_tls
         self.proxy_protocol = proxy_protocol
         self.trace = trace
+        self.transcript_lines = transcript_lines
         self.connections: set[Connection] = set()
         self._leaving: set[Connection] = set()  # turned away and not closed yet; they take no place
         self._per_ip: Counter[str] = Counter()

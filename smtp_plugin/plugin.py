@@ -9,14 +9,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.address import Address, parse_address
 from ..container.errors import ConfigError
-from ..container.protocols import Configurer, Logger
-from ..container.sockets import BoundSocket, pinned
+from ..container.protocols import Collect, Configurer, Logger
+from ..container.sockets import BoundSocket, listen_address
 from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
 from .attachments import Storage
 from .backend import Backend
@@ -25,6 +25,7 @@ from .config import SMTPConfig, TLSConfig
 from .delivery import Delivery
 from .history import History
 from .listener import Listener
+from .observers import TRANSCRIPT_LINES, MailObserver
 from .rpc import SMTPRPC
 from .rules import Rules
 from .workers_manager import WorkersManager
@@ -38,7 +39,7 @@ class SMTPPlugin:
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section("smtp", SMTPConfig)
-        self._address = _address(self._config.addr, config.source)
+        self._address = listen_address(self._config.addr, "smtp.addr", config.source)
         self._tls = _tls_context(self._config.tls, config.source) if self._config.tls else None
         self._log = log
         self._server = server
@@ -46,6 +47,10 @@ class SMTPPlugin:
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
         self._stopped = anyio.Event()
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Ask for every plugin that wants to see mail."""
+        return (Collect(MailObserver, self._observe, outlive=True),)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
@@ -118,6 +123,9 @@ class SMTPPlugin:
         """Take one worker away."""
         await self._workers.remove_worker()
 
+    def _observe(self, observer: MailObserver) -> None:
+        self._backend.observers.add(observer)
+
     def _has_room(self) -> bool:
         """Say whether the workers' queue takes one more message."""
         return self._backend.delivery is None or not self._backend.delivery.full
@@ -150,21 +158,9 @@ class SMTPPlugin:
             tls_context=self._tls if starttls else None,
             implicit_tls=None if starttls else self._tls,
             proxy_protocol=config.proxy_protocol,
-            trace=self._backend.command if self._log.enabled("DEBUG") else None,
+            trace=self._backend.command if self._backend.observers or self._log.enabled("DEBUG") else None,
+            transcript_lines=TRANSCRIPT_LINES if self._backend.observers else 0,
         )
-
-
-def _address(addr: str, source: str) -> Address:
-    try:
-        address = parse_address(addr if addr.startswith("unix://") else f"tcp://{addr}")
-    except ValueError:
-        raise ConfigError(
-            f"smtp.addr is {addr!r} in {source}; it is written host:port, [ipv6]:port or unix:///path"
-        ) from None
-    try:
-        return pinned(address)
-    except ValueError as error:
-        raise ConfigError(f"smtp.addr in {source}: {error}") from None
 
 
 def _tls_context(tls: TLSConfig, source: str) -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -98,6 +99,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         self.transport = transport
         listener = self.listener
         session = self._create_session()
+        if listener.transcript_lines:
+            session.transcript = deque(maxlen=listener.transcript_lines)
         self.dialog = Dialog(listener.rules, session, listener.trace)
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
@@ -218,6 +221,8 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def _send(self, data: bytes) -> None:
         """Send bytes, counted for `_check_writing`."""
+        if self.session.transcript is not None:
+            self.session.transcript.extend(f"S: {line}" for line in data.decode("ascii", "replace").splitlines())
         if self.transport is not None:
             self._sent += len(data)
             self.transport.write(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import aiosmtpd.smtp
@@ -76,7 +77,7 @@ class Session(aiosmtpd.smtp.Session):
 
     `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
     it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: what AUTH captured, None
-    before it.
+    before it. `transcript`: the last lines that were said, None where nobody keeps them.
     """
 
     host_name: str | None
@@ -89,6 +90,7 @@ class Session(aiosmtpd.smtp.Session):
         self.uuid = new_uuid()
         self.remote_addr = format_peer(peer)
         self.credentials: Credentials | None = None
+        self.transcript: deque[str] | None = None
 
     @property
     def helo(self) -> str:

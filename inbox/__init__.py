@@ -1,0 +1,1 @@
+"""The `inbox` plugin: a web page, and an API, for mail that was caught."""

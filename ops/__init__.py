@@ -1,0 +1,1 @@
+"""What an operator looks at: the plugins `status` and `metrics`."""
