@@ -7,31 +7,33 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from functools import cached_property, wraps
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .container.errors import ConfigError, HostError
+from .container.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
+from .container.options import (
+    SECONDS,
+    config_option,
+    dotenv_option,
+    override_option,
+    plugins_argument,
+    workdir_option,
+)
 from .container.version import VERSION
+from .rpc.running import Running, finds_host
 
 if TYPE_CHECKING:
     from .container.protocols import Plugin
     from .rpc.client import Client
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-CONFIG = "rr.yaml"
 PID_FILE = ".pid"
-SECONDS = click.FloatRange(min=0.001, max=86400)
 LOOK_TIMEOUT = 10.0
 LIVE_TIMEOUT = 3.0
 """Seconds that a host has to say how its workers are; less where somebody looks on."""
@@ -46,130 +48,6 @@ def default_plugins() -> list[Plugin]:
     from .worker_pool.resetter import ResetterPlugin
 
     return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin()]
-
-
-def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn an error that a person can act on into one sentence on stderr and its exit code."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except HostError as error:
-            fail(str(error), error.exit_code)
-
-    return run
-
-
-def say(text: str) -> bool:
-    """Print a result and say whether anybody reads it. A reader that has gone is no error; a disk that is full is."""
-    try:
-        click.echo(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is silent
-        return False
-    except OSError as error:
-        fail_to_print(error)
-    return True
-
-
-def fail_to_print(error: OSError) -> NoReturn:
-    """Say that stdout does not take what we print, and end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
-
-
-def to_json(result: Any) -> str:
-    """Return JSON: indented on a terminal, one line in a pipe, with escapes only where stdout needs them."""
-    indent = 2 if sys.stdout.isatty() else None
-    text = json.dumps(result, indent=indent, ensure_ascii=False)
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return json.dumps(result, indent=indent)
-    return text
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """Say what is wrong and end with this exit code."""
-    click.echo(f"rrpy: {message}", err=True)
-    sys.exit(code)
-
-
-config_option = click.option(
-    "-c",
-    "--config",
-    default=CONFIG,
-    show_default=True,
-    metavar="FILE",
-    help="The configuration file.",
-)
-override_option = click.option(
-    "-o",
-    "--override",
-    "overrides",
-    multiple=True,
-    metavar="KEY.PATH=VALUE",
-    help="Set one key of the configuration, for example -o smtp.addr=127.0.0.1:2525. May be repeated.",
-)
-dotenv_option = click.option("--dotenv", metavar="FILE", help="Load environment variables from this file first.")
-workdir_option = click.option("-w", "--workdir", metavar="DIR", help="Work in this folder.")
-address_option = click.option(
-    "--address", metavar="URL", help="Where the host serves RPC (tcp://host:port or unix:///path), instead of -c."
-)
-plugins_argument = click.argument("plugins", nargs=-1, metavar="[PLUGIN]...")
-
-
-class Running:
-    """A running host, found by `--address` or by the configuration that it runs with."""
-
-    def __init__(self, config: str, overrides: Sequence[str], dotenv: str | None, address: str | None) -> None:
-        self._config = config
-        self._overrides = overrides
-        self._dotenv = dotenv
-        self._said = address
-
-    @cached_property
-    def address(self) -> str:
-        """Where it serves RPC. Raises ConfigError, also for a configuration without a section rpc."""
-        if self._said is not None:
-            return self._said
-        from .container.config import Config
-
-        found = Config.load(self._config, overrides=self._overrides, dotenv=self._dotenv)
-        if not found.has("rpc"):
-            raise ConfigError(
-                f"{self._config} has no section rpc, so its host cannot be called; add `rpc:` to it or say --address"
-            )
-        from .rpc.config import RPCConfig
-
-        return found.section("rpc", RPCConfig).listen
-
-    def connect(self, timeout: float) -> Client:
-        """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""
-        from .rpc.client import Client
-
-        try:
-            return Client(self.address, timeout=timeout)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-
-
-def finds_host(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options that say which running host it is about; it gets the host as its first argument."""
-
-    @wraps(command)
-    def run(
-        config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None, address: str | None, **rest: Any
-    ) -> R:
-        _work_in(workdir)
-        return command(Running(config, overrides, dotenv, address), **rest)
-
-    decorated: Callable[..., R] = run
-    for option in (address_option, dotenv_option, workdir_option, override_option, config_option):
-        decorated = option(decorated)
-    return decorated
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -187,7 +65,7 @@ def main() -> None:
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
     """  # noqa: D301 - click reads the backspace character
-    _open_standard_streams()
+    open_standard_streams()
 
 
 @main.command()
@@ -212,7 +90,7 @@ def serve(
 
     The first Ctrl+C (or SIGTERM) ends it gracefully, within endure.grace_period; the second at once.
     """
-    _work_in(workdir)
+    work_in(workdir)
     from contextlib import nullcontext
 
     from .container.config import Config
@@ -259,7 +137,7 @@ def workers(host: Running, plugins: Sequence[str], interactive: bool, as_json: b
     """Show the workers of a running host, of every plugin or of those named."""
     if interactive and as_json:
         fail("-i shows a table that changes, --json prints once; say one of them", 2)
-    if interactive and not _can_draw():
+    if interactive and not can_draw():
         fail("-i needs a terminal to draw on; without -i the table is printed once", 2)
     with host.connect(LOOK_TIMEOUT) as client:
         known = client.call("informer.List")
@@ -341,7 +219,7 @@ def tail(host: Running, lines: int, once: bool, as_json: bool) -> None:
 @one_sentence
 def stop(workdir: str | None, timeout: float) -> None:
     """Stop the host that runs with -p in this folder, gracefully, and wait for its end."""
-    _work_in(workdir)
+    work_in(workdir)
     from .container.pidfile import stop_host
 
     stop_host(Path(PID_FILE), timeout)
@@ -360,26 +238,6 @@ def _argument(text: str) -> Any:
         return json.loads(text, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError):
         return text
-
-
-def _open_standard_streams() -> None:
-    """Put /dev/null where a standard stream is closed: the next file opened would take its number, and its output."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-        if getattr(sys, name) is None:  # what the interpreter makes of a stream that is closed
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
-
-
-def _work_in(folder: str | None) -> None:
-    if folder is None:
-        return
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        fail(f"cannot work in {folder}: {error.strerror}", 2)
 
 
 def _workers_of(client: Client, plugin: str) -> Sequence[Mapping[str, Any]]:
@@ -404,11 +262,6 @@ def _reset(host: Running, plugin: str, timeout: float) -> bool:
             return False
     say(f"{plugin}: {count} worker{'' if count == 1 else 's'} replaced in {took:.1f} s")
     return True
-
-
-def _can_draw() -> bool:
-    """Say whether stdout is a terminal that can move its cursor."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def _watch(host: Running, plugins: Sequence[str]) -> None:

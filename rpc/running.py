@@ -1,0 +1,67 @@
+"""The running host that a command is about: `--address` says where it is, or the configuration that it runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..container.console import work_in
+from ..container.errors import ConfigError
+from ..container.options import address_option, config_option, dotenv_option, override_option, workdir_option
+
+if TYPE_CHECKING:
+    from .client import Client
+
+R = TypeVar("R")
+
+
+class Running:
+    """A running host, found by `--address` or by the configuration that it runs with."""
+
+    def __init__(self, config: str, overrides: Sequence[str], dotenv: str | None, address: str | None) -> None:
+        self._config = config
+        self._overrides = overrides
+        self._dotenv = dotenv
+        self._said = address
+
+    @cached_property
+    def address(self) -> str:
+        """Where it serves RPC. Raises ConfigError, also for a configuration without a section rpc."""
+        if self._said is not None:
+            return self._said
+        from ..container.config import Config
+
+        found = Config.load(self._config, overrides=self._overrides, dotenv=self._dotenv)
+        if not found.has("rpc"):
+            raise ConfigError(
+                f"{self._config} has no section rpc, so its host cannot be called; add `rpc:` to it or say --address"
+            )
+        from .config import RPCConfig
+
+        return found.section("rpc", RPCConfig).listen
+
+    def connect(self, timeout: float) -> Client:
+        """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""
+        from .client import Client
+
+        try:
+            return Client(self.address, timeout=timeout)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+
+
+def finds_host(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that say which running host it is about; it gets the host as its first argument."""
+
+    @wraps(command)
+    def run(
+        config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None, address: str | None, **rest: Any
+    ) -> R:
+        work_in(workdir)
+        return command(Running(config, overrides, dotenv, address), **rest)
+
+    decorated: Callable[..., R] = run
+    for option in (address_option, dotenv_option, workdir_option, override_option, config_option):
+        decorated = option(decorated)
+    return decorated
