@@ -28,11 +28,9 @@ from .graph import start_order
 from .injection import Wish, satisfies, type_name, wishes
 from .log import Channel, LogConfig, logger
 from .protocols import Collect, Collector, Configurer, Logger, Plugin
+from .signals import LAST, Signals
 from .states import HOST, PLUGIN, HostState, Machine, PluginState
 from .version import VERSION
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What ends a host. SIGHUP does not where it is ignored from the start, which is what nohup does."""
 
 
 class EndureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,7 +112,8 @@ class Container:
         section = self._config.section_or_default("logs", LogConfig)
         try:
             log.configure(section, debug=debug, silent=silent)
-            anyio.run(self._main, backend_options={"use_uvloop": _has_uvloop()})
+            with Signals(self._heed) as signals:
+                anyio.run(self._main, signals, backend_options={"use_uvloop": _has_uvloop()})
         finally:
             log.close()
         return 1 if self._unclean or self._forced else 0
@@ -160,35 +159,19 @@ class Container:
 
     # Signals.
 
-    async def _main(self) -> None:
-        async with anyio.create_task_group() as group:
-            await group.start(self._watch_signals)
-            try:
-                await self.serve()
-            except HostError as error:
-                failure: HostError | None = error
-            else:
-                failure = None
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+    async def _main(self, signals: Signals) -> None:
+        signals.deliver()
+        await self.serve()
 
-    async def _watch_signals(self, *, task_status: TaskStatus[None]) -> None:
-        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        heeded = [each for each in _SIGNALS if not (nohup and each is signal.SIGHUP)]
-        with anyio.open_signal_receiver(*heeded) as signals:
-            task_status.started()
-            count = 0
-            async for number in signals:
-                count += 1
-                if count == 1:
-                    self.stop(signal.Signals(number).name)
-                elif count == 2:
-                    self._log.warning("a second signal: stopping at once", signal=signal.Signals(number).name)
-                    self.force()
-                else:
-                    log.close()
-                    os._exit(1)
+    def _heed(self, number: signal.Signals, count: int) -> None:
+        if count == 1:
+            self.stop(number.name)
+        elif count < LAST:
+            self._log.warning("a second signal: stopping at once", signal=number.name)
+            self.force()
+        else:
+            log.close()
+            os._exit(1)
 
     # Init.
 

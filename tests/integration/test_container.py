@@ -378,6 +378,26 @@ async def test_a_collector_gets_every_other_of_a_kind_after_all_inits_and_before
     assert max(story.index(f"init {name}") for name in ("c", "s2", "a", "s1")) < story.index("collected s2")
 
 
+async def test_what_is_to_outlive_its_collector_starts_before_it_and_stops_after_it(story):
+    class Collects(Told):
+        def collects(self) -> list[Collect[Any]]:
+            return [Collect(Sender, lambda other: None, outlive=True)]
+
+    container = Container([Collects("c", story), A("a", story), Sends("s", story)])
+    await lived(container)
+    assert story.index("serve s") < story.index("serve c") < story.index("stop c")
+    assert story.index("end c") < story.index("stop s")
+
+
+async def test_two_that_are_to_outlive_each_other_are_a_circle(story):
+    class Collects(Sends):
+        def collects(self) -> list[Collect[Any]]:
+            return [Collect(Sender, lambda other: None, outlive=True)]
+
+    with pytest.raises(DependencyError, match=r"in a circle: c -> d -> c$"):
+        await Container([Collects("c", story), Collects("d", story)]).serve()
+
+
 async def test_collecting_that_fails_is_the_plugins_failure_and_nothing_serves(story):
     class Collects(Told):
         def collects(self) -> list[Collect[Any]]:
@@ -653,6 +673,74 @@ except HostError as error:
 print("left", flush=True)
 sys.exit(code)
 """
+
+
+ENDING = """
+import atexit, os, signal
+
+def again(where):
+    print(where, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+class Last:
+    def __del__(self):  # when the interpreter takes its modules apart
+        again("at the very end")
+
+last = Last()
+atexit.register(again, "at exit")
+"""
+
+
+def test_a_second_signal_behind_the_hosts_end_leaves_it_its_exit_code(tmp_path):
+    """The handlers went back to the default with the loop, and the second SIGTERM ended the host with status -15."""
+    told = HOST.replace('print("left", flush=True)', 'again("left")')
+    with script(ENDING + told, tmp_path, "good") as host:
+        host.until("ready")
+        host.send(signal.SIGTERM)
+        code, out, _ = host.end()
+    assert (code, out) == (0, ["serve", "ready", "stop", "end", "left", "at exit", "at the very end"])
+
+
+def test_a_third_signal_ends_a_process_that_hangs_behind_the_hosts_end(tmp_path):
+    told = HOST.replace(
+        'print("left", flush=True)', 'print("left", flush=True); signal.pause(); signal.pause(); stay()'
+    )
+    with script(ENDING + told, tmp_path, "good") as host:
+        host.until("ready")
+        host.send(signal.SIGTERM)
+        host.until("left")
+        host.send(signal.SIGTERM)
+        host.send(signal.SIGINT)
+        code, out, err = host.end()
+    assert (code, out) == (1, ["serve", "ready", "stop", "end", "left"]), err
+
+
+def test_a_host_that_no_signal_ended_gives_the_former_handlers_back(tmp_path):
+    before = "before = signal.signal(signal.SIGTERM, lambda *_: print('mine', flush=True))\n"
+    told = HOST.replace('print("left", flush=True)', 'print("left"); signal.raise_signal(signal.SIGTERM)')
+    with script("import signal\n" + before + told, tmp_path, "refuses") as host:
+        code, out, _ = host.end()
+    assert (code, out[-2:]) == (1, ["left", "mine"])
+
+
+def test_a_signal_that_comes_before_the_loop_runs_is_not_lost(tmp_path):
+    text = """
+import signal, sys
+from rrpy.container import signals
+
+class Early(signals.Signals):
+    def __enter__(self):
+        entered = super().__enter__()
+        signal.raise_signal(signal.SIGTERM)
+        return entered
+
+from rrpy.container import container
+container.Signals = Early
+"""
+    with script(text + HOST, tmp_path, "good") as host:
+        code, out, err = host.end()
+    assert (code, out) == (0, ["left"]), err
+    assert "SIGTERM" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
