@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .errors import ConfigError, PluginDisabled
+from .blame import blamed
+from .errors import ConfigError, HostError, PluginDisabled
 from .expand import expand
 from .fields import decode_field
 from .secrets import masked
@@ -38,10 +39,13 @@ _WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>.*?)`$")
 class Config:
     """A configuration; satisfies Configurer. Make one with `load` or `from_dict`."""
 
-    def __init__(self, tree: dict[str, Any], source: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, tree: dict[str, Any], source: str, environ: Mapping[str, str], overridden: Sequence[str] = ()
+    ) -> None:
         self._tree = tree
         self._source = source
         self._environ = environ
+        self._overridden = overridden
 
     @classmethod
     def load(
@@ -64,8 +68,10 @@ class Config:
         _check_version(tree, path)
         for override in overrides:
             _override(tree, override)
-        _check_version(tree, path)
-        return cls(tree, str(path), environ)
+        keys = [override.partition("=")[0] for override in overrides]
+        if "version" in keys:
+            _check_version(tree, "-o version")
+        return cls(tree, str(path), environ, keys)
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any], source: str = "<python>") -> Config:
@@ -110,16 +116,28 @@ class Config:
         tree: dict[str, Any] = masked(whole)
         return tree
 
+    def blamed(self, error: HostError) -> HostError:
+        """Return the error with the `-o` in place of the file, where one gave the key that it begins with."""
+        text = blamed(str(error), self._source, self._overridden)
+        return error if type(error) is not ConfigError or text == str(error) else ConfigError(text)
+
     def check_sections(self, known: Iterable[str]) -> None:
         """Raise ConfigError for a top-level section that is neither the host's own nor one of `known`."""
+        for problem in self.unknown_sections(known):
+            raise ConfigError(problem)
+
+    def unknown_sections(self, known: Iterable[str]) -> list[str]:
+        """Return an error's text for each top-level section that is neither the host's own nor one of `known`."""
         names = HOST_SECTIONS | set(known)
-        for name in self._tree:
-            if name not in names:
-                raise ConfigError(_unknown(str(name), str(name), names, self._source))
+        unknown = [str(name) for name in self._tree if name not in names]
+        return [blamed(_unknown(name, name, names, self._source), self._source, self._overridden) for name in unknown]
 
     def _convert(self, name: str, model: type[T]) -> T:
-        value = self._expanded(name)
-        return self._decode({} if value is None else value, model, name)
+        try:
+            value = self._expanded(name)
+            return self._decode({} if value is None else value, model, name)
+        except ConfigError as error:
+            raise self.blamed(error) from None
 
     def _decode(self, value: Any, kind: type[T], path: str) -> T:
         self._check_keys(value, kind, path)

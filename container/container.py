@@ -240,9 +240,9 @@ class Container:
             node.plugin.init(**arguments)
         except PluginDisabled as reason:
             self._disable(node, str(reason))
-        except HostError:
+        except HostError as error:
             node.machine.on("fail")
-            raise
+            raise self._config.blamed(error) from error.__cause__
         except Exception as error:
             node.machine.on("fail")
             self._log.exception("plugin failed", plugin=node.name, step="init")

@@ -12,8 +12,15 @@ import signal
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 from .errors import ConfigError, HostError
+
+
+class NoHost(HostError):
+    """No host runs in the folder; `exit_code` 2, as for one that does not answer."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class PidFile:
@@ -48,15 +55,15 @@ class PidFile:
 def stop_host(path: Path, timeout: float) -> None:
     """Send SIGTERM to the host that holds the file, and wait at most `timeout` seconds for its end.
 
-    Raises HostError when there is no such host, when it may not be signalled, or when it does not end in time.
+    Raises NoHost when there is no such host, HostError when it may not be signalled, or when it does not end in time.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        raise HostError(f"no host to stop: there is no {path.absolute()}; run the host with `rrpy serve -p`") from None
+        raise NoHost(f"no host to stop: there is no {path.absolute()}; run the host with `rrpy serve -p`") from None
     try:
         if _lock(descriptor, 0):
-            raise HostError(f"no host to stop: {path.absolute()} was left behind by one that is gone")
+            raise NoHost(f"no host to stop: {path.absolute()} was left behind by one that is gone")
         try:
             pid = int(os.read(descriptor, 32))
             if pid < 1:  # kill(2) would take it for a whole group, or for everybody

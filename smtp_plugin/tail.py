@@ -14,6 +14,8 @@ WAIT: Final = 30.0
 PATIENCE: Final = WAIT + 15
 """Seconds that a client waits for the answer to it."""
 RETRY: Final = 1.0
+NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
+"""What a host without an smtp plugin answers (docs/rpc.md, 'On the wire')."""
 AWAY: Final = "the host does not answer; trying again"
 
 
@@ -30,11 +32,19 @@ class Caller(Protocol):
 
 
 def past(caller: Caller) -> dict[str, Any]:
-    """Return all that the host remembers, as `smtp.Wait` gives it, in one piece. Raises HostError."""
+    """Return all that the host remembers, as `smtp.Wait` gives it, in one piece. Raises HostError.
+
+    One without an smtp plugin gets a sentence of its own.
+    """
     found: dict[str, Any] = {"cursor": 0, "history": "", "messages": []}
     while True:
         asked = {"cursor": found["cursor"], "history": found["history"], "timeout": 0}
-        more = caller.call("smtp.Wait", asked)
+        try:
+            more = caller.call("smtp.Wait", asked)
+        except HostError as error:
+            if str(error) == NO_SERVICE:
+                raise HostError("this host has no smtp plugin, so no mail comes to it; add the section smtp") from None
+            raise
         if not more["messages"]:
             return {**more, "messages": found["messages"]}
         found = {**more, "messages": found["messages"] + more["messages"]}

@@ -212,7 +212,7 @@ def test_the_example_plugin_runs(tmp_path: Path) -> None:
 def test_a_host_is_stopped_by_its_pid_file(tmp_path: Path) -> None:
     nobody = run("stop", cwd=tmp_path)
     assert "no host to stop" in nobody.stderr
-    assert nobody.returncode == 1
+    assert nobody.returncode == 2
     with hosting(tmp_path, "-p") as host:
         assert int((tmp_path / ".pid").read_text()) == host.process.pid
         second = run("serve", "-p", "-o", "smtp.addr=127.0.0.1:0", cwd=tmp_path)
@@ -371,7 +371,7 @@ def test_what_is_not_json_is_a_text(tmp_path: Path, argument: str) -> None:
 def test_an_override_cannot_change_the_version(tmp_path: Path) -> None:
     write(tmp_path)
     ended = run("serve", "-o", "version=4", cwd=tmp_path)
-    assert "version must be '3' as a string, in quotes in rr.yaml, got 4" in ended.stderr
+    assert "version must be '3' as a string, in quotes in -o version, got 4" in ended.stderr
     deep = run("serve", "-o", "smtp." + "a." * 3000 + "b=1", cwd=tmp_path)
     assert "a key has at most 32 parts" in deep.stderr
     assert deep.returncode == 2

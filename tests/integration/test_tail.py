@@ -107,7 +107,10 @@ def test_without_a_host_or_without_its_smtp_plugin_it_says_so(tmp_path: Path) ->
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     with hosting(tmp_path, smtp=None) as host:
         ended = host.rrpy("tail", "--once")
-        assert (ended.returncode, ended.stderr) == (1, "rrpy: rpc: can't find service smtp.Wait\n")
+        assert (ended.returncode, ended.stderr) == (
+            1,
+            "rrpy: this host has no smtp plugin, so no mail comes to it; add the section smtp\n",
+        )
 
 
 def test_the_worker_s_verdict_and_the_reason_are_shown(tmp_path: Path) -> None:

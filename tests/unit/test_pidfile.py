@@ -109,6 +109,7 @@ def test_stopping_where_no_host_is_says_how_one_is_run(tmp_path):
     with pytest.raises(HostError) as caught:
         stop_host(path, 1)
     assert str(caught.value) == f"no host to stop: there is no {path}; run the host with `rrpy serve -p`"
+    assert caught.value.exit_code == 2
 
 
 def test_the_file_of_a_dead_host_gets_nobody_a_signal(tmp_path):
@@ -117,6 +118,7 @@ def test_the_file_of_a_dead_host_gets_nobody_a_signal(tmp_path):
     with pytest.raises(HostError) as caught:
         stop_host(path, 1)
     assert str(caught.value) == f"no host to stop: {path} was left behind by one that is gone"
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("content", ["", "text", "0\n", "-1\n", "-5\n", "99999999999999999999\n", "4194305\n"])
