@@ -27,7 +27,8 @@ from .fields import Duration
 from .graph import start_order
 from .injection import Wish, satisfies, type_name, wishes
 from .log import Channel, LogConfig, logger
-from .protocols import Collect, Collector, Configurer, Logger, Plugin
+from .notify import Notifier
+from .protocols import Collect, Collector, Configurer, Lasting, Logger, Plugin
 from .signals import LAST, Signals
 from .states import HOST, PLUGIN, HostState, Machine, PluginState
 from .version import VERSION
@@ -201,6 +202,7 @@ class Container:
             if len(found) > 1:
                 several = ", ".join(map(str, found))
                 raise DependencyError(
+        self._put_the_lasting_around_the_others()
                     f"plugin {node.name} needs one {type_name(wish.kind)}, but there are several: {several}"
                 )
             if found:
@@ -234,6 +236,15 @@ class Container:
             elif node.optional and not self._config.has(node.name):
                 self._disable(node, "its section and a plugin that it needs are absent")
                 return
+    def _put_the_lasting_around_the_others(self) -> None:
+        lasting = [node for node in self._nodes if isinstance(node.plugin, Lasting)]
+        earlier = list(lasting)  # these, and what they need themselves
+        for node in earlier:
+            earlier += [need for need in node.needs if need not in earlier]
+        for node in self._nodes:
+            if node not in earlier:
+                node.needs += lasting
+
             else:
                 raise DependencyError(self._missing(node, wish, provider))
         try:
@@ -349,6 +360,7 @@ class Container:
             if node in other.needs and other in self._running():
                 await other.ended.wait()
         if node not in self._running():
+            self._tell_of_the_stop()
             return
         if node.state is PluginState.STARTING:
             node.scope.cancel()
@@ -358,6 +370,15 @@ class Container:
                 await node.plugin.stop()
             except Exception as error:
                 self._fail(node, "stop", error)
+    def _tell_of_the_stop(self) -> None:
+        for node in self._running():
+            if isinstance(node.plugin, Lasting):
+                try:
+                    node.plugin.stopping()
+                except Exception as error:
+                    self._fail(node, "stop", error)
+                    node.scope.cancel()
+
                 node.scope.cancel()
         await node.ended.wait()
         self._log.debug("plugin stopped", plugin=node.name)

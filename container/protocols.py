@@ -127,3 +127,15 @@ class Collector(Protocol):
     def collects(self) -> Sequence[Collect[Any]]:
         """Say what to collect. Asked once, before `init`."""
         ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A plugin that is there while the others start and stop (health checks): it starts before them, and stops last.
+
+    What it needs itself, by `init` or by an `outlive`, starts before it all the same.
+    """
+
+    def stopping(self) -> None:
+        """Be told that the host has begun to stop. `stop` is called when the others have ended."""
+        ...

@@ -398,6 +398,47 @@ async def test_two_that_are_to_outlive_each_other_are_a_circle(story):
         await Container([Collects("c", story), Collects("d", story)]).serve()
 
 
+class Lasts(Told):
+    def stopping(self) -> None:
+        self.tell("stopping")
+
+
+async def test_a_lasting_plugin_starts_first_hears_of_the_stop_at_once_and_stops_last(story):
+    container = Container([A("a", story), Lasts("l", story), B("b", story), Lasts("m", story)])
+    await lived(container)
+    assert [word for word in story if word.startswith("serve")] == ["serve l", "serve m", "serve a", "serve b"]
+    stop = story.index("stopping l")
+    assert {story[stop], story[stop + 1]} == {"stopping l", "stopping m"}
+    assert story[stop + 2 : stop + 6] == ["stop b", "end b", "stop a", "end a"]
+    assert set(story[stop + 6 :]) == {"stop l", "end l", "stop m", "end m"}
+
+
+async def test_what_a_lasting_plugin_needs_starts_before_it_and_stops_behind_it(story):
+    class Needy(Lasts):
+        def init(self, a: A) -> None:
+            self.tell("init")
+
+    await lived(Container([Told("t", story), A("a", story), Needy("n", story)]))
+    assert [word for word in story if word.startswith("serve")] == ["serve a", "serve n", "serve t"]
+    assert [word for word in story if word.startswith("end")] == ["end t", "end n", "end a"]
+
+
+async def test_a_lasting_plugin_that_fails_to_hear_of_the_stop_fails_and_the_others_stop_all_the_same(story):
+    class Deaf(Told):
+        def stopping(self) -> None:
+            raise RuntimeError("what?")
+
+    class Ends(A):
+        async def serve(self, *, task_status: Any) -> None:
+            container.stop()
+            await super().serve(task_status=task_status)
+
+    container = Container([Ends("a", story), Deaf("d", story)])
+    failure = await failed(container)
+    assert str(failure) == "plugin d failed to stop: RuntimeError: what?"
+    assert "end a" in story
+
+
 async def test_collecting_that_fails_is_the_plugins_failure_and_nothing_serves(story):
     class Collects(Told):
         def collects(self) -> list[Collect[Any]]:
