@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from anyio.abc import TaskStatus
+from msgspec import Struct
 
 T = TypeVar("T")
 
@@ -104,6 +105,17 @@ class Logger(Protocol):
     def enabled(self, level: str) -> bool:
         """Say whether a line of this level (`DEBUG`, `INFO`, ...) would be written: for a caller on a hot path."""
         ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A plugin that says what its section holds, so that `rrpy config` can check all of it, and tell an editor.
+
+    `config_model`: the msgspec Struct that its `init` reads the section as. Its docstring says what each key means, as
+    `key`: text.
+    """
+
+    config_model: type[Struct]
 
 
 class Collect(NamedTuple, Generic[T]):

@@ -1,4 +1,4 @@
-"""The `rpc` plugin: it serves what the other plugins' `rpc()` return, and `rpc.Version` and `rpc.Config` itself."""
+"""The `rpc` plugin: it serves what the plugins' `rpc()` return, and `rpc.Version`, `rpc.Config`, `rpc.List` itself."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class RPCPlugin:
     """Serves the RPC bus on `rpc.listen`. Without the section it is disabled."""
 
     name = "rpc"
+    config_model = RPCConfig
 
     def __init__(self) -> None:
         # There from the start: whoever looks at a plugin by a Protocol may touch its properties before `init`.
@@ -49,7 +50,7 @@ class RPCPlugin:
 
     def rpc(self) -> object:
         """Return the methods that every host serves."""
-        return HostMethods(self._config)
+        return HostMethods(self._config, self._registry)
 
     @property
     def registry(self) -> Registry:
@@ -78,8 +79,13 @@ class RPCPlugin:
 class HostMethods:
     """What a host tells of itself."""
 
-    def __init__(self, config: Configurer) -> None:
+    def __init__(self, config: Configurer, registry: Registry) -> None:
         self._config = config
+        self._registry = registry
+
+    def list(self) -> Sequence[str]:
+        """Return the names of all methods that the host serves, sorted."""
+        return [method.name for method in self._registry.describe()]
 
     def version(self) -> str:
         """Return the host's version."""

@@ -35,6 +35,7 @@ class SMTPPlugin:
     """The plugin object: `smtp` in rr.yaml, in the log and on the RPC bus."""
 
     name = "smtp"
+    config_model = SMTPConfig
 
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""

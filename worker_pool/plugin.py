@@ -24,6 +24,7 @@ class ServerPlugin:
     """Makes pools (a PoolFactory) whose workers run the command of the `server` section."""
 
     name = "server"
+    config_model = ServerConfig
 
     def __init__(self) -> None:
         self._config = ServerConfig()

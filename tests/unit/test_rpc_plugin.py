@@ -92,6 +92,14 @@ async def test_it_serves_the_configuration_as_bytes_with_secrets_masked() -> Non
     assert json.loads(CODECS[MSGPACK].decode(packed, bytes)) == expected
 
 
+async def test_it_lists_every_method_also_those_that_came_later() -> None:
+    plugin = plugin_of(rpc={})
+    method = plugin.registry.find("rpc.List")
+    assert await method.run(CODECS[JSON], b"true") == b'["rpc.Config","rpc.List","rpc.Version"]'
+    plugin.collects()[0].add(Provider("smtp"))
+    assert b"smtp.ListConnections" in await method.run(CODECS[JSON], b"true")
+
+
 class Provider:
     def __init__(self, name: str) -> None:
         self.name = name
@@ -107,6 +115,7 @@ def test_it_collects_what_other_plugins_serve() -> None:
     wish.add(Provider("smtp"))
     assert [method.name for method in plugin.registry.describe()] == [
         "rpc.Config",
+        "rpc.List",
         "rpc.Version",
         "smtp.CloseConnection",
         "smtp.ListConnections",
