@@ -189,6 +189,7 @@ class Container:
             node.wishes = wishes(node.plugin)
             self._find_providers(node)
             self._ask_for_collects(node)
+        self._put_the_lasting_around_the_others()
         self._order = start_order(self._nodes, {node: node.needs for node in self._nodes})
         for node in self._order:
             self._initialize_one(node)
@@ -202,7 +203,6 @@ class Container:
             if len(found) > 1:
                 several = ", ".join(map(str, found))
                 raise DependencyError(
-        self._put_the_lasting_around_the_others()
                     f"plugin {node.name} needs one {type_name(wish.kind)}, but there are several: {several}"
                 )
             if found:
@@ -223,6 +223,15 @@ class Container:
             self._log.exception("plugin failed", plugin=node.name, step="collect")
             raise PluginFailed(node.name, "collect", error) from error
 
+    def _put_the_lasting_around_the_others(self) -> None:
+        lasting = [node for node in self._nodes if isinstance(node.plugin, Lasting)]
+        earlier = list(lasting)  # these, and what they need themselves
+        for node in earlier:
+            earlier += [need for need in node.needs if need not in earlier]
+        for node in self._nodes:
+            if node not in earlier:
+                node.needs += lasting
+
     def _initialize_one(self, node: _Node) -> None:
         arguments: dict[str, Any] = {}
         for wish in node.wishes:
@@ -236,15 +245,6 @@ class Container:
             elif node.optional and not self._config.has(node.name):
                 self._disable(node, "its section and a plugin that it needs are absent")
                 return
-    def _put_the_lasting_around_the_others(self) -> None:
-        lasting = [node for node in self._nodes if isinstance(node.plugin, Lasting)]
-        earlier = list(lasting)  # these, and what they need themselves
-        for node in earlier:
-            earlier += [need for need in node.needs if need not in earlier]
-        for node in self._nodes:
-            if node not in earlier:
-                node.needs += lasting
-
             else:
                 raise DependencyError(self._missing(node, wish, provider))
         try:
@@ -345,6 +345,7 @@ class Container:
         self._host.on("stop")
         self._log.info("host is stopping", reason=self._reason)
         with self._stopping, anyio.move_on_after(grace):
+            self._tell_of_the_stop()
             async with anyio.create_task_group() as stops:
                 for node in reversed(self._order):
                     stops.start_soon(self._stop_one, node)
@@ -354,22 +355,6 @@ class Container:
         for node in self._running():
             await node.ended.wait()
 
-    async def _stop_one(self, node: _Node) -> None:
-        """Stop a plugin when everything that depends on it has stopped."""
-        for other in self._order:
-            if node in other.needs and other in self._running():
-                await other.ended.wait()
-        if node not in self._running():
-            self._tell_of_the_stop()
-            return
-        if node.state is PluginState.STARTING:
-            node.scope.cancel()
-        elif node.state is PluginState.SERVING:
-            node.machine.on("stop")
-            try:
-                await node.plugin.stop()
-            except Exception as error:
-                self._fail(node, "stop", error)
     def _tell_of_the_stop(self) -> None:
         for node in self._running():
             if isinstance(node.plugin, Lasting):
@@ -379,6 +364,21 @@ class Container:
                     self._fail(node, "stop", error)
                     node.scope.cancel()
 
+    async def _stop_one(self, node: _Node) -> None:
+        """Stop a plugin when everything that depends on it has stopped."""
+        for other in self._order:
+            if node in other.needs and other in self._running():
+                await other.ended.wait()
+        if node not in self._running():
+            return
+        if node.state is PluginState.STARTING:
+            node.scope.cancel()
+        elif node.state is PluginState.SERVING:
+            node.machine.on("stop")
+            try:
+                await node.plugin.stop()
+            except Exception as error:
+                self._fail(node, "stop", error)
                 node.scope.cancel()
         await node.ended.wait()
         self._log.debug("plugin stopped", plugin=node.name)
