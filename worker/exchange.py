@@ -12,7 +12,7 @@ What a handler is, is told by what its call gives: an awaitable is awaited, a ge
 the answer. So partials, callable objects and decorated functions need no rule of their own.
 
 What it takes is told by its first parameter: `as_handler` looks once, before the first request, whether that is
-annotated as an Email, and at nothing else. `inspect` is not asked: a worker's start would pay for it.
+annotated as an Email, or is called `email` where it has no annotation, and at nothing else. `inspect` is not asked: a worker's start would pay for it.
 """
 
 from __future__ import annotations
@@ -101,7 +101,11 @@ def _takes_email(handler: Any) -> bool:
         function = function.__wrapped__
     if not _has_code(function) or function.__code__.co_argcount <= own:
         return False
-    return _is_email(_annotations(function).get(function.__code__.co_varnames[own]), function.__globals__)
+    parameter = function.__code__.co_varnames[own]
+    annotations = _annotations(function)
+    if parameter not in annotations:
+        return parameter == "email"
+    return _is_email(annotations[parameter], function.__globals__)
 
 
 def _has_code(function: Any) -> bool:

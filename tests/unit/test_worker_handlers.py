@@ -133,6 +133,7 @@ TAKES_EMAIL = [
     from_elsewhere("worker.Email"),
     from_elsewhere("rrpy.worker.Email"),
     from_elsewhere("'Email'"),
+    lambda email: told(email),  # no annotation, but the name
     mail(functools.partial(with_more, limit=7)),
     mail(functools.partial(awaited)),
     mail(lambda email: told(email)),
