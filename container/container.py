@@ -92,6 +92,7 @@ class Container:
         self._stopping: anyio.CancelScope  # made in `serve`, like the plugins'
         self._forced = False
         self._unclean = False
+        self._systemd = Notifier("")
 
     @property
     def states(self) -> dict[str, str]:
@@ -113,6 +114,8 @@ class Container:
         section = self._config.section_or_default("logs", LogConfig)
         try:
             log.configure(section, debug=debug, silent=silent)
+            self._systemd = Notifier.take(os.environ)
+            self._systemd.warn_on(self._log)
             with Signals(self._heed) as signals:
                 anyio.run(self._main, signals, backend_options={"use_uvloop": _has_uvloop()})
         finally:
@@ -162,7 +165,17 @@ class Container:
 
     async def _main(self, signals: Signals) -> None:
         signals.deliver()
-        await self.serve()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._systemd.watch, name="systemd's watchdog")
+            try:
+                await self.serve()
+            except HostError as error:
+                failure: HostError | None = error
+            else:
+                failure = None
+            group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def _heed(self, number: signal.Signals, count: int) -> None:
         if count == 1:
@@ -303,6 +316,7 @@ class Container:
             self._host.on("ready")
             serving = [node.name for node in self._order if node.state is PluginState.SERVING]
             self._log.info("host is ready", plugins=serving, version=VERSION, pid=os.getpid())
+            self._systemd.send(READY=1, STATUS=f"serving: {', '.join(serving)}")
             task_status.started()
 
     async def _run_plugin(self, node: _Node) -> None:
@@ -344,6 +358,7 @@ class Container:
         self.stop("cancelled")
         self._host.on("stop")
         self._log.info("host is stopping", reason=self._reason)
+        self._systemd.send(STOPPING=1, STATUS=f"stopping: {self._reason}")
         with self._stopping, anyio.move_on_after(grace):
             self._tell_of_the_stop()
             async with anyio.create_task_group() as stops:
