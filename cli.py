@@ -41,13 +41,14 @@ LIVE_TIMEOUT = 3.0
 
 def default_plugins() -> list[Plugin]:
     """Return new instances of the host's own plugins, in the order in which they start when nothing else decides."""
+    from .inbox.plugin import InboxPlugin
     from .rpc.plugin import RPCPlugin
     from .smtp_plugin.plugin import SMTPPlugin
     from .worker_pool.informer import InformerPlugin
     from .worker_pool.plugin import ServerPlugin
     from .worker_pool.resetter import ResetterPlugin
 
-    return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin()]
+    return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin(), InboxPlugin()]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

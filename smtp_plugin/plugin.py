@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
+from ..container.address import Address
 from ..container.errors import ConfigError
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.sockets import BoundSocket, listen_address
@@ -36,6 +37,10 @@ class SMTPPlugin:
 
     name = "smtp"
     config_model = SMTPConfig
+
+    def __init__(self) -> None:
+        # There from the start: whoever looks at a plugin by a Protocol may touch its properties before `init`.
+        self._listening: Address | None = None
 
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
@@ -65,6 +70,7 @@ class SMTPPlugin:
             self._listener = listener = self._new_listener()
             try:
                 await listener.listen(socket)
+                self._listening = socket.address
                 self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
                 task_status.started()
                 await self._stopped.wait()
@@ -103,6 +109,11 @@ class SMTPPlugin:
     def rpc(self) -> SMTPRPC:
         """Return the methods served as `smtp.…`."""
         return SMTPRPC(self._backend)
+
+    @property
+    def smtp_address(self) -> str:
+        """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before."""
+        return str(self._listening) if self._listening is not None else ""
 
     def workers(self) -> Sequence[WorkerInfo]:
         """Return the workers' states."""

@@ -24,6 +24,7 @@ from rrpy.container.container import EndureConfig
 from rrpy.container.fields import Duration
 from rrpy.container.log import ChannelConfig, LogConfig
 from rrpy.container.yamlfile import parse
+from rrpy.inbox.config import InboxConfig
 from rrpy.rpc.config import RPCConfig
 from rrpy.smtp_plugin import replies
 from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
@@ -44,11 +45,14 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "pool": PoolConfig,
     "supervisor": SupervisorConfig,
     "dynamic_allocator": AllocatorConfig,
+    "inbox": InboxConfig,
     "logs": LogConfig,
     "channels": ChannelConfig,
     "endure": EndureConfig,
 }
-TOP: dict[str, type[msgspec.Struct]] = {name: SECTIONS[name] for name in ("rpc", "server", "smtp", "logs", "endure")}
+TOP: dict[str, type[msgspec.Struct]] = {
+    name: SECTIONS[name] for name in ("rpc", "server", "smtp", "inbox", "logs", "endure")
+}
 FROM_THE_MODE = {"mode": "development", "level": "debug", "encoding": "console", "output": "stderr"}
 """What the log does where a key is absent; held by the transcripts, which show a host without a section `logs`."""
 

@@ -1,0 +1,242 @@
+"""The API: HTTP around the mailbox and the connections. Each method is one route of `routes.ROUTES`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..container.version import VERSION
+from . import routes
+from .config import InboxConfig
+from .connections import Connections
+from .feed import EVENTS
+from .html import POLICY, Image, safe_html
+from .mailbox import Mailbox
+from .problems import Problem
+from .records import Detail, Summary
+from .stream import TYPE as STREAM_TYPE
+from .stream import EventStream
+
+T = TypeVar("T")
+
+DOWNLOAD_POLICY = "sandbox; default-src 'none'"
+"""The Content-Security-Policy of bytes out of a mail, for a browser that shows them all the same."""
+
+
+class API:
+    """What each route does. A request that cannot be met raises Problem."""
+
+    def __init__(self, mailbox: Mailbox, connections: Connections, config: InboxConfig) -> None:
+        self._mailbox = mailbox
+        self._connections = connections
+        self._config = config
+        self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
+
+    async def list_messages(self, request: Request) -> Response:
+        """Give a part of the list."""
+        limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
+        before = _number(request, "before", None, 0, 2**62)
+        search = request.query_params.get("search", "")
+        return _json(await self._mailbox.page(limit=limit, before=before, search=search))
+
+    async def clear(self, _: Request) -> Response:
+        """Delete every message."""
+        return _json(routes.Cleared(await self._mailbox.clear()))
+
+    async def get(self, request: Request) -> Response:
+        """Give a whole message."""
+        return _response(await self._one(request, self._mailbox.detail))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a message."""
+        if not await self._mailbox.delete(request.path_params["id"]):
+            raise _no_message(request)
+        return Response(status_code=204)
+
+    async def raw(self, request: Request) -> Response:
+        """Give a message as it came."""
+        content = await self._one(request, self._mailbox.raw)
+        return _download(content, "message/rfc822", "message.eml")
+
+    async def html(self, request: Request) -> Response:
+        """Give the page that shows a message's HTML."""
+        message = await self._one(request, self._mailbox.decoded)
+        if not message.html:
+            raise Problem(404, "the message has no HTML")
+        page = await anyio.to_thread.run_sync(safe_html, message.html, self._images(message))
+        return Response(page, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
+
+    async def attachment(self, request: Request) -> Response:
+        """Give an attachment."""
+        number = request.path_params["number"]
+        place = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+        found = await self._mailbox.attachment(request.path_params["id"], place)
+        if found is None:
+            raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
+        return _download(found[1], routes.BYTES, found[0].filename or f"attachment-{place}")
+
+    async def wait(self, request: Request) -> Response:
+        """Give the newest message that fits, as soon as there is one."""
+        timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
+        fits = _filter(request)
+        if request.method == "HEAD":
+            return _response(b"")
+        found = await _while_connected(request, lambda: self._mailbox.wait(fits, timeout))
+        if found is None and self._mailbox.feed.closed:
+            raise Problem(503, "the host stops")
+        if found is None:
+            raise Problem(404, f"no message that fits came within {timeout:g} s")
+        return _response(found)
+
+    async def stream(self, request: Request) -> Response:
+        """Follow what happens."""
+        if self._mailbox.feed.full:
+            raise Problem(503, "too many follow the stream already", {"Retry-After": "5"})
+        if request.method == "HEAD":
+            return Response(media_type=STREAM_TYPE)
+        return EventStream(self._mailbox.feed, request.headers.get("last-event-id", ""))
+
+    async def list_connections(self, _: Request) -> Response:
+        """List the connections that are open."""
+        return _json(routes.ConnectionList(list(self._connections.list())))
+
+    async def close_connection(self, request: Request) -> Response:
+        """Close a connection."""
+        if not self._connections.close(request.path_params["uuid"]):
+            raise Problem(404, "connection not found")
+        self._mailbox.feed.connections(len(self._connections.list()))
+        return Response(status_code=204)
+
+    async def info(self, _: Request) -> Response:
+        """Give what the host says of itself."""
+        config = self._config
+        return _json(
+            routes.Info(
+                version=VERSION,
+                smtp_address=self._connections.smtp_address,
+                max_messages=config.max_messages,
+                max_bytes=config.max_bytes,
+                persistent=bool(config.path),
+                connections=bool(self._connections),
+            )
+        )
+
+    async def openapi(self, _: Request) -> Response:
+        """Give the API's own document."""
+        return _response(self._openapi)
+
+    async def _one(self, request: Request, look: Callable[[str], Awaitable[T | None]]) -> T:
+        found = await look(request.path_params["id"])
+        if found is None:
+            raise _no_message(request)
+        return found
+
+    def _images(self, message: Detail) -> dict[str, Image]:
+        """Return the parts that the HTML can name. Their contents are taken from the store in the thread that asks."""
+
+        def content(number: int) -> Callable[[], bytes]:
+            def taken() -> bytes:
+                found = anyio.from_thread.run(self._mailbox.attachment, message.summary.id, number)
+                return found[1] if found else b""
+
+            return taken
+
+        return {
+            each.content_id: Image(each.content_type, each.size, content(each.number))
+            for each in message.attachments
+            if each.content_id
+        }
+
+
+def _no_message(request: Request) -> Problem:
+    name = request.path_params["id"]
+    return Problem(404, "the inbox is empty" if name == "latest" else f"there is no message {name}")
+
+
+def _filter(request: Request) -> Callable[[Summary], bool]:
+    """Return what says whether a message is the one that is waited for. Raises Problem for an unknown parameter."""
+    wanted = {name: value.casefold() for name, value in request.query_params.items() if name != "timeout"}
+    unknown = sorted(set(wanted) - {"to", "from", "subject"})
+    if unknown:
+        raise Problem(400, f"wait takes to, from, subject and timeout, not {unknown[0]}")
+
+    def fits(message: Summary) -> bool:
+        return (
+            ("to" not in wanted or wanted["to"] in [each.casefold() for each in message.to])
+            and ("from" not in wanted or wanted["from"] == message.sender.casefold())
+            and ("subject" not in wanted or wanted["subject"] in message.subject.casefold())
+        )
+
+    return fits
+
+
+async def _while_connected(request: Request, work: Callable[[], Awaitable[T | None]]) -> T | None:
+    """Do what may take long, and leave it, with None, when the client has gone."""
+    result: T | None = None
+    async with anyio.create_task_group() as group:
+
+        async def until_gone() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        group.start_soon(until_gone)
+        result = await work()
+        group.cancel_scope.cancel()
+    return result
+
+
+def _number(request: Request, name: str, default: Any, low: int, high: int) -> Any:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    digits = text.isascii() and text.isdecimal() and len(text) < 20
+    if not digits or not low <= int(text) <= high:
+        raise Problem(400, f"{name} is {text!r}; it is a whole number from {low} to {high}")
+    return int(text)
+
+
+def _seconds(request: Request, name: str, default: float, high: float) -> float:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= high:
+        raise Problem(400, f"{name} is {text!r}; it is a number of seconds from 0 to {high}")
+    return value
+
+
+def _json(value: object) -> Response:
+    return _response(msgspec.json.encode(value))
+
+
+def _response(content: bytes) -> Response:
+    return Response(content, media_type=routes.JSON)
+
+
+def _download(content: bytes, media_type: str, filename: str) -> Response:
+    """Return bytes that a browser saves and never shows."""
+    headers = {"Content-Disposition": disposition(filename), "Content-Security-Policy": DOWNLOAD_POLICY}
+    response = Response(content, headers=headers)
+    response.headers["Content-Type"] = media_type
+    return response
+
+
+def disposition(filename: str) -> str:
+    """Return Content-Disposition for a download (RFC 6266): the name in ASCII, and as it is (RFC 8187)."""
+    clean = "".join(letter for letter in filename if letter.isprintable() and letter not in '/\\"')
+    ascii_name = clean.encode("ascii", "replace").decode().replace("?", "_")
+    whole = quote(clean.encode("utf-8", "replace"), safe="")
+    name = f'attachment; filename="{ascii_name or "attachment"}"'
+    return name if clean == ascii_name else f"{name}; filename*=UTF-8''{whole}"

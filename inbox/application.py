@@ -1,0 +1,88 @@
+"""The ASGI application: the API's routes, the page with its two files, and the guard in front of all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..container.http import Application
+from ..container.protocols import Logger
+from .api import API
+from .config import InboxConfig
+from .connections import Connections
+from .guard import Guard
+from .mailbox import Mailbox
+from .problems import Problem
+from .routes import PREFIX, ROUTES
+
+STATIC: Final = Path(__file__).parent / "static"
+FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""The page: each path with its file and type."""
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(mailbox: Mailbox, connections: Connections, config: InboxConfig, log: Logger) -> Application:
+    """Return the inbox's application."""
+    api = API(mailbox, connections, config)
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for route in ROUTES:
+        paths.setdefault(PREFIX + route.path, {})[route.method] = getattr(api, route.name)
+    found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
+    found += [Route(path, _file(*file)) for path, file in FILES.items()]
+    app = Starlette(routes=found, exception_handlers={Problem: _problem, HTTPException: _problem, Exception: _failed})
+    app.router.redirect_slashes = False
+    return Guard(app, config.allowed_hosts, log)
+
+
+def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:
+    """Return what does a path's operations: one route each would tell of the first alone in Allow."""
+
+    async def endpoint(request: Request) -> Response:
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
+
+
+def _file(name: str, media_type: str) -> Endpoint:
+    content = (STATIC / name).read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Type": media_type}
+
+    async def endpoint(request: Request) -> Response:
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers)
+
+    return endpoint
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Answer what a handler raises, and in our own words what Starlette says of a path or a method that is none."""
+    if isinstance(error, Problem):
+        return error.response()
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        detail = f"{request.url.path} does not take {request.method}"
+    else:
+        detail = f"there is nothing at {request.url.path}; the API is described at {PREFIX}/openapi.json"
+    return Problem(error.status_code, detail, dict(error.headers or {})).response()
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """Answer a fault of ours; the guard logs it."""
+    return Problem(500, "the inbox failed; the host's log says why").response()

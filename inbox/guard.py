@@ -1,0 +1,115 @@
+"""Who may ask: the page itself and programs, no other web page.
+
+What we want: a web page that a developer visits neither reads the mail nor deletes it. The address is no secret, and
+the browser itself is on this machine.
+- A page that lets its own name lead to 127.0.0.1 (DNS rebinding) is of our origin to the browser. So the name in Host
+  must be one that nobody else can own: a number, localhost, or one that the configuration allows.
+- A page of another origin can send requests without reading the answer. Browsers say so: `Sec-Fetch-Site` is neither
+  `same-origin` nor `none` (the address was typed), or `Origin` is not ours. Another port of localhost counts as
+  another. Only a link to the page itself may come from anywhere.
+- Programs send neither and are let through: whoever runs one on a machine that reaches the address can read the mail.
+What can still fail: a browser older than 2020 that follows a link of another page to the API; it shows what it gets to
+its user alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from ..container.http import Application, Receive, Scope, Send
+from ..container.protocols import Logger
+from .problems import Problem
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of everything that has none of its own."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-DNS-Prefetch-Control": "off",
+    "Cache-Control": "no-store",
+}
+"""What every response says, unless it says otherwise itself."""
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/@]+)(?::[0-9]{1,5})?", re.ASCII)
+_OURS: Final = frozenset(("same-origin", "none"))
+
+
+class Guard:
+    """Stands in front of an application. `allowed_hosts`: names that are ours beside localhost and numbers."""
+
+    def __init__(self, app: Application, allowed_hosts: Iterable[str], log: Logger) -> None:
+        self._app = app
+        self._allowed = frozenset(name.lower() for name in allowed_hosts)
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it; see to the headers of every response, and to what goes wrong."""
+
+        async def sending(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                message["headers"] = headers.raw
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, receive, sending)
+        except Problem as problem:
+            await problem.response()(scope, receive, sending)
+        except Exception:
+            self._log.exception("request failed", method=scope["method"], path=scope["path"])
+
+    def _check(self, scope: Scope) -> None:
+        """Raise Problem for a request that is not ours to answer."""
+        headers = Headers(raw=scope["headers"])
+        hosts = headers.getlist("host")
+        host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if host is None:
+            raise Problem(400, "the request has no Host header that names one host")
+        if not self._is_ours(host[1]):
+            raise Problem(
+                403, f"the host name {host[1]} is not known here; if it is yours, add it to inbox.allowed_hosts"
+            )
+        site = headers.get("sec-fetch-site", "none")
+        if site not in _OURS and not _is_link_to_page(scope, headers):
+            raise Problem(403, "requests from other web pages are refused")
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2].lower() != hosts[0].lower():
+            raise Problem(403, f"requests from other web pages are refused, and this one is from {origin}")
+
+    def _is_ours(self, host: str) -> bool:
+        name = host.lower().removesuffix(".")
+        return (
+            name == "localhost" or name.endswith(".localhost") or name in self._allowed or _is_number(name.strip("[]"))
+        )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_link_to_page(scope: Scope, headers: Headers) -> bool:
+    return (
+        scope["method"] in ("GET", "HEAD")
+        and scope["path"] == "/"
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest") == "document"
+    )

@@ -1,0 +1,43 @@
+"""The feed as a response: text/event-stream (html.spec.whatwg.org, 9.2), until its reader leaves or the host stops."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import anyio
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .feed import Feed
+
+TYPE = "text/event-stream"
+
+
+class EventStream(Response):
+    """Follows the feed from the event behind `last_event_id` on. Its reader sets the pace."""
+
+    media_type = TYPE
+    charset = "utf-8"
+
+    def __init__(self, feed: Feed, last_event_id: str) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._feed = feed
+        self._last_event_id = last_event_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events."""
+        async with anyio.create_task_group() as group, aclosing(self._feed.follow(self._last_event_id)) as events:
+            group.start_soon(_until_gone, receive, group.cancel_scope)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for event in events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            group.cancel_scope.cancel()
+
+
+async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel the scope when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
