@@ -1,37 +1,17 @@
-"""The documentation is true: its transcripts run, its programs run, what it lists is what a host has."""
+"""The documentation is true: what it lists is what a host has. Its blocks are run by test_every_block.py."""
 
 from __future__ import annotations
 
-import shutil
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import anyio
 import pytest
-from support.host import PATIENCE, Telnet, hosting
-from support.pages import ROOT, Transcript, blocks, page, section, table, write_files
+from support.host import Telnet, hosting
+from support.pages import blocks, page, section, table, write_files
 
 from rrpy import Config, Container, default_plugins
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md", "docs/plugins.md"])
-def test_a_page_prints_what_is_really_printed(tmp_path: Path, name: str) -> None:
-    text = page(name)
-    shutil.copy(ROOT / "rr.yaml", tmp_path)
-    write_files(text, tmp_path)
-    with Transcript(text, tmp_path) as transcript:
-        transcript.run()
-
-
-def test_the_commands_and_the_client_of_the_rpc_page_work(tmp_path: Path) -> None:
-    text = page("docs/rpc.md")
-    shutil.copy(ROOT / "rr.yaml", tmp_path)
-    with Transcript(text, tmp_path) as transcript:
-        transcript.start()
-        transcript.run()
 
 
 def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
@@ -50,25 +30,6 @@ def test_the_plugin_with_a_pool_asks_a_worker(tmp_path: Path) -> None:
     with hosting(tmp_path, plugins=["asker:Asker"], asker={}, smtp=None) as host:
         asked = host.rrpy("rpc", "asker.Ask", "why")
         assert (asked.stdout, asked.stderr) == ('"CONTINUE"\n', "")
-
-
-def test_the_embedding_program_runs_a_host_until_a_signal(tmp_path: Path) -> None:
-    write_files(page("docs/plugins.md"), tmp_path)
-    config = tmp_path / "rr.yaml"
-    config.write_text(config.read_text().replace("127.0.0.1:6001", "127.0.0.1:0"))
-    with subprocess.Popen([sys.executable, "main.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as program:
-        guard = threading.Timer(PATIENCE, program.kill)
-        guard.start()
-        try:
-            assert program.stderr is not None
-            assert any("host is ready" in line for line in program.stderr), "it never got ready"
-            program.send_signal(signal.SIGTERM)
-            rest = program.stderr.read()
-            assert program.wait() == 0, rest
-        finally:
-            program.kill()
-            guard.cancel()
-            guard.join()
 
 
 def test_the_embedding_program_ends_with_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.host import Host
-from support.pages import ROOT, blocks, page, write_files
+from support.pages import ROOT, blocks, page
 from support.worker_host import PATIENCE, WorkerHost, last, listen
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
@@ -135,15 +135,6 @@ def test_its_rr_yaml_runs_it(name, relay, tmp_path):
         assert host.stop() == 0
     finally:
         host.close()
-
-
-@pytest.mark.parametrize(("tests", "passed"), [("test_app.py", 5), ("test_inbox.py", 4)])
-def test_the_handlers_of_the_workers_page_pass_the_tests_of_the_workers_page(tmp_path, tests, passed):
-    write_files(page("docs/worker.md"), tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", tests]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert run.returncode == 0, run.stdout
-    assert f"{passed} passed" in run.stdout
 
 
 def test_the_log_line_on_the_workers_page_is_what_is_written():

@@ -1,0 +1,48 @@
+"""Every block of code in the documentation is run: none is there that nobody runs, and no way that no block needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.pages import PAGES, ROOT, Block, blocks
+from support.ways import WAYS, run_pages, way_of
+
+GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
+"""Its reader follows one page after the other, in one folder."""
+ALONE = [path for path in PAGES if path not in GUIDE and blocks(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", ALONE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_does_what_it_says(tmp_path: Path, path: Path) -> None:
+    run_pages([path], tmp_path)
+
+
+def test_every_way_is_needed() -> None:
+    named = {block.way for path in PAGES for block in blocks(path.read_text(encoding="utf-8"))}
+    assert {way.removeprefix("test: ") for way in named if way.startswith("test: ")} == set(WAYS)
+
+
+@pytest.mark.parametrize("block", [Block("", "indented"), Block("cobol", "x"), Block("sh", "x", 1, "test: nonsense")])
+def test_a_block_that_nobody_runs_is_found(block: Block) -> None:
+    with pytest.raises(AssertionError, match="nobody runs"):
+        way_of(block)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("2 + 2\n4", "2 + 2\n5"), ("$ echo hello\nhello", "$ echo hello\nbye"), ("max_recipients: 5", "max_recipient: 5")],
+)
+def test_a_page_that_is_wrong_fails_and_says_where(tmp_path: Path, right: str, wrong: str) -> None:
+    text = "# Page\n\n```pycon\n>>> 2 + 2\n4\n```\n\n```console\n$ echo hello\nhello\n```\n\n"
+    text += "```yaml\nsmtp:\n  max_recipients: 5\n```\n"
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    run_pages([page], tmp_path / "right")
+    page.write_text(text.replace(right, wrong))
+    with pytest.raises(AssertionError) as failed:
+        run_pages([page], tmp_path / "wrong")
+    line = text[: text.index(right)].count("\n")
+    assert any(f"page.md:{line}" in note or f"page.md:{line - 1}" in note for note in failed.value.__notes__)

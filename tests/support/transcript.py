@@ -1,0 +1,188 @@
+"""A page that is run against real hosts: its commands, its log lines, its prompt, in the order in which it has them."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from support.host import PATIENCE, Host
+from support.pages import UUID, Block, Command, commands, plain
+
+ADDRESSES = {
+    "rpc": ("rpc.listen", "tcp://127.0.0.1:6001", "rpc is listening"),
+    "smtp": ("smtp.addr", "127.0.0.1:1025", "SMTP server listens"),
+    "inbox": ("inbox.address", "127.0.0.1:8025", "inbox    HTTP server listens"),
+    "status": ("status.address", "127.0.0.1:2114", "status   HTTP server listens"),
+    "metrics": ("metrics.address", "127.0.0.1:2112", "metrics  HTTP server listens"),
+}
+"""What listens, by its section: the key that says where, where it is without one, and what the log says of it."""
+
+_INSTALL = re.compile(r"^python3 -m venv .venv && .venv/bin/pip install -q -e '.\[dev\]' && ")
+_ASKS = re.compile(r"\brrpy (rpc|workers|reset|tail)\b")
+_BIN = Path(sys.executable).parent
+
+
+class ConsoleHost(Host):
+    """A host whose log is for people. `named` and `wait_for` find a line by a part of it."""
+
+    def named(self, message: str, **keys: object) -> list[dict[str, Any]]:
+        return [line for line in self.lines if message in line.get("text", "")]
+
+    def address(self, message: str) -> str:
+        """Return the `host:port` that a line names."""
+        (line,) = self.wait_for(message)
+        found = re.search(r"127\.0\.0\.1:\d+", line["text"])
+        assert found is not None, line
+        return found[0]
+
+
+class Transcript:
+    """What a page shows of a terminal. A context manager; `host` is the one that the page has started last.
+
+    `known`: what the page shows, and what it is in this run: addresses and uuids.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host: ConsoleHost | None = None
+        self.known: dict[str, str] = {}
+        self._prompt: dict[str, Any] = {}
+        self._shown = ""
+
+    def __enter__(self) -> Transcript:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.host is not None:
+            self.host.close()
+
+    def start(self, *arguments: str) -> None:
+        """Start a host on free ports; the page's ports stand for them from here on. The one before it is stopped."""
+        self.stop()
+        tree = yaml.safe_load((self.folder / self._file(arguments)).read_text())
+        overrides: list[str] = []
+        listening = [section for section in ADDRESSES if section in tree]
+        for section in listening:
+            key = ADDRESSES[section][0]
+            overrides += ["-o", f"{key}={'tcp://' * (section == 'rpc')}127.0.0.1:0"]
+        self.host = ConsoleHost(self.folder, [*arguments, *overrides], self.environ())
+        self.host.ready()
+        for section in listening:
+            key, default, message = ADDRESSES[section]
+            shown = (tree[section] or {}).get(key.partition(".")[2], default).removeprefix("tcp://")
+            self.known[shown] = self.host.address(message)
+
+    def _file(self, arguments: tuple[str, ...]) -> str:
+        return arguments[arguments.index("-c") + 1] if "-c" in arguments else "rr.yaml"
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment of what the page runs: the folder is its home, `rrpy` and `python` are ours."""
+        return {
+            **os.environ,
+            "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def console(self, block: Block) -> None:
+        """Run the commands of a block, and compare what each prints."""
+        for command in commands(block):
+            self._run(command)
+
+    def log(self, block: Block) -> None:
+        """Take note of what the host has to say until it ends."""
+        self._shown += block.text
+
+    def prompt(self, block: Block) -> None:
+        """Type a block into a Python prompt."""
+        test = doctest.DocTestParser().get_doctest(self.real(block.text), self._prompt, "prompt", None, None)
+        report = io.StringIO()
+        with contextlib.redirect_stdout(report):
+            result = doctest.DocTestRunner().run(test, clear_globs=False)
+        assert not result.failed, report.getvalue()
+        self._prompt = test.globs
+
+    def shell(self, script: str, **environ: str) -> str:
+        """Run a script of the page as it would be typed, and return what it prints. It must end with 0."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", self.real(script)],
+            cwd=self.folder,
+            env={**self.environ(), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}"
+        return done.stdout
+
+    def rrpy(self, command: str, *arguments: str) -> str:
+        """Return what a command prints that asks the host."""
+        address = f"tcp://{self.known['127.0.0.1:6001']}"
+        return self.shell(shlex.join(["rrpy", command, *arguments, "--address", address]))
+
+    def real(self, text: str) -> str:
+        """Return a text with the page's ports and uuids replaced by those of this run."""
+        for shown, real in self.known.items():
+            text = text.replace(shown, real)
+            if ":" in shown:  # a port that stands beside its host, as in `SMTP('127.0.0.1', 1025)`
+                text = re.sub(rf"\b{shown.rpartition(':')[2]}\b", real.rpartition(":")[2], text)
+        return text
+
+    def stop(self) -> None:
+        """Stop the host, if there is one, and look for what the page has shown of its log."""
+        if self.host is None:
+            return
+        ended = self.host.named("host is stopping") or self.host.process.poll() is not None
+        code = self.host.wait() if ended else self.host.stop(signal.SIGINT)
+        assert code == 0, self.host.text()
+        real = plain(self.host.text()).splitlines()
+        assert [line for line in plain(self._shown).splitlines() if line not in real] == [], self.host.text()
+        self._shown, self.host = "", None
+
+    def _run(self, command: Command) -> None:
+        line = _INSTALL.sub("", command.line).replace(".venv/bin/", "")
+        words = shlex.split(line)
+        if words[:2] == ["rrpy", "serve"] and (not command.output or "host is ready" in command.output):
+            self.start(*words[2:])
+            self._shown = command.output
+            return
+        if "127.0.0.1:6001" in self.known:
+            line = _ASKS.sub(rf"rrpy \1 --address tcp://{self.known['127.0.0.1:6001']}", line)
+        printed = self._output(line)
+        assert plain(_same_form(printed)) == plain(_same_form(command.output)), command.line
+        self.known.update(zip(UUID.findall(command.output), UUID.findall(printed), strict=True))
+
+    def _output(self, line: str) -> str:
+        return subprocess.run(
+            ["bash", "-c", self.real(line)],
+            cwd=self.folder,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        ).stdout
+
+
+def _same_form(text: str) -> str:
+    """Return JSON, which is indented on a terminal and not in a pipe, in one form; other text as it is."""
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return text
