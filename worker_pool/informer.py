@@ -70,6 +70,12 @@ class InformerPlugin:
         """Serve `informer.List`, `informer.Workers` and so on."""
         return InformerMethods(self._owners, self._scalable)
 
+    def metrics_collectors(self) -> Sequence[Any]:
+        """Return the numbers of every plugin's workers, for the plugin `metrics`."""
+        from .metrics import PoolCollector  # here, because only a host with metrics needs prometheus_client
+
+        return [PoolCollector(self._owners, self._scalable)]
+
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Have nothing to run."""
         task_status.started()

@@ -1,0 +1,180 @@
+"""The `metrics` plugin: GET /metrics for Prometheus, with the numbers of every plugin that has some.
+
+A plugin that has numbers has a method `metrics_collectors()`. It is called once, after every `init` and before the
+first `serve`, and only where the section is there: that call is what switches counting on.
+
+What can still fail: a collector that blocks holds the loop for as long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import anyio
+from anyio.abc import TaskStatus
+
+from ..container.errors import ConfigError, HostError
+from ..container.protocols import Collect, Configurer, Logger
+from ..container.sockets import listen_address
+from ..container.version import VERSION
+from .config import MetricsConfig
+from .lag import watch_lag
+from .metrics_rpc import MetricsRPC, register
+from .site import Site
+from .status import StatusPlugin
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
+
+    from .custom import Custom
+
+PATH = "/metrics"
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+@runtime_checkable
+class MetricsProvider(Protocol):
+    """A plugin that has numbers to show."""
+
+    name: str
+
+    def metrics_collectors(self) -> Sequence[Collector]:
+        """Return collectors of prometheus_client's kind, made with `registry=None`. From here on they are asked."""
+        ...
+
+
+class MetricsPlugin:
+    """Shows every plugin's numbers. Without the section it is disabled, and nothing is counted."""
+
+    name = "metrics"
+    config_model = MetricsConfig
+
+    def init(self, config: Configurer, log: Logger, status: StatusPlugin | None = None) -> None:
+        """Read the section. Raises PluginDisabled without one, ConfigError for a bad one.
+
+        `status`: where it listens on the same address, it serves our page too.
+        """
+        section = config.section(self.name, MetricsConfig)
+        from prometheus_client import CollectorRegistry, disable_created_metrics
+
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series a metric, which nobody asks for
+        self._log = log
+        self._custom: dict[str, Custom] = {}
+        self._registry = CollectorRegistry(auto_describe=True)
+        self._add_own()
+        self._declare(section, config.source)
+        address = listen_address(section.address, "metrics.address", config.source)
+        self._host = status.site if status is not None and status.site.is_on(address) else None
+        self._site = self._host or Site(address, log, owner=self.name)
+        self._stopped = anyio.Event()
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Ask for every plugin that has numbers."""
+        return (Collect(MetricsProvider, self._add),)
+
+    def rpc(self) -> MetricsRPC:
+        """Return the methods served as `metrics.…`."""
+        return MetricsRPC(self._custom, self._registry)
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until `stop`, when the others have ended. Raises ListenError."""
+        from prometheus_client import make_asgi_app
+
+        self._site.add(PATH, _Application(make_asgi_app(self._registry)))
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch_lag, self._lag.observe, name="loop lag")
+            try:
+                if self._host is None:
+                    await self._site.serve(task_status=task_status)
+                else:
+                    task_status.started()
+                    await self._stopped.wait()
+            finally:
+                self._site.remove(PATH)
+                group.cancel_scope.cancel()
+
+    def stopping(self) -> None:
+        """Be there until the others have ended: the last numbers count too."""
+
+    async def stop(self) -> None:
+        """Let `serve` return."""
+        self._stopped.set()
+        if self._host is None:
+            await self._site.stop()
+
+    def _add_own(self) -> None:
+        from prometheus_client import Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
+
+        for make in (ProcessCollector, PlatformCollector, GCCollector):
+            make(registry=self._registry)
+        began = time.monotonic()
+        uptime = Gauge("rr_uptime_seconds", "Seconds since the host was started.", registry=self._registry)
+        uptime.set_function(lambda: time.monotonic() - began)
+        build = Gauge("rr_build_info", "The host's version; always 1.", ["version"], registry=self._registry)
+        build.labels(VERSION).set(1)
+        self._lag = Histogram(
+            "rr_loop_lag_seconds",
+            "How late the event loop is, sampled twice a second.",
+            buckets=_LAG_BUCKETS,
+            registry=self._registry,
+        )
+
+    def _declare(self, section: MetricsConfig, source: str) -> None:
+        if not section.collect:
+            return
+        from .custom import Custom
+
+        for name, metric in section.collect.items():
+            try:
+                self._custom[name] = custom = Custom(name, metric)
+                register(self._registry, custom)
+            except HostError as error:
+                raise ConfigError(f"metrics.collect.{name} in {source}: {error}") from None
+            if metric.objectives:
+                self._log.warning("objectives are not computed; a histogram has quantiles", metric=name)
+
+    def _add(self, plugin: MetricsProvider) -> None:
+        for collector in plugin.metrics_collectors():
+            if not callable(getattr(collector, "collect", None)):
+                raise HostError(f"plugin {plugin.name}: metrics_collectors() gave {collector!r}, which is no collector")
+            try:
+                self._registry.register(_Guarded(collector, plugin.name, self._log))
+            except ValueError as error:
+                raise HostError(f"plugin {plugin.name} has metrics whose names are taken: {error}") from None
+
+
+class _Guarded:
+    """A plugin's collector, whose failure hides nobody else's numbers; it is logged, once until it works again."""
+
+    def __init__(self, collector: Collector, plugin: str, log: Logger) -> None:
+        self._collector = collector
+        self._plugin = plugin
+        self._log = log
+        self._failed = False
+        describe = getattr(collector, "describe", None)
+        if describe is not None:
+            self.describe = describe
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            families = list(self._collector.collect())
+        except Exception:
+            if not self._failed:
+                self._log.exception("a collector failed", plugin=self._plugin)
+            self._failed = True
+            return []
+        self._failed = False
+        return families
+
+
+class _Application:
+    """An ASGI application as an object: what is a function would be called with a Request."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)

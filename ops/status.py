@@ -1,0 +1,111 @@
+"""The `status` plugin: GET /health and /ready, as RoadRunner has them, for Kubernetes' probes and load balancers.
+
+It answers from before the first plugin starts until after the last one has ended. While the host stops, /ready says
+so with the code of an unavailable plugin, and /health stays 200 (as RoadRunner since 2025): a host that drains must not
+be killed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from anyio.abc import TaskStatus
+
+from ..container.errors import HostError
+from ..container.health import Checker, Readiness
+from ..container.protocols import Collect, Configurer, Logger
+from ..container.sockets import listen_address
+from .checks import Checks, Report
+from .config import StatusConfig
+from .site import Site
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+STOPPING: Final = "service is shutting down"
+
+
+class StatusPlugin:
+    """Answers for every plugin that has `status()` or `ready()`. Without the section it is disabled."""
+
+    name = "status"
+    config_model = StatusConfig
+
+    def init(self, config: Configurer, log: Logger) -> None:
+        """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
+        section = config.section(self.name, StatusConfig)
+        self._code = section.unavailable_status_code
+        self._health = Checks("status", log, timeout=section.check_timeout, code=self._code)
+        self._readiness = Checks("ready", log, timeout=section.check_timeout, code=self._code)
+        self._stopping = False
+        self.site = Site(listen_address(section.address, "status.address", config.source), log, owner=self.name)
+        self.site.add("/health", self._answer_health)
+        self.site.add("/ready", self._answer_ready)
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Ask for every plugin that says how it is."""
+        return (
+            Collect(Checker, lambda plugin: self._health.add(plugin.name, plugin.status)),
+            Collect(Readiness, lambda plugin: self._readiness.add(plugin.name, plugin.ready)),
+        )
+
+    def rpc(self) -> StatusRPC:
+        """Return the methods served as `status.…`."""
+        return StatusRPC(self._health, self._readiness)
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Serve until `stop`, when the others have ended. Raises ListenError."""
+        await self.site.serve(task_status=task_status)
+
+    def stopping(self) -> None:
+        """Say from now on that the host is stopping."""
+        self._stopping = True
+
+    async def stop(self) -> None:
+        """Let `serve` return."""
+        await self.site.stop()
+
+    async def _answer_health(self, request: Request) -> Response:
+        plugins = request.query_params.getlist("plugin")
+        if self._stopping:
+            return self._response(self._health.all_say(STOPPING, 200, plugins))
+        return self._response(await self._health.report(plugins))
+
+    async def _answer_ready(self, request: Request) -> Response:
+        plugins = request.query_params.getlist("plugin")
+        if self._stopping:
+            return self._response(self._readiness.all_say(STOPPING, self._code, plugins), self._code)
+        return self._response(await self._readiness.report(plugins))
+
+    def _response(self, reports: list[Report], code: int = 200) -> Response:
+        from starlette.responses import Response
+
+        if any(report.status_code >= 500 for report in reports):
+            code = self._code
+        body = msgspec.json.encode([report._asdict() for report in reports])
+        return Response(body, code, {"cache-control": "no-store"}, "application/json")
+
+
+class StatusRPC:
+    """RoadRunner's methods: `{"code": 200, "message": ""}` of one plugin."""
+
+    def __init__(self, health: Checks, readiness: Checks) -> None:
+        self._health = health
+        self._readiness = readiness
+
+    async def status(self, plugin: str) -> dict[str, Any]:
+        """Return whether a plugin works."""
+        return await _of(self._health, plugin)
+
+    async def ready(self, plugin: str) -> dict[str, Any]:
+        """Return whether a plugin can take work now."""
+        return await _of(self._readiness, plugin)
+
+
+async def _of(checks: Checks, plugin: str) -> dict[str, Any]:
+    if plugin not in checks:
+        raise HostError(f"no such plugin: {plugin}")
+    return (await checks.status(plugin))._asdict()
