@@ -1,5 +1,6 @@
 """Addresses as the configuration and the command line write them: `tcp://host:port`, `tcp://[v6]:port`, `unix:///path`.
 
+Where something listens, `systemd:NAME` is one too: the socket of this name that systemd passes to the host.
 Standard library only and quick to import, for the client behind `rrpy rpc`.
 """
 
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 _TCP = re.compile(r"tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:/\[\]@]+)):(?P<port>[0-9]{1,5})")
 _UNIX = re.compile(r"unix://(?P<path>[^\x00]+)")
+_SYSTEMD = re.compile(r"systemd:(?P<name>[^\x00-\x20\x7f:]{1,255})")
 _MAX_PORT = 0xFFFF
 
 
@@ -33,7 +35,17 @@ class UnixAddress(NamedTuple):
         return f"unix://{self.path}"
 
 
+class SystemdAddress(NamedTuple):
+    """A socket that systemd passes. `name`: the FileDescriptorName= of its unit (systemd.socket(5))."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"systemd:{self.name}"
+
+
 Address = TCPAddress | UnixAddress
+ListenAddress = Address | SystemdAddress
 
 
 def parse_address(url: str) -> Address:
@@ -46,3 +58,9 @@ def parse_address(url: str) -> Address:
     if (found := _TCP.fullmatch(url)) and int(found["port"]) <= _MAX_PORT:
         return TCPAddress(found["v6"] or found["host"], int(found["port"]))
     raise ValueError(f"an address is written tcp://host:port or unix:///path, got {url!r}")
+
+
+def parse_systemd(value: str) -> SystemdAddress | None:
+    """Return the socket of systemd that `systemd:NAME` says, None for anything else."""
+    found = _SYSTEMD.fullmatch(value)
+    return SystemdAddress(found["name"]) if found else None

@@ -21,6 +21,7 @@ import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 
 from . import log
+from .activation import PASSED
 from .config import Config
 from .errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
 from .fields import Duration
@@ -114,6 +115,7 @@ class Container:
         section = self._config.section_or_default("logs", LogConfig)
         try:
             log.configure(section, debug=debug, silent=silent)
+            PASSED.receive(os.environ)
             self._systemd = Notifier.take(os.environ)
             self._systemd.warn_on(self._log)
             with Signals(self._heed) as signals:
@@ -337,6 +339,8 @@ class Container:
 
     def _fail(self, node: _Node, step: str, error: Exception) -> None:
         """Take down what a plugin raised: it is logged, the first of them is the host's, and everything stops."""
+            for name in PASSED.unused:
+                self._log.warning("a socket of systemd's is not used", name=name, address=f"systemd:{name}")
         cause = _cause(error)
         failure = PluginFailed(node.name, step, cause)
         failure.__cause__ = cause

@@ -16,7 +16,7 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskStatus
 
-from .address import Address
+from .address import ListenAddress
 from .protocols import Logger
 from .sockets import BoundSocket
 
@@ -36,7 +36,7 @@ class HTTPServer:
     `owner`: the plugin's name, for errors. The application's lifespan events are not used: a plugin has its own.
     """
 
-    def __init__(self, app: Application, address: Address, log: Logger, *, owner: str) -> None:
+    def __init__(self, app: Application, address: ListenAddress, log: Logger, *, owner: str) -> None:
         self.address = address
         self._app = app
         self._log = log

@@ -1,9 +1,10 @@
-"""A bound socket for a plugin that listens: TCP, or a unix socket with its file.
+"""A bound socket for a plugin that listens: TCP, a unix socket with its file, or one that systemd has bound.
 
 What we want of the file: it is 0600 from its first moment, a dead host's file is no obstacle, a living host's file is
 never taken, and at the end our own goes and nobody else's. So the umask is narrowed around `bind` (synchronous: no
 other task runs in between), a file is tried with `connect` before it is replaced, and at the end its inode is compared
 while our socket still holds it, which keeps the number from being given to a new file.
+A socket of systemd's is taken over as it is, and its file is systemd's to remove.
 What can still fail: two hosts that start on one dead file in the same millisecond.
 """
 
@@ -14,9 +15,20 @@ import ipaddress
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
+from typing import Any
 
-from .address import Address, TCPAddress, UnixAddress, parse_address
+from .activation import PASSED
+from .address import (
+    Address,
+    ListenAddress,
+    SystemdAddress,
+    TCPAddress,
+    UnixAddress,
+    parse_address,
+    parse_systemd,
+)
 from .errors import ConfigError, HostError
 
 _PRIVATE = 0o177
@@ -26,7 +38,7 @@ _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
 class ListenError(HostError):
     """A plugin cannot listen on its address. `owner`: the plugin; `reason`: what the system said, or a sentence."""
 
-    def __init__(self, owner: str, address: Address, reason: OSError | str) -> None:
+    def __init__(self, owner: str, address: ListenAddress, reason: OSError | str) -> None:
         said = reason if isinstance(reason, str) else os.strerror(reason.errno).lower() if reason.errno else str(reason)
         super().__init__(f"{owner} cannot listen on {address}: {said}")
 
@@ -52,16 +64,20 @@ def pinned(address: Address) -> Address:
     return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
 
 
-def listen_address(value: str, key: str, source: str) -> Address:
-    """Return the address that a setting says as `host:port`, `[ipv6]:port` or `unix:///path`, its host as a number.
+def listen_address(value: str, key: str, source: str) -> ListenAddress:
+    """Return the address that a setting says as `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
 
+    Its host becomes a number. Which socket systemd passes is looked at when it is bound: a configuration can be checked
+    outside of its unit.
     `key`, `source`: the setting's full path and its file, for the message. Raises ConfigError.
     """
+    if passed := parse_systemd(value):
+        return passed
     try:
         address = parse_address(value if value.startswith("unix://") else f"tcp://{value}")
     except ValueError:
         raise ConfigError(
-            f"{key} is {value!r} in {source}; it is written host:port, [ipv6]:port or unix:///path"
+            f"{key} is {value!r} in {source}; it is written host:port, [ipv6]:port, unix:///path or systemd:NAME"
         ) from None
     try:
         return pinned(address)
@@ -75,19 +91,27 @@ class BoundSocket:
     `owner`: the plugin, for the error. `close` it, also after it was given to a server.
     """
 
-    def __init__(self, address: Address, *, owner: str) -> None:
-        """Bind. Raises ListenError."""
+    def __init__(self, address: ListenAddress, *, owner: str) -> None:
+        """Bind, or take what systemd has bound. Raises ListenError."""
         self._file: os.stat_result | None = None
+        self.address: Address
         try:
-            if isinstance(address, UnixAddress):
+            if isinstance(address, SystemdAddress):
+                self.socket, self.address = _take(address, owner)
+            elif isinstance(address, UnixAddress):
                 self.socket = _bind_unix(address, owner)
                 self._file = Path(address.path).lstat()
-                self.address: Address = address
+                self.address = address
             else:
                 self.socket = _bind_tcp(address)
                 self.address = address._replace(port=self.socket.getsockname()[1])
         except OSError as error:
             raise ListenError(owner, address, error) from error
+
+    @property
+    def unix_options(self) -> dict[str, Any]:
+        """What `create_unix_server` must be told, so that the file is left to `close`: Python 3.13 would remove it."""
+        return {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
     def close(self) -> None:
         """Stop listening and remove the socket's file, if it is still ours. Connections stay. Idempotent."""
@@ -95,6 +119,21 @@ class BoundSocket:
             _remove(Path(self.address.path), self._file)
             self._file = None
         self.socket.close()
+
+
+def passed_address(address: SystemdAddress, *, owner: str) -> Address:
+    """Return where a socket of systemd's is bound, before it is taken. Raises ListenError."""
+    try:
+        return PASSED.address(address.name)
+    except ValueError as error:
+        raise ListenError(owner, address, str(error)) from error
+
+
+def _take(address: SystemdAddress, owner: str) -> tuple[socket.socket, Address]:
+    try:
+        return PASSED.take(address.name)
+    except ValueError as error:
+        raise ListenError(owner, address, str(error)) from error
 
 
 def _resolve(address: TCPAddress) -> list[str]:

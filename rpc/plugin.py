@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from anyio.abc import TaskStatus
 
-from ..container.address import Address, parse_address
+from ..container.address import Address, ListenAddress, SystemdAddress, parse_address, parse_systemd
 from ..container.errors import ConfigError
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import is_loopback, pinned
+from ..container.sockets import is_loopback, passed_address, pinned
 from ..container.version import VERSION
 from .config import RPCConfig
 from .protocols import RPCProvider
@@ -65,6 +65,10 @@ class RPCPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""
         assert self._server is not None, "init comes first"
+        if isinstance(self._server.address, SystemdAddress):
+            where = passed_address(self._server.address, owner=self.name)
+            section = self._config.section(self.name, RPCConfig)
+            _check_reach(section, where, self._config.source, f"{section.listen} is {where}, which")
         await self._server.serve(task_status=task_status)
 
     async def stop(self) -> None:
@@ -96,14 +100,21 @@ class HostMethods:
         return msgspec.json.encode(self._config.masked())
 
 
-def _allowed_address(section: RPCConfig, source: str) -> Address:
+def _allowed_address(section: RPCConfig, source: str) -> ListenAddress:
+    if passed := parse_systemd(section.listen):
+        return passed
     try:
         address = pinned(parse_address(section.listen))
     except ValueError as error:
         raise ConfigError(f"{source}: rpc.listen: {error}") from error
+    _check_reach(section, address, source, section.listen)
+    return address
+
+
+def _check_reach(section: RPCConfig, address: Address, source: str, said: str) -> None:
     if section.allow_remote or is_loopback(address):
-        return address
+        return
     raise ConfigError(
-        f"{source}: rpc.listen: {section.listen} is not a loopback address, and whoever reaches it may call every "
+        f"{source}: rpc.listen: {said} is not a loopback address, and whoever reaches it may call every "
         "method without a password; set rpc.allow_remote: true if only people you trust can reach it"
     )

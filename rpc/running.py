@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..container.address import parse_systemd
 from ..container.console import work_in
 from ..container.errors import ConfigError
 from ..container.options import address_option, config_option, dotenv_option, override_option, workdir_option
@@ -39,7 +40,13 @@ class Running:
             )
         from .config import RPCConfig
 
-        return found.section("rpc", RPCConfig).listen
+        listen = found.section("rpc", RPCConfig).listen
+        if parse_systemd(listen):
+            raise ConfigError(
+                f"rpc.listen is {listen} in {self._config}, which does not say where that is; say --address with what "
+                "ListenStream= of the socket's unit has, as tcp://host:port or unix:///path"
+            )
+        return listen
 
     def connect(self, timeout: float) -> Client:
         """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""

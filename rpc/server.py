@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from ..container.address import Address, UnixAddress
+from ..container.address import ListenAddress, UnixAddress
 from ..container.protocols import Logger
 from ..container.sockets import BoundSocket
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
@@ -27,7 +27,7 @@ class Server:
 
     def __init__(
         self,
-        address: Address,
+        address: ListenAddress,
         registry: Registry,
         log: Logger,
         *,
@@ -68,8 +68,10 @@ class Server:
             await self._ended.wait()
 
     async def _listen(self, bound: BoundSocket, connections: TaskGroup) -> asyncio.Server:
-        listen = asyncio.start_unix_server if isinstance(bound.address, UnixAddress) else asyncio.start_server
-        return await listen(functools.partial(self._accept, connections), sock=bound.socket)
+        accept = functools.partial(self._accept, connections)
+        if isinstance(bound.address, UnixAddress):
+            return await asyncio.start_unix_server(accept, sock=bound.socket, **bound.unix_options)
+        return await asyncio.start_server(accept, sock=bound.socket)
 
     def _accept(self, group: TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._stopping.is_set():

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from ..container.address import UnixAddress
@@ -97,9 +97,13 @@ class Listener:
         def connection() -> Connection:
             return Connection.of(self)
 
-        serve = self.loop.create_unix_server if isinstance(bound.address, UnixAddress) else self.loop.create_server
         if self.implicit_tls is None:
-            self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG)
+            unix = isinstance(bound.address, UnixAddress)
+            serve: Callable[..., Awaitable[asyncio.Server]] = (
+                self.loop.create_unix_server if unix else self.loop.create_server
+            )
+            options = bound.unix_options if unix else {}
+            self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG, **options)
             return
         # asyncio's own server tells nobody of a connection before its handshake is done, so that handshakes would not
         # count as connections; here they are accepted and counted first.
