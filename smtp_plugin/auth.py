@@ -98,4 +98,6 @@ def _capture(dialog: Dialog, credentials: Credentials) -> None:
     session.credentials = credentials
     session.authenticated = True
     session.auth_data = LoginPassword(credentials.username, credentials.secret)
+    if dialog.rules.tally is not None:
+        dialog.rules.tally.captured(credentials.mechanism)
     dialog.say(replies.AUTHENTICATED)

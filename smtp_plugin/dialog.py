@@ -387,6 +387,8 @@ class Dialog:
     def say(self, reply: Reply) -> None:
         """Say a reply."""
         self._out.append(reply.extended if self._form else reply.plain)
+        if reply.code >= 400 and self.rules.tally is not None:
+            self.rules.tally.refused(reply)
 
     def refuse(self, reply: Reply) -> bool:
         """Refuse a command, and close the session where it was one too many. Always False, for a verb to return."""
@@ -409,6 +411,8 @@ class Dialog:
         """Refuse a message behind its end: in LMTP for every recipient."""
         for _ in self.envelope.rcpt_tos if self.rules.lmtp else (None,):
             self.say(reply)
+        if self.rules.tally is not None:
+            self.rules.tally.ended(reply)
         self.end_transaction()
 
     def finish(self, body: Body) -> bool:

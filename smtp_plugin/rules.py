@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from .body import Budget
-from .replies import clean, multiline
+from .replies import Reply, clean, multiline
+
+
+class Tally(Protocol):
+    """Who counts what happens in a dialog."""
+
+    def refused(self, reply: Reply) -> None:
+        """Count a reply of 4xx or 5xx."""
+        ...
+
+    def ended(self, reply: Reply) -> None:
+        """Count a message that the dialog itself refused when it was complete."""
+        ...
+
+    def captured(self, mechanism: str) -> None:
+        """Count credentials that AUTH captured."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -18,7 +35,7 @@ class Rules:
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
     speak LMTP (RFC 2033). `software`: what the greeting says behind the host name. `delegated`: verbs that the shell
     handles itself. `budget`: the message bytes held by all sessions. `has_room`: asked at MAIL; False refuses it for
-    now, as a budget that is used up does.
+    now, as a budget that is used up does. `tally`: who counts; None where nobody does.
     """
 
     hostname: str = "localhost"
@@ -36,6 +53,7 @@ class Rules:
     delegated: frozenset[bytes] = frozenset()
     budget: Budget = field(default_factory=Budget)
     has_room: Callable[[], bool] | None = None
+    tally: Tally | None = None
 
     greeting: bytes = field(init=False)
     helo: bytes = field(init=False)
