@@ -6,6 +6,7 @@ worker decides about it; without, it is logged and accepted, and nothing waits.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable
 
@@ -17,6 +18,7 @@ from .delivery import Delivery
 from .event import Arrival
 from .history import History
 from .observers import Observers, ReceivedMail
+from .pending import Pending
 from .replies import Reply
 from .server import Connection
 from .session import ConnectionInfo, Envelope, Session, new_uuid
@@ -52,31 +54,48 @@ class Backend:
         if self._debug:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Verdict]:
+    def deliver(self, session: Session, envelope: Envelope) -> Reply | Pending | Awaitable[Verdict]:
         """Accept a message, or hand it to a worker and to whoever observes; log it."""
         at = time.time()
-        if self.delivery is not None or self.observers:
-            return self._deliver(session, envelope, at)
-        if self._info:
-            self._log.info("email received", **_told(session, envelope))
-        self.history.add(session, envelope, at, replies.ACCEPTED)
-        return replies.ACCEPTED
-
-    async def _deliver(self, session: Session, envelope: Envelope, at: float) -> Verdict:
+        delivery = self.delivery
+        if delivery is None and not self.observers:
+            if self._info:
+                self._log.info("email received", **_told(session, envelope))
+            self.history.add(session, envelope, at, replies.ACCEPTED)
+            return replies.ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
+        if delivery is None or self.observers or not delivery.is_small(content):
+            return self._deliver(session, envelope, arrival, content)
+        pending = Pending()
+
+        def told(verdict: Verdict, reason: str) -> None:
+            self._record(session, envelope, arrival, verdict.reply, reason)
+            pending.settle(verdict)
+
+        delivery.submit(arrival, content, told)
+        return pending
+
+    async def _deliver(self, session: Session, envelope: Envelope, arrival: Arrival, content: bytes) -> Verdict:
         verdict, reason = CONTINUE, ""
-        if self.delivery is not None:
-            verdict, reason = await self.delivery.deliver(arrival, content)
-        if self.observers and not await self._observed(session, arrival, content, verdict.reply, reason):
-            verdict, reason = FAILED, "it could not be kept"
-        reply = verdict.reply
+        try:
+            if self.delivery is not None:
+                verdict, reason = await self.delivery.deliver(arrival, content)
+            if self.observers and not await self._observed(session, arrival, content, verdict.reply, reason):
+                verdict, reason = FAILED, "it could not be kept"
+        except asyncio.CancelledError:
+            self._record(session, envelope, arrival, replies.STOPPING, "the host ended")
+            raise
+        self._record(session, envelope, arrival, verdict.reply, reason)
+        return verdict
+
+    def _record(self, session: Session, envelope: Envelope, arrival: Arrival, reply: Reply, reason: str) -> None:
+        """Write down what became of a message."""
         if self._info:
             told = _told(session, envelope)
             self._log.info("email received", **told, id=arrival.id, code=reply.code, reply=reply.text)
-        self.history.add(session, envelope, at, reply, message_id=arrival.id, reason=reason)
-        return verdict
+        self.history.add(session, envelope, arrival.at, reply, message_id=arrival.id, reason=reason)
 
     async def _observed(self, session: Session, arrival: Arrival, content: bytes, reply: Reply, reason: str) -> bool:
         """Tell the observers; say whether the message is safe: a worker has decided about it, or they have taken it."""

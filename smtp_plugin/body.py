@@ -100,6 +100,11 @@ class Body:
             self._held += size
             budget.used += size
 
+    def charge(self, size: int) -> None:
+        """Charge the budget with what is kept beside the message, in bytes, until `release`."""
+        self._held += size
+        self.budget.used += size
+
     def content(self) -> bytes:
         """Return the message. The budget is charged until `release`."""
         chunks = self._chunks

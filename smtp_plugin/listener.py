@@ -12,7 +12,9 @@ from typing import Any, Final, Protocol
 from ..container.address import UnixAddress
 from ..container.protocols import Logger
 from ..container.sockets import BoundSocket
+from . import replies
 from .dialog import Trace
+from .pending import Pending
 from .replies import Reply
 from .rules import Rules
 from .server import Connection
@@ -34,7 +36,9 @@ class Backend(Protocol):
         """Take notice of a connection's end."""
         ...
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Awaitable[Reply | list[Reply] | Verdict]:
+    def deliver(
+        self, session: Session, envelope: Envelope
+    ) -> Reply | Pending | Awaitable[Reply | list[Reply] | Verdict]:
         """Take a message and say what to answer, now or later (a list: in turn). Raising is a temporary refusal."""
         ...
 
@@ -78,6 +82,8 @@ class Listener:
         self.trace = trace
         self.transcript_lines = transcript_lines
         self.connections: set[Connection] = set()
+        self.waiting = 0  # messages that a Pending is out for
+        self._all_decided = asyncio.Event()
         self._leaving: set[Connection] = set()  # turned away and not closed yet; they take no place
         self._per_ip: Counter[str] = Counter()
         self._hosts: dict[Connection, str] = {}
@@ -200,6 +206,15 @@ class Listener:
         await self._idle.wait()
         while self._tasks:
             await asyncio.wait(self._tasks)
+        while self.waiting:
+            self._all_decided.clear()
+            await self._all_decided.wait()
+
+    def decided(self) -> None:
+        """Take notice of one message less that waits."""
+        self.waiting -= 1
+        if not self.waiting:
+            self._all_decided.set()
 
     async def aclose(self) -> None:
         """Close everything at once; nothing is left when it returns. May be called twice."""
@@ -207,6 +222,9 @@ class Listener:
         self._timer.cancel()
         for task in list(self._tasks):
             task.cancel()
+        for connection in list(self.connections):
+            connection.kill(replies.STOPPING)
+        await asyncio.sleep(0)  # uvloop sends what was written at the end of its turn
         for connection in list(self.connections):
             connection.abort()
         await self._idle.wait()

@@ -24,6 +24,7 @@ from aiosmtpd.proxy_protocol import ProxyData, get_proxy
 from . import replies
 from .body import Body
 from .dialog import Dialog
+from .pending import Pending
 from .phases import Event
 from .replies import Reply
 from .session import Envelope, Session, format_peer
@@ -36,6 +37,8 @@ LINGER: Final = 2.0
 """Seconds for which a connection that we end is still read from."""
 MIN_RATE: Final = 500
 """Bytes a second below which a message is too slow, over a read timeout."""
+RECIPIENT: Final = 600
+"""Bytes that a recipient of a message that waits for its worker is charged to the budget with."""
 MAX_WAITING: Final = 65536
 """Unhandled bytes of one connection above which reading pauses."""
 
@@ -236,7 +239,16 @@ class Connection(aiosmtpd.smtp.SMTP):
             except Exception:
                 self.listener.log.exception("delivery failed", uuid=dialog.session.uuid)
                 result = replies.TEMPORARY_FAILURE
-            if isinstance(result, Reply):
+            if isinstance(result, Pending) and result.verdict is not None:
+                dialog.answer(result.verdict.reply, close=result.verdict.close)
+                _release(body)
+            elif isinstance(result, Pending):
+                if body is not None:
+                    body.charge(RECIPIENT * len(dialog.envelope.rcpt_tos))
+                self._wait()
+                self.listener.waiting += 1
+                result.then(lambda verdict: self._decided(verdict, body))
+            elif isinstance(result, Reply):
                 dialog.answer(result)
                 _release(body)
             else:
@@ -247,12 +259,16 @@ class Connection(aiosmtpd.smtp.SMTP):
             self._spawn(self._delegate(*dialog.delegated))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what really waits. Until it says that it is done, nothing more is handled."""
+        """Run what really waits."""
+        self._wait()
+        self.listener.spawn(work)
+
+    def _wait(self) -> None:
+        """Handle nothing more until what really waits says that it is done."""
         self._busy = True
         said = self.dialog.take_output()
         if said:
             self._send(said)
-        self.listener.spawn(work)
 
     def _create_session(self) -> Session:
         assert self.transport is not None
@@ -303,6 +319,15 @@ class Connection(aiosmtpd.smtp.SMTP):
             said = replies.TEMPORARY_FAILURE
         finally:
             _release(body)  # also when the client is gone: the message was in memory until now
+        self._answer(said)
+
+    def _decided(self, verdict: Verdict, body: Body | None) -> None:
+        _release(body)
+        self.listener.decided()
+        self._answer(verdict)
+
+    def _answer(self, said: Reply | list[Reply] | Verdict) -> None:
+        """Say what became of the message, and go on."""
         self._busy = False
         if isinstance(said, Verdict):
             self.dialog.answer(said.reply, close=said.close)

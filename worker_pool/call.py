@@ -26,29 +26,39 @@ _PART: Final = 256
 """Bytes that a part counts for beside its own: a million parts of one byte are not one megabyte."""
 
 
+def frame_of(payload: Payload) -> list[bytes]:
+    """Return a request's frame, in pieces. Raises ValueError for more than 4 GiB."""
+    context, body = payload.context, payload.body
+    split = len(context)
+    frame = [header(0, split + len(body), (split,))]
+    if context:  # an empty piece keeps some versions of asyncio busy for ever
+        frame.append(context)
+    if body:
+        frame.append(body)
+    return frame
+
+
 class Call:
     """A request with one answer.
 
-    `pieces`: its frame. `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
+    `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
     `streams`: whether it takes more than one part; then `on_read` is called when its reader has read something, and
     when it has left. The worker sets it, for as long as it has the request.
     Raises ValueError for a payload of more than 4 GiB.
     """
 
-    __slots__ = ("answer", "deadline", "on_read", "pieces")
+    __slots__ = ("_frame", "answer", "deadline", "on_read")
     streams: ClassVar[bool] = False
 
     def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
-        context, body = payload.context, payload.body
-        split = len(context)
-        self.pieces = [header(0, split + len(body), (split,))]
-        if context:  # an empty piece keeps some versions of asyncio busy for ever
-            self.pieces.append(context)
-        if body:
-            self.pieces.append(body)
+        self._frame = frame_of(payload)
         self.answer = answer
         self.deadline = 0.0
         self.on_read: Callable[[], None] | None = None
+
+    def frame(self) -> list[bytes]:
+        """Return its frame, in pieces."""
+        return self._frame
 
     @property
     def left(self) -> bool:
@@ -73,6 +83,45 @@ class Call:
         """Fail the caller, unless it was cancelled."""
         if not self.answer.done():
             self.answer.set_exception(error)
+
+
+class Errand(Call):
+    """A request that is made when a worker takes it, and whose answer goes to a function, not to a future.
+
+    So it costs no task and no turn of the event loop, and while it waits it holds nothing but what `make` holds. `make`
+    may be called again when a worker hands the request back. `done` gets the answer or the error, once, and must not
+    raise.
+    """
+
+    __slots__ = ("_done", "_make")
+
+    def __init__(self, make: Callable[[], Payload], done: Callable[[Payload | Exception], None]) -> None:
+        self._make = make
+        self._done: Callable[[Payload | Exception], None] | None = done
+        self.deadline = 0.0
+        self.on_read = None
+
+    def frame(self) -> list[bytes]:
+        """Make it, and return its frame."""
+        return frame_of(self._make())
+
+    @property
+    def left(self) -> bool:
+        """Whether it is done."""
+        return self._done is None
+
+    def resolve(self, answer: Payload) -> None:
+        """Hand the answer over."""
+        self._settle(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Hand the error over."""
+        self._settle(error)
+
+    def _settle(self, outcome: Payload | Exception) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
 
 
 class StreamCall(Call):

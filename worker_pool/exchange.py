@@ -8,7 +8,7 @@ paused. A stream that nobody reads any more is cancelled with one STOP frame and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from ..goridge.frame import ERROR, PING, PONG, STOP, STREAM, Decoder, Frame, FrameError, FrameTooLarge, encode
@@ -97,13 +97,13 @@ class Exchange:
         """Whether something can be sent."""
         return self.channel is not None and not self.channel.closing
 
-    def begin(self, call: Call) -> None:
-        """Send a request. There must be none under way, and the channel must be writable."""
+    def begin(self, call: Call, frame: Sequence[bytes]) -> None:
+        """Send a request, whose frame this is. There must be none under way, and the channel must be writable."""
         assert self.channel is not None, "what is writable has a channel"
         self._call = call
         if call.streams:
             call.on_read = self._look_at_reader
-        self.channel.write(call.pieces)
+        self.channel.write(frame)
         if self._terms.exec_ttl:
             self._wind_clock()
 
@@ -143,8 +143,8 @@ class Exchange:
         if call is None:
             self._party.unasked(frame, self._more)
         elif frame.flags & ERROR:
-            call.fail(SoftError((frame.context + frame.payload).decode("utf-8", "replace")))
             self._answered()
+            call.fail(SoftError((frame.context + frame.payload).decode("utf-8", "replace")))
         elif fault := fault_of(frame):
             self._party.broke(f"broke the protocol ({fault})")
         elif frame.stream & STREAM:
@@ -153,8 +153,8 @@ class Exchange:
             self.drop()
             self._party.leaves(call)
         else:
-            call.resolve(Payload(frame.context, frame.payload))
             self._answered()
+            call.resolve(Payload(frame.context, frame.payload))
 
     def _answered(self) -> None:
         self.drop()

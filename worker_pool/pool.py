@@ -29,7 +29,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..container.protocols import Logger
-from .call import Call, StreamCall
+from .call import Call, Errand, StreamCall
 from .config import MAX_WORKERS, PoolConfig, SupervisorConfig
 from .errors import LastWorker, NoFreeWorker, PoolClosed, PoolError, QueueFull, TooManyWorkers, WorkerBootError
 from .exchange import Terms
@@ -140,6 +140,21 @@ class WorkerPool:
             raise
         finally:
             self._load -= 1
+
+    def submit(self, make: Callable[[], Payload], done: Callable[[Payload | Exception], None]) -> None:
+        """Run one request that `make` makes when a worker is free for it; `done` is called with what `exec` gives.
+
+        That may be at once, before this returns. No task waits for it, and nobody can cancel it. `done` must not raise.
+        Raises QueueFull, PoolClosed.
+        """
+        self._check_in()
+        self._load += 1
+
+        def finish(outcome: Payload | Exception) -> None:
+            self._load -= 1
+            done(outcome)
+
+        self.again(Errand(make, finish))
 
     @asynccontextmanager
     async def stream(self, payload: Payload) -> AsyncIterator[AsyncIterator[Payload]]:
@@ -288,11 +303,14 @@ class WorkerPool:
 
     def _admit(self) -> asyncio.Future[Payload]:
         """Return the future of one more answer. Raises PoolClosed, QueueFull."""
+        self._check_in()
+        return self._loop.create_future()
+
+    def _check_in(self) -> None:
         if self._closed:
             raise PoolClosed
         if self.full:
             raise QueueFull(self._config.max_queue_size)
-        return self._loop.create_future()
 
     @property
     def _without_hope(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
@@ -56,6 +56,13 @@ class Pool(Protocol):
         """Run one request on a free worker and return its answer.
 
         Raises SoftError (the worker said no and lives on) or another PoolError (no worker, broken worker).
+        """
+        ...
+
+    def submit(self, make: Callable[[], Payload], done: Callable[[Payload | Exception], None]) -> None:
+        """Run one request without a task: `make` makes it when a worker is free, `done` gets the answer or the error.
+
+        `done` may be called before this returns, and must not raise. Raises what `exec` raises before it waits.
         """
         ...
 

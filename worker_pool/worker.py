@@ -110,9 +110,15 @@ class Worker(asyncio.SubprocessProtocol):
             self._channel_ended("closed its stdin")
             self._owner.again(call)
             return
+        try:
+            frame = call.frame()
+        except Exception as error:  # it is made only now
+            call.fail(error)
+            self._give_back()
+            return
         self.state = step(self.state, State.WORKING)
         self._words.last.clear()  # what it said of an earlier request explains nothing of this one
-        self._exchange.begin(call)
+        self._exchange.begin(call, frame)
 
     def retire(self) -> None:
         """Let it finish its request and give it no other. It is `dismiss` that makes it leave."""
