@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .container.completion import SHELLS, files, script
 from .container.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
 from .container.options import (
+    CONFIG,
     SECONDS,
     config_option,
     dotenv_option,
     override_option,
-    plugins_argument,
     workdir_option,
 )
 from .container.version import VERSION
+from .rpc.completion import names_from
 from .rpc.running import Running, finds_host
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def default_plugins() -> list[Plugin]:
     return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin(), InboxPlugin()]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": default_plugins})
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
 def main() -> None:
     """Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
@@ -73,6 +75,8 @@ def main() -> None:
 @config_option
 @override_option
 @workdir_option
+    rrpy init                           write a configuration to start with
+    rrpy config check                   see what is wrong with it
 @dotenv_option
 @click.option("-d", "--debug", is_flag=True, help="Log at level debug, whatever the configuration says.")
 @click.option("-s", "--silent", is_flag=True, help="Log errors only.")
@@ -108,7 +112,7 @@ def serve(
 
 
 @main.command()
-@click.argument("method")
+@click.argument("method", shell_complete=names_from("rpc.List"))
 @click.argument("argument", required=False)
 @finds_host
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for the answer.")
@@ -129,7 +133,7 @@ def rpc(host: Running, method: str, argument: str | None, timeout: float) -> Non
 
 
 @main.command()
-@plugins_argument
+@click.argument("plugins", nargs=-1, metavar="[PLUGIN]...", shell_complete=names_from("informer.List"))
 @finds_host
 @click.option("-i", "--interactive", is_flag=True, help="Show them anew every second, until Ctrl+C.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -158,7 +162,7 @@ def workers(host: Running, plugins: Sequence[str], interactive: bool, as_json: b
 
 
 @main.command()
-@plugins_argument
+@click.argument("plugins", nargs=-1, metavar="[PLUGIN]...", shell_complete=names_from("resetter.List"))
 @finds_host
 @click.option("--timeout", type=SECONDS, default=120.0, show_default=True, help="Seconds that each plugin may take.")
 @one_sentence
@@ -237,6 +241,75 @@ def _argument(text: str) -> Any:
 
     try:
         return json.loads(text, parse_constant=finite, parse_float=finite)
+@main.command()
+@click.argument("file", default=CONFIG, shell_complete=files)
+@click.option("--force", is_flag=True, help="Also over a file that is there.")
+@one_sentence
+def init(file: str, force: bool) -> None:
+    """Write a configuration to start with into FILE, rr.yaml by default: every key, with what it means."""
+    from .container.template import write_template
+
+    write_template(Path(file), force=force)
+    where = "" if file == CONFIG else f" -c {file}"
+    say(f"{file} is written; look through it, then run the host: rrpy serve{where}")
+
+
+@main.group()
+def config() -> None:
+    """Check a configuration, or describe it to an editor."""
+
+
+@config.command()
+@config_option
+@override_option
+@workdir_option
+@dotenv_option
+@one_sentence
+def check(config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None) -> None:
+    """Say all that is wrong with the configuration, without serving anything.
+
+    It is read as `serve` reads it, with the plugins of your own. What only shows when plugins serve is not looked at:
+    a port that is taken, a worker that does not start. Exit code 2: something is wrong.
+    """
+    work_in(workdir)
+    from .container.check import check_file
+
+    report = check_file(Path(config), default_plugins(), overrides=overrides, dotenv=dotenv)
+    for problem in report.problems:
+        click.echo(f"rrpy: {problem}", err=True)
+    if report.problems:
+        sys.exit(2)
+    plugins = f"plugins {', '.join(report.plugins)}" if report.plugins else "no plugins"
+    say(f"{config} is fine: {plugins}")
+
+
+@config.command()
+@click.option(
+    "-c", "--config", metavar="FILE", shell_complete=files, help="A file whose own plugins are described too."
+)
+@workdir_option
+@one_sentence
+def schema(config: str | None, workdir: str | None) -> None:
+    """Print a JSON Schema of the configuration, which lets an editor complete, explain and check it."""
+    work_in(workdir)
+    from .container.schema import schema_for
+
+    say(json.dumps(schema_for(default_plugins(), Path(config) if config else None), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print a script that completes commands, options, keys, methods and plugins with TAB in this SHELL.
+
+    \b
+    bash: eval "$(rrpy completion bash)"      in ~/.bashrc
+    zsh:  eval "$(rrpy completion zsh)"       in ~/.zshrc, behind compinit
+    fish: rrpy completion fish | source       in ~/.config/fish/config.fish
+    """  # noqa: D301 - click reads the backspace character
+    say(script(main, shell))
+
+
     except (ValueError, RecursionError):
         return text
 

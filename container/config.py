@@ -105,6 +105,14 @@ class Config:
         """Return the section decoded as `model`, the model's defaults when it is absent: for the host's own."""
         return self._convert(name, model)
 
+    def written(self, name: str) -> Any:
+        """Return a section as the file and the overrides have it, its variables not expanded; None when absent."""
+        return self._tree.get(name)
+
+    def convert(self, value: Any, kind: Any, path: str) -> Any:
+        """Return a part of the configuration, as it is written, expanded and decoded. Raises ConfigError."""
+        return self._decode(expand(value, self._environ, path=path, source=self._source), kind, path)
+
     def masked(self) -> dict[str, Any]:
         """Return the whole with every secret replaced by `***`; a section with an unset variable stays as written."""
         whole = {}
@@ -130,7 +138,8 @@ class Config:
         """Return an error's text for each top-level section that is neither the host's own nor one of `known`."""
         names = HOST_SECTIONS | set(known)
         unknown = [str(name) for name in self._tree if name not in names]
-        return [blamed(_unknown(name, name, names, self._source), self._source, self._overridden) for name in unknown]
+        texts = [unknown_key(name, name, names, self._source) for name in unknown]
+        return [blamed(text, self._source, self._overridden) for text in texts]
 
     def _convert(self, name: str, model: type[T]) -> T:
         try:
@@ -151,18 +160,19 @@ class Config:
 
     def _check_keys(self, value: Any, kind: Any, path: str) -> None:
         """Raise ConfigError for a key that the type does not have, or a word that it does not know."""
-        for option in _options(kind):
+        for option in options_of(kind):
             if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
                 fields = {field.encode_name: field.type for field in msgspec.structs.fields(option)}
                 for key, item in value.items():
                     if key not in fields:
-                        raise ConfigError(_unknown(f"{path}.{key}", str(key), fields, self._source))
+                        raise ConfigError(unknown_key(f"{path}.{key}", str(key), fields, self._source))
                     self._check_keys(item, fields[key], f"{path}.{key}")
             elif isinstance(value, dict) and typing.get_origin(option) is dict:
                 for key, item in value.items():  # each by itself: msgspec's errors do not name a dict's keys
                     self._decode(item, typing.get_args(option)[1], f"{path}.{key}")
             elif typing.get_origin(option) is typing.Literal and not _fits(value, kind):
-                allowed = ", ".join((*(("true", "false") if bool in _options(kind) else ()), *typing.get_args(option)))
+                switches = ("true", "false") if bool in options_of(kind) else ()
+                allowed = ", ".join((*switches, *typing.get_args(option)))
                 raise ConfigError(f"{path}: expected one of {allowed}, got {_shown(value, path)} in {self._source}")
             elif isinstance(value, list) and typing.get_origin(option) is list:
                 for index, item in enumerate(value):
@@ -188,13 +198,13 @@ class Config:
         return f"{path}: {text}{got} in {self._source}"
 
 
-def _options(kind: Any) -> Iterator[Any]:
+def options_of(kind: Any) -> Iterator[Any]:
     """Yield the members of a union, or the type itself, without Annotated around them."""
     if typing.get_origin(kind) is typing.Annotated:
-        yield from _options(typing.get_args(kind)[0])
+        yield from options_of(typing.get_args(kind)[0])
     elif typing.get_origin(kind) in (typing.Union, types.UnionType):
         for option in typing.get_args(kind):
-            yield from _options(option)
+            yield from options_of(option)
     else:
         yield kind
 
@@ -224,7 +234,8 @@ def _shown(value: Any, path: str) -> str:
     return "nothing" if value is None else repr(value)
 
 
-def _unknown(path: str, key: str, known: Iterable[str], source: str) -> str:
+def unknown_key(path: str, key: str, known: Iterable[str], source: str) -> str:
+    """Return the error's text for a key that is none of `known`. `path`: the key in full."""
     near = difflib.get_close_matches(key, list(known), n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
     return f"{path} is not a known key in {source}; {hint}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import anyio
@@ -36,7 +36,7 @@ from .version import VERSION
 
 
 class EndureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section `endure`. `grace_period`: for the whole host to stop."""
+    """The end of the host. `grace_period`: for the whole host to stop."""
 
     grace_period: Duration = Duration(30)
 
@@ -146,6 +146,23 @@ class Container:
         if self._failure is not None:
             raise self._failure
 
+    def try_init(self, leave_out: Collection[str] = ()) -> Sequence[HostError]:
+        """Initialise the plugins and serve none; return what those raised that failed, in the order of the start.
+
+        `leave_out`: plugins that count as failed. What depends on one that failed is left out too. Raises
+        DependencyError when the plugins do not fit together. The container cannot be run after it.
+        """
+        failed: list[HostError] = []
+        for node in self._in_order():
+            if node.name in leave_out or any(each.state is PluginState.FAILED for each in node.providers.values()):
+                node.machine.on("fail")
+                continue
+            try:
+                self._initialize_one(node)
+            except HostError as error:
+                failed.append(error)
+        return failed
+
     def stop(self, reason: str = "asked to") -> None:
         """Ask for a graceful end. May be called at any time, more than once, from the loop's thread."""
         if not self._stop.is_set():
@@ -193,22 +210,25 @@ class Container:
 
     def _initialize(self) -> None:
         self._host.on("init")
+        self._config.check_sections([node.name for node in self._nodes])
+        for node in self._in_order():
+            self._initialize_one(node)
+        self._collect()
+
+    def _in_order(self) -> Sequence[_Node]:
         names = [node.name for node in self._nodes]
         for name in names:
             if names.count(name) > 1:
                 raise DependencyError(
                     f"two plugins are called {name}; a plugin's name is its section, so it must be its own"
                 )
-        self._config.check_sections(names)
         for node in self._nodes:
             node.wishes = wishes(node.plugin)
             self._find_providers(node)
             self._ask_for_collects(node)
         self._put_the_lasting_around_the_others()
         self._order = start_order(self._nodes, {node: node.needs for node in self._nodes})
-        for node in self._order:
-            self._initialize_one(node)
-        self._collect()
+        return self._order
 
     def _find_providers(self, node: _Node) -> None:
         for wish in node.wishes:
@@ -261,6 +281,7 @@ class Container:
                 self._disable(node, "its section and a plugin that it needs are absent")
                 return
             else:
+                node.machine.on("fail")
                 raise DependencyError(self._missing(node, wish, provider))
         try:
             node.plugin.init(**arguments)

@@ -47,6 +47,7 @@ class ChannelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One channel of the log, or the whole: what is absent is taken from the mode, or from the whole.
 
     `mode`: development (level debug, for people), production (level info, JSON), raw (the message alone), none or off.
+    `level`: the lowest that is written. `encoding`: console (for people) or json (one object a line).
     `output`: stderr, stdout, a file's path, or a list of them.
     """
 
@@ -57,7 +58,7 @@ class ChannelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogConfig(ChannelConfig, frozen=True, forbid_unknown_fields=True):
-    """The section `logs`. `channels`: a plugin's name -> the keys that are different for it."""
+    """The log. `channels`: a plugin's name -> the keys that are different for it."""
 
     channels: dict[str, ChannelConfig] = {}
 

@@ -71,6 +71,32 @@ def parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}: it is not UTF-8 text") from None
 
 
+def key_lines(text: str) -> dict[str, int]:
+    """Return the line of every key in a YAML text that `parse` takes, counted from 1: `smtp.pool.command` -> 12.
+
+    Items of a list have their numbers. What an alias or a merge key brings in has the line where it was written.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+    finally:
+        loader.dispose()
+    return dict(_lines_below(node, ""))
+
+
+def _lines_below(node: yaml.Node | None, path: str) -> Iterator[tuple[str, int]]:
+    items: list[tuple[str, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        items = [(str(key.value), key, item) for key, item in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        items = [(str(number), item, item) for number, item in enumerate(node.value)]
+    for name, written, item in items:
+        below = path if name == "<<" else f"{path}.{name}" if path else name
+        if name != "<<":
+            yield below, written.start_mark.line + 1
+        yield from _lines_below(item, below)
+
+
 def _check_depth(text: str, source: str) -> None:
     """Refuse what is nested too deeply, while it is a stream of events: libyaml's recursion would end the process."""
     depth = 0

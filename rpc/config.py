@@ -11,7 +11,7 @@ MAX_CONNECTIONS = 256
 
 
 class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The section's keys and their defaults (WIRE.md, 'RPC over tcp:// or unix://').
+    """The RPC bus: the section's keys and their defaults (WIRE.md, 'RPC over tcp:// or unix://').
 
     `listen`: `tcp://host:port` (port 0 picks a free one) or `unix:///path`. `allow_remote`: permit an address that is
     not loopback. `max_frame_bytes`: the largest request. `max_connections`: at the same time.

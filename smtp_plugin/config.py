@@ -40,7 +40,7 @@ class StorageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section's keys and their defaults (SMTP.md, 'Configuration').
+    """The SMTP server: the section's keys and their defaults (SMTP.md, 'Configuration').
 
     `addr`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one. `hostname`: what the greeting and
     EHLO say. `read_timeout`: a command must be complete this long after the last reply. `write_timeout`: for a client

@@ -58,7 +58,8 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `max_queue_size`: requests waiting or running at most, 0 is no limit. `allocate_timeout`: for a free worker, and for
     a spawned worker's handshake. `reset_timeout`, `destroy_timeout`: for a busy worker at a reset and at the end.
     `stream_timeout`: for the end of a cancelled stream. `command`: in place of `server.command`. `debug`: no standing
-    workers, a fresh one for each request, `num_workers` at the same time.
+    workers, a fresh one for each request, `num_workers` at the same time. `supervisor`: limits of a worker; absent is
+    none. `dynamic_allocator`: more workers when requests wait; absent is as many as `num_workers` says.
     """
 
     num_workers: Workers = 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 import typing
+from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -164,8 +165,18 @@ def test_the_example_configuration_loads_as_it_is() -> None:
 
 
 def every_command() -> list[tuple[str, click.Command]]:
-    assert isinstance(main, click.Group)
-    return [(f"`rrpy {name}`", command) for name, command in main.commands.items()]
+    return [(f"`{name}`", command) for name, command in commands_below(main, "rrpy")]
+
+
+def commands_below(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that can be run, with what one types for it: a group by its sub-commands."""
+    assert isinstance(group, click.Group)
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            assert not command.params, "what a group takes is to be documented too"
+            yield from commands_below(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
 
 
 @pytest.mark.parametrize(("title", "command"), every_command())
