@@ -9,13 +9,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskStatus
 
 from ..container.address import Address
 from ..container.errors import ConfigError
+from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.sockets import BoundSocket, listen_address
 from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
@@ -30,6 +31,12 @@ from .observers import TRANSCRIPT_LINES, MailObserver
 from .rpc import SMTPRPC
 from .rules import Rules
 from .workers_manager import WorkersManager
+
+if TYPE_CHECKING:
+    from .metrics import Statistics
+
+_ABLE = ("ready", "working")
+"""A worker's states in which it can take a message, now or next."""
 
 
 class SMTPPlugin:
@@ -50,8 +57,11 @@ class SMTPPlugin:
         self._log = log
         self._server = server
         self._workers = WorkersManager()
+        self._budget = Budget(self._config.max_inflight_bytes)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
+        self._accepts = False
+        self._statistics: Statistics | None = None
         self._stopped = anyio.Event()
 
     def collects(self) -> Sequence[Collect[Any]]:
@@ -70,11 +80,13 @@ class SMTPPlugin:
             self._listener = listener = self._new_listener()
             try:
                 await listener.listen(socket)
+                self._accepts = True
                 self._listening = socket.address
                 self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
                 task_status.started()
                 await self._stopped.wait()
             finally:
+                self._accepts = False
                 self._workers.pool = None
                 socket.close()
                 with anyio.CancelScope(shield=True):
@@ -93,7 +105,14 @@ class SMTPPlugin:
             storage = Storage(place.temp_dir or None, place.cleanup_after, self._log, pool.uid)
             storage.open()
         try:
-            self._backend.delivery = Delivery(pool, self._log, include_raw=config.include_raw, storage=storage)
+            self._backend.delivery = Delivery(
+                pool,
+                self._log,
+                self._budget,
+                include_raw=config.include_raw,
+                storage=storage,
+                patience=config.pool.allocate_timeout,
+            )
             yield
         finally:
             self._backend.delivery = None
@@ -102,6 +121,7 @@ class SMTPPlugin:
 
     async def stop(self) -> None:
         """Close the socket and end every session politely, then let `serve` take the pool down."""
+        self._accepts = False
         if self._listener is not None:
             await self._listener.drain()
         self._stopped.set()
@@ -114,6 +134,23 @@ class SMTPPlugin:
     def smtp_address(self) -> str:
         """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before."""
         return str(self._listening) if self._listening is not None else ""
+
+    def metrics_collectors(self) -> Sequence[Any]:
+        """Count from now on, and return what is counted, for the plugin `metrics`."""
+        from .metrics import Statistics  # here, because only a host with metrics needs prometheus_client
+
+        self._statistics = Statistics(self._backend)
+        return self._statistics.collectors()
+
+    def status(self) -> Status:
+        """Say whether the socket listens."""
+        return FINE if self._accepts else unavailable("the SMTP server does not listen")
+
+    def ready(self) -> Status:
+        """Say whether mail can be taken: the socket listens, and where workers decide about mail there is one."""
+        if not self._accepts or self._config.deliver != "workers" or self._config.pool.debug:
+            return self.status()
+        return FINE if any(worker.status_str in _ABLE for worker in self.workers()) else unavailable("no worker is up")
 
     def workers(self) -> Sequence[WorkerInfo]:
         """Return the workers' states."""
@@ -156,12 +193,13 @@ class SMTPPlugin:
             tls_available=starttls,
             tls_required=starttls and config.tls is not None and config.tls.required,
             lmtp=config.lmtp,
-            budget=Budget(config.max_inflight_bytes),
+            budget=self._budget,
             has_room=self._has_room if config.deliver == "workers" and config.pool.max_queue_size else None,
+            tally=self._statistics,
         )
         return Listener(
             rules,
-            self._backend,
+            self._statistics or self._backend,
             self._log,
             read_timeout=config.read_timeout,
             write_timeout=config.write_timeout,
