@@ -44,13 +44,24 @@ LIVE_TIMEOUT = 3.0
 def default_plugins() -> list[Plugin]:
     """Return new instances of the host's own plugins, in the order in which they start when nothing else decides."""
     from .inbox.plugin import InboxPlugin
+    from .ops.metrics import MetricsPlugin
+    from .ops.status import StatusPlugin
     from .rpc.plugin import RPCPlugin
     from .smtp_plugin.plugin import SMTPPlugin
     from .worker_pool.informer import InformerPlugin
     from .worker_pool.plugin import ServerPlugin
     from .worker_pool.resetter import ResetterPlugin
 
-    return [RPCPlugin(), ServerPlugin(), InformerPlugin(), ResetterPlugin(), SMTPPlugin(), InboxPlugin()]
+    return [
+        StatusPlugin(),
+        MetricsPlugin(),
+        RPCPlugin(),
+        ServerPlugin(),
+        InformerPlugin(),
+        ResetterPlugin(),
+        SMTPPlugin(),
+        InboxPlugin(),
+    ]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": default_plugins})
@@ -64,6 +75,8 @@ def main() -> None:
     rrpy workers                        see what its workers do
     rrpy reset                          replace its workers
     rrpy tail                           see mail as it comes
+    rrpy init                           write a configuration to start with
+    rrpy config check                   see what is wrong with it
 
     Exit codes: 0 all went well, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or nobody answers.
@@ -75,8 +88,6 @@ def main() -> None:
 @config_option
 @override_option
 @workdir_option
-    rrpy init                           write a configuration to start with
-    rrpy config check                   see what is wrong with it
 @dotenv_option
 @click.option("-d", "--debug", is_flag=True, help="Log at level debug, whatever the configuration says.")
 @click.option("-s", "--silent", is_flag=True, help="Log errors only.")
@@ -230,17 +241,6 @@ def stop(workdir: str | None, timeout: float) -> None:
     stop_host(Path(PID_FILE), timeout)
 
 
-def _argument(text: str) -> Any:
-    """Return what ARGUMENT says: JSON where it is JSON, else the text itself."""
-
-    def finite(number: str) -> float:
-        value = float(number)
-        if not math.isfinite(value):
-            raise ValueError(number)
-        return value
-
-    try:
-        return json.loads(text, parse_constant=finite, parse_float=finite)
 @main.command()
 @click.argument("file", default=CONFIG, shell_complete=files)
 @click.option("--force", is_flag=True, help="Also over a file that is there.")
@@ -310,6 +310,17 @@ def completion(shell: str) -> None:
     say(script(main, shell))
 
 
+def _argument(text: str) -> Any:
+    """Return what ARGUMENT says: JSON where it is JSON, else the text itself."""
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if not math.isfinite(value):
+            raise ValueError(number)
+        return value
+
+    try:
+        return json.loads(text, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError):
         return text
 

@@ -339,6 +339,8 @@ class Container:
             self._host.on("ready")
             serving = [node.name for node in self._order if node.state is PluginState.SERVING]
             self._log.info("host is ready", plugins=serving, version=VERSION, pid=os.getpid())
+            for name in PASSED.unused:
+                self._log.warning("a socket of systemd's is not used", name=name, address=f"systemd:{name}")
             self._systemd.send(READY=1, STATUS=f"serving: {', '.join(serving)}")
             task_status.started()
 
@@ -360,8 +362,6 @@ class Container:
 
     def _fail(self, node: _Node, step: str, error: Exception) -> None:
         """Take down what a plugin raised: it is logged, the first of them is the host's, and everything stops."""
-            for name in PASSED.unused:
-                self._log.warning("a socket of systemd's is not used", name=name, address=f"systemd:{name}")
         cause = _cause(error)
         failure = PluginFailed(node.name, step, cause)
         failure.__cause__ = cause
