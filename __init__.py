@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .container.container import Container
     from .container.errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
     from .container.fields import Duration, Secret
+    from .container.health import Status
     from .container.loader import load_plugins
     from .container.protocols import Collect, Collector, Configurer, Logger, Plugin
     from .container.version import VERSION
@@ -48,6 +49,7 @@ _HOMES: dict[str, str] = {
     "SMTP": ".smtp_plugin.handler",
     "Secret": ".container.fields",
     "SoftError": ".worker_pool.errors",
+    "Status": ".container.health",
     "default_plugins": ".cli",
     "load_plugins": ".container.loader",
 }
@@ -75,6 +77,7 @@ __all__ = [
     "RPCError",
     "Secret",
     "SoftError",
+    "Status",
     "__version__",
     "default_plugins",
     "load_plugins",

@@ -26,6 +26,7 @@ from rrpy.container.fields import Duration
 from rrpy.container.log import ChannelConfig, LogConfig
 from rrpy.container.yamlfile import parse
 from rrpy.inbox.config import InboxConfig
+from rrpy.ops.config import MetricConfig, MetricsConfig, StatusConfig
 from rrpy.rpc.config import RPCConfig
 from rrpy.smtp_plugin import replies
 from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
@@ -47,18 +48,23 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "supervisor": SupervisorConfig,
     "dynamic_allocator": AllocatorConfig,
     "inbox": InboxConfig,
+    "status": StatusConfig,
+    "metrics": MetricsConfig,
+    "collect": MetricConfig,
     "logs": LogConfig,
     "channels": ChannelConfig,
     "endure": EndureConfig,
 }
 TOP: dict[str, type[msgspec.Struct]] = {
-    name: SECTIONS[name] for name in ("rpc", "server", "smtp", "inbox", "logs", "endure")
+    name: SECTIONS[name] for name in ("rpc", "server", "smtp", "inbox", "status", "metrics", "logs", "endure")
 }
 FROM_THE_MODE = {"mode": "development", "level": "debug", "encoding": "console", "output": "stderr"}
 """What the log does where a key is absent; held by the transcripts, which show a host without a section `logs`."""
 
 KINDS = {str: "text", int: "integer", bool: "true or false", Duration: "duration", list[str]: "list of texts"}
 KINDS |= {dict[str, str]: "mapping of texts", dict[str, ChannelConfig]: "mapping of sections"}
+KINDS |= {dict[str, MetricConfig]: "mapping of sections"}
+KINDS |= {list[float]: "list of numbers", dict[float, float]: "mapping of numbers"}
 
 
 def kind_of(kind: Any) -> str:
