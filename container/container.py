@@ -149,12 +149,13 @@ class Container:
     def try_init(self, leave_out: Collection[str] = ()) -> Sequence[HostError]:
         """Initialise the plugins and serve none; return what those raised that failed, in the order of the start.
 
-        `leave_out`: plugins that count as failed. What depends on one that failed is left out too. Raises
+        `leave_out`: plugins that count as failed. What needs one that failed is left out too. Raises
         DependencyError when the plugins do not fit together. The container cannot be run after it.
         """
         failed: list[HostError] = []
         for node in self._in_order():
-            if node.name in leave_out or any(each.state is PluginState.FAILED for each in node.providers.values()):
+            needed = [node.providers.get(wish.parameter) for wish in node.wishes if not wish.optional]
+            if node.name in leave_out or any(each and each.state is PluginState.FAILED for each in needed):
                 node.machine.on("fail")
                 continue
             try:

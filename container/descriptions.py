@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from itertools import zip_longest
 from typing import Final
 
 from msgspec import Struct
@@ -36,7 +37,7 @@ def descriptions(model: type[Struct]) -> dict[str, str]:
 def _read(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     places = list(_KEYS.finditer(text))
-    for place, following in zip(places, [*places[1:], None], strict=True):
+    for place, following in zip_longest(places, places[1:]):
         said = text[place.end() : following.start() if following else None].strip().rstrip(".;")
         for key in _KEY.finditer(place["keys"]):
             found[key["name"]] = f"{said} ({key['unit']})" if key["unit"] else said

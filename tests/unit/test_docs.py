@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import click
 import msgspec
 import pytest
+from support.example import uncommented
 from support.pages import PAGES, ROOT, anchors, blocks, page, prose, section, table, tables
 
 import rrpy
@@ -118,11 +119,6 @@ def test_every_section_of_a_host_is_documented() -> None:
 def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
     rows = table(section(page("docs/events.md"), "Defects"))
     assert {name.strip("`"): row[1] for name, row in rows.items()} == DEFECTS
-
-
-def uncommented(text: str) -> str:
-    """Return rr.yaml with every key that is a comment made a key."""
-    return re.sub(r"^( *)# ( *[a-z_]+:(?: |$))", r"\1\2", text, flags=re.MULTILINE)
 
 
 def test_the_example_configuration_names_every_key_with_its_default(tmp_path: Path) -> None:
