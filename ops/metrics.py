@@ -143,7 +143,8 @@ class MetricsPlugin:
             try:
                 self._registry.register(_Guarded(collector, plugin.name, self._log))
             except ValueError as error:
-                raise HostError(f"plugin {plugin.name} has metrics whose names are taken: {error}") from None
+                names = ", ".join(sorted(getattr(error, "duplicates", ()))) or str(error)
+                raise HostError(f"plugin {plugin.name} has metrics whose names are taken: {names}") from None
 
 
 class _Guarded:

@@ -21,6 +21,6 @@ async def test_a_loop_that_is_held_up_is_late_by_that_much(monkeypatch):
             with anyio.fail_after(20):
                 assert await samples.receive() >= 0
                 time.sleep(HELD)  # noqa: ASYNC251 - this is what the sampler is to find
-                late = await samples.receive()
+                while await samples.receive() < HELD - 0.02 - 0.01:
+                    pass
             group.cancel_scope.cancel()
-    assert late >= HELD - 0.02 - 0.01
