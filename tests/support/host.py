@@ -25,13 +25,22 @@ RRPY = [sys.executable, "-m", "rrpy"]
 class Host:
     """A host that was started in a folder; `lines` is its log, decoded where it is JSON."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str], environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        environ: dict[str, str] | None = None,
+        *,
+        command: Sequence[str] = (*RRPY, "serve"),
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self.folder = folder
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [*RRPY, "serve", *arguments],
+            [*command, *arguments],
             cwd=folder,
+            pass_fds=pass_fds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
