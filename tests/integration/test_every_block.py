@@ -18,6 +18,13 @@ def test_a_page_does_what_it_says(tmp_path: Path, path: Path) -> None:
     run_pages([path], tmp_path)
 
 
+@pytest.mark.program("php")
+def test_the_guide_leads_from_nothing_to_a_plugin(tmp_path: Path) -> None:
+    assert len(GUIDE) == 5
+    (tmp_path / "guide").mkdir()
+    run_pages(GUIDE, tmp_path / "guide")
+
+
 def test_every_way_is_needed() -> None:
     named = {block.way for path in PAGES for block in blocks(path.read_text(encoding="utf-8"))}
     assert {way.removeprefix("test: ") for way in named if way.startswith("test: ")} == set(WAYS)

@@ -17,13 +17,15 @@ _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _CHANGING = (
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", re.MULTILINE), "TIME"),
+    (re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE), "TIME "),
+    (re.compile(r"\bin \d+\.\d s$", re.MULTILINE), "in SECONDS"),
     (UUID, "UUID"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\bpid=\d+"), "pid=PID"),
     (re.compile(r"^ *\d+ +(ready|working) .*$", re.MULTILINE), r"PID \1"),  # memory, CPU and age are the machine's
     (re.compile(r"[ ─]+"), " "),
 )
-_FILE = re.compile(r"(?:<\?php\n)?(?P<line>(?:#|//|;) (?P<name>[\w.-]+\.\w+)(?:[,;] .*)?\n)")
+_FILE = re.compile(r"(?:<\?php\n)?(?P<line>(?:#|//|;) (?P<name>[\w.-]*\.\w+)(?:[,;] .*)?\n)")
 _WAY = re.compile(r"<!-- (?P<way>(?:test|generated): [^>]+) -->")
 _COMMONMARK = MarkdownIt("commonmark")
 

@@ -74,14 +74,18 @@ class Transcript:
         overrides: list[str] = []
         listening = [section for section in ADDRESSES if section in tree]
         for section in listening:
-            key = ADDRESSES[section][0]
-            overrides += ["-o", f"{key}={'tcp://' * (section == 'rpc')}127.0.0.1:0"]
+            free = self.known.get(
+                self._shown_address(section, tree), "127.0.0.1:0"
+            )  # the next host is where the last was
+            overrides += ["-o", f"{ADDRESSES[section][0]}={'tcp://' * (section == 'rpc')}{free}"]
         self.host = ConsoleHost(self.folder, [*arguments, *overrides], self.environ())
         self.host.ready()
         for section in listening:
-            key, default, message = ADDRESSES[section]
-            shown = (tree[section] or {}).get(key.partition(".")[2], default).removeprefix("tcp://")
-            self.known[shown] = self.host.address(message)
+            self.known[self._shown_address(section, tree)] = self.host.address(ADDRESSES[section][2])
+
+    def _shown_address(self, section: str, tree: dict[str, Any]) -> str:
+        key, default, _ = ADDRESSES[section]
+        return str((tree[section] or {}).get(key.partition(".")[2], default)).removeprefix("tcp://")
 
     def _file(self, arguments: tuple[str, ...]) -> str:
         return arguments[arguments.index("-c") + 1] if "-c" in arguments else "rr.yaml"
@@ -163,7 +167,8 @@ class Transcript:
         if "127.0.0.1:6001" in self.known:
             line = _ASKS.sub(rf"rrpy \1 --address tcp://{self.known['127.0.0.1:6001']}", line)
         printed = self._output(line)
-        assert plain(_same_form(printed)) == plain(_same_form(command.output)), command.line
+        same = plain(_same_form(printed)) == plain(_same_form(command.output))
+        assert same, f"{command.line}\nprinted: {printed}\nthe page says: {command.output}"
         self.known.update(zip(UUID.findall(command.output), UUID.findall(printed), strict=True))
 
     def _output(self, line: str) -> str:

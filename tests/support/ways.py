@@ -77,7 +77,8 @@ def write(run: Transcript, block: Block) -> str:
     file = file_of(block)
     if file is None:
         return ""
-    (run.folder / file[0]).write_text(file[1])
+    text = file[1] if block.kind == "yaml" else run.real(file[1])
+    (run.folder / file[0]).write_text(text)
     return file[0]
 
 
@@ -91,6 +92,14 @@ def python(run: Transcript, block: Block) -> None:
     else:
         (run.folder / "program.py").write_text(run.real(block.text))
         run.shell("python program.py")
+
+
+def php(run: Transcript, block: Block) -> None:
+    """Write a file and let PHP check it; commands of the page run it."""
+    needs("php")
+    name = write(run, block)
+    assert name, "a PHP program says in its first comment what it is called"
+    run.shell(f"php -l {name}")
 
 
 def load_yaml(run: Transcript, block: Block) -> None:
@@ -144,6 +153,11 @@ def load_json(run: Transcript, block: Block) -> None:
 
 def load_toml(run: Transcript, block: Block) -> None:
     tomllib.loads(block.text)
+
+
+def file(run: Transcript, block: Block) -> None:
+    """Write the block's file, which is not rrpy's; commands of the page say what it is."""
+    assert write(run, block)
 
 
 def host(run: Transcript, block: Block) -> None:
@@ -220,12 +234,17 @@ def benchmark(run: Transcript, block: Block) -> None:
     assert "rrpy" in run.shell(f"python {ROOT / line} --rounds 1 --quick --only a --servers stock,rrpy")
 
 
+def composer(run: Transcript, block: Block) -> None:
+    """Composer's packages are in no registry of the checks: a stand-in has the names."""
+    (run.folder / "vendor").mkdir()
+    (run.folder / "vendor/autoload.php").write_text(AUTOLOAD)
+
+
 def php_worker(run: Transcript, block: Block) -> None:
     """A worker written for RoadRunner's PHP package, for which a stand-in has the names, answers the host."""
     needs("php")
     name = write(run, block)
-    (run.folder / "vendor").mkdir()
-    (run.folder / "vendor/autoload.php").write_text(AUTOLOAD)
+    composer(run, block)
     worker = WorkerHost(["php", name], cwd=run.folder)
     try:
         worker.shake_hands()
@@ -255,6 +274,7 @@ KINDS: dict[str, Way] = {
     "json": load_json,
     "log": Transcript.log,
     "mermaid": mermaid,
+    "php": php,
     "pycon": Transcript.prompt,
     "python": python,
     "sh": shell,
@@ -266,8 +286,10 @@ WAYS: dict[str, Way] = {
     "benchmark": benchmark,
     "checks": checks,
     "client": deliver,
+    "composer": composer,
     "controller": controller,
     "embedding": embedding,
+    "file": file,
     "host": host,
     "install": install,
     "php client": php_client,
