@@ -1,7 +1,8 @@
 """What TAB offers behind the shared options: files, folders, keys of the configuration; and the scripts of the shells.
 
-The shells ask `rrpy` itself, with click's protocol. One thing in click's scripts is changed: no blank comes
-behind a key, which ends in `=` (fish does so by itself).
+The shells ask `rrpy` itself, with click's protocol. Two things in click's scripts are changed. No blank comes behind a
+key, which ends in `=` (fish does so by itself). And bash, which parts words at `:` and `=`, tells the line as it is, so
+that `--address tcp://...` and `-o key=value` may come before.
 """
 
 from __future__ import annotations
@@ -16,24 +17,36 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
 SHELLS: Final = ("bash", "zsh", "fish")
-_PLAIN: Final = {
-    "bash": ("COMPREPLY+=($value)\n", "COMPREPLY+=($value)\n            [[ $value == *= ]] && compopt -o nospace\n"),
+_CHANGES: Final = {
+    "bash": (
+        ("COMPREPLY+=($value)\n", "COMPREPLY+=($value)\n            [[ $value == *= ]] && compopt -o nospace\n"),
+        (
+            'env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD',
+            """IFS=' '; line="${COMP_LINE:0:$COMP_POINT}"; read -ra typed <<< "${line}x"
+        env COMP_WORDS="$line" COMP_CWORD=$((${#typed[@]} - 1))""",
+        ),
+    ),
     "zsh": (
-        'if [[ "$descr" == "_" ]]; then\n',
-        """if [[ "$key" == *= ]]; then
+        (
+            'if [[ "$descr" == "_" ]]; then\n',
+            """if [[ "$key" == *= ]]; then
                 compadd -U -S '' -- "$key"
             elif [[ "$descr" == "_" ]]; then
 """,
+        ),
     ),
 }
+"""For a shell, what of click's script becomes what."""
 
 
 def script(command: click.Command, shell: str) -> str:
     """Return what a shell must run to complete `rrpy`. `shell`: one of SHELLS."""
     kind = get_completion_class(shell)
     assert kind is not None, "click knows these shells"
-    old, new = _PLAIN.get(shell, ("", ""))
-    return kind(command, {}, "rrpy", "_RRPY_COMPLETE").source().replace(old, new)
+    text = kind(command, {}, "rrpy", "_RRPY_COMPLETE").source()
+    for old, new in _CHANGES.get(shell, ()):
+        text = text.replace(old, new)
+    return text
 
 
 def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -50,6 +63,8 @@ def override_keys(context: click.Context, parameter: click.Parameter, incomplete
     """Offer the keys of the host's own plugins. The root context's `obj` is the function that makes these."""
     from .check import models_of
 
+    if "=" in incomplete:
+        return []
     make: Callable[[], Sequence[Any]] = context.find_root().obj
     found = [pair for name, model in models_of(make()).items() for pair in _keys(model, name)]
     return [CompletionItem(f"{key}=", help=text or None) for key, text in found if f"{key}=".startswith(incomplete)]

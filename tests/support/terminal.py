@@ -20,7 +20,7 @@ from support.host import PATIENCE, RRPY
 _HOME = "\x1b[H"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _MODES = {"other screen": "?1049", "cursor": "?25"}
-_TAKE_TERMINAL = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
+TAKE_TERMINAL = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
 """The leader of a session gets the first terminal that it opens, and with it the signals of Ctrl+C."""
 
 
@@ -35,7 +35,7 @@ class Terminal:
         self._before = termios.tcgetattr(self._its)
         self._output = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _TAKE_TERMINAL, *RRPY, *arguments],
+            [sys.executable, "-c", TAKE_TERMINAL, *RRPY, *arguments],
             cwd=cwd,
             env={**os.environ, "TERM": kind, **environ},
             stdin=self._its,
