@@ -27,6 +27,8 @@ from .stream import EventStream
 
 T = TypeVar("T")
 
+MAX_NUMBER = 2**63 - 1
+"""SQLite's."""
 DOWNLOAD_POLICY = "sandbox; default-src 'none'"
 """The Content-Security-Policy of bytes out of a mail, for a browser that shows them all the same."""
 
@@ -43,7 +45,7 @@ class API:
     async def list_messages(self, request: Request) -> Response:
         """Give a part of the list."""
         limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
-        before = _number(request, "before", None, 0, 2**62)
+        before = _number(request, "before", None, 0, MAX_NUMBER)
         search = request.query_params.get("search", "")
         return _json(await self._mailbox.page(limit=limit, before=before, search=search))
 
@@ -86,10 +88,11 @@ class API:
     async def wait(self, request: Request) -> Response:
         """Give the newest message that fits, as soon as there is one."""
         timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
+        after = _number(request, "after", 0, 0, MAX_NUMBER)
         fits = _filter(request)
         if request.method == "HEAD":
             return _response(b"")
-        found = await _while_connected(request, lambda: self._mailbox.wait(fits, timeout))
+        found = await _while_connected(request, lambda: self._mailbox.wait(fits, timeout, after))
         if found is None and self._mailbox.feed.closed:
             raise Problem(503, "the host stops")
         if found is None:
@@ -163,10 +166,12 @@ def _no_message(request: Request) -> Problem:
 
 def _filter(request: Request) -> Callable[[Summary], bool]:
     """Return what says whether a message is the one that is waited for. Raises Problem for an unknown parameter."""
-    wanted = {name: value.casefold() for name, value in request.query_params.items() if name != "timeout"}
+    wanted = {
+        name: value.casefold() for name, value in request.query_params.items() if name not in ("timeout", "after")
+    }
     unknown = sorted(set(wanted) - {"to", "from", "subject"})
     if unknown:
-        raise Problem(400, f"wait takes to, from, subject and timeout, not {unknown[0]}")
+        raise Problem(400, f"wait takes to, from, subject, after and timeout, not {unknown[0]}")
 
     def fits(message: Summary) -> bool:
         return (
@@ -198,7 +203,7 @@ def _number(request: Request, name: str, default: Any, low: int, high: int) -> A
     text = request.query_params.get(name)
     if text is None:
         return default
-    digits = text.isascii() and text.isdecimal() and len(text) < 20
+    digits = text.isascii() and text.isdecimal() and len(text) < 20  # int() of a long text is slow
     if not digits or not low <= int(text) <= high:
         raise Problem(400, f"{name} is {text!r}; it is a whole number from {low} to {high}")
     return int(text)

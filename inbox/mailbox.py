@@ -73,12 +73,12 @@ class Mailbox:
         """Return an attachment, None for none."""
         return await self._run(lambda: self._store.attachment(message_id, number))
 
-    async def wait(self, fits: Callable[[Summary], bool], timeout: float) -> bytes | None:
-        """Return the newest message that fits, as JSON; wait for one.
+    async def wait(self, fits: Callable[[Summary], bool], timeout: float, after: int = 0) -> bytes | None:
+        """Return the newest message that fits and has a number above `after`, as JSON; wait for one.
 
         None when `timeout` seconds are over, or when the feed closes.
         """
-        place = 0
+        place = after
         with anyio.move_on_after(timeout):
             while not self.feed.closed:
                 news = self.feed.news

@@ -21,7 +21,8 @@ class Summary(msgspec.Struct, frozen=True):
     """A message in a list.
 
     `from`, `to`: of the envelope, `""` for the null sender. `header_from`: as the message says it, decoded. `size`:
-    bytes as received. `attachments`: how many. `code`: what its client was told, 250 where it was accepted.
+    bytes as received. `attachments`: how many. `code`: what its client was told, 250 where it was accepted. `number`:
+    its place in the order of arrival; it grows and is never given twice.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Summary(msgspec.Struct, frozen=True):
     attachments: int
     html: bool
     code: int
+    number: int = 0
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -95,6 +97,11 @@ class Record(NamedTuple):
     detail: Detail
     words: str
     contents: Sequence[bytes]
+
+    def numbered(self, number: int) -> Record:
+        """Return it with its place in the order."""
+        summary = msgspec.structs.replace(self.summary, number=number)
+        return self._replace(summary=summary, detail=msgspec.structs.replace(self.detail, summary=summary))
 
     @property
     def bytes(self) -> int:

@@ -91,6 +91,7 @@ class Route(NamedTuple):
 
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+_NUMBER = {"type": "integer", "minimum": 0}
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
 ROUTES: Final = (
@@ -102,7 +103,7 @@ ROUTES: Final = (
         Answer(200, "the messages", MessageList),
         (
             Parameter("limit", "query", _LIMIT, "how many at most"),
-            Parameter("before", "query", {"type": "integer", "minimum": 0}, "`next` of the answer before"),
+            Parameter("before", "query", _NUMBER, "`next` of the answer before"),
             Parameter(
                 "search", "query", TEXT, "words that are all in the subject, an address, the text or a file's name"
             ),
@@ -149,6 +150,7 @@ ROUTES: Final = (
             Parameter("to", "query", TEXT, "one of its recipients, whatever its case"),
             Parameter("from", "query", TEXT, "its sender, whatever its case"),
             Parameter("subject", "query", TEXT, "what its subject holds, whatever its case"),
+            Parameter("after", "query", _NUMBER, "only one whose number is above this"),
             Parameter("timeout", "query", _TIMEOUT, "seconds to wait; the answer is 404 when they are over"),
         ),
         (400, 404, 503),

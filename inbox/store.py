@@ -20,9 +20,8 @@ LATEST: Final = "latest"
 
 
 class Added(NamedTuple):
-    """A message was kept. `number`: its place in the order; `summary`: JSON; `evicted`: the ids that it pushed out."""
+    """A message was kept. `summary`: JSON; `evicted`: the ids that it pushed out."""
 
-    number: int
     summary: bytes
     evicted: Sequence[str]
 
@@ -67,21 +66,21 @@ class Store:
 
     def add(self, record: Record) -> Added:
         """Keep a message and let the oldest go where a limit is passed; the newest always stays."""
-        summary = msgspec.json.encode(record.summary)
         with self._translated(), self._transaction():
-            cursor = self._execute(
-                "INSERT INTO messages (id, bytes, summary) VALUES (?, ?, ?)",
-                (record.summary.id, record.bytes, summary),
+            (last,) = self._execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
+            number = last + 1
+            record = record.numbered(number)
+            summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
+            self._execute(
+                "INSERT INTO messages VALUES (?, ?, ?, ?)", (number, record.summary.id, record.bytes, summary)
             )
-            number = cursor.lastrowid or 0
-            detail = msgspec.json.encode(record.detail)
             self._execute("INSERT INTO details VALUES (?, ?, ?)", (number, record.words, detail))
             rows = ((number, part, content) for part, content in enumerate(record.contents))
             self._database.executemany("INSERT INTO contents VALUES (?, ?, ?)", rows)
             self.total += 1
             self.bytes += record.bytes
             evicted = self._evict()
-        return Added(number, summary, evicted)
+        return Added(summary, evicted)
 
     def page(self, *, limit: int, before: int | None = None, search: str = "") -> Page:
         """Return up to `limit` messages that hold every word of `search`, those before the cursor `before`."""

@@ -43,11 +43,12 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     process = psutil.Process()
     threads = set(threading.enumerate())
     descriptors = process.num_fds()
+    before = set(_children())  # what a fixture of the module keeps: a browser
     yield
     if request.node.get_closest_marker("anyio") or process.num_fds() != descriptors:
         gc.collect()  # what is not referred to any more is closed, and warns of it
     children = []
-    for pid in _children():
+    for pid in set(_children()) - before:
         with suppress(psutil.NoSuchProcess):
             children.append(psutil.Process(pid))
     alive = psutil.wait_procs(children, timeout=2)[1] if children else []
