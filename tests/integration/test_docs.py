@@ -46,8 +46,6 @@ async def test_every_rpc_method_of_a_host_is_documented_and_no_other(tmp_path: P
         "rpc": {"listen": f"unix://{tmp_path}/rpc.sock"},
         "server": {},
         "smtp": {"addr": f"unix://{tmp_path}/smtp.sock", "pool": {"num_workers": 1}},
-        "status": {"address": f"unix://{tmp_path}/status.sock"},
-        "metrics": {"address": f"unix://{tmp_path}/metrics.sock"},
         "inbox": {"address": f"unix://{tmp_path}/inbox.sock"},
         "status": {"address": f"unix://{tmp_path}/status.sock"},
         "metrics": {"address": f"unix://{tmp_path}/metrics.sock"},

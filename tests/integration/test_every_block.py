@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.pages import PAGES, ROOT, Block, blocks
+from support.transcript import Transcript
 from support.ways import WAYS, run_pages, way_of
 
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
@@ -34,6 +35,20 @@ def test_every_way_is_needed() -> None:
 def test_a_block_that_nobody_runs_is_found(block: Block) -> None:
     with pytest.raises(AssertionError, match="nobody runs"):
         way_of(block)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("echo hello\n", "can be run here"),
+        ("docker run rrpy rrpy workers --nope\n", "No such option"),
+        ("kubectl apply -f nowhere.yaml\n", "nowhere.yaml"),
+    ],
+)
+def test_what_is_not_run_is_looked_at(tmp_path: Path, text: str, error: str) -> None:
+    block = Block("sh", text, 1, "not run: it needs something")
+    with Transcript(tmp_path) as transcript, pytest.raises(Exception, match=error):
+        way_of(block)(transcript, block)
 
 
 @pytest.mark.parametrize(

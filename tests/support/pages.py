@@ -26,14 +26,14 @@ _CHANGING = (
     (re.compile(r"[ ─]+"), " "),
 )
 _FILE = re.compile(r"(?:<\?php\n)?(?P<line>(?:#|//|;) (?P<name>[\w.-]*\.\w+)(?:[,;] .*)?\n)")
-_WAY = re.compile(r"<!-- (?P<way>(?:test|generated): [^>]+) -->")
+_WAY = re.compile(r"<!-- (?P<way>(?:test|generated|not run): [^>]+) -->")
 _COMMONMARK = MarkdownIt("commonmark")
 
 
 class Block(NamedTuple):
     """A block of code. `kind`: the word behind its fence, empty for an indented block. `line`: where it begins.
 
-    `way`: what an invisible comment right above it says, `test: ...` or `generated: ...`; empty without one.
+    `way`: what an invisible comment right above it says, `test: ...`, `generated: ...` or `not run: ...`; else empty.
     """
 
     kind: str

@@ -1,0 +1,151 @@
+"""The set-ups that a comment above a block names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from support.host import PATIENCE, Telnet
+from support.pages import ROOT, Block, page
+from support.programs import needs
+from support.transcript import Transcript
+from support.ways_clients import deliver
+from support.ways_kinds import KINDS, Way, write
+from support.worker_host import WorkerHost, last
+
+AUTOLOAD = f"<?php\nrequire '{ROOT}/tests/support/php/autoload.php';\n"
+
+
+def file(run: Transcript, block: Block) -> None:
+    """Write the block's file, which is not rrpy's; commands of the page say what it is."""
+    assert write(run, block)
+
+
+def host(run: Transcript, block: Block) -> None:
+    """Run the block, and then the host of the repository's own rr.yaml."""
+    KINDS[block.kind](run, block)
+    run.start()
+
+
+def install(run: Transcript, block: Block) -> None:
+    """Install a clone, as a stranger does it: in a virtual environment of its own."""
+    clone = run.folder / "clone"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, clone / name)
+    script = block.text.replace("pip install", "pip install -q --disable-pip-version-check")
+    assert run.shell(f"cd clone\n{script}\nrrpy --version").rpartition("rrpy ")[2], "rrpy is on the PATH"
+    shutil.rmtree(clone)
+
+
+def checks(run: Transcript, block: Block) -> None:
+    """The command that passes the tests is what `.ci/run` does, where it runs all of them."""
+    *_, prepared, tests = block.text.strip().split(" && ")
+    script = page(".ci/run")
+    assert f"\n{tests.removeprefix('.venv/bin/')}\n" in script
+    assert f"\n{prepared.removeprefix('.venv/bin/')}\n" in script
+
+
+def embedding(run: Transcript, block: Block) -> None:
+    """A program that is a host runs until a signal, and ends with 0."""
+    config = run.folder / "rr.yaml"
+    config.write_text(config.read_text().replace("127.0.0.1:6001", "127.0.0.1:0"))
+    command = [sys.executable, write(run, block)]
+    with subprocess.Popen(command, cwd=run.folder, stderr=subprocess.PIPE, text=True) as program:
+        guard = threading.Timer(PATIENCE, program.kill)
+        guard.start()
+        try:
+            assert program.stderr is not None
+            assert any("host is ready" in line for line in program.stderr), "it never got ready"
+            program.send_signal(signal.SIGTERM)
+            rest = program.stderr.read()
+            assert program.wait() == 0, rest
+        finally:
+            program.kill()
+            guard.cancel()
+            guard.join()
+
+
+def controller(run: Transcript, block: Block) -> None:
+    """A program that starts an aiosmtpd controller takes a mail, refuses a recipient, and stops."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = block.text.replace("port=8025", f"port={port}")
+    program += """
+from smtplib import SMTP as Client
+with Client(controller.hostname, controller.port) as client:
+    client.ehlo()
+    assert client.mail("a@example.com")[0] == 250
+    assert client.rcpt("b@example.org")[0] == 550
+    assert client.rcpt("c@example.com")[0] == 250
+    assert client.data("Subject: Hello")[0] == 250
+controller.stop()
+"""
+    (run.folder / "program.py").write_text(program)
+    assert "['c@example.com']" in run.shell("python program.py")
+
+
+def benchmark(run: Transcript, block: Block) -> None:
+    """A benchmark runs with a small part of its work."""
+    (line,) = re.findall(r"^\$ \.venv/bin/python (benchmarks/\w+\.py) --rounds \d+$", block.text, re.MULTILINE)
+    assert "rrpy" in run.shell(f"python {ROOT / line} --rounds 1 --quick --only a --servers stock,rrpy")
+
+
+def composer(run: Transcript, block: Block) -> None:
+    """Composer's packages are in no registry of the checks: a stand-in has the names."""
+    (run.folder / "vendor").mkdir()
+    (run.folder / "vendor/autoload.php").write_text(AUTOLOAD)
+
+
+def php_worker(run: Transcript, block: Block) -> None:
+    """A worker written for RoadRunner's PHP package, for which a stand-in has the names, answers the host."""
+    needs("php")
+    name = write(run, block)
+    composer(run, block)
+    worker = WorkerHost(["php", name], cwd=run.folder)
+    try:
+        worker.shake_hands()
+        assert worker.ask(b'{"name": "x"}') == last(b"CONTINUE")
+        worker.stop()
+        assert worker.wait() == 0
+    finally:
+        worker.close()
+
+
+def php_client(run: Transcript, block: Block) -> None:
+    """RoadRunner's PHP client, for which a stand-in has the names, closes a connection."""
+    needs("php")
+    assert run.host is not None
+    host, _, port = run.known["127.0.0.1:1025"].rpartition(":")
+    with Telnet((host, int(port))) as client:
+        client.line()
+        (connection,) = json.loads(run.rrpy("rpc", "smtp.ListConnections"))
+        program = f"{AUTOLOAD}$uuid = '{connection['uuid']}';\n{run.real(block.text)}"
+        (run.folder / "program.php").write_text(program)
+        run.shell("php program.php")
+        assert client.line().startswith("421 ")
+
+
+WAYS: dict[str, Way] = {
+    "benchmark": benchmark,
+    "checks": checks,
+    "client": deliver,
+    "composer": composer,
+    "controller": controller,
+    "embedding": embedding,
+    "file": file,
+    "host": host,
+    "install": install,
+    "php client": php_client,
+    "php worker": php_worker,
+}
