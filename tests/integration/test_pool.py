@@ -267,3 +267,78 @@ async def test_an_error_of_the_handler_is_one_record_and_no_last_word_of_a_later
             await workers.exec(Payload(b"exit"))
         assert str(caught.value).endswith("died with status 7")
     assert [level for level, message, _ in log.lines if message.startswith("the handler failed")] == ["error"]
+
+
+# Requests without a task.
+
+
+class Outcomes:
+    """What `done` was told, in turn."""
+
+    def __init__(self) -> None:
+        self.all: list[Payload | Exception] = []
+
+    def __call__(self, outcome: Payload | Exception) -> None:
+        self.all.append(outcome)
+
+
+async def test_a_request_without_a_task_is_made_when_a_worker_takes_it_and_its_answer_is_told(tmp_path):
+    gate, outcomes, made = tmp_path / "gate", Outcomes(), []
+
+    def make() -> Payload:
+        made.append(True)
+        return Payload(b"mine", b"body")
+
+    async with pool(beast("slow"), num_workers=1) as workers, anyio.create_task_group() as group:
+        group.start_soon(workers.exec, Payload(b"slow", os.fsencode(gate)))
+        await until(lambda: workers.workers()[0].status_str == "working")
+        workers.submit(make, outcomes)
+        await anyio.wait_all_tasks_blocked()
+        assert workers.info().waiting == 1
+        assert not made
+        gate.touch()
+        await until(lambda: bool(outcomes.all))
+        assert (made, outcomes.all) == ([True], [Payload(b"mine", b"body")])
+
+
+async def test_a_request_that_cannot_be_made_fails_alone():
+    outcomes = Outcomes()
+
+    def make() -> Payload:
+        raise ZeroDivisionError("no request")
+
+    async with pool(sdk("echo"), num_workers=1) as workers:
+        workers.submit(make, outcomes)
+        (error,) = outcomes.all
+        assert isinstance(error, ZeroDivisionError)
+        assert (await workers.exec(Payload(b"next"))).context == b"next"
+        assert workers.workers()[0].num_execs == 1
+
+
+async def test_a_request_without_a_task_counts_for_the_queue_and_hears_of_its_refusal(tmp_path):
+    gate, outcomes = tmp_path / "gate", Outcomes()
+    async with pool(beast("slow"), num_workers=1, max_queue_size=2) as workers:
+        workers.submit(lambda: Payload(b"slow", os.fsencode(gate)), outcomes)
+        workers.submit(lambda: Payload(b"second"), outcomes)
+        assert workers.full
+        with pytest.raises(QueueFull):
+            workers.submit(Payload, outcomes)
+        gate.touch()
+        await until(lambda: len(outcomes.all) == 2)
+        assert not workers.full
+    with pytest.raises(PoolClosed):
+        workers.submit(Payload, outcomes)
+
+
+async def test_what_goes_wrong_with_a_request_without_a_task_is_told_as_exec_raises_it(tmp_path):
+    outcomes = Outcomes()
+    async with pool(sdk("answers"), num_workers=1) as workers:
+        workers.submit(lambda: Payload(b"soft"), outcomes)
+        await until(lambda: bool(outcomes.all))
+    assert (type(outcomes.all[0]), str(outcomes.all[0])) == (SoftError, "not this one")
+    gate = tmp_path / "never"
+    async with pool(beast("slow"), num_workers=1, destroy_timeout=0.1) as workers:
+        workers.submit(lambda: Payload(b"slow", os.fsencode(gate)), outcomes)
+        workers.submit(lambda: Payload(b"waits"), outcomes)
+        await until(lambda: workers.workers()[0].status_str == "working")
+    assert [type(each) for each in outcomes.all[1:]] == [PoolClosed, WorkerBroken]

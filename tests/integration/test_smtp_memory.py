@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
+from support.delivery import delivering
 from support.host import Telnet, hosting
 
 MIB = 1024 * 1024
@@ -59,3 +61,44 @@ def test_a_flood_without_an_end_takes_no_memory(tmp_path: Path) -> None:
             except OSError:
                 pass
         assert peak(host.process.pid) - before < 2 * MIB
+
+
+def test_messages_that_wait_for_a_worker_cost_no_more_than_their_bytes(tmp_path: Path) -> None:
+    """Every byte of these becomes six in the event, which is not made before a worker takes the message."""
+    body = b"Subject: x\r\n\r\n" + (b"\x01" * 998 + b"\r\n") * 200 + b".\r\n"
+    count = 100
+    with delivering(tmp_path) as host, ExitStack() as clients:
+        send(host.smtp, b"\r\n.\r\n", [])  # what is imported with the first message is here now
+        before = peak(host.process.pid)
+        waiting = [clients.enter_context(Telnet(host.smtp)) for _ in range(count)]
+        for client in waiting:
+            client.line()
+            for command in ("EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<wait@y.z>", "DATA"):
+                client.say(command)
+            client.socket.sendall(body)
+        with Telnet(host.smtp) as client:  # whoever is served now tells that the others were read
+            client.begin()
+        grown = peak(host.process.pid) - before
+        (tmp_path / "seen" / "gate").touch()
+        assert {client.line()[:3] for client in waiting} == {"250"}
+        assert grown < 2 * count * len(body), f"{grown / count / len(body):.1f} times"
+
+
+def test_the_recipients_of_a_message_that_waits_count_for_the_budget(tmp_path: Path) -> None:
+    with delivering(tmp_path, max_inflight_bytes=100_000) as host, ExitStack() as clients:
+        waiting = [clients.enter_context(Telnet(host.smtp)) for _ in range(2)]
+        for client in waiting:
+            client.line()
+            client.say("EHLO x")
+            client.say("MAIL FROM:<a@b.c>")
+            for number in range(100):
+                assert client.say(f"RCPT TO:<wait@{number}.example>") == "250 OK"
+            client.say("DATA")
+            client.send("hello\r\n.")
+        with Telnet(host.smtp) as client:
+            client.line()
+            client.say("EHLO x")
+            assert client.say("MAIL FROM:<a@b.c>") == "452 4.3.1 Insufficient system storage, try again later"
+            (tmp_path / "seen" / "gate").touch()
+            assert {each.line()[:3] for each in waiting} == {"250"}
+            assert client.say("MAIL FROM:<a@b.c>") == "250 OK"
