@@ -33,6 +33,7 @@ from rrpy.smtp_plugin import replies
 from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
 from rrpy.smtp_plugin.dialog import Dialog
 from rrpy.smtp_plugin.mime import DEFECTS
+from rrpy.smtp_plugin.observers import ReceivedMail
 from rrpy.smtp_plugin.phases import Event, Phase
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Session
@@ -227,6 +228,12 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         found = (path.parent / name).resolve() if name else path
         assert found.is_file(), link
         assert not anchor or anchor in anchors(found.read_text()), link
+
+
+def test_all_that_a_plugin_sees_of_a_mail_is_documented() -> None:
+    rows = table(section(page("docs/plugins.md"), "Seeing mail"))
+    documented = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(documented) == sorted([*ReceivedMail.__struct_fields__, "message"])
 
 
 def test_the_index_names_every_page() -> None:
