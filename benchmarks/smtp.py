@@ -3,9 +3,10 @@
     python benchmarks/smtp.py [--rounds 3] [--quick] [--only a,b] [--servers stock,rrpy]
 
 Servers: `stock` (aiosmtpd, Sink handler, plain asyncio, host name given), `rrpy` (`rrpy serve`, every limit, timer
-and the registry on, log at INFO into a file), `silent` (the same with the log off), and where they are installed
-Postfix's `smtp-sink` and nodemailer's `smtp-server`. The server runs on one core, the client on the other. Rounds are
-interleaved: every server runs scenario after scenario before the next round begins; the median of the rounds counts.
+and the registry on, log at INFO into a file), `silent` (the same with the log off), `counted` (silent with `metrics`
+and `status` on), and where they are installed Postfix's `smtp-sink` and nodemailer's `smtp-server`. The server runs on
+one core, the client on the other. Rounds are interleaved: every server runs scenario after scenario before the next
+round begins; the median of the rounds counts.
 
 Scenarios: (a) short sessions of one 1 KiB message, 20 at a time; (b) the same on kept connections; (f) the same
 pipelined, ten whole messages in one write; (c) 100 KiB; (d) 10 MiB; (e) memory of an idle connection at 1,000.
@@ -213,7 +214,11 @@ def start(name: str, folder: str) -> Server:
     elif name == "nodemailer":
         command = ["node", "-e", NODEMAILER.format(host=HOST, port=port)]
     else:
-        logs = {"mode": "none"} if name == "silent" else {"mode": "production", "output": f"{folder}/rrpy.log"}
+        logs = (
+            {"mode": "none"}
+            if name in ("silent", "counted")
+            else {"mode": "production", "output": f"{folder}/rrpy.log"}
+        )
         config = {
             "version": "3",
             "server": {},
@@ -225,6 +230,7 @@ def start(name: str, folder: str) -> Server:
                 "max_message_size": 2**25,
                 "pool": {"num_workers": 1},
             },
+            **({"metrics": {"address": f"{HOST}:0"}, "status": {"address": f"{HOST}:0"}} if name == "counted" else {}),
         }
         path = Path(folder) / f"{name}.yaml"
         path.write_text(json.dumps(config))
@@ -260,7 +266,7 @@ def run(work: object) -> None:
 
 
 def available(folder: str) -> list[str]:
-    names = ["stock", "rrpy", "silent"]
+    names = ["stock", "rrpy", "silent", "counted"]
     if shutil.which("smtp-sink"):
         names.append("smtp-sink")
     if (
