@@ -52,19 +52,19 @@ def clean(text: str) -> str:
     return _UNPRINTABLE.sub("?", text)[:MAX_TEXT]
 
 
-def custom(code: int, text: str, source: str = "EVENTS.md") -> Reply:
+def custom(code: int, text: str, source: str = "EVENTS.md", *, default: str = "") -> Reply:
     """Return a reply with a code and a text that somebody else chose (a worker, a handler), cleaned.
 
-    An enhanced code at the head of the text is kept as the reply's own. Raises ValueError for a code out of 200 to 599.
+    An enhanced code at the head of the text is kept as the reply's own. `default`: the text where none is left. Raises ValueError for a code out of 200 to 599.
     """
     if not 200 <= code <= 599:
         raise ValueError(f"{code} is not an SMTP reply code")
     words = clean(text).split(" ", 1)
     if re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", words[0]):
         # The class is the reply's: RFC 2034 section 4.
-        return Reply(code, f"{code // 100}{words[0][1:]}", words[1] if len(words) > 1 else "", source)
+        return Reply(code, f"{code // 100}{words[0][1:]}", words[1] if len(words) > 1 else default, source)
     enhanced = f"{code // 100}.0.0" if code // 100 in (2, 4, 5) else ""
-    return Reply(code, enhanced, clean(text), source)
+    return Reply(code, enhanced, clean(text) or default, source)
 
 
 def multiline(code: int, lines: Iterable[str]) -> bytes:

@@ -70,4 +70,4 @@ def read_verdict(context: bytes) -> Verdict:
     text = _TEXTS.get(answer.code // 100)
     if text is None or not 250 <= answer.code <= 599:
         return Verdict(replies.TEMPORARY_FAILURE, None, f"the code {answer.code} is none of 250 to 299 and 400 to 599")
-    return Verdict(custom(answer.code, (answer.message or "").strip() or text))
+    return Verdict(custom(answer.code, (answer.message or "").strip(), default=text))

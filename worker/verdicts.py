@@ -66,6 +66,8 @@ class Close(Verdict):
 
 def _reply(code: int, text: str, least: int, most: int) -> bytes:
     """Return the answer that asks for this reply. What cannot be printed becomes a blank, so a text is one line."""
+    if not isinstance(text, str):
+        raise TypeError(f"the text is a str, not {type(text).__name__}")
     if not least <= code <= most:
         raise ValueError(f"the code is {least} to {most}, not {code!r}")
     return dumps({"code": code, "message": "".join(char if char.isprintable() else " " for char in text)}).encode()

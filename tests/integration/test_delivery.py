@@ -199,6 +199,21 @@ def test_a_stop_lets_a_delivery_under_way_finish(tmp_path):
         assert host.wait() == 0
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_at_the_end_of_the_grace_a_client_that_waits_is_told_to_come_again(tmp_path, large):
+    with delivering(tmp_path, pool={"destroy_timeout": "100ms"}, endure={"grace_period": "200ms"}) as host:
+        with ready(host) as client:
+            for command in ("MAIL FROM:<a@b.c>", "RCPT TO:<wait@x.y>", "DATA"):
+                client.say(command)
+            client.send("x\r\n" * (100_000 if large else 1) + ".")
+            eventually((tmp_path / "seen" / "waiting").exists, "the worker waits")
+            host.process.send_signal(signal.SIGTERM)
+            assert client.rest() == "421 4.3.2 Service is shutting down\r\n"
+        host.wait()
+        (line,) = host.wait_for("email received")
+        assert line["code"] in (421, 451)
+
+
 def test_a_client_that_is_gone_changes_nothing_for_the_worker(tmp_path):
     with delivering(tmp_path) as host:
         with ready(host) as client:

@@ -16,7 +16,12 @@ SUPPORT = str(Path(__file__).parent)
 
 @contextmanager
 def delivering(
-    folder: Path, handler: str = "decide", workers: int = 1, pool: dict[str, Any] | None = None, **smtp: Any
+    folder: Path,
+    handler: str = "decide",
+    workers: int = 1,
+    pool: dict[str, Any] | None = None,
+    endure: dict[str, Any] | None = None,
+    **smtp: Any,
 ) -> Iterator[Host]:
     """A host whose workers run a handler of support/mail_handlers.py; what they see is in the folder `seen`."""
     (folder / "seen").mkdir(exist_ok=True)
@@ -25,7 +30,7 @@ def delivering(
         "env": {"PYTHONPATH": SUPPORT, "SEEN": str(folder / "seen")},
     }
     section = {"deliver": "workers", "pool": {"num_workers": workers, **(pool or {})}, **smtp}
-    with hosting(folder, server=server, smtp=section) as host:
+    with hosting(folder, server=server, smtp=section, endure=endure or {}) as host:
         yield host
 
 

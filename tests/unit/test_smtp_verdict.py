@@ -22,6 +22,7 @@ def test_the_two_words_accept_and_accept_with_an_end():
     [
         ({"code": 550, "message": "no such user"}, b"550 5.0.0 no such user\r\n"),
         ({"code": 550, "message": "5.1.1 no such user"}, b"550 5.1.1 no such user\r\n"),
+        ({"code": 550, "message": "5.1.1"}, b"550 5.1.1 Message refused\r\n"),
         ({"code": 451, "message": "later"}, b"451 4.0.0 later\r\n"),
         ({"code": 250, "message": "queued as 7"}, b"250 queued as 7\r\n"),
         ({"code": 250}, b"250 OK: message accepted\r\n"),

@@ -60,3 +60,8 @@ def test_a_verdict_is_a_response_that_can_be_copied(verdict):
 
 def test_a_verdict_shows_what_it_is():
     assert repr(Reject(550, "no")) == """Reject(context=b'{"code": 550, "message": "no"}', body=b'')"""
+
+
+def test_a_text_that_is_none_is_named():
+    with pytest.raises(TypeError, match=r"^the text is a str, not NoneType$"):
+        Reject(550, None)
