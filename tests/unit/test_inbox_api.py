@@ -1,0 +1,106 @@
+"""The parts of the API that need no host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rrpy.inbox.api import API, disposition
+from rrpy.inbox.config import InboxConfig
+from rrpy.inbox.connections import Connections
+from rrpy.inbox.routes import ROUTES
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("report.pdf", 'attachment; filename="report.pdf"'),
+        ("a b.pdf", 'attachment; filename="a b.pdf"'),
+        ("März.pdf", "attachment; filename=\"M_rz.pdf\"; filename*=UTF-8''M%C3%A4rz.pdf"),
+        ('a"b\r\nX: y/../c', 'attachment; filename="abX: y..c"'),
+        ("注文", "attachment; filename=\"__\"; filename*=UTF-8''%E6%B3%A8%E6%96%87"),
+        ("", 'attachment; filename="attachment"'),
+    ],
+)
+def test_a_name_of_a_file_is_safe_in_a_header(name: str, expected: str) -> None:
+    assert disposition(name) == expected
+
+
+@given(st.text())
+def test_no_name_breaks_the_header(name: str) -> None:
+    value = disposition(name)
+    assert value.isascii()
+    assert value.isprintable()
+    assert value.count('"') == 2
+
+
+def test_every_route_is_a_method_of_the_api_and_the_other_way_round() -> None:
+    methods = {name for name in vars(API) if not name.startswith("_")}
+    assert methods == {route.name for route in ROUTES}
+
+
+class Server:
+    """A plugin with connections. `open`: their uuids."""
+
+    name = "server"
+
+    def __init__(self, *uuids: str, address: str = "") -> None:
+        self.open = list(uuids)
+        self.smtp_address = address
+
+    def rpc(self) -> Server:
+        return self
+
+    def list_connections(self, _: bool) -> list[Any]:
+        class Connection:
+            remote_addr, sender, to, authenticated, username = "127.0.0.1:1", "a@b.c", ["x@y.z"], True, "u"
+
+            def __init__(self, uuid: str) -> None:
+                self.uuid = uuid
+
+        return [Connection(uuid) for uuid in self.open]
+
+    def close_connection(self, uuid: str) -> bool:
+        if uuid not in self.open:
+            raise ValueError("connection not found")
+        self.open.remove(uuid)
+        return True
+
+
+class Other:
+    """A plugin whose methods are about something else."""
+
+    name = "other"
+
+    def rpc(self) -> object:
+        return object()
+
+
+def test_the_connections_of_every_server_are_told_and_closed() -> None:
+    connections = Connections()
+    connections.add_methods(Other())
+    assert not connections
+    assert connections.smtp_address == ""
+    for server in (Server("1"), Server("2", "3", address="tcp://127.0.0.1:25")):
+        connections.add_methods(server)
+        connections.add_server(server)
+    assert connections
+    assert connections.smtp_address == "tcp://127.0.0.1:25"
+    assert [each.uuid for each in connections.list()] == ["1", "2", "3"]
+    assert connections.close("3")
+    assert not connections.close("3")
+    assert [each.uuid for each in connections.list()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", ["mail.test", "MAIL.Test", "rrpy", "10.0.0.1", "my_box-1.lan"])
+def test_a_host_name_may_be_allowed(name: str) -> None:
+    assert InboxConfig(allowed_hosts=[name]).allowed_hosts == [name]
+
+
+@pytest.mark.parametrize("name", ["", "http://x", "x:80", "*", "x/", "-x", "x y", "ü"])
+def test_what_is_no_host_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no host name; it is written without a scheme and a port"):
+        InboxConfig(allowed_hosts=[name])
