@@ -55,7 +55,8 @@ def clean(text: str) -> str:
 def custom(code: int, text: str, source: str = "EVENTS.md", *, default: str = "") -> Reply:
     """Return a reply with a code and a text that somebody else chose (a worker, a handler), cleaned.
 
-    An enhanced code at the head of the text is kept as the reply's own. `default`: the text where none is left. Raises ValueError for a code out of 200 to 599.
+    An enhanced code at the head of the text is kept as the reply's own. `default`: the text where none is left. Raises
+    ValueError for a code out of 200 to 599.
     """
     if not 200 <= code <= 599:
         raise ValueError(f"{code} is not an SMTP reply code")

@@ -12,7 +12,8 @@ What a handler is, is told by what its call gives: an awaitable is awaited, a ge
 the answer. So partials, callable objects and decorated functions need no rule of their own.
 
 What it takes is told by its first parameter: `as_handler` looks once, before the first request, whether that is
-annotated as an Email, or is called `email` where it has no annotation, and at nothing else. `inspect` is not asked: a worker's start would pay for it.
+annotated as an Email, or is called `email` where it has no annotation, and at nothing else. `inspect` is not asked: a
+worker's start would pay for it.
 """
 
 from __future__ import annotations
