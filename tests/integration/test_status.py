@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.delivery import SUPPORT
-from support.host import Telnet, eventually, hosting, run, write
+from support.host import Host, Telnet, eventually, hosting, run, write
 from support.ops import SECTIONS, probe, url
 
 FINE = [{"plugin_name": "smtp", "error_message": "", "status_code": 200}]
@@ -46,6 +46,24 @@ def test_rpc_tells_the_same_of_one_plugin(tmp_path: Path) -> None:
             assert json.loads(host.rrpy("rpc", method, "smtp").stdout) == {"code": 200, "message": ""}
             missing = host.rrpy("rpc", method, "http")
             assert (missing.returncode, missing.stderr) == (1, "rrpy: no such plugin: http\n")
+
+
+def test_a_host_that_starts_is_not_ready_before_it_listens(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waits = f"until test -e {go}; do sleep 0.02; done; exec {sys.executable} -m rrpy.worker"
+    write(tmp_path, server={"command": ["sh", "-c", waits]}, status=SECTIONS["status"])
+    host = Host(tmp_path, [])
+    try:
+        for path in ("/health", "/ready"):
+            early = probe(host, path)
+            assert early.status_code == 503
+            assert early.json()[0]["error_message"] == "the SMTP server does not listen"
+        go.touch()
+        host.ready()
+        assert probe(host, "/ready").status_code == 200
+        assert host.stop() == 0
+    finally:
+        host.close()
 
 
 def test_a_host_that_drains_is_alive_and_not_ready_until_its_last_message_is_in(tmp_path: Path) -> None:
