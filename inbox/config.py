@@ -15,10 +15,10 @@ _NAME = re.compile(r"[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
 class InboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section's keys and their defaults.
 
-    `address`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one. `path`: the SQLite file that keeps
-    the mail over a restart; empty keeps it in memory. `max_messages`, `max_bytes`: what is kept, 0 for no limit; the
-    oldest goes first, and the newest always stays. `allowed_hosts`: the names under which a browser may reach the page
-    beside `localhost` and numbers.
+    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `path`: the SQLite
+    file that keeps the mail over a restart; empty keeps it in memory. `max_messages`, `max_bytes`: what is kept, 0 for
+    no limit; the oldest goes first, and the newest always stays. `allowed_hosts`: the names under which a browser may
+    reach the page beside `localhost` and numbers.
     """
 
     address: str = "127.0.0.1:8025"

@@ -12,8 +12,9 @@ from ..container.fields import Duration
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `status`.
 
-    `address`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one. `check_timeout`: for the checks
-    of one plugin; above it the plugin counts as unavailable. `unavailable_status_code`: the HTTP code for that.
+    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `check_timeout`:
+    for the checks of one plugin; above it the plugin counts as unavailable. `unavailable_status_code`: the HTTP code
+    for that.
     """
 
     address: str = "127.0.0.1:2114"
@@ -45,8 +46,8 @@ class MetricConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `metrics`.
 
-    `address`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one; where `status` listens there too,
-    one server answers for both. `collect`: metrics of your own, which workers count over RPC.
+    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one; where `status`
+    listens there too, one server answers for both. `collect`: metrics of your own, which workers count over RPC.
     """
 
     address: str = "127.0.0.1:2112"

@@ -13,8 +13,8 @@ MAX_CONNECTIONS = 256
 class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The RPC bus: the section's keys and their defaults (WIRE.md, 'RPC over tcp:// or unix://').
 
-    `listen`: `tcp://host:port` (port 0 picks a free one) or `unix:///path`. `allow_remote`: permit an address that is
-    not loopback. `max_frame_bytes`: the largest request. `max_connections`: at the same time.
+    `listen`: `tcp://host:port` (port 0 picks a free one), `unix:///path` or `systemd:NAME`. `allow_remote`: permit an
+    address that is not loopback. `max_frame_bytes`: the largest request. `max_connections`: at the same time.
     """
 
     listen: str = "tcp://127.0.0.1:6001"

@@ -42,12 +42,12 @@ class StorageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The SMTP server: the section's keys and their defaults (SMTP.md, 'Configuration').
 
-    `addr`: `host:port`, `[ipv6]:port` or `unix:///path`; port 0 picks a free one. `hostname`: what the greeting and
-    EHLO say. `read_timeout`: a command must be complete this long after the last reply. `write_timeout`: for a client
-    that does not read its replies. `max_message_size`: bytes, 0 for no limit. `max_recipients`: of one message, 0 for
-    no limit. `max_connections`, `max_connections_per_ip`: at once, 0 for no limit. `max_errors`: refused commands of
-    one connection before it is closed, 0 for no limit. `max_inflight_bytes`: message bytes held by all sessions, 0
-    for no limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message.
+    `addr`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `hostname`: what the
+    greeting and EHLO say. `read_timeout`: a command must be complete this long after the last reply. `write_timeout`:
+    for a client that does not read its replies. `max_message_size`: bytes, 0 for no limit. `max_recipients`: of one
+    message, 0 for no limit. `max_connections`, `max_connections_per_ip`: at once, 0 for no limit. `max_errors`: refused
+    commands of one connection before it is closed, 0 for no limit. `max_inflight_bytes`: message bytes held by all
+    sessions, 0 for no limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message.
     `enhanced_status_codes`: offer RFC 2034. `auth_mechanisms`: offered behind PLAIN and LOGIN. `tls`: absent is off.
     `proxy_protocol`: every connection begins with a PROXY header (v1 or v2), and the address in it is the client's.
     `lmtp`: speak LMTP (RFC 2033). `deliver`: `log` accepts every message, `workers` asks the workers. `include_raw`:
