@@ -173,3 +173,31 @@ def test_a_text_that_is_not_utf8_is_an_error():
 
 def test_a_value_that_its_tag_does_not_fit_is_an_error_that_does_not_show_it():
     assert refusal("password: !!int hunter2") == "rr.yaml:1:11: this cannot be read as !!int"
+
+
+def test_the_line_of_every_key_is_known():
+    text = "a: 1\nb:\n  c: [x, y]\n  d:\n  - e: 1\n  -\n    f: 2\n"
+    assert yamlfile.key_lines(text) == {
+        "a": 1,
+        "b": 2,
+        "b.c": 3,
+        "b.c.0": 3,
+        "b.c.1": 3,
+        "b.d": 4,
+        "b.d.0": 5,
+        "b.d.0.e": 5,
+        "b.d.1": 7,
+        "b.d.1.f": 7,
+    }
+
+
+def test_what_an_alias_or_a_merge_key_brings_has_the_line_where_it_was_written():
+    text = "base: &base\n  x: 1\n  y: 2\nmine:\n  <<: *base\n  y: 3\nother: *base\n"
+    lines = yamlfile.key_lines(text)
+    assert (lines["mine.x"], lines["mine.y"], lines["other.x"], lines["other"]) == (2, 6, 2, 7)
+    assert not any("<<" in key for key in lines)
+
+
+@pytest.mark.parametrize("text", ["", "text", "# nothing\n"])
+def test_a_text_without_keys_has_no_lines(text):
+    assert yamlfile.key_lines(text) == {}
