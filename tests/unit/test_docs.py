@@ -256,12 +256,6 @@ def test_the_changelog_has_the_version() -> None:
     assert f"## [{rrpy.__version__}]" in page("CHANGELOG.md")
 
 
-def test_the_readme_and_the_checks_run_the_tests_with_one_command() -> None:
-    (shell,) = blocks(page("README.md"), "sh")
-    command = shell.text.strip().rpartition("&& ")[2].removeprefix(".venv/bin/")
-    assert f"\n{command}\n" in page(".ci/run")
-
-
 @pytest.fixture(scope="module")
 def diagrams() -> Any:
     spec = importlib.util.spec_from_file_location("diagrams", ROOT / "docs" / "diagrams.py")
