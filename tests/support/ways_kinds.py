@@ -6,6 +6,7 @@ import configparser
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
@@ -94,7 +95,9 @@ def shell(run: Transcript, block: Block) -> None:
 
 
 def shown(run: Transcript, block: Block) -> None:
-    """Text is what a person sees somewhere: nothing can run it."""
+    """Text is what a person sees somewhere: nothing can run it, so nothing of it is a command."""
+    commands = [line for line in block.text.splitlines() if shutil.which(line.removeprefix("$ ").partition(" ")[0])]
+    assert not commands, f"not text, but to be run: {commands}"
 
 
 def mermaid(run: Transcript, block: Block) -> None:
