@@ -102,7 +102,7 @@ def _takes_email(handler: Any) -> bool:
         function = function.__wrapped__
     if not _has_code(function) or function.__code__.co_argcount <= own:
         return False
-    parameter = function.__code__.co_varnames[own]
+    parameter: str = function.__code__.co_varnames[own]
     annotations = _annotations(function)
     if parameter not in annotations:
         return parameter == "email"
