@@ -210,5 +210,5 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            where = f"inbox.path {self._path}" if self._path else "the inbox's memory"
-            raise StoreError(f"cannot keep mail in {where}: {error}") from error
+            where = f"inbox.path {self._path}" if self._path else "memory"
+            raise StoreError(f"the inbox's database in {where} failed: {error}") from error
