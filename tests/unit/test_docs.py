@@ -27,6 +27,7 @@ from rrpy.container.fields import Duration
 from rrpy.container.log import ChannelConfig, LogConfig
 from rrpy.container.yamlfile import parse
 from rrpy.inbox.config import InboxConfig
+from rrpy.inbox.routes import ROUTES
 from rrpy.ops.config import MetricConfig, MetricsConfig, StatusConfig
 from rrpy.rpc.config import RPCConfig
 from rrpy.smtp_plugin import replies
@@ -228,6 +229,18 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         found = (path.parent / name).resolve() if name else path
         assert found.is_file(), link
         assert not anchor or anchor in anchors(found.read_text()), link
+
+
+def test_every_path_of_the_inbox_s_api_is_documented_with_its_parameters() -> None:
+    cells = " ".join(table(section(page("docs/inbox.md"), "The API")))
+    documented = re.findall(r"`(GET|DELETE) (/[^?`]*)\??([^`]*)`", cells)
+    served = [
+        (route.method, route.path, sorted(each.name for each in route.parameters if each.place == "query"))
+        for route in ROUTES
+        if route.path != "/openapi.json"  # in the text
+    ]
+    asked = [(method, path, sorted(re.findall(r"(\w+)=", query))) for method, path, query in documented]
+    assert sorted(asked) == sorted(served)
 
 
 def test_all_that_a_plugin_sees_of_a_mail_is_documented() -> None:
