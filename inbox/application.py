@@ -18,6 +18,7 @@ from ..container.protocols import Logger
 from .api import API
 from .config import InboxConfig
 from .connections import Connections
+from .database import StoreError
 from .guard import Guard
 from .mailbox import Mailbox
 from .problems import Problem
@@ -34,6 +35,7 @@ FILES: Final = {
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+_ANSWERED = (Problem, HTTPException, StoreError)
 
 
 def application(mailbox: Mailbox, connections: Connections, config: InboxConfig, log: Logger) -> Application:
@@ -44,7 +46,7 @@ def application(mailbox: Mailbox, connections: Connections, config: InboxConfig,
         paths.setdefault(PREFIX + route.path, {})[route.method] = getattr(api, route.name)
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(path, _file(*file)) for path, file in FILES.items()]
-    app = Starlette(routes=found, exception_handlers={Problem: _problem, HTTPException: _problem, Exception: _failed})
+    app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
     return Guard(app, config.allowed_hosts, log)
 
@@ -75,6 +77,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     """Answer what a handler raises, and in our own words what Starlette says of a path or a method that is none."""
     if isinstance(error, Problem):
         return error.response()
+    if isinstance(error, StoreError):
+        return Problem(503, str(error)).response()
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         detail = f"{request.url.path} does not take {request.method}"

@@ -153,7 +153,7 @@ ROUTES: Final = (
             Parameter("after", "query", _NUMBER, "only one whose number is above this"),
             Parameter("timeout", "query", _TIMEOUT, "seconds to wait; the answer is 404 when they are over"),
         ),
-        (400, 404, 503),
+        (400, 404),
     ),
     Route(
         "GET",
@@ -162,7 +162,6 @@ ROUTES: Final = (
         "Follow what happens, as server-sent events",
         Answer(200, "events, until the host stops", media_type="text/event-stream"),
         (Parameter("Last-Event-ID", "header", TEXT, "the last event that is known"),),
-        (503,),
     ),
     Route(
         "GET",
@@ -188,9 +187,9 @@ ERRORS: Final = {
     403: "the request is from another web page, or for a host name that is not allowed",
     404: "there is no such thing, or none came in time",
     500: "the inbox failed",
-    503: "too many follow the stream, or the host stops",
+    503: "too many follow the stream, the host stops, or its database fails",
 }
-EVERYWHERE: Final = (400, 403, 500)
+EVERYWHERE: Final = (400, 403, 500, 503)
 
 
 def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rrpy.container.protocols import Logger
 from rrpy.inbox.api import API, disposition
+from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.connections import Connections
+from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.plugin import InboxPlugin
+from rrpy.inbox.protocols import Mail
 from rrpy.inbox.routes import ROUTES
 
 
@@ -93,6 +99,46 @@ def test_the_connections_of_every_server_are_told_and_closed() -> None:
     assert connections.close("3")
     assert not connections.close("3")
     assert [each.uuid for each in connections.list()] == ["1", "2"]
+
+
+class Log:
+    """A channel that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, object]]] = []
+
+    def exception(self, message: str, /, **keys: object) -> None:
+        self.lines.append((message, keys))
+
+
+@pytest.mark.anyio
+async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> None:
+    mailbox = await Mailbox.open("", max_messages=0, max_bytes=0)
+    log = Log()
+    app = application(mailbox, Connections(), InboxConfig(), cast(Logger, log))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1/") as client:
+        mailbox._store._database.close()
+        failed = await client.get("messages")
+        assert failed.status_code == 503
+        assert failed.json()["detail"] == (
+            "the inbox's database in memory failed: Cannot operate on a closed database."
+        )
+        assert log.lines == []
+        del mailbox._store
+        failed = await client.get("messages/latest")
+        assert failed.json() == {
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "the inbox failed; the host's log says why",
+        }
+        assert log.lines == [("request failed", {"method": "GET", "path": "/api/v1/messages/latest"})]
+
+
+@pytest.mark.anyio
+async def test_mail_is_refused_while_the_inbox_does_not_serve() -> None:
+    with pytest.raises(RuntimeError, match="the inbox does not serve"):
+        await InboxPlugin().mail_received(cast(Mail, None))
 
 
 @pytest.mark.parametrize("name", ["mail.test", "MAIL.Test", "rrpy", "10.0.0.1", "my_box-1.lan"])
