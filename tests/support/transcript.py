@@ -90,6 +90,11 @@ class Transcript:
     def _file(self, arguments: tuple[str, ...]) -> str:
         return arguments[arguments.index("-c") + 1] if "-c" in arguments else "rr.yaml"
 
+    def _until_ready(self) -> str:
+        assert self.host is not None
+        lines = [line.get("text", "") for line in self.host.lines]
+        return "".join(lines[: next(number for number, line in enumerate(lines) if "host is ready" in line) + 1])
+
     def environ(self) -> dict[str, str]:
         """Return the environment of what the page runs: the folder is its home, `rrpy` and `python` are ours."""
         return {
@@ -162,7 +167,10 @@ class Transcript:
         words = shlex.split(line)
         if words[:2] == ["rrpy", "serve"] and (not command.output or "host is ready" in command.output):
             self.start(*words[2:])
-            self._shown = command.output
+            if command.output:
+                printed = self._until_ready()
+                same = sorted(plain(printed).splitlines()) == sorted(plain(command.output).splitlines())
+                assert same, f"{command.line}\nprinted: {printed}\nthe page says: {command.output}"
             return
         if "127.0.0.1:6001" in self.known:
             line = _ASKS.sub(rf"rrpy \1 --address tcp://{self.known['127.0.0.1:6001']}", line)
