@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,29 +60,43 @@ class Transcript:
         self.known: dict[str, str] = {}
         self._prompt: dict[str, Any] = {}
         self._shown = ""
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Transcript:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._held.close()
         if self.host is not None:
             self.host.close()
 
     def start(self, *arguments: str) -> None:
-        """Start a host on free ports; the page's ports stand for them from here on. The one before it is stopped."""
+        """Start a host on free ports; the page's ports stand for them from here on. The host before it is stopped."""
         self.stop()
         tree = yaml.safe_load((self.folder / self._file(arguments)).read_text())
         overrides: list[str] = []
         listening = [section for section in ADDRESSES if section in tree]
         for section in listening:
-            free = self.known.get(
-                self._shown_address(section, tree), "127.0.0.1:0"
-            )  # the next host is where the last was
-            overrides += ["-o", f"{ADDRESSES[section][0]}={'tcp://' * (section == 'rpc')}{free}"]
+            key, _, _ = ADDRESSES[section]
+            overrides += ["-o", f"{key}={'tcp://' * (section == 'rpc')}{self._real_address(section, tree)}"]
         self.host = ConsoleHost(self.folder, [*arguments, *overrides], self.environ())
         self.host.ready()
         for section in listening:
-            self.known[self._shown_address(section, tree)] = self.host.address(ADDRESSES[section][2])
+            assert self.host.address(ADDRESSES[section][2]) == self._real_address(section, tree)
+
+    def _real_address(self, section: str, tree: dict[str, Any]) -> str:
+        """Return where a section's server is in this run: a free port, which every host of the page gets."""
+        shown = self._shown_address(section, tree)
+        if shown not in self.known:
+            holder = socket.socket()  # on Linux nobody else is given the port while this one has it and does not listen
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", 0))
+            self.known[shown] = f"127.0.0.1:{holder.getsockname()[1]}"
+            if sys.platform == "linux":
+                self._held.enter_context(holder)
+            else:
+                holder.close()
+        return self.known[shown]
 
     def _shown_address(self, section: str, tree: dict[str, Any]) -> str:
         key, default, _ = ADDRESSES[section]
