@@ -19,6 +19,7 @@ def test_a_page_does_what_it_says(tmp_path: Path, path: Path) -> None:
     run_pages([path], tmp_path)
 
 
+@pytest.mark.timeout(400)  # it installs rrpy, from an index
 @pytest.mark.program("php")
 def test_the_guide_leads_from_nothing_to_a_plugin(tmp_path: Path) -> None:
     assert len(GUIDE) == 5

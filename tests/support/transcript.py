@@ -137,7 +137,7 @@ class Transcript:
         assert not result.failed, report.getvalue()
         self._prompt = test.globs
 
-    def shell(self, script: str, **environ: str) -> str:
+    def shell(self, script: str, patience: float = 2 * PATIENCE, **environ: str) -> str:
         """Run a script of the page as it would be typed, and return what it prints. It must end with 0."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self.real(script)],
@@ -147,7 +147,7 @@ class Transcript:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=patience,
             check=False,
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -19,6 +20,8 @@ from support.ways_clients import deliver
 from support.ways_kinds import KINDS, Way, write
 from support.worker_host import WorkerHost, last
 
+DOWNLOAD = 200.0
+"""Seconds that an index may take for all packages."""
 AUTOLOAD = f"<?php\nrequire '{ROOT}/tests/support/php/autoload.php';\n"
 
 
@@ -44,7 +47,9 @@ def install(run: Transcript, block: Block) -> None:
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, clone / name)
     script = block.text.replace("pip install", "pip install -q --disable-pip-version-check")
-    assert run.shell(f"cd clone\n{script}\nrrpy --version").rpartition("rrpy ")[2], "rrpy is on the PATH"
+    home = os.environ.get("HOME", "")  # where pip keeps what it has downloaded
+    said = run.shell(f"cd clone\n{script}\nrrpy --version", patience=DOWNLOAD, HOME=home)
+    assert said.rpartition("rrpy ")[2], "rrpy is on the PATH"
     shutil.rmtree(clone)
 
 
