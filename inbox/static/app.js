@@ -5,7 +5,7 @@
 const API = "api/v1";
 const PAGE = 50; // messages that are fetched at once
 const SHOWN = 600; // messages in the list; beyond that the oldest leave it, and come back with "older"
-const MAX_SOURCE = 1024 * 1024; // bytes of the source that are shown
+const MAX_SHOWN = 1024 * 1024; // bytes of the source, and characters of the text, that are shown
 const READ = "rrpy-inbox-read"; // ids of messages that this browser has shown
 
 const $ = (id) => document.getElementById(id);
@@ -22,6 +22,7 @@ const state = {
   tab: "html", // the one that was chosen last
   info: {},
   read: new Set(remembered()),
+  gone: new Set(), // ids of messages that went while the list was fetched
   look: 0, // counts the fetches of the list, so that a slow one does not replace a newer
 };
 
@@ -141,16 +142,23 @@ function markRead(id) {
 
 async function load({ more = false } = {}) {
   const look = ++state.look;
+  state.gone.clear();
   const query = new URLSearchParams({ limit: PAGE });
   if (state.search) query.set("search", state.search);
   const last = state.messages.at(-1);
   if (more && last) query.set("before", last.number);
   const page = await trying(async () => (await ask(`messages?${query}`)).json());
   if (!page || look !== state.look) return;
-  const known = new Set(more ? state.messages.map((message) => message.id) : []);
-  state.messages = [...(more ? state.messages : []), ...page.messages.filter((message) => !known.has(message.id))];
+  // What came or went since the host looked: the stream has told of it, and the answer does not know it.
+  const there = page.messages.filter((message) => !state.gone.has(message.id));
+  const newest = page.messages.length ? page.messages[0].number : 0;
+  const since = state.search ? [] : state.messages.filter((message) => message.number > newest);
+  const known = new Set(state.messages.map((message) => message.id));
+  state.messages = more
+    ? [...state.messages, ...there.filter((message) => !known.has(message.id))]
+    : [...since, ...there];
   state.older = page.next !== null;
-  state.total = page.total;
+  state.total = page.total + (more ? 0 : since.length);
   show();
 }
 
@@ -354,7 +362,14 @@ function choose(name, { focus = false, remember = true } = {}) {
 }
 
 const panels = {
-  text: (detail) => [el("div", { className: "text" }, ...(detail.text ? linked(detail.text) : ["This message has no text."]))],
+  text: (detail) => {
+    const shown = detail.text.slice(0, MAX_SHOWN);
+    const rest = detail.text.length - shown.length;
+    return [
+      el("div", { className: "text" }, ...(shown ? linked(shown) : ["This message has no text."])),
+      rest ? el("p", { className: "hint" }, `${rest.toLocaleString()} more characters are in the source.`) : "",
+    ];
+  },
 
   html: (detail) => [
     el("div", { className: "note" }, icon("shield"), "Shown without scripts, forms and anything from the network."),
@@ -449,9 +464,9 @@ function file(id, attachment) {
 async function showSource(summary, code) {
   const raw = await trying(async () => (await ask(`${pathOf(summary.id)}/raw`)).arrayBuffer());
   if (!raw) return code.replaceChildren("The source could not be loaded.");
-  code.textContent = new TextDecoder().decode(raw.slice(0, MAX_SOURCE));
-  if (raw.byteLength > MAX_SOURCE) {
-    code.append(el("p", { className: "hint" }, `These are the first ${size(MAX_SOURCE)} of ${size(raw.byteLength)}; download it to see all.`));
+  code.textContent = new TextDecoder().decode(raw.slice(0, MAX_SHOWN));
+  if (raw.byteLength > MAX_SHOWN) {
+    code.append(el("p", { className: "hint" }, `These are the first ${size(MAX_SHOWN)} of ${size(raw.byteLength)}; download it to see all.`));
   }
 }
 
@@ -476,6 +491,7 @@ async function remove(id) {
 
 function forget(ids) {
   const gone = new Set(ids);
+  for (const id of ids) state.gone.add(id);
   const before = state.messages.length;
   arrived = arrived.filter((message) => !gone.has(message.id));
   state.messages = state.messages.filter((message) => !gone.has(message.id));
@@ -501,6 +517,7 @@ function follow() {
   stream.addEventListener("deleted", (event) => refresh(JSON.parse(event.data).ids));
   stream.addEventListener("cleared", () => {
     arrived = [];
+    state.look += 1; // an answer that is under way is from before
     state.messages = [];
     state.total = 0;
     state.older = false;
@@ -509,6 +526,7 @@ function follow() {
   stream.addEventListener("connections", (event) => counting(JSON.parse(event.data).open));
   stream.addEventListener("reset", (event) => {
     arrived = [];
+    state.messages = state.search ? state.messages : [];
     counting(JSON.parse(event.data).open);
     start();
   });

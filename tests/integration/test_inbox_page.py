@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import smtplib
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from support import showcase
 from support.host import PATIENCE, Host, Telnet, hosting
 from support.inbox import Elsewhere, inbox, mail, send, url
@@ -94,6 +95,18 @@ def test_a_mail_appears_without_a_reload_and_its_attachment_downloads_byte_for_b
         assert download.value.suggested_filename == "Rechnung März.pdf"
         assert Path(download.value.path()).read_bytes() == content
         assert page.evaluate("performance.timeOrigin") == loads
+
+
+@pytest.mark.program("curl", "swaks")
+def test_an_empty_inbox_shows_commands_that_fill_it(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        page = live(visit(host))
+        expect(page.locator(".nothing")).to_contain_text(f"{host.smtp[0]}:{host.smtp[1]}")
+        commands = page.locator(".snippet pre").all_text_contents()
+        assert len(commands) == 3
+        for number, command in enumerate(commands, 1):
+            subprocess.run(["bash", "-c", command], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+            expect(page.locator("#messages .subject")).to_have_text(["Hello"] * number)
 
 
 def hostile(trap: str) -> str:
@@ -396,12 +409,35 @@ def test_a_link_leads_to_one_message(tmp_path: Path, visit: Visit) -> None:
 def test_many_mails_at_once_are_all_there(tmp_path: Path, visit: Visit) -> None:
     with inbox(tmp_path, max_messages=150) as (host, _):
         page = live(visit(host))
+        expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
         with smtplib.SMTP(*host.smtp) as client:
             for number in range(200):
                 client.sendmail("a@b.c", "x@y.z", f"Subject: number {number}\n\nHi\n")
         expect(page.locator("#count")).to_have_text("150 messages")
         expect(page.get_by_role("option")).to_have_count(150)
         assert subjects(page) == [f"number {number}" for number in range(199, 49, -1)]
+
+
+def test_a_list_that_comes_late_takes_nothing_back(tmp_path: Path, visit: Visit) -> None:
+    """Between the host's look and the answer one message comes and one goes: the stream has told of both."""
+    with inbox(tmp_path) as (host, client):
+        for subject in ("stays", "goes"):
+            send(host, mail(subject))
+        page = live(visit(host))
+        expect(page.get_by_role("option")).to_have_count(2)
+        answer = client.get("messages?limit=50").text
+        held: list[Route] = []
+        page.route("**/api/v1/messages?limit=50", lambda route: held.append(route))  # it marks its handler
+        with page.expect_event("requestfinished", lambda request: "messages?limit=50" in request.url):
+            page.evaluate("void load()")
+            client.delete("messages/latest")
+            expect(page.get_by_role("option")).to_have_count(1)
+            send(host, mail("comes"))
+            expect(page.get_by_role("option")).to_have_count(2)
+            (route,) = held
+            route.fulfill(body=answer, content_type="application/json")
+        expect(page.locator("#count")).to_have_text("2 messages")
+        assert subjects(page) == ["comes", "stays"]
 
 
 def test_older_messages_come_when_asked_for(tmp_path: Path, visit: Visit) -> None:
