@@ -498,9 +498,7 @@ def test_a_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, visit: V
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_picture_of_the_documentation_is_what_the_page_looks_like(
-    tmp_path: Path, visit: Visit, scheme: str
-) -> None:
+def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Visit, scheme: str) -> None:
     """RRPY_SCREENSHOTS=1 writes it anew."""
     support = Path(__file__).parent.parent
     server = {
