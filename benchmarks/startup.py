@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import yaml
 
 CONFIG = Path(__file__).parent.parent / "rr.yaml"
 LIMITS = {"rrpy --help": 250, "rrpy rpc": 300}
@@ -32,8 +33,11 @@ LIMITS = {"rrpy --help": 250, "rrpy rpc": 300}
 def host(folder: str) -> Iterator[tuple[str, psutil.Process]]:
     """Run a host that has nothing to do; give its address and its process."""
     address = f"unix://{folder}/rpc.sock"
+    config = yaml.safe_load(CONFIG.read_text())
+    del config["inbox"]
+    (Path(folder) / "rr.yaml").write_text(yaml.safe_dump(config))
     options = ["-o", f"rpc.listen={address}", "-o", "smtp.addr=127.0.0.1:0", "-o", "logs.encoding=console"]
-    command = [sys.executable, "-m", "rrpy", "serve", "-c", str(CONFIG), *options]
+    command = [sys.executable, "-m", "rrpy", "serve", *options]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:

@@ -24,7 +24,7 @@ def test_what_is_written_is_fine_and_a_host_runs_with_it(tmp_path):
     assert done.stdout == "rr.yaml is written; look through it, then run the host: rrpy serve\n"
     assert (tmp_path / "rr.yaml").read_text() == template()
     checked = run("config", "check", cwd=tmp_path)
-    assert (checked.returncode, checked.stdout) == (0, "rr.yaml is fine: plugins rpc, server, smtp\n")
+    assert (checked.returncode, checked.stdout) == (0, "rr.yaml is fine: plugins rpc, server, inbox, smtp\n")
     host = Host(tmp_path, [*FREE, "-o", "logs.encoding=json"])
     try:
         host.wait_for("host is ready")
