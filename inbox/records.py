@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,8 +15,15 @@ from .protocols import Mail, Message
 
 EXCERPT: Final = 160
 """Characters of the text that a list shows."""
+MAX_HTML: Final = 64 * 1024
+"""Characters of a message's HTML that an excerpt is taken from."""
 MAX_WORDS: Final = 256 * 1024
 """Characters of a message that a search looks at."""
+
+# What is not closed goes on to the end, so that the time is in proportion to the length.
+_MARKUP = re.compile(
+    r"<(style|script|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
+)
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -124,7 +133,7 @@ def record(mail: Mail) -> Record:
         to=mail.to,
         header_from=header(message, "from"),
         subject=message.subject,
-        excerpt=" ".join(message.body[: EXCERPT * 4].split())[:EXCERPT],
+        excerpt=_excerpt(message),
         size=len(mail.content),
         attachments=len(attachments),
         html=bool(message.html_body),
@@ -149,6 +158,14 @@ def record(mail: Mail) -> Record:
     )
     contents = [mail.content, *(each.content() for each in message.attachments)]
     return Record(summary, detail, _words(mail, message), contents)
+
+
+def _excerpt(message: Message) -> str:
+    """Return how the text begins, or what the HTML says where there is no text."""
+    text = message.body[: EXCERPT * 4]
+    if not text.strip():
+        text = html.unescape(_MARKUP.sub(" ", message.html_body[:MAX_HTML]))
+    return " ".join(text.split())[:EXCERPT]
 
 
 def header(message: Message, name: str) -> str:

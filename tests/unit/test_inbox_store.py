@@ -63,6 +63,21 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
     assert decoded == got.detail
 
 
+@pytest.mark.parametrize(
+    ("text", "excerpt"),
+    [
+        ("<html><head><title>No</title><style>p {}</style></head><p>Dear&nbsp;Ann, <b>1 &lt; 2</b>", "Dear Ann, 1 < 2"),
+        ("<style>never ends <p>x", ""),
+        ("a<!-- <b> -->b<STYLE x>c</style >d<script", "a b d"),
+        ("x" * 1000, "x" * 160),
+        ("<style>" * 100_000, ""),
+    ],
+)
+def test_a_message_without_text_is_listed_with_what_its_html_says(text: str, excerpt: str) -> None:
+    content = f"Content-Type: text/html\r\n\r\n{text}".encode()
+    assert record(ReceivedMail(**MAIL | {"id": "1", "content": content})).summary.excerpt == excerpt
+
+
 def test_what_a_search_looks_at_is_bounded() -> None:
     store = Store()
     kept(store, "long", "x" * MAX_WORDS + "needle")
