@@ -168,7 +168,7 @@ def test_what_is_not_finished_at_the_end_of_the_grace_period_is_cut(tmp_path: Pa
         sending.begin()
         assert host.stop() == 0
         assert host.named("plugin was cut off", plugin="smtp")
-        assert sending.rest() == ""
+        assert sending.rest() == "421 4.3.2 Service is shutting down\r\n"
 
 
 def test_the_pool_is_up_and_idle_and_knows_its_mode(tmp_path: Path) -> None:

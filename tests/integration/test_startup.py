@@ -78,5 +78,8 @@ def test_a_host_has_not_loaded_what_its_sections_do_not_ask_for(tmp_path: Path) 
     with hosting(tmp_path, plugins=["modules:Modules"]) as host:
         loaded = set(json.loads(host.rrpy("rpc", "modules.Loaded").stdout))
         assert "rrpy.smtp_plugin.plugin" in loaded
-        assert not {name.partition(".")[0] for name in loaded} & (WEB | {"rich", "jsonschema", "dotenv"})
+        found = {name.partition(".")[0] for name in loaded}
+        if "coverage" in found:  # which keeps what it finds with SQLite
+            found -= {"sqlite3"}
+        assert not found & (WEB | {"rich", "jsonschema", "dotenv"})
         assert not loaded & {"rrpy.container.schema", "rrpy.container.check"}
