@@ -73,5 +73,6 @@ class Waiting:
         now = self._loop.time()
         while self._calls and self._calls[0].deadline <= now:
             self._expired(self._calls.popleft())
+        self.stop()  # who was refused may have added one more, which set it
         if self._calls:
             self._timer = self._loop.call_at(self._calls[0].deadline, self._expire)
