@@ -20,6 +20,9 @@ from .address import Address, TCPAddress, UnixAddress
 FIRST: Final = 3
 """The number of the first passed descriptor (SD_LISTEN_FDS_START)."""
 
+MOST: Final = 1024
+"""Sockets that one process is believed to be passed."""
+
 _UNNAMED: Final = "unknown"
 """What sd_listen_fds_with_names(3) calls a descriptor without a name."""
 
@@ -52,8 +55,8 @@ class Passed:
                 "another one; let the unit start rrpy itself, without a shell around it"
             )
             return
-        if not said.isdecimal():
-            self._none = f"LISTEN_FDS is {said!r}, which is no number"
+        if not said.isdecimal() or int(said) > MOST:
+            self._none = f"LISTEN_FDS is {said[:20]!r}, which is no number of sockets"
             return
         called = names.split(":") if names else []
         for index in range(int(said)):

@@ -56,6 +56,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it; see to the headers of every response, and to what goes wrong."""
+        unsent: list[Exception] = []
 
         async def sending(message: Scope) -> None:
             if message["type"] == "http.response.start":
@@ -63,7 +64,11 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 message["headers"] = headers.raw
-            await send(message)
+            try:
+                await send(message)
+            except Exception as error:  # the client has broken its own request, and takes no answer
+                unsent.append(error)
+                raise
 
         try:
             self._check(scope)
@@ -71,6 +76,9 @@ class Guard:
         except Problem as problem:
             await problem.response()(scope, receive, sending)
         except Exception:
+            if unsent:
+                self._log.debug("answer not sent", method=scope["method"], path=scope["path"], error=str(unsent[0]))
+                return
             self._log.exception("request failed", method=scope["method"], path=scope["path"])
 
     def _check(self, scope: Scope) -> None:

@@ -114,9 +114,10 @@ class Record(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """What the message counts for against `max_bytes`: its bytes, its attachments and its texts."""
+        """What the message counts for against `max_bytes`: its bytes, its attachments, its headers and its texts."""
+        headers = sum(len(value) for values in self.detail.headers.values() for value in values)
         texts = len(self.detail.text) + len(self.detail.html) + len(self.words)
-        return texts + sum(len(content) for content in self.contents)
+        return headers + texts + sum(len(content) for content in self.contents)
 
 
 def record(mail: Mail) -> Record:

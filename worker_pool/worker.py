@@ -114,7 +114,7 @@ class Worker(asyncio.SubprocessProtocol):
             frame = call.frame()
         except Exception as error:  # it is made only now
             call.fail(error)
-            self._give_back()
+            asyncio.get_running_loop().call_soon(self._give_back)  # not at once: the next one may fail too
             return
         self.state = step(self.state, State.WORKING)
         self._words.last.clear()  # what it said of an earlier request explains nothing of this one

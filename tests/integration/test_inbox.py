@@ -597,3 +597,17 @@ def test_a_big_mail_does_not_hold_the_host(tmp_path: Path) -> None:
         thread.join()
         assert client.get("messages/latest").json()["summary"]["size"] > 20_000_000
         assert longest < PATIENCE
+
+
+def test_a_client_that_breaks_its_own_request_is_no_fault_of_ours(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, _):
+        where, _, port = url(host).removeprefix("http://").rpartition(":")
+        head = f"GET /api/v1/stream HTTP/1.1\r\nHost: {where}:{port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with socket.create_connection((where, int(port)), PATIENCE) as client:
+            client.sendall(head.encode() + b"ZZZ\r\n")
+            said = b""
+            while piece := client.recv(65536):
+                said += piece
+        assert b" 400 " in said.partition(b"\r\n")[0]
+        assert host.stop() == 0
+        assert not [line for line in host.lines if line.get("level") in ("warn", "warning", "error")], host.lines[-20:]

@@ -152,8 +152,9 @@ def test_sockets_for_another_process_are_not_ours(receive, listening, pid):
 
 
 def test_a_number_that_is_none_is_told(receive):
-    receive(LISTEN_FDS="-1")
-    assert refusal() == "there is no such socket: LISTEN_FDS is '-1', which is no number"
+    for wrong in ("-1", "9" * 20):
+        receive(LISTEN_FDS=wrong)
+        assert refusal() == f"there is no such socket: LISTEN_FDS is '{wrong}', which is no number of sockets"
 
 
 def test_a_socket_that_another_plugin_has_is_told(receive, listening):

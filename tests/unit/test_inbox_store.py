@@ -58,7 +58,8 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
     assert got.detail.session.authentication.password == "p"
     assert got.words.startswith("grusse\na@b.c\nx@y.z\nann <a@b.c>\n")
     assert "f.bin" in got.words
-    assert got.bytes == sum(map(len, (*got.contents, got.detail.text, got.words)))
+    headers = [value for values in got.detail.headers.values() for value in values]
+    assert got.bytes == sum(map(len, (*got.contents, *headers, got.detail.text, got.words)))
     decoded = msgspec.json.decode(msgspec.json.encode(got.detail), type=Detail)
     assert decoded == got.detail
 
