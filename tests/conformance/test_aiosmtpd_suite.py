@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,28 @@ from pathlib import Path
 import pytest
 from support.aiosmtpd_deviations import DEVIATIONS
 
+PORT = 8025
+
 TESTS = Path(__file__).parents[1]
 PLUGINS = ("support.aiosmtpd_suite", "no:cacheprovider", "no:anyio")
 OPTIONS = ["-c", os.devnull, "-q", "-W", "ignore", "-ra", "--timeout=60", *(f"-p{name}" for name in PLUGINS)]
 
 
+def port_is_free() -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.mark.timeout(400)
 def test_the_suite_passes_but_for_the_listed_deviations(tmp_path: Path) -> None:
-    """The suite listens on port 8025 and cannot be told otherwise: when another process has it, this says so."""
+    """The suite listens on port 8025 and cannot be told otherwise; a host that shows its inbox may have it."""
+    if os.environ.get("CI") != "true" and not port_is_free():
+        pytest.skip(f"needs port {PORT}, which another process has")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *OPTIONS, "--rootdir", tmp_path, "--pyargs", "aiosmtpd.tests"],
         cwd=tmp_path,

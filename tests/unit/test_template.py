@@ -11,7 +11,7 @@ from support.pages import page
 from rrpy import ConfigError
 from rrpy.container.template import template, write_template
 
-FREE = ["-o", "rpc.listen=tcp://127.0.0.1:0", "-o", "smtp.addr=127.0.0.1:0"]
+FREE = ["-o", "rpc.listen=tcp://127.0.0.1:0", "-o", "smtp.addr=127.0.0.1:0", "-o", "inbox.address=127.0.0.1:0"]
 
 
 def test_the_text_is_the_one_of_the_repository():
