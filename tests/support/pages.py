@@ -26,7 +26,7 @@ _CHANGING = (
     (re.compile(r"^ *\d+ +(ready|working) .*$", re.MULTILINE), r"PID \1"),  # memory, CPU and age are the machine's
     (re.compile(r"[ ─]+"), " "),
 )
-_FILE = re.compile(r"(?:<\?php\n)?(?P<line>(?:#|//|;) (?P<name>[\w.-]*\.\w+)(?:[,;] .*)?\n)")
+_FILE = re.compile(r"(?:<\?php\n)?(?:#|//|;) (?P<name>[\w.-]*\.\w+)(?:[,;] .*)?\n")
 _WAY = re.compile(r"<!-- (?P<way>(?:test|generated|not run): [^>]+) -->")
 _COMMONMARK = MarkdownIt("commonmark")
 
@@ -118,15 +118,17 @@ def plain(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def file_of(block: Block) -> tuple[str, str] | None:
-    """Return the name and the text of the file that a block shows; None where its first comment names none."""
+def file_of(block: Block) -> str:
+    """Return the name of the file that a block shows, which its first comment says; empty where it names none.
+
+    The comment belongs to the file: who copies the block has it too, and lines are counted with it.
+    """
     named = _FILE.match(block.text)
-    return (named["name"], block.text[: named.start("line")] + block.text[named.end() :]) if named else None
+    return named["name"] if named else ""
 
 
 def write_files(text: str, folder: Path) -> None:
     """Write the blocks that begin with the name of their file in a comment."""
     for block in blocks(text):
-        file = file_of(block)
-        if file is not None:
-            (folder / file[0]).write_text(file[1])
+        if name := file_of(block):
+            (folder / name).write_text(block.text)

@@ -59,16 +59,16 @@ _COUNT = re.compile(r"smtp-source .*-m (\d+)")
 def _script(run: Transcript, block: Block) -> tuple[str, dict[str, str]]:
     """Return what is to be typed for a block, and in which environment; empty where typing delivers nothing."""
     trusted = {"SSL_CERT_FILE": str(run.folder / "ca.pem"), "NODE_EXTRA_CA_CERTS": str(run.folder / "ca.pem")}
-    file = file_of(block) or ("", "")
-    if file[0] == "settings.py":
+    name = file_of(block)
+    if name == "settings.py":
         _write(run, "settings.py", run.real(block.text))
         _write(run, "django_mail.py", DJANGO)
         return "python django_mail.py", trusted
-    if file[0] == "php.ini":
+    if name == "php.ini":
         _write(run, "php.ini", block.text)
         return 'php -c php.ini -r \'exit(mail("to@example.com", "Hello", "Hi there") ? 0 : 1);\'', {}
-    if file[0] == "main.cf":
-        _compare_with_postfix(file[1])
+    if name == "main.cf":
+        _compare_with_postfix(block.text)
         return "", {}
     if block.text.startswith("# ~/.msmtprc\n"):
         _write(run, ".msmtprc", run.real(block.text))
@@ -98,4 +98,5 @@ def _compare_with_postfix(text: str) -> None:
         ("/etc/postfix/ca.pem", "{order.ca}"),
     ):
         text = text.replace(shown, used)
-    assert set(text.splitlines()) <= set(tested.splitlines())
+    _, *lines = text.splitlines()
+    assert set(lines) <= set(tested.splitlines())

@@ -31,12 +31,10 @@ INSTRUCTION = re.compile(
 
 def write(run: Transcript, block: Block) -> str:
     """Write the file that a block shows, and return its name; empty when it shows none."""
-    file = file_of(block)
-    if file is None:
-        return ""
-    text = file[1] if block.kind == "yaml" else run.real(file[1])
-    (run.folder / file[0]).write_text(text)
-    return file[0]
+    name = file_of(block)
+    if name:
+        (run.folder / name).write_text(block.text if block.kind == "yaml" else run.real(block.text))
+    return name
 
 
 def python(run: Transcript, block: Block) -> None:
