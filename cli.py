@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from .container.completion import SHELLS, files, script
 from .container.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
@@ -260,17 +261,30 @@ def config() -> None:
 
 
 @config.command()
+@click.argument("file", required=False, shell_complete=files)
 @config_option
 @override_option
 @workdir_option
 @dotenv_option
+@click.pass_context
 @one_sentence
-def check(config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None) -> None:
-    """Say all that is wrong with the configuration, without serving anything.
+def check(
+    context: click.Context,
+    file: str | None,
+    config: str,
+    overrides: Sequence[str],
+    workdir: str | None,
+    dotenv: str | None,
+) -> None:
+    """Say all that is wrong with the configuration, FILE or that of -c, without serving anything.
 
     It is read as `serve` reads it, with the plugins of your own. What only shows when plugins serve is not looked at:
     a port that is taken, a worker that does not start. Exit code 2: something is wrong.
     """
+    if file is not None:
+        if context.get_parameter_source("config") is not ParameterSource.DEFAULT:
+            fail(f"the file is named twice, as {file} and by -c {config}; say one of them", 2)
+        config = file
     work_in(workdir)
     from .container.check import check_file
 

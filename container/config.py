@@ -247,7 +247,8 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot read the configuration {path}: {reason}{_hidden(path)}") from None
     tree = parse(text, str(path))
     if tree is None:
         tree = {}
@@ -256,6 +257,13 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} must be a mapping of sections, not a {'list' if isinstance(tree, list) else 'value'}"
         )
     return tree
+
+
+def _hidden(path: Path) -> str:
+    """Return a hint for who comes from RoadRunner, whose file is .rr.yaml; empty when that is not there."""
+    other = path.with_name(f".{path.name}")
+    meant = path.name == "rr.yaml" and not os.path.exists(path) and os.path.isfile(other)
+    return f"; there is a {other}: -c {other}" if meant else ""
 
 
 def _check_version(tree: dict[str, Any], path: str | Path) -> None:

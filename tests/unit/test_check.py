@@ -224,6 +224,25 @@ def test_plugins_variables_and_options_are_those_of_serve(tmp_path):
     )
 
 
+def test_the_file_to_check_is_named_with_c_or_without_and_not_twice(tmp_path):
+    (tmp_path / "some.yaml").write_text("version: '3'\nrpc:\n")
+    for named in (["some.yaml"], ["-c", "some.yaml"]):
+        assert run("config", "check", *named, cwd=tmp_path).stdout == "some.yaml is fine: plugins rpc\n"
+    both = run("config", "check", "some.yaml", "-c", "rr.yaml", cwd=tmp_path)
+    said = "rrpy: the file is named twice, as some.yaml and by -c rr.yaml; say one of them\n"
+    assert (both.returncode, both.stdout, both.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize("command", ["serve", "workers", "reset", "tail", "rpc rpc.Version", "config check"])
+def test_who_has_roadrunners_file_is_told_how_to_name_it(tmp_path, command):
+    (tmp_path / ".rr.yaml").write_text("version: '3'\n")
+    ended = run(*command.split(), cwd=tmp_path)
+    said = "rrpy: cannot read the configuration rr.yaml: no such file or directory; there is a .rr.yaml: -c .rr.yaml\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+    ended = run(*command.split(), "-c", "other.yaml", cwd=tmp_path)
+    assert ended.stderr == "rrpy: cannot read the configuration other.yaml: no such file or directory\n"
+
+
 def test_a_check_opens_nothing(tmp_path):
     """Neither a port, nor a file of the log, nor a process."""
     (tmp_path / "rr.yaml").write_text(
