@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -17,6 +16,7 @@ from ..container.version import VERSION
 from . import routes
 from .config import InboxConfig
 from .connections import Connections
+from .downloads import attachment_name, download, message_name
 from .feed import EVENTS
 from .html import POLICY, Image, safe_html
 from .mailbox import Mailbox
@@ -29,8 +29,6 @@ T = TypeVar("T")
 
 MAX_NUMBER = 2**63 - 1
 """SQLite's."""
-DOWNLOAD_POLICY = "sandbox; default-src 'none'"
-"""The Content-Security-Policy of bytes out of a mail, for a browser that shows them all the same."""
 
 
 class API:
@@ -65,8 +63,11 @@ class API:
 
     async def raw(self, request: Request) -> Response:
         """Give a message as it came."""
-        content = await self._one(request, self._mailbox.raw)
-        return _download(content, "message/rfc822", "message.eml")
+        message = await self._one(request, self._mailbox.decoded)
+        content = await self._mailbox.raw(message.summary.id)
+        if content is None:
+            raise _no_message(request)
+        return download(content, "message/rfc822", message_name(message.summary.subject))
 
     async def html(self, request: Request) -> Response:
         """Give the page that shows a message's HTML."""
@@ -83,7 +84,8 @@ class API:
         found = await self._mailbox.attachment(request.path_params["id"], place)
         if found is None:
             raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
-        return _download(found[1], routes.BYTES, found[0].filename or f"attachment-{place}")
+        name = attachment_name(found[0].filename, place, found[0].content_type)
+        return download(found[1], routes.BYTES, name)
 
     async def wait(self, request: Request) -> Response:
         """Give the newest message that fits, as soon as there is one."""
@@ -228,20 +230,3 @@ def _json(value: object) -> Response:
 
 def _response(content: bytes) -> Response:
     return Response(content, media_type=routes.JSON)
-
-
-def _download(content: bytes, media_type: str, filename: str) -> Response:
-    """Return bytes that a browser saves and never shows."""
-    headers = {"Content-Disposition": disposition(filename), "Content-Security-Policy": DOWNLOAD_POLICY}
-    response = Response(content, headers=headers)
-    response.headers["Content-Type"] = media_type
-    return response
-
-
-def disposition(filename: str) -> str:
-    """Return Content-Disposition for a download (RFC 6266): the name in ASCII, and as it is (RFC 8187)."""
-    clean = "".join(letter for letter in filename if letter.isprintable() and letter not in '/\\"')
-    ascii_name = clean.encode("ascii", "replace").decode().replace("?", "_")
-    whole = quote(clean.encode("utf-8", "replace"), safe="")
-    name = f'attachment; filename="{ascii_name or "attachment"}"'
-    return name if clean == ascii_name else f"{name}; filename*=UTF-8''{whole}"

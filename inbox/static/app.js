@@ -6,6 +6,8 @@ const API = "api/v1";
 const PAGE = 50; // messages that are fetched at once
 const SHOWN = 600; // messages in the list; beyond that the oldest leave it, and come back with "older"
 const MAX_SHOWN = 1024 * 1024; // bytes of the source, and characters of the text, that are shown
+const LOST = "This message is no longer here";
+const PEOPLE = 3; // addresses that are shown at once, of many
 const READ = "rrpy-inbox-read"; // ids of messages that this browser has shown
 
 const $ = (id) => document.getElementById(id);
@@ -19,6 +21,7 @@ const state = {
   search: "",
   selected: null, // the id of the message that is shown
   detail: null,
+  lost: false, // whether the address is one of a message that is not there
   tab: "html", // the one that was chosen last
   info: {},
   read: new Set(remembered()),
@@ -193,12 +196,24 @@ function item(message, fresh) {
   return el(
     "li",
     { id: `m-${message.id}`, role: "option", className: fresh ? "item new" : "item", "data-id": message.id },
-    el("span", { className: "from" }, el("span", { className: "unseen new-mark" }), sender(message)),
+    parties(message),
     time,
-    el("span", { className: "subject" }, subject(message)),
+    el("span", { className: "subject", dir: "auto", title: subject(message) }, subject(message)),
     marks,
-    el("span", { className: "excerpt" }, message.excerpt || "No text"),
+    el("span", { className: "excerpt", dir: "auto" }, message.excerpt || "No text"),
   );
+}
+
+// `From → to +2`, as the envelope has them.
+function parties(message) {
+  const [first, ...others] = message.to;
+  const line = el("span", { className: "from" }, el("span", { className: "unseen new-mark" }));
+  line.append(el("bdi", { className: "by" }, sender(message)));
+  if (!first) return line;
+  line.title = `${sender(message)} → ${message.to.slice(0, 20).join(", ")}${message.to.length > 20 ? " …" : ""}`;
+  line.append(el("span", { className: "unseen" }, " to "), el("bdi", { className: "to" }, first));
+  if (others.length) line.append(el("span", { className: "others" }, `+${others.length}`));
+  return line;
 }
 
 function tell() {
@@ -215,7 +230,10 @@ function tell() {
   nothing.hidden = messages.length > 0;
   if (!nothing.hidden) nothing.replaceChildren(...(search ? nothingFound(search) : noMail()));
   $("unselected").hidden = state.selected !== null;
-  main.classList.toggle("empty", !nothing.hidden && !search);
+  $("choose").textContent = state.lost ? LOST : "Choose a message";
+  $("leave").hidden = !state.lost;
+  main.classList.toggle("lost", state.lost);
+  main.classList.toggle("empty", !nothing.hidden && !search && !state.lost);
 }
 
 function nothingFound(search) {
@@ -270,29 +288,82 @@ function snippet(title, command) {
 
 // The message.
 
-async function open(id, { focus = false } = {}) {
+const small = () => matchMedia("(max-width: 760px)").matches;
+
+// The id in the address.
+function addressed() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1);
+  }
+}
+
+// Puts the message into the address. Where list and message share the place, one step back is always the list.
+function write(id, instead) {
+  if (addressed() === id) return;
+  const within = instead || (small() && state.selected !== null && main.classList.contains("reading"));
+  if (within) history.replaceState(history.state, "", `#${id}`);
+  else history.pushState({ list: small() || state.selected === null }, "", `#${id}`);
+}
+
+async function open(id, { focus = false, instead = false } = {}) {
+  write(id, instead);
   state.selected = id;
+  state.lost = false;
   markRead(id);
   show();
   scrollTo(id);
   main.classList.add("reading");
-  history.replaceState(null, "", `#${id}`);
-  const detail = await trying(async () => (await ask(pathOf(id))).json());
+  let detail;
+  try {
+    detail = await (await ask(pathOf(id))).json();
+  } catch (error) {
+    if (state.selected !== id) return;
+    if (error.status === 404) return lose();
+    alarm(error instanceof TypeError ? "The host does not answer." : error.message);
+    return close();
+  }
   if (state.selected !== id) return;
-  if (!detail) return close();
   state.detail = detail;
   showMessage();
   if (focus) $("subject").focus();
 }
 
-function close() {
+function leave(lost) {
   state.selected = null;
   state.detail = null;
-  main.classList.remove("reading");
+  state.lost = lost;
+  main.classList.toggle("reading", lost);
   $("message").hidden = true;
   $("panel").replaceChildren();
-  history.replaceState(null, "", location.pathname);
   show();
+}
+
+function close() {
+  history.replaceState(null, "", location.pathname);
+  leave(false);
+}
+
+// The address stays: it may be copied, or lead to a message that comes back with its host.
+function lose() {
+  leave(true);
+  say(LOST);
+}
+
+// What Back, Forward and an address that is typed ask for.
+function goToAddress() {
+  const wanted = addressed();
+  if (!wanted) leave(false);
+  else if (wanted !== state.selected) open(wanted);
+  else main.classList.add("reading");
+}
+
+// From the message to the list, on a small screen.
+function back() {
+  if (small() && history.state?.list) return history.back();
+  if (small()) close();
+  list.focus({ preventScroll: true });
 }
 
 function scrollTo(id) {
@@ -305,6 +376,7 @@ function showMessage() {
   const { summary, session } = detail;
   $("message").hidden = false;
   $("subject").textContent = subject(summary);
+  $("subject").title = subject(summary);
   $("avatar").textContent = [...sender(summary)][0].toUpperCase();
   $("download").href = `${API}/${pathOf(summary.id)}/raw`;
   const people = [
@@ -315,7 +387,7 @@ function showMessage() {
   const hidden = summary.to.filter((address) => !said(detail, address));
   if (firstOf(detail, "to") && hidden.length) people.push(["Envelope", hidden.join(", ")]);
   $("people").replaceChildren(
-    ...people.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+    ...people.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), shortened(value))),
   );
   const verdict = el("span", { className: refused(summary) ? "tag bad" : "tag good" }, String(summary.code));
   verdict.title = session.reply;
@@ -331,6 +403,17 @@ function showMessage() {
   $("attached").textContent = detail.attachments.length;
   const wanted = [state.tab, "html", "text"].find((name) => !$(`tab-${name}`).hidden);
   choose(wanted, { remember: false });
+}
+
+// The first of many addresses, and a button for the rest.
+function shortened(value) {
+  const all = value.split(/,\s*(?=[^,]*@)/);
+  if (all.length <= PEOPLE + 1) return el("dd", { dir: "auto" }, value);
+  const entry = el("dd", { dir: "auto" }, `${all.slice(0, PEOPLE).join(", ")} `);
+  const more = el("button", { type: "button", className: "others" }, `+${all.length - PEOPLE} more`);
+  more.addEventListener("click", () => entry.replaceChildren(value));
+  entry.append(more);
+  return entry;
 }
 
 function firstOf(detail, name) {
@@ -366,7 +449,7 @@ const panels = {
     const shown = detail.text.slice(0, MAX_SHOWN);
     const rest = detail.text.length - shown.length;
     return [
-      el("div", { className: "text" }, ...(shown ? linked(shown) : ["This message has no text."])),
+      el("div", { className: "text", dir: "auto" }, ...(shown ? linked(shown) : ["This message has no text."])),
       rest ? el("p", { className: "hint" }, `${rest.toLocaleString()} more characters are in the source.`) : "",
     ];
   },
@@ -449,14 +532,14 @@ function transcript(lines) {
 function file(id, attachment) {
   const name = attachment.filename || `attachment ${attachment.number}`;
   const kind = /\.(\w{1,5})$/.exec(name)?.[1] || attachment.content_type.split("/")[1]?.slice(0, 5) || "file";
-  const link = el("a", { className: "button", href: `${API}/${pathOf(id)}/attachments/${attachment.number}`, download: name });
+  const link = el("a", { className: "button", href: `${API}/${pathOf(id)}/attachments/${attachment.number}`, download: attachment.filename });
   link.append(icon("download"), "Download", el("span", { className: "unseen" }, ` ${name}`));
   const about = [attachment.content_type, size(attachment.size), attachment.inline ? "inline" : ""].filter(Boolean);
   return el(
     "li",
     {},
     el("span", { className: "kind", "aria-hidden": "true" }, kind),
-    el("div", {}, el("b", {}, name), el("small", {}, about.join(" · "))),
+    el("div", {}, el("b", { dir: "auto" }, name), el("small", {}, about.join(" · "))),
     link,
   );
 }
@@ -485,7 +568,7 @@ async function remove(id) {
   if (!gone) return;
   forget([id]);
   say("Message deleted");
-  if (next && !state.search) open(next.id);
+  if (next && !state.search) open(next.id, { instead: true });
   list.focus({ preventScroll: true });
 }
 
@@ -619,10 +702,7 @@ const keys = {
   "#": () => state.selected && remove(state.selected),
   Delete: () => state.selected && remove(state.selected),
   "?": () => $("helping").showModal(),
-  Escape: () => {
-    main.classList.remove("reading");
-    list.focus({ preventScroll: true });
-  },
+  Escape: () => back(),
 };
 const listKeys = {
   ArrowDown: () => move(1),
@@ -681,7 +761,13 @@ list.addEventListener("click", (event) => {
 for (const tab of tabs()) tab.addEventListener("click", () => choose(tab.dataset.tab));
 $("search").addEventListener("input", search);
 $("more").addEventListener("click", () => load({ more: true }));
-$("back").addEventListener("click", keys.Escape);
+$("back").addEventListener("click", back);
+$("leave").addEventListener("click", () => {
+  close();
+  list.focus({ preventScroll: true });
+});
+addEventListener("popstate", goToAddress);
+addEventListener("hashchange", goToAddress);
 $("delete").addEventListener("click", () => remove(state.selected));
 $("help").addEventListener("click", keys["?"]);
 $("connections").addEventListener("click", () => {
@@ -708,11 +794,11 @@ async function start() {
   $("version").textContent = state.info.version || "";
   $("connections").hidden = !state.info.connections;
   await load();
-  const wanted = state.selected || decodeURIComponent(location.hash.slice(1));
-  if (!wanted || (state.selected && state.messages.some((message) => message.id === wanted))) return;
+  if (!state.selected) return addressed() ? open(addressed()) : undefined;
+  const wanted = state.selected;
+  if (state.messages.some((message) => message.id === wanted)) return;
   const there = await ask(pathOf(wanted), { method: "HEAD" }).catch(() => null);
-  if (there && state.selected !== wanted) open(wanted);
-  else if (!there && state.selected === wanted) close();
+  if (!there && state.selected === wanted) close();
 }
 
 follow();

@@ -288,8 +288,9 @@ def test_the_focus_is_seen(tmp_path: Path, visit: Visit) -> None:
         for _ in range(30):
             page.keyboard.press("Tab")
             found = page.evaluate(
-                "() => [document.activeElement.id || document.activeElement.tagName,"
-                " getComputedStyle(document.activeElement).outlineStyle]"
+                "() => { const at = document.activeElement;"
+                " const seen = document.getElementById(at.getAttribute('aria-activedescendant')) || at;"
+                " return [at.id || at.tagName, getComputedStyle(seen).outlineStyle]; }"
             )
             if found[0] in ("BODY", "IFRAME"):
                 continue
@@ -404,6 +405,95 @@ def test_a_link_leads_to_one_message(tmp_path: Path, visit: Visit) -> None:
         send(host, mail("two"))
         page = visit(f"{url(host)}/#{wanted}")
         expect(page.locator("#subject")).to_have_text("one")
+
+
+def test_back_and_a_pasted_address_lead_to_their_messages(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, client):
+        for subject in ("one", "two"):
+            send(host, mail(subject))
+        one, two = (each["id"] for each in reversed(client.get("messages").json()["messages"]))
+        page = live(visit(host))
+        shown = page.locator("#subject")
+        page.get_by_role("option", name="one").click()
+        expect(shown).to_have_text("one")
+        page.get_by_role("option", name="two").click()
+        expect(shown).to_have_text("two")
+        page.go_back()
+        expect(shown).to_have_text("one")
+        assert page.url.endswith(f"#{one}")
+        page.go_back()
+        expect(page.get_by_text("Choose a message")).to_be_visible()
+        expect(page.get_by_role("option", selected=True)).to_have_count(0)
+        page.go_forward()
+        expect(shown).to_have_text("one")
+        page.evaluate("address => { location.href = address }", f"{url(host)}/#{two}")
+        expect(shown).to_have_text("two")
+        assert page.title() == "rrpy inbox"
+
+
+def test_back_leads_to_the_list_on_a_small_screen(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        for subject in ("one", "two"):
+            send(host, mail(subject))
+        page = live(visit(host, viewport={"width": 400, "height": 700}))
+        for subject in ("one", "two"):
+            page.get_by_role("option", name=subject).click()
+            expect(page.locator("#subject")).to_have_text(subject)
+            page.get_by_role("button", name="Back to the list").click()
+            expect(page.get_by_role("listbox")).to_be_visible()
+        page.get_by_role("option", name="two").click()
+        page.keyboard.press("j")
+        expect(page.locator("#subject")).to_have_text("one")
+        page.go_back()
+        expect(page.get_by_role("listbox")).to_be_visible()
+        expect(page.locator("#message")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_an_address_of_a_message_that_went_says_so(tmp_path: Path, visit: Visit, width: int) -> None:
+    with inbox(tmp_path) as (host, _):
+        page = live(visit(f"{url(host)}/#%E0unknown", viewport={"width": width, "height": 700}))
+        expect(page.get_by_text("This message is no longer here").first).to_be_visible()
+        assert page.url.endswith("#%E0unknown")
+        send(host, mail("one"))
+        page.get_by_role("button", name="To the list").click()
+        page.get_by_role("option", name="one").click()
+        expect(page.locator("#subject")).to_have_text("one")
+        expect(page.locator("#choose")).to_be_hidden()
+
+
+def test_a_row_names_who_it_is_for(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        with smtplib.SMTP(*host.smtp) as client:
+            to = [f"user{number}@example.com" for number in range(50)]
+            message = f"From: Shop <a@b.c>\nTo: {', '.join(to)}\nSubject: many\n\nHi\n"
+            client.sendmail("a@b.c", to, message)
+        page = live(visit(host))
+        row = page.get_by_role("option")
+        expect(row.locator(".by")).to_have_text("Shop")
+        expect(row.locator(".to")).to_have_text("user0@example.com")
+        expect(row.locator(".others")).to_have_text("+49")
+        row.click()
+        people = page.locator("#people")
+        expect(people).not_to_contain_text("user49@")
+        people.get_by_role("button", name="+47 more").click()
+        expect(people).to_contain_text("user49@example.com")
+
+
+def test_downloads_have_names_that_say_what_they_are(tmp_path: Path, visit: Visit) -> None:
+    message = mail("Grüße: 1/2")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf")
+    with inbox(tmp_path) as (host, _):
+        send(host, message)
+        page = live(visit(host, accept_downloads=True))
+        page.get_by_role("option").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the message").click()
+        assert download.value.suggested_filename == "Grüße 1 2.eml"
+        page.get_by_role("tab", name="Attachments").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download attachment 1").click()
+        assert download.value.suggested_filename == "attachment-1.pdf"
 
 
 def test_many_mails_at_once_are_all_there(tmp_path: Path, visit: Visit) -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rrpy.container.protocols import Logger
-from rrpy.inbox.api import API, disposition
+from rrpy.inbox.api import API
 from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.connections import Connections
+from rrpy.inbox.downloads import disposition
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.plugin import InboxPlugin
 from rrpy.inbox.protocols import Mail
