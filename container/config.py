@@ -33,6 +33,18 @@ HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
 """The top-level sections that belong to the host itself; every other is a plugin's."""
 
 _MAX_DEPTH = 32  # parts of a key in -o; no section is that deep
+_WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "a mapping",
+    "str": "a text",
+    " | ": " or ",
+}
+"""What msgspec calls the kinds of values, and what people do."""
+_KIND = re.compile(r"\b(?:array|bool|float|int|null|object|str)\b| \| ")
 _WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>.*?)`$")
 
 
@@ -193,7 +205,8 @@ class Config:
         if own is not None:  # a model's own check names its key
             return f"{path}.{text} in {self._source}"
         text = re.sub(r"^object missing required field (\w+)$", r"the key \1 is missing", text)
-        text = re.sub(r"\bobject\b", "a mapping", re.sub(r", got [^,]*$", "", text))
+        if text.startswith("expected"):
+            text = _KIND.sub(lambda kind: _WORDS[kind[0]], re.sub(r", got [^,]*$", "", text))
         got = f", got {_shown(value, path)}" if text.startswith("expected") and ", got" not in text else ""
         return f"{path}: {text}{got} in {self._source}"
 
@@ -248,7 +261,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot read the configuration {path}: {reason}{_hidden(path)}") from None
+        raise ConfigError(f"cannot read the configuration {path}: {reason}{_hidden(path, error)}") from None
     tree = parse(text, str(path))
     if tree is None:
         tree = {}
@@ -259,10 +272,10 @@ def _read(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _hidden(path: Path) -> str:
+def _hidden(path: Path, error: OSError) -> str:
     """Return a hint for who comes from RoadRunner, whose file is .rr.yaml; empty when that is not there."""
     other = path.with_name(f".{path.name}")
-    meant = path.name == "rr.yaml" and not os.path.exists(path) and os.path.isfile(other)
+    meant = path.name == "rr.yaml" and isinstance(error, FileNotFoundError) and other.is_file()
     return f"; there is a {other}: -c {other}" if meant else ""
 
 

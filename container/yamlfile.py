@@ -61,6 +61,8 @@ def parse(text: str, source: str) -> Any:
         return _unshared(_construct(text, source))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if _begins_with_tab(text, error.problem_mark):
+            raise ConfigError(f"{_place(source, mark)}: a tab; indent with blanks") from None
         what = ", ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{_place(source, mark)}: {_sentence(what)}") from None
     except yaml.YAMLError as error:
@@ -152,6 +154,12 @@ def _unshared(value: Any) -> Any:
 
 def _place(source: str, mark: Any) -> str:
     return f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+
+
+def _begins_with_tab(text: str, mark: Any) -> bool:
+    """Say whether there is a tab at the mark, where the line's first word should be."""
+    line = text.split("\n")[mark.line : mark.line + 1] if mark else []
+    return bool(line) and line[0][mark.column : mark.column + 1] == "\t" and not line[0][: mark.column].strip()
 
 
 def _short(tag: str) -> str:

@@ -69,7 +69,11 @@ def _busy_port() -> socket.socket:
 @pytest.mark.parametrize(
     ("sections", "code", "said"),
     [
-        ({"smtp": {"max_recipients": "many"}}, 2, "smtp.max_recipients: expected int, got 'many' in rr.yaml"),
+        (
+            {"smtp": {"max_recipients": "many"}},
+            2,
+            "smtp.max_recipients: expected a whole number, got 'many' in rr.yaml",
+        ),
         (
             {"smtp": {"max_recipient": 1}},
             2,

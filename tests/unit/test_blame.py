@@ -71,7 +71,7 @@ def test_the_line_is_that_of_the_key_or_of_the_nearest_section_above_it(text, to
 def test_the_host_blames_the_option_for_what_it_gave_and_the_file_for_the_rest(tmp_path):
     write(tmp_path, smtp={"max_errors": "many"})
     for option, place in (
-        ("smtp.max_errors=some", "smtp.max_errors: expected int, got 'some' in -o smtp.max_errors"),
+        ("smtp.max_errors=some", "smtp.max_errors: expected a whole number, got 'some' in -o smtp.max_errors"),
         ("smtp.addr=nowhere", "smtp.addr is 'nowhere' in -o smtp.addr; it is written"),
         ("smpt.addr=x", "smpt is not a known key in rr.yaml with -o smpt.addr"),
         ("rpc.listen=nowhere", "-o rpc.listen: rpc.listen: an address"),

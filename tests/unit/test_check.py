@@ -85,8 +85,8 @@ def test_every_problem_is_told_with_its_line(tmp_path):
         ("server.env.A: the environment variable UNSET_A is not set", 9),
         ("server.env.C: the environment variable UNSET_C is not set", 11),
         ("smtp.adr is not a known key", 14),
-        ("smtp.max_errors: expected int >= 0", 15),
-        ("smtp.pool.num_workers: expected int <= 500", 17),
+        ("smtp.max_errors: expected a whole number >= 0", 15),
+        ("smtp.pool.num_workers: expected a whole number <= 500", 17),
         ("smtp.pool.supervisor.ttl: expected a duration", 18),
         ("smtp.tls.mode: expected one of starttls, implicit", 21),
         ("smtp.tls: the key key is missing", 19),
@@ -132,7 +132,7 @@ def test_a_plugin_whose_provider_is_absent_is_told_to_add_it(tmp_path):
 def test_what_an_option_gave_has_its_name_and_no_line(tmp_path):
     found = problems_of(tmp_path, "version: '3'\nserver:\nsmtp:\n  max_errors: 1\n", "smtp.max_errors=-1", "smtp.adr=x")
     assert found == [
-        "smtp.max_errors: expected int >= 0, got -1 in -o smtp.max_errors",
+        "smtp.max_errors: expected a whole number >= 0, got -1 in -o smtp.max_errors",
         next(each for each in found if each.startswith("smtp.adr is not a known key in -o smtp.adr; did you mean")),
     ]
 
@@ -150,15 +150,15 @@ def test_a_section_is_looked_at_part_by_part():
     assert told(None) == []
     assert told({"low": 2}) == ["own.low: must not be above high in x.yaml"]
     assert told({"low": "a", "high": "b"}) == [
-        "own.low: expected int, got 'a' in x.yaml",
-        "own.high: expected int, got 'b' in x.yaml",
+        "own.low: expected a whole number, got 'a' in x.yaml",
+        "own.high: expected a whole number, got 'b' in x.yaml",
     ]
     assert told({"parts": [{"a": "b"}, {"c": 1}, {"d": "e"}]}) == [
-        "own.parts.0.a: expected int, got 'b' in x.yaml",
-        "own.parts.2.d: expected int, got 'e' in x.yaml",
+        "own.parts.0.a: expected a whole number, got 'b' in x.yaml",
+        "own.parts.2.d: expected a whole number, got 'e' in x.yaml",
     ]
-    assert told({"either": [1, "x"]}) == ["own.either.1: expected int, got 'x' in x.yaml"]
-    assert told({"parts": {"a": ["b"]}}) == ["own.parts: expected array, got a mapping in x.yaml"]
+    assert told({"either": [1, "x"]}) == ["own.either.1: expected a whole number, got 'x' in x.yaml"]
+    assert told({"parts": {"a": ["b"]}}) == ["own.parts: expected a list, got a mapping in x.yaml"]
     assert told("text") == ["own: expected a mapping, got 'text' in x.yaml"]
     assert told({"low": {"deep": "$UNSET"}})[0].startswith("own.low.deep: the environment variable UNSET is not set")
 

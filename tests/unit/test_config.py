@@ -148,21 +148,30 @@ def test_a_text_from_a_variable_becomes_the_number_or_switch_that_the_model_want
             {"attachments": {"storage": None}},
             "smtp.attachments.storage: expected one of memory, tempfile, got nothing in rr.yaml",
         ),
-        ({"attachments": {"max_size": "many"}}, "smtp.attachments.max_size: expected int, got 'many' in rr.yaml"),
-        ({"attachments": {"max_size": -1}}, "smtp.attachments.max_size: expected int >= 0, got -1 in rr.yaml"),
-        ({"attachments": {"max_size": 101}}, "smtp.attachments.max_size: expected int <= 100, got 101 in rr.yaml"),
+        (
+            {"attachments": {"max_size": "many"}},
+            "smtp.attachments.max_size: expected a whole number, got 'many' in rr.yaml",
+        ),
+        (
+            {"attachments": {"max_size": -1}},
+            "smtp.attachments.max_size: expected a whole number >= 0, got -1 in rr.yaml",
+        ),
+        (
+            {"attachments": {"max_size": 101}},
+            "smtp.attachments.max_size: expected a whole number <= 100, got 101 in rr.yaml",
+        ),
         ({"attachments": 5}, "smtp.attachments: expected a mapping, got 5 in rr.yaml"),
         ({"attachments": ["x"]}, "smtp.attachments: expected a mapping, got a list in rr.yaml"),
-        ({"addr": 25}, "smtp.addr: expected str, got 25 in rr.yaml"),
-        ({"addr": {"host": "x"}}, "smtp.addr: expected str, got a mapping in rr.yaml"),
-        ({"addr": None}, "smtp.addr: expected str, got nothing in rr.yaml"),
+        ({"addr": 25}, "smtp.addr: expected a text, got 25 in rr.yaml"),
+        ({"addr": {"host": "x"}}, "smtp.addr: expected a text, got a mapping in rr.yaml"),
+        ({"addr": None}, "smtp.addr: expected a text, got nothing in rr.yaml"),
         ({"addr": "!x"}, "smtp.addr: it begins with an exclamation mark in rr.yaml"),
         ({"ratio": 10}, "smtp: the ratio is too large in rr.yaml"),
-        ({"strict": "maybe"}, "smtp.strict: expected bool, got 'maybe' in rr.yaml"),
-        ({"limits": ["a"]}, "smtp.limits.0: expected int, got 'a' in rr.yaml"),
-        ({"limits": 5}, "smtp.limits: expected array, got 5 in rr.yaml"),
+        ({"strict": "maybe"}, "smtp.strict: expected true or false, got 'maybe' in rr.yaml"),
+        ({"limits": ["a"]}, "smtp.limits.0: expected a whole number, got 'a' in rr.yaml"),
+        ({"limits": 5}, "smtp.limits: expected a list, got 5 in rr.yaml"),
         ({"users": [{}]}, "smtp.users.0: the key name is missing in rr.yaml"),
-        ({"users": {"name": "a"}}, "smtp.users: expected array, got a mapping in rr.yaml"),
+        ({"users": {"name": "a"}}, "smtp.users: expected a list, got a mapping in rr.yaml"),
         (
             {"read_timeout": "10 minutes"},
             "smtp.read_timeout: expected a duration such as 10s, 1m30s or 500ms, got '10 minutes' in rr.yaml",
@@ -219,7 +228,8 @@ def test_an_optional_word_may_be_nothing(written):
 
 
 def test_a_value_in_a_mapping_is_named_by_its_own_key():
-    assert refusal({"routes": {"x": {"max_size": "z"}}}) == "smtp.routes.x.max_size: expected int, got 'z' in rr.yaml"
+    said = refusal({"routes": {"x": {"max_size": "z"}}})
+    assert said == "smtp.routes.x.max_size: expected a whole number, got 'z' in rr.yaml"
 
 
 @pytest.mark.parametrize("word", ["disk", 5, None, [SECRET], {}])
@@ -238,8 +248,8 @@ def test_a_switch_with_a_word_beside_it_takes_each():
 def test_a_type_of_two_shapes_takes_both():
     assert smtp({"command": "php worker.php"}).command == "php worker.php"
     assert smtp({"command": ["php", "worker.php"]}).command == ["php", "worker.php"]
-    assert refusal({"command": 5}) == "smtp.command: expected str | array, got 5 in rr.yaml"
-    assert refusal({"command": ["php", 5]}) == "smtp.command.1: expected str, got 5 in rr.yaml"
+    assert refusal({"command": 5}) == "smtp.command: expected a text or a list, got 5 in rr.yaml"
+    assert refusal({"command": ["php", 5]}) == "smtp.command.1: expected a text, got 5 in rr.yaml"
 
 
 # The environment.
@@ -255,7 +265,7 @@ def test_an_unset_variable_is_an_error_when_its_section_is_asked_for_and_not_bef
 
 
 def test_the_value_of_a_variable_is_shown_when_it_is_wrong_unless_it_is_a_secret():
-    assert refusal({"ratio": "$R"}, {"R": "x"}) == "smtp.ratio: expected float, got 'x' in rr.yaml"
+    assert refusal({"ratio": "$R"}, {"R": "x"}) == "smtp.ratio: expected a number, got 'x' in rr.yaml"
     assert refusal({"password": ["$R"]}, {"R": SECRET})
 
 
@@ -314,6 +324,12 @@ def test_a_dotenv_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path, c
         ("text", "{path} must be a mapping of sections, not a value"),
         ("5", "{path} must be a mapping of sections, not a value"),
         ("version: '3'\nsmtp: {}\nsmtp: {}", "{path}:3:1: the key smtp is there twice"),
+        ("version: '3'\nsmtp:\n\taddr: x", "{path}:3:1: a tab; indent with blanks"),
+        ("version: '3'\nsmtp:\n  pool:\n  \tdebug: true", "{path}:4:3: a tab; indent with blanks"),
+        (
+            "version: '3'\nsmtp: @x",
+            "{path}:2:7: while scanning for the next token, found character that cannot start any token",
+        ),
         ("version: '3'\nsmtp: [", "{path}:3:1: while parsing a flow node, did not find expected node content"),
     ],
 )
@@ -482,9 +498,9 @@ def test_plugins_are_a_list_of_specifications(tree, names):
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("a:B", "plugins: expected array, got 'a:B' in <python>"),
-        ([5], "plugins.0: expected str, got 5 in <python>"),
-        ({}, "plugins: expected array, got a mapping in <python>"),
+        ("a:B", "plugins: expected a list, got 'a:B' in <python>"),
+        ([5], "plugins.0: expected a text, got 5 in <python>"),
+        ({}, "plugins: expected a list, got a mapping in <python>"),
     ],
 )
 def test_plugins_that_are_no_list_of_texts_are_refused(value, sentence):
