@@ -600,7 +600,7 @@ def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Vi
         showcase.send(host.smtp)
         with Telnet(host.smtp):
             view = {"width": 1280, "height": 800}
-            page = live(visit(host, viewport=view, device_scale_factor=1.5, color_scheme=scheme))
+            page = live(visit(host, viewport=view, device_scale_factor=1.25, color_scheme=scheme))
             page.get_by_role("option", name="Your order #20417").click()
             expect(page.frame_locator("iframe").get_by_text("Thank you, Marta!")).to_be_visible()
             expect(page.get_by_role("button", name="1 open connections")).to_be_visible()
