@@ -6,7 +6,6 @@ ends its message, then the workers go.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..container.address import Address
-from ..container.errors import ConfigError
 from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.sockets import BoundSocket, listen_address
@@ -23,13 +21,14 @@ from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
 from .attachments import Storage
 from .backend import Backend
 from .body import Budget
-from .config import SMTPConfig, TLSConfig
+from .config import SMTPConfig
 from .delivery import Delivery
 from .history import History
 from .listener import Listener
 from .observers import TRANSCRIPT_LINES, MailObserver
 from .rpc import SMTPRPC
 from .rules import Rules
+from .tls import server_context
 from .workers_manager import WorkersManager
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class SMTPPlugin:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section("smtp", SMTPConfig)
         self._address = listen_address(self._config.addr, "smtp.addr", config.source)
-        self._tls = _tls_context(self._config.tls, config.source) if self._config.tls else None
+        self._tls = server_context(self._config.tls, config.source) if self._config.tls else None
         self._log = log
         self._server = server
         self._workers = WorkersManager()
@@ -211,12 +210,3 @@ class SMTPPlugin:
             trace=self._backend.command if self._backend.observers or self._log.enabled("DEBUG") else None,
             transcript_lines=TRANSCRIPT_LINES if self._backend.observers else 0,
         )
-
-
-def _tls_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(tls.cert, tls.key)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"smtp.tls: cannot load {tls.cert} with {tls.key} (in {source}): {error}") from None
-    return context

@@ -82,7 +82,11 @@ def _busy_port() -> socket.socket:
         ({"smpt": {}}, 2, "smpt is not a known key in rr.yaml; did you mean smtp?"),
         ({"smtp": {"read_timeout": "soon"}}, 2, "smtp.read_timeout: expected a duration such as 10s, 1m30s or 500ms"),
         ({"smtp": {"addr": "nowhere"}}, 2, "smtp.addr is 'nowhere' in rr.yaml"),
-        ({"smtp": {"tls": {"cert": "none.pem", "key": "none.pem"}}}, 2, "smtp.tls: cannot load none.pem"),
+        (
+            {"smtp": {"tls": {"cert": "none.pem", "key": "none.pem"}}},
+            2,
+            "smtp.tls.cert: cannot read none.pem: no such file or",
+        ),
         ({"server": None}, 2, "plugin smtp needs PoolFactory of plugin server, which is disabled"),
         ({"server": {"command": "no-such-command --now"}}, 1, "no-such-command"),
         ({"server": {"command": "sh -c 'echo the reason >&2; exit 3'"}}, 1, "the reason"),
