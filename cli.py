@@ -123,7 +123,7 @@ def serve(
     sys.exit(code)
 
 
-@main.command()
+@main.command(short_help="Call a method of a running host.")
 @click.argument("method", shell_complete=names_from("rpc.List"))
 @click.argument("argument", required=False)
 @finds_host
@@ -144,7 +144,7 @@ def rpc(host: Running, method: str, argument: str | None, timeout: float) -> Non
     say(to_json(result))
 
 
-@main.command()
+@main.command(short_help="Show the workers of a running host.")
 @click.argument("plugins", nargs=-1, metavar="[PLUGIN]...", shell_complete=names_from("informer.List"))
 @finds_host
 @click.option("-i", "--interactive", is_flag=True, help="Show them anew every second, until Ctrl+C.")
@@ -173,7 +173,7 @@ def workers(host: Running, plugins: Sequence[str], interactive: bool, as_json: b
         say(printed(table))
 
 
-@main.command()
+@main.command(short_help="Replace the workers of a running host.")
 @click.argument("plugins", nargs=-1, metavar="[PLUGIN]...", shell_complete=names_from("resetter.List"))
 @finds_host
 @click.option("--timeout", type=SECONDS, default=120.0, show_default=True, help="Seconds that each plugin may take.")
@@ -196,7 +196,7 @@ def reset(host: Running, plugins: Sequence[str], timeout: float) -> None:
     sys.exit(1 if failed else 0)
 
 
-@main.command()
+@main.command(short_help="Show mail as it comes in on a running host.")
 @finds_host
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="How many of the past.")
 @click.option("--once", is_flag=True, help="Print these and end.")
@@ -230,7 +230,7 @@ def tail(host: Running, lines: int, once: bool, as_json: bool) -> None:
         return
 
 
-@main.command()
+@main.command(short_help="Stop the host that runs with -p in this folder.")
 @workdir_option
 @click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait for its end.")
 @one_sentence
@@ -242,7 +242,7 @@ def stop(workdir: str | None, timeout: float) -> None:
     stop_host(Path(PID_FILE), timeout)
 
 
-@main.command()
+@main.command(short_help="Write a configuration to start with.")
 @click.argument("file", default=CONFIG, shell_complete=files)
 @click.option("--force", is_flag=True, help="Also over a file that is there.")
 @one_sentence
@@ -260,7 +260,7 @@ def config() -> None:
     """Check a configuration, or describe it to an editor."""
 
 
-@config.command()
+@config.command(short_help="Say all that is wrong with a configuration.")
 @click.argument("file", required=False, shell_complete=files)
 @config_option
 @override_option
@@ -297,7 +297,7 @@ def check(
     say(f"{config} is fine: {plugins}")
 
 
-@config.command()
+@config.command(short_help="Print a JSON Schema of the configuration.")
 @click.option(
     "-c", "--config", metavar="FILE", shell_complete=files, help="A file whose own plugins are described too."
 )
@@ -311,7 +311,7 @@ def schema(config: str | None, workdir: str | None) -> None:
     say(json.dumps(schema_for(default_plugins(), Path(config) if config else None), indent=2, ensure_ascii=False))
 
 
-@main.command()
+@main.command(short_help="Print a script that completes rrpy with TAB.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print a script that completes commands, options, keys, methods and plugins with TAB in this SHELL.

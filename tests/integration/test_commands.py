@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.host import RRPY, Host, eventually, hosting, run, write
 from support.pages import page, write_files
 from support.terminal import Terminal
 
+from rrpy.cli import main
 from rrpy.rpc.client import Client
 
 BREAKABLE = [
@@ -257,6 +259,19 @@ def test_the_table_is_printed_where_only_ascii_can_be(tmp_path: Path) -> None:
         done = subprocess.run([*RRPY, "workers"], cwd=tmp_path, env=environ, capture_output=True, check=True)
         assert b"ready" in done.stdout
         assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize("group", [[], ["config"]], ids=["rrpy", "config"])
+def test_help_says_each_command_in_one_whole_line_of_80_columns(group: list[str]) -> None:
+    shown = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).output
+    _, _, listed = shown.partition("\nCommands:\n")
+    lines = listed.splitlines()
+    commands = main.commands["config"].commands if group else main.commands  # type: ignore[attr-defined]
+    assert [line.split()[0] for line in lines] == sorted(commands)
+    for line in lines:
+        assert line.endswith(".")
+        assert not line.endswith("...")
+        assert len(line) <= 80
 
 
 def test_help_does_not_wait_for_what_draws(tmp_path: Path) -> None:
