@@ -66,8 +66,9 @@ class Backend:
         content = envelope.content
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
-        if delivery is None or self.observers or not delivery.is_small(content):
-            return self._deliver(session, envelope, arrival, content)
+        small = delivery is not None and delivery.is_small(content)
+        if delivery is None or self.observers or not small:
+            return self._deliver(session, envelope, arrival, content, small=small)
         pending = Pending()
 
         def told(verdict: Verdict, reason: str) -> None:
@@ -77,11 +78,14 @@ class Backend:
         delivery.submit(arrival, content, told)
         return pending
 
-    async def _deliver(self, session: Session, envelope: Envelope, arrival: Arrival, content: bytes) -> Verdict:
+    async def _deliver(
+        self, session: Session, envelope: Envelope, arrival: Arrival, content: bytes, *, small: bool
+    ) -> Verdict:
         verdict, reason = CONTINUE, ""
         try:
             if self.delivery is not None:
-                verdict, reason = await self.delivery.deliver(arrival, content)
+                run = self.delivery.ask if small else self.delivery.deliver
+                verdict, reason = await run(arrival, content)
             if self.observers and not await self._observed(session, arrival, content, verdict.reply, reason):
                 verdict, reason = FAILED, "it could not be kept"
         except asyncio.CancelledError:
@@ -104,7 +108,7 @@ class Backend:
             **msgspec.structs.asdict(arrival),
             content=content,
             code=reply.code,
-            reply=reply.plain[4:-2].decode(),
+            reply=reply.said,
             reason=reason,
             transcript=transcript,
         )

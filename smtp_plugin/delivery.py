@@ -77,7 +77,7 @@ class Delivery:
         return self._pool.full
 
     def is_small(self, content: bytes) -> bool:
-        """Whether `submit` may have this message; any other is for `deliver`."""
+        """Whether `submit` and `ask` may have this message; any other is for `deliver`."""
         return len(content) <= OFF_LOOP and (self._storage is None or not parse(content).attachments)
 
     def submit(self, arrival: Arrival, content: bytes, told: Told) -> None:
@@ -87,6 +87,17 @@ class Delivery:
             self._pool.submit(errand.make, errand.done)
         except PoolError as error:
             errand.done(error)
+
+    async def ask(self, arrival: Arrival, content: bytes) -> tuple[Verdict, str]:
+        """Run a small message as `submit` does, for a caller that awaits what becomes of it."""
+        answer: asyncio.Future[tuple[Verdict, str]] = asyncio.get_running_loop().create_future()
+
+        def told(verdict: Verdict, reason: str) -> None:
+            if not answer.done():  # its caller was cancelled
+                answer.set_result((verdict, reason))
+
+        self.submit(arrival, content, told)
+        return await answer
 
     async def deliver(self, arrival: Arrival, content: bytes) -> tuple[Verdict, str]:
         """Run any other message on a worker and return what becomes of it, and why where no worker decided that.

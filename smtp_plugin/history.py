@@ -150,7 +150,7 @@ def _shown(entry: Entry) -> Mail:
         subject=_subject(entry.head),
         size=entry.size,
         code=entry.reply.code,
-        reply=entry.reply.plain[4:-2].decode(),
+        reply=entry.reply.said,
         reason=entry.reason,
     )
 

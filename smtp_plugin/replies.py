@@ -43,6 +43,11 @@ class Reply:
         """Whether the command failed for good: what `max_errors` counts."""
         return self.code >= 500
 
+    @property
+    def said(self) -> str:
+        """What a client reads behind the code, without `enhanced_status_codes`."""
+        return self.plain[4:-2].decode("ascii")
+
     def __repr__(self) -> str:
         return f"<Reply {self.extended[:-2].decode()}>"
 

@@ -99,3 +99,32 @@ async def test_a_queue_that_is_full_is_told_at_once():
     ((verdict, reason),) = told
     assert verdict.reply.code == 451
     assert "7 requests" in reason
+
+
+async def test_who_awaits_a_small_message_has_its_event_made_by_the_pool_too():
+    taken: list[tuple[Callable[[], Payload], Callable[[Payload | Exception], None]]] = []
+
+    class Later(Pool):
+        def submit(self, make: Callable[[], Payload], done: Callable[[Payload | Exception], None]) -> None:
+            taken.append((make, done))
+
+    answers: list[Any] = []
+    deliveries = delivery(Later(), Budget())
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, deliveries, answers)
+        await until(lambda: bool(taken))
+        ((make, done),) = taken
+        assert b'"subject":"small"' in make().context
+        done(Payload(b"CLOSE"))
+    ((verdict, reason),) = answers
+    assert (verdict.close is not None, reason) == (True, "")
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, deliveries, answers)
+        await until(lambda: len(taken) == 2)
+        group.cancel_scope.cancel()
+    taken[1][1](Payload(b"CONTINUE"))  # the worker's answer comes all the same
+    assert len(answers) == 1
+
+
+async def ask(deliveries: Delivery, answers: list[Any]) -> None:
+    answers.append(await deliveries.ask(ARRIVAL, b"Subject: small\r\n\r\nhello\r\n"))
