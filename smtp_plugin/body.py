@@ -97,8 +97,7 @@ class Body:
                     chunks[-1] = bytearray(chunks[-1] + data)
             else:
                 chunks.append(data)
-            self._held += size
-            budget.used += size
+            self.charge(size)
 
     def charge(self, size: int) -> None:
         """Charge the budget with what is kept beside the message, in bytes, until `release`."""

@@ -59,7 +59,6 @@ class SMTPPlugin:
         self._budget = Budget(self._config.max_inflight_bytes)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
-        self._accepts = False
         self._statistics: Statistics | None = None
         self._stopped = anyio.Event()
 
@@ -79,13 +78,12 @@ class SMTPPlugin:
             self._listener = listener = self._new_listener()
             try:
                 await listener.listen(socket)
-                self._accepts = True
                 self._listening = socket.address
                 self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
                 task_status.started()
                 await self._stopped.wait()
             finally:
-                self._accepts = False
+                self._listening = None
                 self._workers.pool = None
                 socket.close()
                 with anyio.CancelScope(shield=True):
@@ -120,7 +118,7 @@ class SMTPPlugin:
 
     async def stop(self) -> None:
         """Close the socket and end every session politely, then let `serve` take the pool down."""
-        self._accepts = False
+        self._listening = None
         if self._listener is not None:
             await self._listener.drain()
         self._stopped.set()
@@ -131,7 +129,7 @@ class SMTPPlugin:
 
     @property
     def smtp_address(self) -> str:
-        """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before."""
+        """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before and after."""
         return str(self._listening) if self._listening is not None else ""
 
     def metrics_collectors(self) -> Sequence[Any]:
@@ -143,11 +141,11 @@ class SMTPPlugin:
 
     def status(self) -> Status:
         """Say whether the socket listens."""
-        return FINE if self._accepts else unavailable("the SMTP server does not listen")
+        return FINE if self._listening is not None else unavailable("the SMTP server does not listen")
 
     def ready(self) -> Status:
         """Say whether mail can be taken: the socket listens, and where workers decide about mail there is one."""
-        if not self._accepts or self._config.deliver != "workers" or self._config.pool.debug:
+        if self._listening is None or self._config.deliver != "workers" or self._config.pool.debug:
             return self.status()
         return FINE if any(worker.status_str in _ABLE for worker in self.workers()) else unavailable("no worker is up")
 
