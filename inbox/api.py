@@ -23,7 +23,7 @@ from .mailbox import Mailbox
 from .problems import Problem
 from .records import Detail, Summary
 from .stream import TYPE as STREAM_TYPE
-from .stream import EventStream
+from .stream import EventStream, cancel_when_gone
 
 T = TypeVar("T")
 
@@ -189,13 +189,7 @@ async def _while_connected(request: Request, work: Callable[[], Awaitable[T | No
     """Do what may take long, and leave it, with None, when the client has gone."""
     result: T | None = None
     async with anyio.create_task_group() as group:
-
-        async def until_gone() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            group.cancel_scope.cancel()
-
-        group.start_soon(until_gone)
+        group.start_soon(cancel_when_gone, request.receive, group.cancel_scope)
         result = await work()
         group.cancel_scope.cancel()
     return result

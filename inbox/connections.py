@@ -50,14 +50,7 @@ class Connections:
     def list(self) -> Sequence[Connection]:
         """Return what is open now, oldest first."""
         return [
-            Connection(
-                uuid=each.uuid,
-                remote_addr=each.remote_addr,
-                sender=each.sender,
-                to=each.to,
-                authenticated=each.authenticated,
-                username=each.username,
-            )
+            msgspec.convert(each, Connection, from_attributes=True)
             for methods in self._methods
             for each in methods.list_connections(True)
         ]

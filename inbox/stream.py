@@ -28,7 +28,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
         async with anyio.create_task_group() as group, aclosing(self._feed.follow(self._last_event_id)) as events:
-            group.start_soon(_until_gone, receive, group.cancel_scope)
+            group.start_soon(cancel_when_gone, receive, group.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
@@ -36,7 +36,7 @@ class EventStream(Response):
             group.cancel_scope.cancel()
 
 
-async def _until_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+async def cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
     """Cancel the scope when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
