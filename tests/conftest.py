@@ -34,6 +34,15 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return ("asyncio", {"use_uvloop": True})
 
 
+@pytest.fixture(scope="module")
+def unmeasured() -> Iterator[None]:
+    """Start processes without coverage, which costs each 0.1 s of CPU: for modules whose lines others cover too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a child process, a thread, a socket or a file descriptor behind.
@@ -84,6 +93,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
         pyfuncitem.obj = checked
     return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """Take what is there out of the collector's sight: with it each `gc.collect` of a test took 0.13 s of CPU."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

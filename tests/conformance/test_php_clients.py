@@ -15,6 +15,8 @@ from support.pool import RELAYS, RecordingLog, listening, pool
 
 from rrpy.worker_pool import Payload, SoftError
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 WORKER = [sys.executable, str(Path(php_client.__file__))]
 
 

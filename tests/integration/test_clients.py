@@ -34,6 +34,8 @@ from rrpy.smtp_plugin.replies import Reply
 from rrpy.smtp_plugin.rules import Rules
 from rrpy.smtp_plugin.session import Envelope, Session
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PATIENCE = 40.0
 
 

@@ -14,6 +14,8 @@ import pytest
 from support.delivery import delivering
 from support.host import Host, gone
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MESSAGES = 2000
 CONNECTIONS = 20
 

@@ -9,6 +9,8 @@ from support.pages import PAGES, ROOT, Block, blocks
 from support.transcript import Transcript
 from support.ways import WAYS, run_pages, way_of
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 """Its reader follows one page after the other, in one folder."""
 ALONE = [path for path in PAGES if path not in GUIDE and blocks(path.read_text(encoding="utf-8"))]

@@ -24,6 +24,8 @@ from support.image import Built, Stage, sent, stages
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -58,8 +60,7 @@ class Contained:
     def __init__(self, image: Built, stage: Stage, home: Path, more: Sequence[str] = ()) -> None:
         self.smtp, self.status, metrics, rpc = (free_port() for _ in range(4))
         self.ports = {"1025": self.smtp, "2114": self.status, "2112": metrics, "6001": rpc}
-        kept = ("LANG", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-        self.env = {key: os.environ[key] for key in kept if key in os.environ}
+        self.env = {key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ}
         # The PATH of the image's ENV line; `$PATH` in it is the base image's.
         self.env |= {key: image.mapped(value).replace("$PATH", "/usr/bin:/bin") for key, value in stage.env.items()}
         entry, *first = stage.argv("ENTRYPOINT")

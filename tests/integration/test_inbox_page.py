@@ -19,7 +19,7 @@ from support.inbox import Elsewhere, inbox, mail, send, url
 
 from rrpy.inbox.html import POLICY
 
-pytestmark = pytest.mark.program("chromium")
+pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
 expect.set_options(timeout=PATIENCE * 1000)
 
 IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"

@@ -25,7 +25,7 @@ from rrpy.worker_pool.informer import InformerPlugin
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.resetter import ResetterPlugin
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 class Owner:

@@ -13,7 +13,7 @@ from support.pool import RecordingLog, beast, pool, sdk, until
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, QueueFull, SoftError, WorkerBroken
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 @pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])

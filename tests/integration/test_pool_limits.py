@@ -12,7 +12,7 @@ from support.pool import RecordingLog, beast, pool, sdk, until
 from rrpy.worker_pool import ExecTimeout, Payload, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 def limits(**given) -> SupervisorConfig:

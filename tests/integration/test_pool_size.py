@@ -12,7 +12,7 @@ from support.pool import RecordingLog, beast, pool, sdk, until
 from rrpy.worker_pool import LastWorker, NoFreeWorker, Payload, PoolClosed, PoolError, TooManyWorkers, WorkerBootError
 from rrpy.worker_pool.config import AllocatorConfig
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 async def test_a_worker_is_added_and_the_pool_keeps_as_many_from_then_on():
@@ -76,8 +76,11 @@ async def test_a_worker_that_does_not_come_up_is_not_added(tmp_path):
             await workers.remove_worker()
 
 
-async def test_a_pool_that_is_left_while_a_worker_is_added_leaves_no_process():
-    async with pool(beast("pids"), num_workers=1) as workers:
+async def test_a_pool_that_is_left_while_a_worker_is_added_leaves_no_process(tmp_path):
+    flag = tmp_path / "flag"
+    flag.touch()
+    async with pool(beast("shakes_once"), env={"ZOO_FLAG": str(flag)}, num_workers=1) as workers:
+        flag.unlink()
         adding = asyncio.create_task(workers.add_worker())
         resetting = asyncio.create_task(workers.reset())
         await asyncio.sleep(0.01)
@@ -144,13 +147,14 @@ async def test_the_allocator_reacts_long_before_allocate_timeout(tmp_path):
         await first
 
 
-async def test_a_short_wait_adds_nobody():
+async def test_a_short_wait_adds_nobody(monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.pool.REACTION", 0.5)
     log = RecordingLog()
     async with pool(sdk("echo"), log, num_workers=1, dynamic_allocator=allocating()) as workers:
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(workers.exec, Payload(b"x"))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.7)
     assert len(log.keys("worker is up")) == 1
 
 

@@ -11,7 +11,7 @@ from support.pool import RELAYS, RecordingLog, beast, listening, pool, until
 from rrpy.worker_pool import ExecTimeout, Payload, PoolClosed, QueueFull, SoftError, UnexpectedStream, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 @pytest.fixture(params=RELAYS)

@@ -18,7 +18,7 @@ from support.pool import RELAYS, RecordingLog, beast, listening, pool, sdk, unti
 from rrpy.worker_pool import Payload, PoolError, WorkerBroken
 from rrpy.worker_pool.config import AllocatorConfig, SupervisorConfig
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 CALLERS = 16
 REQUESTS = 150

@@ -13,7 +13,7 @@ from support.pool import RELAYS, ZOO, RecordingLog, beast, listening, pool, runn
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 BOOT_SINS = {
     "dies_at_boot": r"died at boot with status 3; its last words on stderr: no database here$",

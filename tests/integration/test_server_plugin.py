@@ -20,7 +20,7 @@ from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.spawn import Account, Launch, find_account
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 SUPPORT = str(ZOO.parent)
 ONE = PoolConfig(num_workers=1)

@@ -16,6 +16,8 @@ import pytest
 from markdown_it import MarkdownIt
 from support.pages import ROOT
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 COUNTED = {"li", "table", "pre", "h1", "h2", "h3", "blockquote", "img"}
 LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "video": "src"}

@@ -16,6 +16,8 @@ from support.worker_host import PATIENCE, WorkerHost, last, listen
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 EXAMPLES = {"php": ["php", "worker.php"], "node": ["node", "worker.js"]}
 
 

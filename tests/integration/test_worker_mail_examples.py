@@ -17,6 +17,8 @@ from support.worker_host import PATIENCE, SDK, WorkerHost, listen
 from rrpy.goridge.frame import ERROR
 from rrpy.worker.testing import email_event
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 EXAMPLES = {"python": [*SDK, "app:handle"], "php": ["php", "worker.php"], "node": ["node", "worker.js"]}
 HOSTILE = [
     "../../etc/passwd",
