@@ -104,7 +104,7 @@ class Email:
 
     `id`: the message's, the same when the host runs it again. `uuid`: the connection's. `received_at`: with its offset.
     `text`, `html`: the bodies, each empty when there is none. `size`: bytes as received. `defects`: what was wrong with
-    its MIME. `raw`: its exact bytes, None unless the host has `include_raw`.
+    its MIME. `raw`: its exact bytes, None unless the host has `include_raw` or there are none.
 
     Raises ValueError, with one sentence, for what is no such event.
     """
@@ -134,7 +134,6 @@ class Email:
         if event.get("event") != NAME:
             raise ValueError(f"the event is {event.get('event')!r}, and this is about {NAME}")
         self.event = event
-        self.raw = raw
         self.id = field(event, "id", str)
         self.uuid = field(event, "uuid", str)
         self.remote_addr = field(event, "remote_addr", str)
@@ -149,6 +148,7 @@ class Email:
         self.text = text(message, "body")
         self.html = text(message, "html_body")
         self.size = field(message, "size", int)
+        self.raw = raw if self.size else b""  # the host sends nothing, whatever its `include_raw`
         self.attachments = [Attachment(each) for each in field(event, "attachments", list)]
         self.defects = texts(event, "defects")
 

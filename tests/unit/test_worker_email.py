@@ -115,7 +115,7 @@ def test_what_a_message_does_not_have_is_empty():
     email = Email(EVENT | {"message": message, "envelope": envelope, "attachments": [], "defects": []})
     assert (email.message_id, email.subject, email.text, email.html) == ("", "", "", "")
     assert (email.envelope.sender, email.envelope.helo) == ("", "")
-    assert (email.attachments, email.raw) == ([], None)
+    assert (email.attachments, email.raw) == ([], b"")
 
 
 @pytest.mark.parametrize(
