@@ -82,13 +82,14 @@ def test_the_transcript_has_both_sides_of_the_session_and_no_secrets(tmp_path):
     transcript = mail["transcript"]
     assert transcript[0].startswith("S: 220 buggregator.local")
     assert transcript[1] == "C: ehlo client.example"
-    assert transcript[-6:] == [
-        "S: 250 OK",
-        "C: rcpt TO:<q@y.z>",
-        "S: 250 OK",
-        "C: data",
-        "S: 354 Start mail input",
-        f"C: ({len(MAIL.format('one'))} bytes of message)",
+    # smtplib writes its verbs in this case or that, as Python's version has it
+    assert [line.lower() for line in transcript[-6:]] == [
+        "s: 250 ok",
+        "c: rcpt to:<q@y.z>",
+        "s: 250 ok",
+        "c: data",
+        "s: 354 start mail input",
+        f"c: ({len(MAIL.format('one'))} bytes of message)",
     ]
     assert any(line.startswith("C: AUTH") and line.endswith("***") for line in transcript), transcript
     assert "c2VjcmV0" not in str(transcript)  # secret, as AUTH LOGIN would say it
