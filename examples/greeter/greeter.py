@@ -34,7 +34,7 @@ class GreeterRPC:
         self._log.info("somebody was greeted", who=name)
         return text
 
-    def history(self, _: bool) -> list[str]:
+    def history(self) -> list[str]:
         """Return every greeting so far."""
         return self._history
 
