@@ -30,6 +30,9 @@ T = TypeVar("T")
 MAX_NUMBER = 2**63 - 1
 """SQLite's."""
 
+REWRITERS = 2
+"""Threads that make mails' HTML fit to be shown, so that many who look at once leave the others to the mail."""
+
 
 class API:
     """What each route does. A request that cannot be met raises Problem."""
@@ -38,6 +41,7 @@ class API:
         self._mailbox = mailbox
         self._connections = connections
         self._config = config
+        self._rewriters = anyio.CapacityLimiter(REWRITERS)
         self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
 
     async def list_messages(self, request: Request) -> Response:
@@ -45,6 +49,8 @@ class API:
         limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
         before = _number(request, "before", None, 0, MAX_NUMBER)
         search = request.query_params.get("search", "")
+        if len(search) > routes.MAX_SEARCH:
+            raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
         return _json(await self._mailbox.page(limit=limit, before=before, search=search))
 
     async def clear(self, _: Request) -> Response:
@@ -74,7 +80,7 @@ class API:
         message = await self._one(request, self._mailbox.decoded)
         if not message.html:
             raise Problem(404, "the message has no HTML")
-        page = await anyio.to_thread.run_sync(safe_html, message.html, self._images(message))
+        page = await anyio.to_thread.run_sync(safe_html, message.html, self._images(message), limiter=self._rewriters)
         return Response(page, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
 
     async def attachment(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -55,9 +55,20 @@ def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:
     """Return what does a path's operations: one route each would tell of the first alone in Allow."""
 
     async def endpoint(request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            await _read_to_its_end(request)
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return endpoint
+
+
+async def _read_to_its_end(request: Request) -> None:
+    """See that a request is whole before it changes anything. Raises Problem."""
+    try:
+        async for _ in request.stream():
+            pass
+    except ClientDisconnect:
+        raise Problem(400, "the request's body did not come whole") from None
 
 
 def _file(name: str, media_type: str) -> Endpoint:

@@ -81,6 +81,19 @@ class Feed:
         self._ring.append(Event(self._number, name, data))
         self._wake()
 
+    def forget(self, message_id: str | None = None) -> None:
+        """Give out no more what was told of a message that is deleted, None for all of them.
+
+        Who has not read that yet is told that it is deleted, or to look at everything anew.
+        """
+        if message_id is None:
+            self._ring.clear()
+            return
+        name = message_id.encode()
+        for place, event in enumerate(self._ring):
+            if event.name == "message" and name in event.data:
+                self._ring[place] = Event(event.number, "deleted", b'{"ids":["%b"]}' % name)
+
     def connections(self, count: int) -> None:
         """Tell everybody that the connections are others; `count` of them are open."""
         self.open = count

@@ -54,6 +54,8 @@ _REST = re.compile(r"[^>]*>?")
 _LINK = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
 _CID_URL = re.compile(r"""url\(\s*(["']?)cid:([^"'()\s]+)\1\s*\)""", re.IGNORECASE)
+_LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
+_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
 _BLANKS = re.compile(r"[\x00-\x20]+")
 
 _HEAD = (
@@ -74,6 +76,11 @@ class Image(NamedTuple):
 def safe_html(text: str, images: Mapping[str, Image]) -> str:
     """Return a page that shows a mail's HTML. `images`: by Content-ID, put in where the mail says `cid:`."""
     return _HEAD + _Rewriter(text, images).run()
+
+
+def unescape(text: str) -> str:
+    """Return a text with its character references resolved, also those whose digits are too many for Python."""
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", _LEADING_ZEROS.sub("&#", text)))
 
 
 class _Rewriter:
@@ -126,7 +133,7 @@ class _Rewriter:
             value = match[2] or ""
             if value[:1] in ('"', "'"):
                 value = value[1:-1]
-            found.setdefault(match[1].lower(), html.unescape(value))
+            found.setdefault(match[1].lower(), unescape(value))
             pos = match.end()
         rest = _REST.match(self._text, pos)
         return found, rest.end() if rest else pos

@@ -29,6 +29,8 @@ class Mailbox:
         self.feed = Feed()
         self._store = store
         self._lock = anyio.Lock()
+        # Its own: others' threads, which may wait for this one, must not take the last.
+        self._thread = anyio.CapacityLimiter(1)
 
     @classmethod
     async def open(cls, path: str, *, max_messages: int, max_bytes: int) -> Mailbox:
@@ -43,12 +45,12 @@ class Mailbox:
         """Close the store, behind what still runs."""
         self.feed.close()
         async with self._lock:
-            await anyio.to_thread.run_sync(self._store.close)
+            await self._in_thread(self._store.close)
 
     async def add(self, mail: Mail) -> None:
         """Keep a mail, and return when it is kept."""
         async with self._lock:
-            added = await anyio.to_thread.run_sync(lambda: self._store.add(record(mail)))
+            added = await self._in_thread(lambda: self._store.add(record(mail)))
             self.feed.publish("message", added.summary)
             if added.evicted:
                 self._tell_deleted(*added.evicted)
@@ -93,21 +95,26 @@ class Mailbox:
     async def delete(self, message_id: str) -> bool:
         """Forget a message; say whether there was one."""
         async with self._lock:
-            deleted = await anyio.to_thread.run_sync(self._store.delete, message_id)
+            deleted = await self._in_thread(lambda: self._store.delete(message_id))
             if deleted is not None:
+                self.feed.forget(deleted)
                 self._tell_deleted(deleted)
         return deleted is not None
 
     async def clear(self) -> int:
         """Forget every message and return how many they were."""
         async with self._lock:
-            count = await anyio.to_thread.run_sync(self._store.clear)
+            count = await self._in_thread(self._store.clear)
+            self.feed.forget()
             self.feed.publish("cleared")
         return count
 
     async def _run(self, look: Callable[[], R]) -> R:
         async with self._lock:
-            return await anyio.to_thread.run_sync(look)
+            return await self._in_thread(look)
+
+    async def _in_thread(self, work: Callable[[], R]) -> R:
+        return await anyio.to_thread.run_sync(work, limiter=self._thread)
 
     def _tell_deleted(self, *ids: str) -> None:
         told: dict[str, Any] = {"ids": ids}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from .html import unescape
 from .protocols import Mail, Message
 
 EXCERPT: Final = 160
@@ -165,7 +165,7 @@ def _excerpt(message: Message) -> str:
     """Return how the text begins, or what the HTML says where there is no text."""
     text = message.body[: EXCERPT * 4]
     if not text.strip():
-        text = html.unescape(_MARKUP.sub(" ", message.html_body[:MAX_HTML]))
+        text = unescape(_MARKUP.sub(" ", message.html_body[:MAX_HTML]))
     return " ".join(text.split())[:EXCERPT]
 
 

@@ -15,6 +15,8 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 MAX_LIMIT: Final = 500
 """Messages in one answer."""
+MAX_SEARCH: Final = 256
+"""Characters: what a search costs, and keeps the mail waiting, grows with them."""
 MAX_WAIT: Final = 300
 """Seconds."""
 TEXT: Final[dict[str, Any]] = {"type": "string"}
@@ -92,6 +94,7 @@ class Route(NamedTuple):
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
 _NUMBER = {"type": "integer", "minimum": 0}
+_SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
 ROUTES: Final = (
@@ -105,7 +108,7 @@ ROUTES: Final = (
             Parameter("limit", "query", _LIMIT, "how many at most"),
             Parameter("before", "query", _NUMBER, "`next` of the answer before"),
             Parameter(
-                "search", "query", TEXT, "words that are all in the subject, an address, the text or a file's name"
+                "search", "query", _SEARCH, "words that are all in the subject, an address, the text or a file's name"
             ),
         ),
         (400,),

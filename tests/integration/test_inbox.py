@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import encodebytes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,81 @@ def test_a_message_is_there_when_its_client_has_its_250(tmp_path: Path) -> None:
             send(host, mail(f"number {number}"))
             (newest, *_) = client.get("messages").json()["messages"]
             assert newest["subject"] == f"number {number}"
+
+
+def test_many_who_look_at_a_mail_with_images_hold_up_neither_each_other_nor_the_mail(tmp_path: Path) -> None:
+    message = mail("Picture", html='<img src="cid:one">')
+    message.get_payload(1).add_related(b"GIF89a", "image", "gif", cid="<one>")  # type: ignore[union-attr]
+    with inbox(tmp_path) as (host, client), ExitStack() as clients:
+        send(host, message)
+        there = (client.base_url.host, client.base_url.port)
+        page = f"/api/v1/messages/{client.get('messages').json()['messages'][0]['id']}/html"
+        get = f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        asked = [clients.enter_context(socket.create_connection(there, PATIENCE)) for _ in range(100)]
+        for each in asked:
+            each.sendall(get.encode())
+        send(host, mail("meanwhile"))
+        for each in asked:
+            with each.makefile("rb") as answer:
+                assert b" 200 " in answer.readline()
+                assert b"data:image/gif;base64," in answer.read()
+
+
+@pytest.mark.parametrize("html", ["<p>&#1{}; there</p>", '<a href="&#1{};">there</a>', "<p>&#x1{}; there</p>"])
+def test_a_number_of_thousands_of_digits_is_no_character(tmp_path: Path, html: str) -> None:
+    with inbox(tmp_path) as (host, client):
+        content = html.format("1" * 5000).encode()
+        send(
+            host,
+            b"Subject: x\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + encodebytes(content),
+        )
+        assert "there" in client.get("messages/latest/html").text
+
+
+def test_a_message_that_was_deleted_is_told_to_nobody_any_more(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, client):
+        with client.stream("GET", "stream") as stream:
+            boot = next(line for line in stream.iter_lines() if line.startswith("id: ")).split()[1].partition("-")[0]
+        for subject in ("secret one", "secret two"):
+            send(host, mail(subject))
+        client.delete("messages/latest").raise_for_status()
+        told = followed(client, f"{boot}-0", "deleted")
+        assert "secret one" in told
+        assert "secret two" not in told
+        client.delete("messages").raise_for_status()
+        assert "secret" not in followed(client, f"{boot}-0", "reset")
+
+
+def followed(client: httpx.Client, place: str, until: str) -> str:
+    """Return what the stream tells behind a place, up to an event."""
+    told = ""
+    with client.stream("GET", "stream", headers={"Last-Event-ID": place}) as stream:
+        for line in stream.iter_lines():
+            told += line + "\n"
+            if f"event: {until}\n" in told and not line:
+                break
+    return told
+
+
+def test_a_search_has_a_limit(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (_, client):
+        assert client.get("messages", params={"search": "a " * 128}).status_code == 200
+        answer = client.get("messages", params={"search": "a " * 129})
+        assert (answer.status_code, answer.json()["detail"]) == (400, "search: at most 256 characters")
+
+
+def test_what_is_no_whole_request_deletes_nothing(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, client):
+        send(host, mail("kept"))
+        with socket.create_connection((client.base_url.host, client.base_url.port), PATIENCE) as broken:
+            broken.sendall(
+                b"DELETE /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+            )
+            with broken.makefile("rb") as answer:
+                assert b" 400 " in answer.readline()
+                answer.read()
+        assert client.get("messages").json()["total"] == 1
 
 
 def test_everything_of_a_message_is_kept(tmp_path: Path) -> None:
@@ -199,20 +275,27 @@ def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: 
             assert json.loads(first["data"])["subject"] == "one"
         send(host, mail("two"))
         send(host, mail("three"))
-        client.delete("messages/latest")
-        client.delete("messages")
         with streaming(host, first["id"]) as events:
             assert json.loads(take(events, "message")["data"])["subject"] == "two"
             assert json.loads(take(events, "message")["data"])["subject"] == "three"
             evicted = json.loads(take(events, "deleted")["data"])["ids"]
             assert evicted == [json.loads(first["data"])["id"]]
+            client.delete("messages/latest")
             assert len(json.loads(take(events, "deleted")["data"])["ids"]) == 1
+            client.delete("messages")
             take(events, "cleared")
             with Telnet(host.smtp):
                 for event in events:
                     if event["event"] == "connections" and json.loads(event["data"]) == {"open": 1}:
                         break
-        for unknown in ("", "x", "ffffffff-1", f"{first['id']}9999999", first["id"].partition("-")[0] + "-" + "9" * 40):
+        for unknown in (
+            first["id"],
+            "",
+            "x",
+            "ffffffff-1",
+            f"{first['id']}9999999",
+            first["id"].partition("-")[0] + "-" + "9" * 40,
+        ):
             with streaming(host, unknown) as events:
                 take(events, "reset")
 
