@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS: Final = 256
@@ -33,6 +34,7 @@ class Connection(H11Protocol):
         self._request: asyncio.TimerHandle | None = None
         self._reader: asyncio.TimerHandle | None = None
         self._unread = 0
+        self._owed = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for a request, or turn the client away where there are too many."""
@@ -52,7 +54,10 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request."""
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except LocalProtocolError:  # its answer to what is no HTTP, behind the beginning of another answer
+            self.transport.close()
         self._watch_request()
 
     def on_response_complete(self) -> None:
@@ -79,7 +84,17 @@ class Connection(H11Protocol):
             _cancel(self._request)
             self._request = None
         elif self._request is None and not self.transport.is_closing():
-            self._request = self.loop.call_later(REQUEST, self.transport.abort)
+            self._owed = self.transport.get_write_buffer_size()
+            self._request = self.loop.call_later(REQUEST, self._check_request)
+
+    def _check_request(self) -> None:
+        """End the connection, unless the client still reads the last answer: that may take as long as it reads."""
+        self._request = None
+        if 0 < self.transport.get_write_buffer_size() < self._owed:
+            self._owed = self.transport.get_write_buffer_size()
+            self._request = self.loop.call_later(REQUEST, self._check_request)
+        else:
+            self.transport.abort()
 
     def _check_reader(self) -> None:
         unread = self.transport.get_write_buffer_size()

@@ -178,4 +178,14 @@ class _Application:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(scope, receive, send)
+        from prometheus_client.exposition import choose_encoder
+
+        kept = []
+        for name, value in scope["headers"]:
+            try:
+                if name == b"accept":
+                    choose_encoder(value.decode())
+            except (TypeError, ValueError):  # what it cannot read is as good as none
+                continue
+            kept.append((name, value))
+        await self._app({**scope, "headers": kept}, receive, send)

@@ -19,7 +19,7 @@ class Site:
         from starlette.routing import Router  # here, because only a host with such a plugin needs it
 
         self._asked = address
-        self._router = Router()
+        self._router = Router(redirect_slashes=False)
         self._server = HTTPServer(self._router, address, log, owner=owner)
 
     def add(self, path: str, endpoint: Callable[..., Any]) -> None:

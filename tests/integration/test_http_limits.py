@@ -71,6 +71,7 @@ def test_a_request_that_does_not_end_is_cut(said: bytes, monkeypatch: pytest.Mon
 
 def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_connection, "STALL", 0.3)
+    monkeypatch.setattr(http_connection, "REQUEST", 0.3)  # of the next request, behind an answer that is read still
 
     async def test() -> None:
         async with serving(RecordingLog()) as address:
@@ -91,6 +92,20 @@ def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not(mon
             assert received < len(LARGE)
 
     anyio.run(test)
+
+
+def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        async with serving(RecordingLog()) as address, await anyio.connect_tcp(address.host, address.port) as client:
+            await client.send(GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
+            await client.receive(1)
+            await client.send(b"zzz\r\n")
+            with anyio.fail_after(20), contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    await client.receive()
+
+    anyio.run(test)
+    assert caplog.records == []
 
 
 def drained(client: socket.socket) -> int:

@@ -341,3 +341,11 @@ async def test_what_a_plugin_gives_that_cannot_be_shown_is_one_clear_sentence(
     config = Config.from_dict({"metrics": {"address": f"unix://{tmp_path}/m.sock"}})
     with pytest.raises(HostError, match=said):
         await Container([Plugin(*collectors), MetricsPlugin()], config).serve()
+
+
+@pytest.mark.parametrize("accept", [b"\xff", b"application/openmetrics-text;version=a", b"text/plain;version=a"])
+def test_an_accept_header_that_nobody_can_read_is_as_good_as_none(tmp_path: Path, accept: bytes) -> None:
+    with hosting(tmp_path, metrics=SECTIONS["metrics"]) as host:
+        answer = httpx.get(f"{url(host, 'metrics')}/metrics", headers={b"Accept": accept})
+        assert answer.status_code == 200
+        assert "rr_build_info" in answer.text
