@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     __version__ = VERSION
     from .rpc.errors import RPCError
     from .smtp_plugin.handler import SMTP
+    from .smtp_plugin.observers import ReceivedMail
     from .worker_pool.config import PoolConfig
     from .worker_pool.errors import PoolError, SoftError
     from .worker_pool.protocols import Payload, Pool, PoolFactory
@@ -46,6 +47,7 @@ _HOMES: dict[str, str] = {
     "PoolError": ".worker_pool.errors",
     "PoolFactory": ".worker_pool.protocols",
     "RPCError": ".rpc.errors",
+    "ReceivedMail": ".smtp_plugin.observers",
     "SMTP": ".smtp_plugin.handler",
     "Secret": ".container.fields",
     "SoftError": ".worker_pool.errors",
@@ -75,6 +77,7 @@ __all__ = [
     "PoolError",
     "PoolFactory",
     "RPCError",
+    "ReceivedMail",
     "Secret",
     "SoftError",
     "Status",
