@@ -82,21 +82,25 @@ def embedding(run: Transcript, block: Block) -> None:
 
 
 def controller(run: Transcript, block: Block) -> None:
-    """A program that starts an aiosmtpd controller takes a mail, refuses a recipient, and stops."""
+    """A program that starts a controller takes a mail, refuses a recipient, and stops: its input is our client."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    program = block.text.replace("port=8025", f"port={port}")
-    program += """
+    assert block.text.count("port=1025") == 1
+    client = f"""
 from smtplib import SMTP as Client
-with Client(controller.hostname, controller.port) as client:
-    client.ehlo()
-    assert client.mail("a@example.com")[0] == 250
-    assert client.rcpt("b@example.org")[0] == 550
-    assert client.rcpt("c@example.com")[0] == 250
-    assert client.data("Subject: Hello")[0] == 250
-controller.stop()
+
+
+def input(prompt):
+    with Client("127.0.0.1", {port}) as client:
+        client.ehlo()
+        assert client.mail("a@example.com")[0] == 250
+        assert client.rcpt("b@example.org")[0] == 550
+        assert client.rcpt("c@example.com")[0] == 250
+        assert client.data("Subject: Hello")[0] == 250
+
+
 """
-    (run.folder / "program.py").write_text(program)
+    (run.folder / "program.py").write_text(client + block.text.replace("port=1025", f"port={port}"))
     assert "['c@example.com']" in run.shell("python program.py")
 
 
