@@ -76,6 +76,11 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _more_than_nothing("allocate_timeout", self.allocate_timeout)
+        if self.command:
+            try:
+                _words(self.command)
+            except ValueError as error:
+                raise ValueError(f"command: {error}") from None
         if self.debug and self.dynamic_allocator is not None:
             raise ValueError("dynamic_allocator: does not go with debug, where each request has its own worker")
 
@@ -97,13 +102,20 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def split_command(command: str | list[str], key: str) -> list[str]:
     """Return the words of a command. Raises ConfigError, naming the key, for an empty or ill-quoted one."""
     try:
+        return _words(command)
+    except ValueError as error:
+        raise ConfigError(f"{key} {error}") from None
+
+
+def _words(command: str | list[str]) -> list[str]:
+    try:
         words = shlex.split(command) if isinstance(command, str) else command
     except ValueError as error:
-        raise ConfigError(f"{key} cannot be split into words: {error}") from None
+        raise ValueError(f"cannot be split into words: {error}") from None
     if not words or not words[0]:
-        raise ConfigError(f"{key} is empty: say which command runs a worker, for example {DEFAULT_COMMAND!r}")
+        raise ValueError(f"is empty: say which command runs a worker, for example {DEFAULT_COMMAND!r}")
     if any("\0" in word for word in words):
-        raise ConfigError(f"{key} contains a NUL byte, which no command can carry")
+        raise ValueError("contains a NUL byte, which no command can carry")
     return words
 
 

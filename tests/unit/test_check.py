@@ -124,6 +124,20 @@ def test_a_plugin_whose_provider_is_wrong_is_not_blamed_for_it(tmp_path):
     assert problem.endswith(" (rr.yaml:2)")
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ('"\'"', "cannot be split into words: No closing quotation"),
+        ("['']", "is empty: say which command runs a worker, for example 'python -m rrpy.worker'"),
+        ("' '", "is empty: say which command runs a worker, for example 'python -m rrpy.worker'"),
+        (r'"a\0b"', "contains a NUL byte, which no command can carry"),
+    ],
+)
+def test_a_command_of_a_pool_that_is_none_is_told_by_its_key(tmp_path, command, said):
+    text = f"version: '3'\nserver:\nsmtp:\n  pool:\n    command: {command}\n"
+    assert problems_of(tmp_path, text) == [f"smtp.pool.command: {said} in rr.yaml:5"]
+
+
 def test_a_plugin_whose_provider_is_absent_is_told_to_add_it(tmp_path):
     (problem,) = problems_of(tmp_path, "version: '3'\nsmtp:\n")
     assert "add the section server" in problem
