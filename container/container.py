@@ -255,7 +255,7 @@ class Container:
                     node.needs += [
                         each for each in self._nodes if each is not node and satisfies(each.plugin, wish.protocol)
                     ]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log.exception("plugin failed", plugin=node.name, step="collect")
             raise PluginFailed(node.name, "collect", error) from error
 
@@ -291,7 +291,7 @@ class Container:
         except HostError as error:
             node.machine.on("fail")
             raise self._config.blamed(error) from error.__cause__
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin does not end the host
             node.machine.on("fail")
             self._log.exception("plugin failed", plugin=node.name, step="init")
             raise PluginFailed(node.name, "init", error) from error
@@ -318,7 +318,7 @@ class Container:
                             wish.add(other.plugin)
             except HostError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._log.exception("plugin failed", plugin=node.name, step="collect")
                 raise PluginFailed(node.name, "collect", error) from error
 

@@ -190,6 +190,38 @@ def test_a_file_that_is_no_configuration_is_the_error_of_serve(tmp_path):
         check_file(tmp_path / "rr.yaml", default_plugins())
 
 
+def test_a_plugin_that_would_end_the_process_is_a_problem_and_no_host(tmp_path):
+    class Leaving(Plain):
+        def init(self) -> None:
+            raise SystemExit(0)
+
+    class Asking(Plain):
+        def init(self) -> None: ...
+
+        def collects(self):
+            raise SystemExit(3)
+
+    def told(plugin):
+        return check(Config.from_dict({}), tmp_path, [plugin]).problems
+
+    assert told(Leaving()) == ["plugin plain failed to init: SystemExit: 0"]
+    assert told(Asking()) == ["plugin plain failed to collect: SystemExit: 3"]
+    (tmp_path / "leaving.py").write_text(
+        "class Leaving:\n"
+        "    name = 'leaving'\n"
+        "    def init(self) -> None: raise SystemExit('no licence')\n"
+        "    async def serve(self, *, task_status): ...\n"
+        "    async def stop(self): ...\n"
+    )
+    (tmp_path / "rr.yaml").write_text("version: '3'\nplugins: [leaving:Leaving]\n")
+    said = "rrpy: plugin leaving failed to init: SystemExit: no licence"
+    for command, code in ((["config", "check"], 2), (["serve"], 1)):
+        done = run(*command, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.splitlines()[-1] == said
+        assert "Group" not in done.stderr
+
+
 # The command.
 
 
