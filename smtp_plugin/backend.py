@@ -72,7 +72,9 @@ class Backend:
         pending = Pending()
 
         def told(verdict: Verdict, reason: str) -> None:
-            self._record(session, envelope, arrival, verdict.reply, reason)
+            # Without deliveries the sessions have ended, each with STOPPING: what a worker says now, nobody hears.
+            reply = verdict.reply if self.delivery is not None else replies.STOPPING
+            self._record(session, envelope, arrival, reply, reason)
             pending.settle(verdict)
 
         delivery.submit(arrival, content, told)

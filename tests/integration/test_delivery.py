@@ -211,7 +211,7 @@ def test_at_the_end_of_the_grace_a_client_that_waits_is_told_to_come_again(tmp_p
             assert client.rest() == "421 4.3.2 Service is shutting down\r\n"
         host.wait()
         (line,) = host.wait_for("email received")
-        assert line["code"] in (421, 451)
+        assert (line["code"], line["reply"]) == (421, "Service is shutting down")
 
 
 def test_a_client_that_is_gone_changes_nothing_for_the_worker(tmp_path):
