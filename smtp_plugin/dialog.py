@@ -1,6 +1,6 @@
 """The SMTP dialog: a synchronous state machine without I/O. Bytes go in, replies and events come out.
 
-The caller (`server.SMTP`, or a test) does this:
+The caller (`server.Connection`, or a test) does this:
 
 - `greet()` once, when the connection is ready for it.
 - `receive(data)` with whatever arrives. Every complete command in it is handled in one go.
@@ -10,7 +10,7 @@ The caller (`server.SMTP`, or a test) does this:
 While an event is not answered, the bytes that arrive wait in the dialog (`waiting_bytes` says how many), so that
 order is kept; the caller pauses reading when they are many.
 
-The order of commands is a table (`SEQUENCE`): for each phase, what each verb leads to, or the reply that refuses it.
+The order of commands is a table (`SEQUENCE` in phases.py): for each phase, what each verb leads to, or the reply that refuses it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from .transfer import read_chunk, read_data, read_skipped
 MAX_COMMAND: Final = 512
 """Longest command line in bytes, CR LF included: RFC 5321 section 4.5.3.1.4."""
 MAX_TRANSACTION_COMMAND: Final = 2048
-"""The same for MAIL and RCPT, whose extensions (RFC 1870, 3461, 4954, 6531) each ask for more."""
+"""The same for MAIL and RCPT, whose extensions (RFC 1870, 3461, 4954, 6531) each ask for more.
+
+No line is read beyond MAX_AUTH, which is the longest of them all.
+"""
 
 _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COMMAND, b"AUTH": MAX_AUTH}
 _WEB: Final = frozenset((b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE"))
