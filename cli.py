@@ -288,7 +288,7 @@ def check(
     work_in(workdir)
     from .container.check import check_file
 
-    report = check_file(Path(config), default_plugins(), overrides=overrides, dotenv=dotenv)
+    report = check_file(config, default_plugins(), overrides=overrides, dotenv=dotenv)
     for problem in report.problems:
         click.echo(f"rrpy: {problem}", err=True)
     if report.problems:
@@ -308,7 +308,7 @@ def schema(config: str | None, workdir: str | None) -> None:
     work_in(workdir)
     from .container.schema import schema_for
 
-    say(json.dumps(schema_for(default_plugins(), Path(config) if config else None), indent=2, ensure_ascii=False))
+    say(json.dumps(schema_for(default_plugins(), config), indent=2, ensure_ascii=False))
 
 
 @main.command(short_help="Print a script that completes rrpy with TAB.")

@@ -43,15 +43,15 @@ def models_of(plugins: Iterable[Plugin]) -> dict[str, type[Struct]]:
 
 
 def check_file(
-    path: Path, optional: Sequence[Plugin], *, overrides: Sequence[str] = (), dotenv: str | None = None
+    path: str | Path, optional: Sequence[Plugin], *, overrides: Sequence[str] = (), dotenv: str | None = None
 ) -> Report:
     """Check a file as `rrpy serve` reads it; each problem says its line, where the file has the key.
 
     `optional`: the host's own plugins. Raises ConfigError for a file that is no configuration at all.
     """
     config = Config.load(path, overrides=overrides, dotenv=dotenv)
-    problems, plugins = check(config, path.parent, optional)
-    lines = key_lines(path.read_text(encoding="utf-8"))
+    problems, plugins = check(config, Path(path).parent, optional)
+    lines = key_lines(Path(path).read_text(encoding="utf-8"))
     return Report([with_line(problem, str(path), lines) for problem in problems], plugins)
 
 

@@ -73,6 +73,8 @@ class Config:
         `overrides`: `key.path=value`, the value in YAML; they win. `dotenv`: a file of variables, which do not replace
         those that are set. `environ`: default os.environ. Raises ConfigError.
         """
+        if path == "":  # as Path it would be the current folder
+            raise ConfigError("no configuration file is named: its name is empty")
         environ = os.environ if environ is None else environ
         if dotenv is not None:
             _load_dotenv(Path(dotenv), environ)
@@ -274,9 +276,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _hidden(path: Path, error: OSError) -> str:
     """Return a hint for who comes from RoadRunner, whose file is .rr.yaml; empty when that is not there."""
+    if path.name != "rr.yaml" or not isinstance(error, FileNotFoundError):
+        return ""
     other = path.with_name(f".{path.name}")
-    meant = path.name == "rr.yaml" and isinstance(error, FileNotFoundError) and other.is_file()
-    return f"; there is a {other}: -c {other}" if meant else ""
+    return f"; there is a {other}: -c {other}" if other.is_file() else ""
 
 
 def _check_version(tree: dict[str, Any], path: str | Path) -> None:

@@ -76,14 +76,14 @@ def config_schema(sections: Mapping[str, type[Struct] | None]) -> Schema:
     }
 
 
-def schema_for(optional: Sequence[Plugin], path: Path | None) -> Schema:
+def schema_for(optional: Sequence[Plugin], path: str | Path | None) -> Schema:
     """Return the schema for a host with these plugins of its own, and those that the file's `plugins` lists.
 
     Raises ConfigError for a file that cannot be read, or a plugin that cannot be loaded.
     """
     plugins = list(optional)
     if path is not None:
-        plugins += load_plugins(Config.load(path).plugins, path.parent)
+        plugins += load_plugins(Config.load(path).plugins, Path(path).parent)
     return config_schema({**dict.fromkeys(each.name for each in plugins), **models_of(plugins)})
 
 

@@ -289,6 +289,13 @@ def test_who_has_roadrunners_file_is_told_how_to_name_it(tmp_path, command):
     assert ended.stderr == "rrpy: cannot read the configuration other.yaml: no such file or directory\n"
 
 
+@pytest.mark.parametrize("command", ["serve", "reset", "rpc rpc.Version", "config check", "config schema"])
+def test_a_file_without_a_name_is_one_sentence(tmp_path, command):
+    ended = run(*command.split(), "-c", "", cwd=tmp_path)
+    said = "rrpy: no configuration file is named: its name is empty\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", said)
+
+
 def test_a_check_opens_nothing(tmp_path):
     """Neither a port, nor a file of the log, nor a process."""
     (tmp_path / "rr.yaml").write_text(

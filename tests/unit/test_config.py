@@ -67,7 +67,7 @@ def refusal(tree: object, environ: dict[str, str] | None = None) -> str:
     return said
 
 
-def refused_load(path: Path, **options: object) -> str:
+def refused_load(path: str | Path, **options: object) -> str:
     with pytest.raises(ConfigError) as caught:
         Config.load(path, **options)
     said = str(caught.value)
@@ -343,6 +343,9 @@ def test_a_file_that_cannot_be_read_is_one_sentence_that_names_it(tmp_path):
     path = tmp_path / "rr.yaml"
     assert refused_load(path) == f"cannot read the configuration {path}: no such file or directory"
     assert refused_load(tmp_path) == f"cannot read the configuration {tmp_path}: is a directory"
+    for folder in ("/", "."):
+        assert refused_load(folder) == f"cannot read the configuration {folder}: is a directory"
+    assert refused_load("") == "no configuration file is named: its name is empty"
     path.write_bytes(b"version: '\xff'")
     assert refused_load(path) == f"{path} is not UTF-8 text"
 
