@@ -21,7 +21,6 @@ from .errors import ConfigError, HostError
 from .loader import load_plugins
 from .log import LogConfig
 from .protocols import Configured, Plugin
-from .yamlfile import key_lines
 
 HOST_MODELS: Final[Mapping[str, type[Struct]]] = {"logs": LogConfig, "endure": EndureConfig}
 """The host's own sections that are mappings."""
@@ -51,7 +50,7 @@ def check_file(
     """
     config = Config.load(path, overrides=overrides, dotenv=dotenv)
     problems, plugins = check(config, Path(path).parent, optional)
-    lines = key_lines(Path(path).read_text(encoding="utf-8"))
+    lines = config.lines()
     return Report([with_line(problem, str(path), lines) for problem in problems], plugins)
 
 

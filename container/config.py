@@ -24,7 +24,7 @@ from .errors import ConfigError, HostError, PluginDisabled
 from .expand import expand
 from .fields import decode_field
 from .secrets import masked
-from .yamlfile import parse
+from .yamlfile import key_lines, parse
 
 T = TypeVar("T")
 
@@ -52,12 +52,18 @@ class Config:
     """A configuration; satisfies Configurer. Make one with `load` or `from_dict`."""
 
     def __init__(
-        self, tree: dict[str, Any], source: str, environ: Mapping[str, str], overridden: Sequence[str] = ()
+        self,
+        tree: dict[str, Any],
+        source: str,
+        environ: Mapping[str, str],
+        overridden: Sequence[str] = (),
+        text: str = "",
     ) -> None:
         self._tree = tree
         self._source = source
         self._environ = environ
         self._overridden = overridden
+        self._text = text  # kept, because a pipe can be read only once
 
     @classmethod
     def load(
@@ -78,14 +84,15 @@ class Config:
         environ = os.environ if environ is None else environ
         if dotenv is not None:
             _load_dotenv(Path(dotenv), environ)
-        tree = _read(Path(path))
+        text = _read(Path(path))
+        tree = _tree(text, path)
         _check_version(tree, path)
         for override in overrides:
             _override(tree, override)
         keys = [override.partition("=")[0] for override in overrides]
         if "version" in keys:
             _check_version(tree, "-o version")
-        return cls(tree, str(path), environ, keys)
+        return cls(tree, str(path), environ, keys, text)
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any], source: str = "<python>") -> Config:
@@ -122,6 +129,10 @@ class Config:
     def written(self, name: str) -> Any:
         """Return a section as the file and the overrides have it, its variables not expanded; None when absent."""
         return self._tree.get(name)
+
+    def lines(self) -> dict[str, int]:
+        """Return the line of every key in the file, counted from 1: `smtp.pool.command` -> 12. Empty without a file."""
+        return key_lines(self._text)
 
     def convert(self, value: Any, kind: Any, path: str) -> Any:
         """Return a part of the configuration, as it is written, expanded and decoded. Raises ConfigError."""
@@ -256,14 +267,17 @@ def unknown_key(path: str, key: str, known: Iterable[str], source: str) -> str:
     return f"{path} is not a known key in {source}; {hint}"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"cannot read the configuration {path}: {reason}{_hidden(path, error)}") from None
+
+
+def _tree(text: str, path: str | Path) -> dict[str, Any]:
     tree = parse(text, str(path))
     if tree is None:
         tree = {}

@@ -296,6 +296,16 @@ def test_a_file_without_a_name_is_one_sentence(tmp_path, command):
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", said)
 
 
+def test_a_file_that_can_be_read_only_once_is_told_with_its_lines(tmp_path):
+    (tmp_path / "rr.yaml").write_text("version: '3'\nrpc:\n  max_frames: 1\n")
+    shell = f"cat rr.yaml | {sys.executable} -m rrpy config check /dev/stdin"
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("rrpy: rpc.max_frames is not a known key in /dev/stdin:3; ")
+
+
 def test_a_check_opens_nothing(tmp_path):
     """Neither a port, nor a file of the log, nor a process."""
     (tmp_path / "rr.yaml").write_text(
