@@ -10,7 +10,8 @@ The caller (`server.Connection`, or a test) does this:
 While an event is not answered, the bytes that arrive wait in the dialog (`waiting_bytes` says how many), so that
 order is kept; the caller pauses reading when they are many.
 
-The order of commands is a table (`SEQUENCE` in phases.py): for each phase, what each verb leads to, or the reply that refuses it.
+The order of commands is a table (`SEQUENCE` in phases.py): for each phase, what each verb leads to, or the reply that
+refuses it.
 """
 
 from __future__ import annotations
