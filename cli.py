@@ -248,10 +248,12 @@ def stop(workdir: str | None, timeout: float) -> None:
 @one_sentence
 def init(file: str, force: bool) -> None:
     """Write a configuration to start with into FILE, rr.yaml by default: every key, with what it means."""
+    import shlex
+
     from .container.template import write_template
 
     write_template(Path(file), force=force)
-    where = "" if file == CONFIG else f" -c {file}"
+    where = "" if file == CONFIG else f" -c {shlex.quote(file)}"
     say(f"{file} is written; look through it, then run the host: rrpy serve{where}")
 
 

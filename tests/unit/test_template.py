@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,38 @@ def test_a_link_that_leads_nowhere_is_a_file_that_is_there(tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(force):
     with pytest.raises(ConfigError, match=r"^cannot write nowhere/rr\.yaml: no such file or directory$"):
         write_template(Path("nowhere/rr.yaml"), force=force)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path, there):
+    path = tmp_path / "rr.yaml"
+    if there:
+        path.write_text("mine\n")
+    shell = f"ulimit -f 1; exec {sys.executable} -B -m rrpy init {'--force' if there else ''}"
+    done = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "rrpy: cannot write rr.yaml: file too large\n")
+    assert [each.name for each in tmp_path.iterdir()] == (["rr.yaml"] if there else [])
+    assert not there or path.read_text() == "mine\n"
+
+
+def test_a_file_that_is_written_anew_keeps_its_mode_and_the_link_to_it(tmp_path):
+    real = tmp_path / "real.yaml"
+    real.write_text("mine\n")
+    real.chmod(0o600)
+    (tmp_path / "rr.yaml").symlink_to("real.yaml")
+    write_template(tmp_path / "rr.yaml", force=True)
+    assert (tmp_path / "rr.yaml").is_symlink()
+    assert real.read_text() == template()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    done = run("init", "--force", "/dev/stdout", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(template())
+
+
+def test_the_command_that_is_told_can_be_pasted(tmp_path):
+    done = run("init", "my file.yaml", cwd=tmp_path)
+    assert done.stdout.endswith("run the host: rrpy serve -c 'my file.yaml'\n")
