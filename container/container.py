@@ -147,7 +147,7 @@ class Container:
             raise self._failure
 
     def try_init(self, leave_out: Collection[str] = ()) -> Sequence[HostError]:
-        """Initialise the plugins and serve none; return what those raised that failed, in the order of the start.
+        """Initialise the plugins, let them collect, and serve none; return the errors, in the order of the start.
 
         `leave_out`: plugins that count as failed. What needs one that failed is left out too. Raises
         DependencyError when the plugins do not fit together. The container cannot be run after it.
@@ -160,6 +160,11 @@ class Container:
                 continue
             try:
                 self._initialize_one(node)
+            except HostError as error:
+                failed.append(error)
+        for node in self._alive():
+            try:
+                self._collect_for(node)
             except HostError as error:
                 failed.append(error)
         return failed
@@ -214,7 +219,8 @@ class Container:
         self._config.check_sections([node.name for node in self._nodes])
         for node in self._in_order():
             self._initialize_one(node)
-        self._collect()
+        for node in self._alive():
+            self._collect_for(node)
 
     def _in_order(self) -> Sequence[_Node]:
         names = [node.name for node in self._nodes]
@@ -308,19 +314,20 @@ class Container:
         node.machine.on("disable")
         self._log.debug("plugin is disabled", plugin=node.name, reason=reason)
 
-    def _collect(self) -> None:
-        alive = [node for node in self._order if node.state is PluginState.INITIALIZED]
-        for node in alive:
-            try:
-                for wish in node.collects:
-                    for other in alive:
-                        if other is not node and satisfies(other.plugin, wish.protocol):
-                            wish.add(other.plugin)
-            except HostError:
-                raise
-            except (Exception, SystemExit) as error:
-                self._log.exception("plugin failed", plugin=node.name, step="collect")
-                raise PluginFailed(node.name, "collect", error) from error
+    def _alive(self) -> Sequence[_Node]:
+        return [node for node in self._order if node.state is PluginState.INITIALIZED]
+
+    def _collect_for(self, node: _Node) -> None:
+        try:
+            for wish in node.collects:
+                for other in self._alive():
+                    if other is not node and satisfies(other.plugin, wish.protocol):
+                        wish.add(other.plugin)
+        except HostError:
+            raise
+        except (Exception, SystemExit) as error:
+            self._log.exception("plugin failed", plugin=node.name, step="collect")
+            raise PluginFailed(node.name, "collect", error) from error
 
     # Serve.
 

@@ -184,6 +184,21 @@ def test_plugins_that_do_not_fit_together_are_a_problem(tmp_path):
     assert "init has no type" in problem
 
 
+def test_a_plugin_that_fails_when_another_collects_it_is_a_problem(tmp_path):
+    (tmp_path / "mute.py").write_text(
+        "class Mute:\n"
+        "    name = 'mute'\n"
+        "    def init(self) -> None: ...\n"
+        "    def rpc(self): raise RuntimeError('no methods')\n"
+        "    async def serve(self, *, task_status): ...\n"
+        "    async def stop(self): ...\n"
+    )
+    text = "version: '3'\nplugins: [mute:Mute]\nrpc:\nsmtp:\n  max_errors: -1\n"
+    wrong, failed = problems_of(tmp_path, text)
+    assert wrong.startswith("smtp.max_errors: expected")
+    assert failed == "plugin rpc failed to collect: RuntimeError: no methods"
+
+
 def test_a_file_that_is_no_configuration_is_the_error_of_serve(tmp_path):
     (tmp_path / "rr.yaml").write_text("version: '3'\na: [\n")
     with pytest.raises(ConfigError, match=r"rr\.yaml:3:1: while parsing"):
