@@ -84,15 +84,16 @@ class Connection(H11Protocol):
             _cancel(self._request)
             self._request = None
         elif self._request is None and not self.transport.is_closing():
-            self._owed = self.transport.get_write_buffer_size()
-            self._request = self.loop.call_later(REQUEST, self._check_request)
+            self._await_request()
+
+    def _await_request(self) -> None:
+        self._owed = self.transport.get_write_buffer_size()
+        self._request = self.loop.call_later(STALL if self._owed else REQUEST, self._check_request)
 
     def _check_request(self) -> None:
         """End the connection, unless the client still reads the last answer: that may take as long as it reads."""
-        self._request = None
         if 0 < self.transport.get_write_buffer_size() < self._owed:
-            self._owed = self.transport.get_write_buffer_size()
-            self._request = self.loop.call_later(REQUEST, self._check_request)
+            self._await_request()
         else:
             self.transport.abort()
 
