@@ -17,6 +17,7 @@ import psutil
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+from support.measuring import NAMES
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.register_profile("ci", parent=settings.get_profile("default"), print_blob=True, derandomize=True)
@@ -38,7 +39,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 def unmeasured() -> Iterator[None]:
     """Start processes without coverage, which costs each 0.1 s of CPU: for modules whose lines others cover too."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        for name in NAMES:
             patch.delenv(name, raising=False)
         yield
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from support.measuring import unmeasured
+
 from rrpy.goridge.frame import CONTROL, JSON, STOP, STREAM, Frame, encode
 from rrpy.goridge.relay import Relay
 
@@ -35,7 +37,7 @@ class WorkerHost:
         measured: bool = True,
         **env: str,
     ) -> None:
-        inherited = {name: value for name, value in os.environ.items() if measured or not name.startswith("COVERAGE")}
+        inherited = os.environ if measured else unmeasured()
         self.process = subprocess.Popen(
             command,
             cwd=cwd,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.host import Host, run
+from support.measuring import unmeasured
 from support.pages import page
 
 from rrpy import ConfigError
@@ -64,9 +65,9 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path, there):
     path = tmp_path / "rr.yaml"
     if there:
         path.write_text("mine\n")
-    unmeasured = "unset COVERAGE_PROCESS_START COVERAGE_PROCESS_CONFIG"  # coverage could not write its file either
-    shell = f"{unmeasured}; ulimit -f 1; exec {sys.executable} -B -m rrpy init {'--force' if there else ''}"
-    done = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = ["/bin/sh", "-c", f"ulimit -f 1; exec {sys.executable} -B -m rrpy init {'--force' if there else ''}"]
+    env = unmeasured()  # coverage could not write its file either
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stderr) == (2, "rrpy: cannot write rr.yaml: file too large\n")
     assert [each.name for each in tmp_path.iterdir()] == (["rr.yaml"] if there else [])
     assert not there or path.read_text() == "mine\n"

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.measuring import unmeasured
 
 import rrpy.worker
 from rrpy.worker import Request, Response
@@ -66,6 +66,6 @@ def test_the_public_names_are_there_however_they_are_asked_for():
 
 def printed(code: str, *options: str, **environ: str) -> str:
     """Return what a new interpreter prints."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")} | environ
+    env = unmeasured() | environ
     run = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True, env=env)
     return run.stdout
