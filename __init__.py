@@ -11,9 +11,9 @@ TYPE_CHECKING = False  # without `typing`, whose import would be a third of a wo
 if TYPE_CHECKING:
     from .cli import default_plugins
     from .container.config import Config
+    from .container.config.fields import Duration, Secret
     from .container.container import Container
     from .container.errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
-    from .container.fields import Duration, Secret
     from .container.health import Status
     from .container.loader import load_plugins
     from .container.protocols import Collect, Collector, Configurer, Logger, Plugin
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     __version__ = VERSION
     from .rpc.errors import RPCError
-    from .smtp_plugin.handler import SMTP
-    from .smtp_plugin.observers import ReceivedMail
+    from .smtp_plugin.delivery.observers import ReceivedMail
+    from .smtp_plugin.handlers.smtp import SMTP
     from .worker_pool.config import PoolConfig
     from .worker_pool.errors import PoolError, SoftError
     from .worker_pool.protocols import Payload, Pool, PoolFactory
@@ -35,7 +35,7 @@ _HOMES: dict[str, str] = {
     "Configurer": ".container.protocols",
     "Container": ".container.container",
     "DependencyError": ".container.errors",
-    "Duration": ".container.fields",
+    "Duration": ".container.config.fields",
     "HostError": ".container.errors",
     "Logger": ".container.protocols",
     "Payload": ".worker_pool.protocols",
@@ -47,9 +47,9 @@ _HOMES: dict[str, str] = {
     "PoolError": ".worker_pool.errors",
     "PoolFactory": ".worker_pool.protocols",
     "RPCError": ".rpc.errors",
-    "ReceivedMail": ".smtp_plugin.observers",
-    "SMTP": ".smtp_plugin.handler",
-    "Secret": ".container.fields",
+    "ReceivedMail": ".smtp_plugin.delivery.observers",
+    "SMTP": ".smtp_plugin.handlers.smtp",
+    "Secret": ".container.config.fields",
     "SoftError": ".worker_pool.errors",
     "Status": ".container.health",
     "default_plugins": ".cli",

@@ -18,19 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from .container.completion import SHELLS, files, script
-from .container.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
-from .container.options import (
-    CONFIG,
-    SECONDS,
-    config_option,
-    dotenv_option,
-    override_option,
-    workdir_option,
-)
+from .commands.completion import SHELLS, files, script
+from .commands.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
+from .commands.options import CONFIG, SECONDS, config_option, dotenv_option, override_option, workdir_option
+from .commands.running import Running, finds_host, names_from
 from .container.version import VERSION
-from .rpc.completion import names_from
-from .rpc.running import Running, finds_host
 
 if TYPE_CHECKING:
     from .container.protocols import Plugin
@@ -168,7 +160,7 @@ def workers(host: Running, plugins: Sequence[str], interactive: bool, as_json: b
     elif as_json:
         say(to_json(table))
     else:
-        from .worker_pool.table import printed
+        from .commands.table import printed
 
         say(printed(table))
 
@@ -189,7 +181,7 @@ def reset(host: Running, plugins: Sequence[str], timeout: float) -> None:
         if name not in known:
             fail(f"no such plugin: {name}; those that can be reset: {', '.join(known) or 'none'}", 1)
     if not known:
-        from .worker_pool.table import NOBODY
+        from .commands.table import NOBODY
 
         say(NOBODY)
     failed = [name for name in plugins or known if not _reset(host, name, timeout)]
@@ -207,7 +199,7 @@ def tail(host: Running, lines: int, once: bool, as_json: bool) -> None:
 
     The host remembers the last smtp.history messages, without their contents.
     """
-    from .smtp_plugin import tail as tails
+    from .commands import tail as tails
 
     def connect() -> Client:
         return host.connect(tails.PATIENCE)
@@ -250,7 +242,7 @@ def init(file: str, force: bool) -> None:
     """Write a configuration to start with into FILE, rr.yaml by default: every key, with what it means."""
     import shlex
 
-    from .container.template import write_template
+    from .commands.template import write_template
 
     write_template(Path(file), force=force)
     where = "" if file == CONFIG else f" -c {shlex.quote(file)}"
@@ -288,7 +280,7 @@ def check(
             fail(f"the file is named twice, as {file} and by -c {config}; say one of them", 2)
         config = file
     work_in(workdir)
-    from .container.check import check_file
+    from .commands.check import check_file
 
     report = check_file(config, default_plugins(), overrides=overrides, dotenv=dotenv)
     for problem in report.problems:
@@ -308,7 +300,7 @@ def check(
 def schema(config: str | None, workdir: str | None) -> None:
     """Print a JSON Schema of the configuration, which lets an editor complete, explain and check it."""
     work_in(workdir)
-    from .container.schema import schema_for
+    from .commands.schema import schema_for
 
     say(json.dumps(schema_for(default_plugins(), config), indent=2, ensure_ascii=False))
 
@@ -366,7 +358,7 @@ def _reset(host: Running, plugin: str, timeout: float) -> bool:
 
 
 def _watch(host: Running, plugins: Sequence[str]) -> None:
-    from .worker_pool.live import Look, watch
+    from .commands.live import Look, watch
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an error in the middle would leave the terminal as it is

@@ -20,14 +20,14 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 
-from . import log
-from .activation import PASSED
+from ..container import log
 from .config import Config
+from .config.fields import Duration
 from .errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
-from .fields import Duration
 from .graph import start_order
 from .injection import Wish, satisfies, type_name, wishes
 from .log import Channel, LogConfig, logger
+from .net.activation import PASSED
 from .notify import Notifier
 from .protocols import Collect, Collector, Configurer, Lasting, Logger, Plugin
 from .signals import LAST, Signals

@@ -28,7 +28,7 @@ import loguru
 import msgspec
 
 from .errors import ConfigError
-from .secrets import is_secret_name, masked
+from .masking import is_secret_name, masked
 
 FLUSH_AFTER: Final = 0.05
 """Seconds for which a line below WARNING may wait for others."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
-from rrpy.smtp_plugin.phases import SEQUENCE, Phase
+from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
 from rrpy.worker_pool.states import TRANSITIONS, State
 
 S = TypeVar("S", bound=enum.Enum)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..container.version import VERSION
-from . import routes
+from ..inbox import routes
 from .config import InboxConfig
 from .connections import Connections
 from .downloads import attachment_name, download, message_name

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..container.http import Application
+from ..container.net.http import Application
 from ..container.protocols import Logger
 from .api import API
 from .config import InboxConfig

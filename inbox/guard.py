@@ -21,7 +21,7 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from ..container.http import Application, Receive, Scope, Send
+from ..container.net.http import Application, Receive, Scope, Send
 from ..container.protocols import Logger
 from .problems import Problem
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.address import TCPAddress
+from ..container.net.address import TCPAddress
+from ..container.net.sockets import is_loopback, listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import is_loopback, listen_address
 from .config import InboxConfig
 from .connections import Connections
 from .protocols import Mail, MailServer, RPCProvider
 
 if TYPE_CHECKING:
-    from ..container.http import HTTPServer
+    from ..container.net.http import HTTPServer
     from .mailbox import Mailbox
 
 LOOK: Final = 1.0
@@ -60,7 +60,7 @@ class InboxPlugin:
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the store, then the socket; serve until `stop`. Raises StoreError and ListenError."""
-        from ..container.http import HTTPServer
+        from ..container.net.http import HTTPServer
         from .application import application
         from .mailbox import Mailbox
 

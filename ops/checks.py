@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
-from ..container.fields import Duration
+from ..container.config.fields import Duration
 from ..container.health import Status, unavailable
 from ..container.protocols import Logger
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..container.fields import Duration
+from ..container.config.fields import Duration
 
 
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,8 +16,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError, HostError
+from ..container.net.sockets import listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import listen_address
 from ..container.version import VERSION
 from .config import MetricsConfig
 from .lag import watch_lag

@@ -7,8 +7,8 @@ from typing import Any
 
 from anyio.abc import TaskStatus
 
-from ..container.address import ListenAddress, TCPAddress
-from ..container.http import HTTPServer
+from ..container.net.address import ListenAddress, TCPAddress
+from ..container.net.http import HTTPServer
 from ..container.protocols import Logger
 
 

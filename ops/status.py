@@ -15,8 +15,8 @@ from anyio.abc import TaskStatus
 
 from ..container.errors import HostError
 from ..container.health import Checker, Readiness
+from ..container.net.sockets import listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import listen_address
 from .checks import Checks, Report
 from .config import StatusConfig
 from .site import Site

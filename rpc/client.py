@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from ..container.address import UnixAddress, parse_address
+from ..container.net.address import UnixAddress, parse_address
 from ..goridge.frame import ERROR, JSON, Decoder, Frame, FrameError, encode
 from .errors import BadRequest, ConnectionLost, NotListening, RPCError
 from .message import Message, read_message

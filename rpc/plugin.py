@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from anyio.abc import TaskStatus
 
-from ..container.address import Address, ListenAddress, SystemdAddress, parse_address, parse_systemd
 from ..container.errors import ConfigError
+from ..container.net.address import Address, ListenAddress, SystemdAddress, parse_address, parse_systemd
+from ..container.net.sockets import is_loopback, passed_address, pinned
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import is_loopback, passed_address, pinned
 from ..container.version import VERSION
 from .config import RPCConfig
 from .protocols import RPCProvider

@@ -11,9 +11,9 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from ..container.address import ListenAddress, UnixAddress
+from ..container.net.address import ListenAddress, UnixAddress
+from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
-from ..container.sockets import BoundSocket
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
 from .connection import Connection, remote_of
 from .registry import Registry

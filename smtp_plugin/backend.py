@@ -13,16 +13,16 @@ from collections.abc import Awaitable
 import msgspec
 
 from ..container.protocols import Logger
-from . import replies
-from .delivery import Delivery
-from .event import Arrival
-from .history import History
-from .observers import Observers, ReceivedMail
-from .pending import Pending
-from .replies import Reply
-from .server import Connection
+from .delivery.event import Arrival
+from .delivery.history import History
+from .delivery.observers import Observers, ReceivedMail
+from .delivery.pending import Pending
+from .delivery.verdict import CONTINUE, FAILED, Verdict
+from .delivery.workers import Delivery
+from .protocol import replies
+from .protocol.replies import Reply
+from .server.connection import Connection
 from .session import ConnectionInfo, Envelope, Session, new_uuid
-from .verdict import CONTINUE, FAILED, Verdict
 
 
 class Backend:

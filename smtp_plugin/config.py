@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..container.fields import Duration
+from ..container.config.fields import Duration
 from ..worker_pool import PoolConfig
-from .sasl import MECHANISMS
+from .protocol.sasl import MECHANISMS
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 _ALWAYS = ("PLAIN", "LOGIN")

@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.address import Address
 from ..container.health import FINE, Status, unavailable
+from ..container.net.address import Address
+from ..container.net.sockets import BoundSocket, listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from ..container.sockets import BoundSocket, listen_address
 from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
-from .attachments import Storage
 from .backend import Backend
-from .body import Budget
 from .config import SMTPConfig
-from .delivery import Delivery
-from .history import History
-from .listener import Listener
-from .observers import TRANSCRIPT_LINES, MailObserver
+from .delivery.files import Storage
+from .delivery.history import History
+from .delivery.observers import TRANSCRIPT_LINES, MailObserver
+from .delivery.workers import Delivery
+from .protocol.body import Budget
+from .protocol.rules import Rules
 from .rpc import SMTPRPC
-from .rules import Rules
-from .tls import server_context
+from .server.listener import Listener
+from .server.tls import server_context
 from .workers_manager import WorkersManager
 
 if TYPE_CHECKING:
-    from .metrics import Statistics
+    from .server.metrics import Statistics
 
 _ABLE = ("ready", "working")
 """A worker's states in which it can take a message, now or next."""
@@ -134,7 +134,7 @@ class SMTPPlugin:
 
     def metrics_collectors(self) -> Sequence[Any]:
         """Count from now on, and return what is counted, for the plugin `metrics`."""
-        from .metrics import Statistics  # here, because only a host with metrics needs prometheus_client
+        from .server.metrics import Statistics  # here, because only a host with metrics needs prometheus_client
 
         self._statistics = Statistics(self._backend)
         return self._statistics.collectors()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .backend import Backend
-from .history import WaitRequest, WaitResult
+from .delivery.history import WaitRequest, WaitResult
 from .session import ConnectionInfo
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import aiosmtpd.smtp
 import msgspec
 
-from .sasl import Credentials
+from .protocol.sasl import Credentials
 
 if TYPE_CHECKING:
-    from .body import Body
+    from .protocol.body import Body
 
 _POOL_SIZE = 256 * 16
 _pool = b""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..smtp_plugin.mime import Attachment
+    from ..mime.message import Attachment
     from .catcher import Catcher, CaughtMail
 
 __all__ = ["Attachment", "Catcher", "CaughtMail"]

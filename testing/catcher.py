@@ -9,15 +9,15 @@ import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from ..container.address import TCPAddress
 from ..container.log import logger
-from ..container.sockets import BoundSocket
-from ..smtp_plugin import replies
+from ..container.net.address import TCPAddress
+from ..container.net.sockets import BoundSocket
+from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
-from ..smtp_plugin.listener import Listener
-from ..smtp_plugin.mime import Attachment, Message, parse
-from ..smtp_plugin.replies import Reply
-from ..smtp_plugin.rules import Rules
+from ..smtp_plugin.protocol import replies
+from ..smtp_plugin.protocol.replies import Reply
+from ..smtp_plugin.protocol.rules import Rules
+from ..smtp_plugin.server.listener import Listener
 from ..smtp_plugin.session import Envelope, Session
 
 START: Final = 20.0

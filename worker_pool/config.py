@@ -7,10 +7,10 @@ from typing import Annotated
 
 import msgspec
 
-from ..container.address import Address, parse_address
+from ..container.config.fields import Duration
 from ..container.errors import ConfigError
-from ..container.fields import Duration
-from ..container.sockets import is_loopback, pinned
+from ..container.net.address import Address, parse_address
+from ..container.net.sockets import is_loopback, pinned
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 MAX_WORKERS = 500

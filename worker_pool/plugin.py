@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.address import Address
 from ..container.errors import ConfigError
+from ..container.net.address import Address
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
 from .config import PoolConfig, ServerConfig, relay_address, split_command

@@ -16,9 +16,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from ..container.address import Address, UnixAddress
+from ..container.net.address import Address, UnixAddress
+from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
-from ..container.sockets import BoundSocket
 from ..goridge.frame import Decoder, FrameError
 from .channel import Channel, greeting, pid_of, set_reading
 

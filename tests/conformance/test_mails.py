@@ -11,7 +11,7 @@ from email.utils import collapse_rfc2231_value
 import pytest
 from support.mails import Mail, corpus, told
 
-from rrpy.smtp_plugin.mime import parse
+from rrpy.mime.message import parse
 
 MAILS = corpus()
 # Clean mails in which compat32 is wrong, or chooses otherwise.

@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 with atheris.instrument_imports(include=["rrpy.smtp_plugin"]):
     from support.smtp import HOST, Driver, Outcome, corpus
 
-    from rrpy.smtp_plugin.body import Budget
-    from rrpy.smtp_plugin.rules import Rules
+    from rrpy.smtp_plugin.protocol.body import Budget
+    from rrpy.smtp_plugin.protocol.rules import Rules
 
 MAX_INPUT = 4096
 LIMIT, BUDGET, MAX_ERRORS, MAX_RECIPIENTS = 16, 10, 3, 1  # as the sessions of the corpus have them

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rrpy.container import yamlfile
-from rrpy.container.config import Config, _override
+from rrpy.container.config import Config, yamlfile
+from rrpy.container.config.config import _override
+from rrpy.container.config.expand import expand
+from rrpy.container.config.fields import Duration, Secret
 from rrpy.container.errors import ConfigError
-from rrpy.container.expand import expand
-from rrpy.container.fields import Duration, Secret
-from rrpy.container.secrets import masked
+from rrpy.container.masking import masked
 
 keys = st.text(st.characters(categories=["L", "N"], include_characters="_-"), min_size=1, max_size=8)
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.smtp import HOST, Driver, drive
 
-from rrpy.smtp_plugin.body import Budget, DataBody
-from rrpy.smtp_plugin.rules import Rules
+from rrpy.smtp_plugin.protocol.body import Budget, DataBody
+from rrpy.smtp_plugin.protocol.rules import Rules
 
 RULES = Rules(hostname=HOST, max_message_size=64, max_errors=0)
 COMMANDS = [

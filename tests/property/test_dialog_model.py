@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from support.smtp import HOST, Driver, drive
 from support.smtp_server import Serving, serving
 
-from rrpy.smtp_plugin.body import Budget
-from rrpy.smtp_plugin.rules import Rules
+from rrpy.smtp_plugin.protocol.body import Budget
+from rrpy.smtp_plugin.protocol.rules import Rules
 
 Stored = tuple[str | None, tuple[str, ...], bytes]
 

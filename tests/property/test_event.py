@@ -9,9 +9,9 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rrpy.smtp_plugin.event import Arrival, build_event
-from rrpy.smtp_plugin.mime import parse
-from rrpy.smtp_plugin.sasl import Credentials
+from rrpy.mime.message import parse
+from rrpy.smtp_plugin.delivery.event import Arrival, build_event
+from rrpy.smtp_plugin.protocol.sasl import Credentials
 from rrpy.smtp_plugin.session import Envelope, Session
 
 names = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.mails import corpus, leaf, multipart, told
 
-from rrpy.smtp_plugin import mime_encodings
-from rrpy.smtp_plugin.mime import DEFECTS, parse
+from rrpy.mime import encodings as mime_encodings
+from rrpy.mime.message import DEFECTS, parse
 
 MAILS = [mail.raw for mail in corpus()]
 FRAGMENTS = [

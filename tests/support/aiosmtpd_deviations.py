@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rrpy.smtp_plugin import replies
-from rrpy.smtp_plugin.replies import Reply
+from rrpy.smtp_plugin.protocol import replies
+from rrpy.smtp_plugin.protocol.replies import Reply
 
 REPLIES: Final[dict[str, Reply]] = {
     # The texts of our contract.

@@ -21,7 +21,7 @@ import pytest
 from aiosmtpd.testing.statuscodes import SMTP_STATUS_CODES, StatusCode
 from support.aiosmtpd_deviations import DEVIATIONS, REPLIES
 
-from rrpy.smtp_plugin import handler
+from rrpy.smtp_plugin.handlers import smtp as handler
 
 
 class SMTP(handler.SMTP):

@@ -1,6 +1,6 @@
 """Mails as bytes: a reader of the corpus in tests/conformance/mails, what a message is in JSON, and hostile mails.
 
-A mail is two files: `name.eml`, the bytes as received, and `name.json`, the message that `rrpy.smtp_plugin.mime` makes
+A mail is two files: `name.eml`, the bytes as received, and `name.json`, the message that `rrpy.mime.message` makes
 of them. Names that begin with `clean-`, `charset-`, `header-`, `name-` or `word-` are mails that people send; `broken-`
 says what is wrong.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rrpy.smtp_plugin.mime import Message
+from rrpy.mime.message import Message
 
 MAILS = Path(__file__).parent.parent / "conformance" / "mails"
 MEGABYTE = 1 << 20

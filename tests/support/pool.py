@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from rrpy.container.address import parse_address
+from rrpy.container.net.address import parse_address
 from rrpy.worker_pool.config import PoolConfig
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.relays import Relay

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from rrpy.container.address import Address, UnixAddress, parse_address
 from rrpy.container.errors import ConfigError, PluginDisabled
+from rrpy.container.net.address import Address, UnixAddress, parse_address
 from rrpy.goridge.frame import JSON, Decoder, Frame, encode
 from rrpy.rpc.errors import RPCError
 from rrpy.rpc.registry import Registry

@@ -3,11 +3,12 @@
 A session file is read line by line:
 
     # text            why this session is in the corpus
-    ! key=value ...   the rules of the listener (see `rrpy.smtp_plugin.rules.Rules`) C: text           the client
-    sends the text and CR LF C~ text           the client sends the text alone; \\r \\n \\0 \\xHH and \\\\ are
-    escapes, `*N` at the end repeats it S: text           the server replies with the text and CR LF; <EHLO> stands
-    for the whole EHLO reply M: from > to to   a message was stored; `= text` lines that follow are its content,
-    escaped as in C~ X                 the server closed
+    ! key=value ...   the rules of the listener (see `rrpy.smtp_plugin.protocol.rules.Rules`)
+    C: text           the client sends the text and CR LF
+    C~ text           the client sends the text alone; \\r \\n \\0 \\xHH and \\\\ are escapes, `*N` at the end repeats
+    S: text           the server replies with the text and CR LF; <EHLO> stands for the whole EHLO reply
+    M: from > to to   a message was stored; `= text` lines that follow are its content, escaped as in C~
+    X                 the server closed
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rrpy.smtp_plugin import replies
-from rrpy.smtp_plugin.body import Budget
-from rrpy.smtp_plugin.dialog import Dialog
-from rrpy.smtp_plugin.phases import Event
-from rrpy.smtp_plugin.rules import Rules
+from rrpy.smtp_plugin.protocol import replies
+from rrpy.smtp_plugin.protocol.body import Budget
+from rrpy.smtp_plugin.protocol.dialog import Dialog
+from rrpy.smtp_plugin.protocol.phases import Event
+from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
 
 HOST = "mx.test"

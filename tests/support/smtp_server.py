@@ -13,11 +13,11 @@ from typing import Any
 import anyio
 from support.log import Lines
 
-from rrpy.container.address import parse_address
-from rrpy.container.sockets import BoundSocket
+from rrpy.container.net.address import parse_address
+from rrpy.container.net.sockets import BoundSocket
 from rrpy.smtp_plugin.backend import Backend
-from rrpy.smtp_plugin.listener import Listener
-from rrpy.smtp_plugin.rules import Rules
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.listener import Listener
 from rrpy.smtp_plugin.session import Envelope, Session
 
 PATIENCE = 10.0

@@ -90,7 +90,7 @@ def _write(run: Transcript, name: str, text: str) -> None:
 
 
 def _compare_with_postfix(text: str) -> None:
-    """The page has the very lines that tests/integration/test_clients.py runs Postfix with, where they are set."""
+    """The page has the lines that tests/integration/smtp_plugin/test_clients.py runs Postfix with."""
     tested = clients_postfix.MAIN + clients_postfix.LOGIN + clients_postfix.TLS
     for shown, used in (
         ("[127.0.0.1]:1025", "{relayhost}"),

@@ -99,7 +99,7 @@ def shown(run: Transcript, block: Block) -> None:
 
 
 def mermaid(run: Transcript, block: Block) -> None:
-    """A diagram is generated, and compared with its tables by tests/unit/test_docs.py."""
+    """A diagram is generated, and compared with its tables by tests/unit/docs/test_docs.py."""
     assert block.way.startswith("generated: "), "a diagram comes from docs/diagrams.py"
 
 

@@ -1,0 +1,88 @@
+"""What TAB offers behind the shared options: files, folders, keys of the configuration; and the scripts of the shells.
+
+The shells ask `rrpy` itself, with click's protocol. Two things in click's scripts are changed. No blank comes behind a
+key, which ends in `=` (fish does so by itself). And bash, which parts words at `:` and `=`, tells the line as it is, so
+that `--address tcp://...` and `-o key=value` may come before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+SHELLS: Final = ("bash", "zsh", "fish")
+_CHANGES: Final = {
+    "bash": (
+        ("COMPREPLY+=($value)\n", "COMPREPLY+=($value)\n            [[ $value == *= ]] && compopt -o nospace\n"),
+        (
+            'env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD',
+            """IFS=' '; line="${COMP_LINE:0:$COMP_POINT}"; read -ra typed <<< "${line}x"
+        env COMP_WORDS="$line" COMP_CWORD=$((${#typed[@]} - 1))""",
+        ),
+    ),
+    "zsh": (
+        (
+            'if [[ "$descr" == "_" ]]; then\n',
+            """if [[ "$key" == *= ]]; then
+                compadd -U -S '' -- "$key"
+            elif [[ "$descr" == "_" ]]; then
+""",
+        ),
+    ),
+}
+"""For a shell, what of click's script becomes what."""
+
+
+def script(command: click.Command, shell: str) -> str:
+    """Return what a shell must run to complete `rrpy`. `shell`: one of SHELLS."""
+    kind = get_completion_class(shell)
+    assert kind is not None, "click knows these shells"
+    text = kind(command, {}, "rrpy", "_RRPY_COMPLETE").source()
+    for old, new in _CHANGES.get(shell, ()):
+        text = text.replace(old, new)
+    return text
+
+
+def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the keys of the host's own plugins. The root context's `obj` is the function that makes these."""
+    from .check import models_of
+
+    if "=" in incomplete:
+        return []
+    make: Callable[[], Sequence[Any]] = context.find_root().obj
+    found = [pair for name, model in models_of(make()).items() for pair in _keys(model, name)]
+    return [CompletionItem(f"{key}=", help=text or None) for key, text in found if f"{key}=".startswith(incomplete)]
+
+
+def _keys(model: type[Struct], path: str) -> Iterator[tuple[str, str]]:
+    """Yield every key of a section in full, with what it means; a section below gives its keys."""
+    from msgspec import Struct
+    from msgspec.structs import fields
+
+    from ..container.config.config import options_of
+    from .descriptions import descriptions
+
+    texts = descriptions(model)
+    for field in fields(model):
+        below = f"{path}.{field.encode_name}"
+        sections = [each for each in options_of(field.type) if isinstance(each, type) and issubclass(each, Struct)]
+        if sections:
+            yield from _keys(sections[0], below)
+        else:
+            yield below, texts.get(field.encode_name, "")

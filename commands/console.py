@@ -1,0 +1,92 @@
+"""What a command says and how it ends: results on stdout, one sentence on stderr, an exit code. Quick to import."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from ..container.errors import HostError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn an error that a person can act on into one sentence on stderr and its exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except HostError as error:
+            fail(str(error), error.exit_code)
+
+    return run
+
+
+def say(text: str) -> bool:
+    """Print a result and say whether anybody reads it. A reader that has gone is no error; a disk that is full is."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is silent
+        return False
+    except OSError as error:
+        fail_to_print(error)
+    return True
+
+
+def fail_to_print(error: OSError) -> NoReturn:
+    """Say that stdout does not take what we print, and end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
+
+
+def to_json(result: Any) -> str:
+    """Return JSON: indented on a terminal, one line in a pipe, with escapes only where stdout needs them."""
+    indent = 2 if sys.stdout.isatty() else None
+    text = json.dumps(result, indent=indent, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return json.dumps(result, indent=indent)
+    return text
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong and end with this exit code."""
+    click.echo(f"rrpy: {message}", err=True)
+    sys.exit(code)
+
+
+def open_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed: the next file opened would take its number, and its output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:  # what the interpreter makes of a stream that is closed
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def work_in(folder: str | None) -> None:
+    """Make this folder the current one; None is no wish."""
+    if folder is None:
+        return
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        fail(f"cannot work in {folder}: {error.strerror}", 2)
+
+
+def can_draw() -> bool:
+    """Say whether stdout is a terminal that can move its cursor."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")

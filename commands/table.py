@@ -1,0 +1,89 @@
+"""The table that `rrpy workers` prints: RoadRunner's columns. From data to renderables; only `printed` looks around."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..worker_pool.states import State
+
+_S = State
+_LEAVING: Final = (_S.STOPPING, _S.MAX_JOBS_REACHED, _S.IDLE_TTL_REACHED, _S.TTL_REACHED, _S.MAX_MEMORY_REACHED)
+STYLES: Final[Mapping[str, str]] = {
+    _S.INACTIVE.text: "dim",
+    _S.READY.text: "green",
+    _S.WORKING.text: "cyan",
+    **{state.text: "yellow" for state in _LEAVING},
+    **{state.text: "red" for state in (_S.INVALID, _S.STOPPED, _S.DESTROYED, _S.ERRORED, _S.EXEC_TTL_REACHED)},
+}
+"""For each state, as people read it, its style: yellow leaves soon, red is at its end."""
+
+NOBODY: Final = "No plugin of this host owns workers."
+
+Workers = Sequence[Mapping[str, Any]]
+"""The workers of a plugin, as `informer.Workers` gives them."""
+
+
+def printed(plugins: Mapping[str, Workers]) -> str:
+    """Return the tables of these plugins as stdout takes them: coloured on a terminal, in its width and encoding."""
+    # Not on stdout itself: what that does not take is for the caller to tell.
+    page = io.BytesIO()
+    with io.TextIOWrapper(page, sys.stdout.encoding, errors="backslashreplace", write_through=True) as file:
+        console = Console(file=file, highlight=False, force_terminal=sys.stdout.isatty())
+        console.print(workers_view(plugins, time.time()))
+        return page.getvalue().decode(sys.stdout.encoding).rstrip("\n")
+
+
+def workers_view(plugins: Mapping[str, Workers], now: float) -> RenderableType:
+    """Return one table a plugin. `now`: in unix seconds, what ages are counted to."""
+    parts: list[RenderableType] = []
+    for name, workers in plugins.items():
+        if workers:
+            parts += [Text.assemble("Workers of ", (name, "bold"), ":"), workers_table(workers, now)]
+        else:
+            parts.append(Text.assemble((name, "bold"), " has no workers."))
+    return Group(*parts or [NOBODY])
+
+
+def workers_table(workers: Workers, now: float) -> Table:
+    """Return the table of these workers."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("PID", "STATUS", "EXECS", "MEMORY", "CPU%", "CREATED"):
+        table.add_column(column, justify="left" if column in ("STATUS", "CREATED") else "right", no_wrap=True)
+    for worker in workers:
+        status = str(worker["statusStr"])
+        table.add_row(
+            str(worker["pid"]),
+            Text(status, STYLES.get(status, "")),
+            f"{worker['numExecs']:,}",
+            size_text(worker["memoryUsage"]),
+            f"{worker['CPUPercent']:.2f}",
+            age_text(now - worker["created"] / 1e9),
+        )
+    return table
+
+
+def size_text(size: float) -> str:
+    """Return bytes as people read them, in powers of 1000: `512 B`, `13 MB`, `1.2 GB`."""
+    for unit in ("B", "KB", "MB"):
+        if round(size) < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+def age_text(seconds: float) -> str:
+    """Return how long ago something was, in its largest whole unit: `3 s ago`, `1 minute ago`, `2 days ago`."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count:,} {unit}{'s' if count > 1 else ''} ago"
+    return f"{int(max(0, seconds))} s ago"

@@ -1,0 +1,208 @@
+"""A bound socket for a plugin that listens: TCP, a unix socket with its file, or one that systemd has bound.
+
+What we want of the file: it is 0600 from its first moment, a dead host's file is no obstacle, a living host's file is
+never taken, and at the end our own goes and nobody else's. So the umask is narrowed around `bind` (synchronous: no
+other task runs in between), a file is tried with `connect` before it is replaced, and at the end its inode is compared
+while our socket still holds it, which keeps the number from being given to a new file.
+A socket of systemd's is taken over as it is, and its file is systemd's to remove.
+What can still fail: two hosts that start on one dead file in the same millisecond.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, HostError
+from .activation import PASSED
+from .address import (
+    Address,
+    ListenAddress,
+    SystemdAddress,
+    TCPAddress,
+    UnixAddress,
+    parse_address,
+    parse_systemd,
+)
+
+_PRIVATE = 0o177
+_LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
+
+
+class ListenError(HostError):
+    """A plugin cannot listen on its address. `owner`: the plugin; `reason`: what the system said, or a sentence."""
+
+    def __init__(self, owner: str, address: ListenAddress, reason: OSError | str) -> None:
+        said = reason if isinstance(reason, str) else os.strerror(reason.errno).lower() if reason.errno else str(reason)
+        super().__init__(f"{owner} cannot listen on {address}: {said}")
+
+
+def is_loopback(address: Address) -> bool:
+    """Say whether only this machine can reach the address: every number that a host name stands for is loopback.
+
+    Asks the resolver when the host is a name. Raises ValueError, in one sentence, when it knows no such name.
+    """
+    if isinstance(address, UnixAddress):
+        return True
+    return all(_is_loopback(host) for host in _resolve(address))
+
+
+def pinned(address: Address) -> Address:
+    """Return the address with its host name replaced by a number, so that what was checked is what is bound.
+
+    A name with several numbers gives the first IPv4 one, as Go's listener does. Raises ValueError as `is_loopback`.
+    """
+    if isinstance(address, UnixAddress):
+        return address
+    hosts = _resolve(address)
+    return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
+
+
+def listen_address(value: str, key: str, source: str) -> ListenAddress:
+    """Return the address that a setting says as `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
+
+    Its host becomes a number. Which socket systemd passes is looked at when it is bound: a configuration can be checked
+    outside of its unit.
+    `key`, `source`: the setting's full path and its file, for the message. Raises ConfigError.
+    """
+    if passed := parse_systemd(value):
+        return passed
+    try:
+        address = parse_address(value if value.startswith("unix://") else f"tcp://{value}")
+    except ValueError:
+        raise ConfigError(
+            f"{key} is {value!r} in {source}; it is written host:port, [ipv6]:port, unix:///path or systemd:NAME"
+        ) from None
+    try:
+        return pinned(address)
+    except ValueError as error:
+        raise ConfigError(f"{key} in {source}: {error}") from None
+
+
+class BoundSocket:
+    """A socket that is bound and not yet accepting. `address`: the real one, with the port that port 0 became.
+
+    `owner`: the plugin, for the error. `close` it, also after it was given to a server.
+    """
+
+    def __init__(self, address: ListenAddress, *, owner: str) -> None:
+        """Bind, or take what systemd has bound. Raises ListenError."""
+        self._file: os.stat_result | None = None
+        self.address: Address
+        try:
+            if isinstance(address, SystemdAddress):
+                self.socket, self.address = _take(address, owner)
+            elif isinstance(address, UnixAddress):
+                self.socket = _bind_unix(address, owner)
+                self._file = Path(address.path).lstat()
+                self.address = address
+            else:
+                self.socket = _bind_tcp(address)
+                self.address = address._replace(port=self.socket.getsockname()[1])
+        except OSError as error:
+            raise ListenError(owner, address, error) from error
+
+    @property
+    def unix_options(self) -> dict[str, Any]:
+        """What `create_unix_server` must be told, so that the file is left to `close`: Python 3.13 would remove it."""
+        return {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+
+    def close(self) -> None:
+        """Stop listening and remove the socket's file, if it is still ours. Connections stay. Idempotent."""
+        if self._file is not None and isinstance(self.address, UnixAddress):
+            _remove(Path(self.address.path), self._file)
+            self._file = None
+        self.socket.close()
+
+
+def passed_address(address: SystemdAddress, *, owner: str) -> Address:
+    """Return where a socket of systemd's is bound, before it is taken. Raises ListenError."""
+    try:
+        return PASSED.address(address.name)
+    except ValueError as error:
+        raise ListenError(owner, address, str(error)) from error
+
+
+def _take(address: SystemdAddress, owner: str) -> tuple[socket.socket, Address]:
+    try:
+        return PASSED.take(address.name)
+    except ValueError as error:
+        raise ListenError(owner, address, str(error)) from error
+
+
+def _resolve(address: TCPAddress) -> list[str]:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"the host name {address.host!r} cannot be resolved: {error}") from error
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def _is_loopback(host: str) -> bool:
+    number = ipaddress.ip_address(host)
+    mapped = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
+    return (mapped or number).is_loopback
+
+
+def _bind_tcp(address: TCPAddress) -> socket.socket:
+    # Without the protocol's number asyncio takes the socket for something else and leaves Nagle's delay on.
+    listener = socket.socket(
+        socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_unix(address: UnixAddress, owner: str) -> socket.socket:
+    _replace_stale(address, owner)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(_PRIVATE)
+    try:
+        listener.bind(address.path)
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _replace_stale(address: UnixAddress, owner: str) -> None:
+    """Remove the socket file of a host that is gone; raise ListenError for a file that is anything else."""
+    path = Path(address.path)
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ListenError(owner, address, "there is a file of that name which is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        result = probe.connect_ex(address.path)
+    if result in _LIVE:
+        raise ListenError(owner, address, "another process is listening there")
+    if result != errno.ECONNREFUSED:
+        raise OSError(result, os.strerror(result))
+    _remove(path, found)
+
+
+def _remove(path: Path, ours: os.stat_result) -> None:
+    try:
+        found = path.lstat()
+        if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
+            path.unlink()
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,196 @@
+"""Transfer encodings of mail (RFC 2045 section 6): base64, quoted-printable and uuencode, with their repairs. Pure.
+
+What we want: clean data at the speed of `binascii`, broken data without loss that nobody is told of, at no more than a
+few times its size in memory.
+
+- Whether base64 is clean is asked of two `translate` calls, which cost a third of decoding; clean base64 is not decoded
+  before somebody wants its bytes, and is handed on as base64 without being decoded at all.
+- binascii stops at the first padding, so blocks of base64 one behind the other would lose all but the first. The repair
+  reads on.
+- Whether quoted-printable is clean is seen from the length of what came out: every escape shortens it by two.
+- C is called with slices: of 256 KB while all is well, of 16 KB in repairs, which make many small objects.
+
+What can still fail: text that somebody put below base64 is decoded as if it were base64.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, a2b_qp, a2b_uu, b2a_base64
+from collections.abc import Iterator
+from typing import Final
+
+from .charsets import SLICE, Defects
+
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BLANKS: Final = b"\r\n\t "
+_FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
+_REPAIRED: Final = 16 * 1024  # bytes that a repair takes at once
+_ENCODED: Final = SLICE // 4 * 3  # bytes that are encoded at once: whole quads come out
+
+_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r*+\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
+_STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
+
+
+def base64_size(data: bytes, start: int, end: int) -> int:
+    """Return how many bytes the base64 in `data[start:end]` decodes to, or -1 where it needs a repair."""
+    signs = 0
+    padding = b""
+    for at in range(start, end, SLICE):
+        piece = data[at : min(at + SLICE, end)]
+        rest = piece.translate(None, _ALPHABET)
+        signs += len(piece) - len(rest)
+        padding += rest.translate(None, _BLANKS)
+        if padding not in (b"", b"=", b"=="):
+            return -1
+    if (signs + len(padding)) % 4:
+        return -1
+    if padding:
+        first = data.find(b"=", start, end)
+        if end - first > SLICE or data[first:end].translate(None, _BLANKS) != padding:
+            return -1  # it is not at the end
+    return (signs + len(padding)) // 4 * 3 - len(padding)
+
+
+def base64_line(data: bytes, start: int, end: int) -> bytes:
+    """Return the clean base64 in `data[start:end]` in one line."""
+    if end - start <= SLICE:
+        return data[start:end].translate(None, _BLANKS)
+    return b"".join([data[at : min(at + SLICE, end)].translate(None, _BLANKS) for at in range(start, end, SLICE)])
+
+
+def decode_base64(data: bytes, start: int, end: int) -> bytes:
+    """Return what the clean base64 in `data[start:end]` decodes to."""
+    view = memoryview(data)
+    pieces = []
+    while start < end:
+        stop = end
+        if end - start > SLICE:
+            # Nearly all base64 has whole quads in a line, so a slice that ends with a line can be decoded as it is.
+            stop = data.rfind(b"\n", start, start + SLICE) + 1
+        try:
+            if stop:
+                pieces.append(a2b_base64(view[start:stop]))
+                start = stop
+                continue
+        except Error:
+            pass
+        line = base64_line(data, start, end)
+        pieces += [a2b_base64(line[at : at + SLICE]) for at in range(0, len(line), SLICE)]
+        break
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def encode_base64(data: bytes, start: int, end: int) -> bytes:
+    """Return `data[start:end]` as base64 in one line."""
+    view = memoryview(data)
+    return b"".join(
+        [b2a_base64(view[at : min(at + _ENCODED, end)], newline=False) for at in range(start, end, _ENCODED)]
+    )
+
+
+def repair_base64(data: bytes, start: int, end: int) -> bytes:
+    """Return what can be had of broken base64: what is foreign is dropped, a lone last sign too, padding is added.
+
+    Padding that closes a quad ends a block, and the next begins behind it; any other padding is foreign.
+    """
+    content = bytearray()
+    quad = b""  # signs of a quad that is not complete
+    padding = 0  # signs of padding since then
+    for at in range(start, end, _REPAIRED):
+        runs = data[at : min(at + _REPAIRED, end)].translate(None, _FOREIGN).split(b"=")
+        for index, run in enumerate(runs):
+            if index:
+                padding += 1
+                if len(quad) >= 2 and len(quad) + padding >= 4:
+                    content += a2b_base64(quad + b"==")
+                    quad = b""
+            if run:
+                padding = 0
+                quads = quad + run
+                whole = len(quads) & ~3
+                content += a2b_base64(quads[:whole])
+                quad = quads[whole:]
+    if len(quad) >= 2:
+        content += a2b_base64(quad + b"==")
+    return bytes(content)
+
+
+def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects) -> bytes:
+    """Return what the quoted-printable in `data[start:end]` decodes to; an `=` that begins no escape is itself."""
+    pieces = []
+    for begin, stop in _line_slices(data, start, end, SLICE):
+        piece = data[begin:stop]
+        content = a2b_qp(piece)
+        shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - (stop == end and piece.endswith(b"="))
+        if len(piece) - len(content) != shorter or piece.count(b"=\r") != piece.count(b"=\r\n"):
+            defects["quoted-printable-repaired"] = None
+            content = b"".join(
+                [_repair_line(data[at:to], to == end) for at, to in _line_slices(data, begin, stop, _REPAIRED)]
+            )
+        pieces.append(content)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _repair_line(lines: bytes, last: bool) -> bytes:
+    # binascii would take `==` for one `=`, and leave out what follows `=` and a bare CR in a line.
+    if lines.endswith(b"=") and not last:
+        lines += b"3D"
+    return a2b_qp(_STRAY.sub(b"=3D", _SOFT_BREAK.sub(b"=", lines)))
+
+
+def _line_slices(data: bytes, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Cut `data[start:end]` into slices of at most `size` bytes, behind a line's end where there is one.
+
+    Never in an escape of quoted-printable: a slice but the last ends with `=` only where another `=` follows.
+    """
+    while end - start > size:
+        stop = data.rfind(b"\n", start, start + size) + 1
+        if not stop:
+            stop = start + size
+            escape = data.find(b"=", stop - 2, stop)
+            stop = stop if escape < 0 else escape
+        yield start, stop
+        start = stop
+    if start < end:
+        yield start, end
+
+
+def decode_uuencode(data: bytes, start: int, end: int, defects: Defects) -> bytes:
+    """Return what the uuencoded file in `data[start:end]` decodes to, everything as it is where no file begins.
+
+    Broken lines are cut to the length that they say, or left out.
+    """
+    begin = start if data.startswith(b"begin ", start, end) else data.find(b"\nbegin ", start, end) + 1
+    first = data.find(b"\n", max(begin, start), end) + 1
+    if begin < start or not first:
+        defects["uuencode-missing"] = None
+        return data[start:end]
+    if data[start:begin].strip():
+        defects["uuencode-repaired"] = None
+    content = bytearray()
+    for at, stop in _line_slices(data, first, end, _REPAIRED):
+        for line in data[at:stop].split(b"\n"):
+            text = line.rstrip(b"\r")
+            if text == b"end":
+                return bytes(content)
+            if text:
+                decoded = _uu_line(text, defects)
+                # A short line is filled up with zeros, but not so that a few bytes become a lot.
+                content += decoded if len(content) < stop - start else decoded[: len(text)]
+    defects["uuencode-repaired"] = None
+    return bytes(content)
+
+
+def _uu_line(line: bytes, defects: Defects) -> bytes:
+    signs = (((line[0] - 32) & 63) * 4 + 2) // 3
+    if len(line) > signs:
+        try:
+            return a2b_uu(line)
+        except Error:
+            pass
+    defects["uuencode-repaired"] = None
+    try:
+        return a2b_uu(line[: 1 + signs])
+    except Error:
+        return b""

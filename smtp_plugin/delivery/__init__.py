@@ -1,0 +1,1 @@
+"""What becomes of a message: events, workers, verdicts, observers, history."""

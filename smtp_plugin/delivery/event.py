@@ -1,0 +1,108 @@
+"""The event that a worker gets for a message (EVENTS.md, 'The request to a worker'), as JSON. Pure.
+
+The attachments' contents go into the JSON as they are, past the encoder: base64 has nothing in it to escape, and a part
+that came as clean base64 is never decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from ...mime.message import Attachment, Message
+from ..session import Envelope, Session
+
+NAME: Final = "EMAIL_RECEIVED"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What is known of a message beside its bytes; a client that leaves changes nothing of it.
+
+    `at`: seconds since 1970, of its last byte. `authentication`: mechanism, user name and password; None without AUTH.
+    """
+
+    id: str
+    at: float
+    uuid: str
+    remote_addr: str
+    sender: str
+    to: Sequence[str]
+    helo: str
+    authentication: tuple[str, str, str] | None
+
+    @classmethod
+    def of(cls, session: Session, envelope: Envelope, message_id: str, at: float) -> Arrival:
+        r"""Return what a session and its transaction tell. Bytes that are not UTF-8 become `\xff`."""
+        credentials = session.credentials
+        return cls(
+            id=message_id,
+            at=at,
+            uuid=session.uuid,
+            remote_addr=session.remote_addr,
+            sender=text(envelope.mail_from or ""),
+            to=[text(address) for address in envelope.rcpt_tos],
+            helo=text(session.helo),
+            authentication=(
+                credentials.mechanism,
+                credentials.username.decode("utf-8", "backslashreplace"),
+                credentials.secret.decode("utf-8", "backslashreplace"),
+            )
+            if credentials
+            else None,
+        )
+
+
+def build_event(arrival: Arrival, message: Message, paths: Sequence[str] | None = None) -> bytes:
+    """Return the event. `paths`: where the attachments' contents are, in their order; None puts them into the event."""
+    head: dict[str, Any] = {
+        "event": NAME,
+        "id": arrival.id,
+        "uuid": arrival.uuid,
+        "remote_addr": arrival.remote_addr,
+        "received_at": datetime.fromtimestamp(arrival.at, UTC).isoformat(timespec="microseconds"),
+        "envelope": {"from": arrival.sender, "to": arrival.to, "helo": arrival.helo},
+    }
+    if arrival.authentication is not None:
+        mechanism, username, password = arrival.authentication
+        head["authentication"] = {
+            "attempted": True,
+            "mechanism": mechanism,
+            "username": username,
+            "password": password,
+        }
+    head["message"] = {
+        "headers": message.headers,
+        "id": message.id,
+        "subject": message.subject,
+        "body": message.body,
+        "html_body": message.html_body,
+        "size": message.size,
+    }
+    pieces = [_encode(head)[:-1], b',"attachments":[']
+    for number, attachment in enumerate(message.attachments):
+        pieces += [b"," if number else b"", *_attachment(attachment, paths[number] if paths is not None else None)]
+    pieces += [b'],"defects":', _encode(message.defects), b"}"]
+    return b"".join(pieces)
+
+
+def text(value: str) -> str:
+    r"""Return `value` fit for JSON: a byte that was not UTF-8, kept as a surrogate, becomes `\xff`."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:
+    told: dict[str, Any] = {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": attachment.size,
+        "content_id": attachment.content_id,
+        "inline": attachment.inline,
+    }
+    if path is not None:
+        return [_encode(told | {"path": path})]
+    return [_encode(told)[:-1], b',"content":"', attachment.base64(), b'"}']

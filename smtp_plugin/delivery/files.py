@@ -1,0 +1,166 @@
+"""Attachments as files, for workers on the same machine (EVENTS.md, `attachment_storage`, mode `tempfile`).
+
+What we want: a file's name is ours and never the mail's; nobody else reads it; it goes after a while, and also when the
+host was killed. So every host has a folder of its own under a common one, with a lock on it for as long as the host
+lives; at its start a host removes every folder there whose lock it can get, because that one's host is dead.
+
+    <temp_dir>/host-<random>/lock
+    <temp_dir>/host-<random>/<id of the message>-<number>
+
+The common folder, where none is configured, is `rrpy-<uid>` in the system's folder for temporary files: it is used only
+when it is a real folder, of that user alone. Where workers run as another user, folders and files are theirs.
+What can still fail: a worker that keeps a path for longer than `cleanup_after`, or than the host lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...container.errors import HostError
+from ...container.protocols import Logger
+from ...mime.message import Attachment
+
+_PREFIX: Final = "host-"
+_LOCK: Final = "lock"
+
+
+class StorageError(HostError):
+    """The folder for attachments cannot be used."""
+
+    def __init__(self, folder: Path, reason: OSError | str) -> None:
+        said = reason if isinstance(reason, str) else (reason.strerror or str(reason)).lower()
+        super().__init__(f"smtp.attachment_storage: {folder} cannot be used for attachments: {said}")
+
+
+class Storage:
+    """The attachments' files of one host, from `open` to `close`.
+
+    `temp_dir`: the common folder, None for the default one. `cleanup_after`: seconds that a file is kept. `uid`: the
+    user that workers run as, None for our own.
+    """
+
+    def __init__(self, temp_dir: str | None, cleanup_after: float, log: Logger, uid: int | None = None) -> None:
+        self._uid = uid
+        owner = os.geteuid() if uid is None else uid
+        self._private = temp_dir is None
+        self._common = Path(temp_dir or Path(tempfile.gettempdir()) / f"rrpy-{owner}").absolute()
+        self._keep = cleanup_after
+        self._log = log
+        self._files: deque[tuple[float, list[Path]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._lock = -1
+        self.folder = self._common
+
+    def open(self) -> None:
+        """Make this host's folder, and remove those of dead hosts. Raises StorageError."""
+        try:
+            self._open_common()
+            door = os.open(self._common, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            try:
+                fcntl.flock(door, fcntl.LOCK_EX)  # one host at a time: a folder without a lock is dead, not being made
+                for folder in self._common.glob(f"{_PREFIX}*"):
+                    self._remove_if_dead(folder)
+                self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._common))
+                self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._give(self.folder)
+            finally:
+                os.close(door)
+        except OSError as error:
+            raise StorageError(self._common, error) from error
+
+    def close(self) -> None:
+        """Remove everything of this host. May be called twice."""
+        if self._timer is not None:
+            self._timer.cancel()
+        lock, self._lock = self._lock, -1  # from here on nothing more is written
+        if lock >= 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.close(lock)
+
+    def write(self, message_id: str, attachments: Sequence[Attachment], paths: list[Path]) -> None:
+        """Write the contents and add their paths, in order. Blocks; raises OSError, with nothing left behind."""
+        try:
+            for number, attachment in enumerate(attachments, 1):
+                if self._lock < 0:
+                    raise OSError(errno.ESHUTDOWN, "the host is stopping")
+                path = self.folder / f"{message_id}-{number}"
+                file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+                paths.append(path)
+                with os.fdopen(file, "wb") as opened:
+                    opened.write(attachment.content())
+                self._give(path)
+        except BaseException:
+            self.remove(paths)
+            raise
+        finally:
+            if self._lock < 0:  # it was closed in between: a file made behind its back goes too
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep(self, paths: list[Path]) -> None:
+        """Remove these files when their time is over. To be called in the event loop."""
+        loop = asyncio.get_running_loop()
+        self._files.append((loop.time() + self._keep, paths))
+        if self._timer is None:
+            self._timer = loop.call_at(self._files[0][0], self._clean_up)
+
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Remove files now; those that are gone already are fine, what cannot be removed is told."""
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self._log.warning("an attachment cannot be removed", path=str(path), error=str(error))
+
+    def _clean_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._files and self._files[0][0] <= loop.time():
+            self.remove(self._files.popleft()[1])
+        self._timer = loop.call_at(self._files[0][0], self._clean_up) if self._files else None
+
+    def _open_common(self) -> None:
+        if not self._private:
+            self._common.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return
+        try:
+            self._common.mkdir(mode=0o700)
+            self._give(self._common)
+        except FileExistsError:
+            found = self._common.lstat()
+            owners = {os.geteuid(), self._uid if self._uid is not None else os.geteuid()}
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
+                reason = "it is there already, and not a folder of this user alone; set attachment_storage.temp_dir"
+                raise StorageError(self._common, reason) from None
+
+    def _remove_if_dead(self, folder: Path) -> None:
+        """Remove another host's folder when nobody holds its lock, or when it has none: its host died at its end."""
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        except OSError:
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._log.info("attachments of a dead host were removed", folder=str(folder))
+        finally:
+            os.close(lock)
+
+    def _give(self, path: Path) -> None:
+        if self._uid is not None:
+            os.chown(path, self._uid, -1)

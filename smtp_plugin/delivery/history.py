@@ -1,0 +1,163 @@
+"""The last messages, for `smtp.Wait` and `rrpy tail`: metadata only, bounded, and a wait without polling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from ...mime import headers as mime_headers
+from ..protocol.replies import Reply
+from ..session import Envelope, Session, new_uuid
+from .event import text
+
+MAX_WAIT: Final = 300.0
+"""Seconds that one call may wait."""
+
+_HEAD: Final = 16 * 1024
+_SUBJECT: Final = 1000
+"""Bytes of a header block that are kept to find the subject in, and of the subject that are shown."""
+
+
+class Entry(NamedTuple):
+    """One message. `head`: its header block, out of which the subject is read when somebody asks."""
+
+    number: int
+    at: float
+    id: str
+    uuid: str
+    remote_addr: str
+    sender: str
+    to: Sequence[str]
+    size: int
+    head: bytes
+    reply: Reply
+    reason: str
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """One message as `smtp.Wait` shows it.
+
+    `number`: counts the messages of this host from 1. `received_at`: RFC 3339. `code`, `reply`: what the client was
+    told, an enhanced code at its head. `reason`: why, where it was no worker's decision; else empty.
+    """
+
+    number: int
+    received_at: str
+    id: str
+    uuid: str
+    remote_addr: str
+    sender: str = msgspec.field(name="from")
+    to: Sequence[str]
+    subject: str
+    size: int
+    code: int
+    reply: str
+    reason: str
+
+
+class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The argument of `smtp.Wait`.
+
+    `cursor`: the number of the last message that the caller knows; 0 asks for all there are, null for those to come.
+    `history`: from the last result; the cursor of another host, or of this one before it was started anew, counts as 0.
+    `timeout`: seconds to wait for the first message, at most 300. `limit`: messages at most.
+    """
+
+    cursor: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    history: str = ""
+    timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 30.0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
+
+
+class WaitResult(msgspec.Struct, frozen=True):
+    """The result: `cursor` and `history` for the next call, the messages, and how many are forgotten in between."""
+
+    cursor: int
+    history: str
+    messages: Sequence[Mail]
+    missed: int
+
+
+class History:
+    """The last `size` messages; 0 keeps none, and then nobody can wait for more than their number."""
+
+    def __init__(self, size: int) -> None:
+        self._id = new_uuid()
+        self._entries: deque[Entry] = deque(maxlen=size)
+        self._count = 0
+        self._news: asyncio.Event | None = None
+
+    def add(
+        self, session: Session, envelope: Envelope, at: float, reply: Reply, *, message_id: str = "", reason: str = ""
+    ) -> None:
+        """Keep a message, that came in at `at` (seconds since 1970), and wake whoever waits for one."""
+        content = envelope.content or b""
+        assert isinstance(content, bytes)
+        self._count += 1
+        end = content.find(b"\r\n\r\n", 0, _HEAD)
+        self._entries.append(
+            Entry(
+                self._count,
+                at,
+                message_id,
+                session.uuid,
+                session.remote_addr,
+                envelope.mail_from or "",
+                envelope.rcpt_tos,
+                len(content),
+                content[: end + 2 if end >= 0 else _HEAD],
+                reply,
+                reason,
+            )
+        )
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def wait(self, request: WaitRequest) -> WaitResult:
+        """Return the messages behind the cursor, as soon as there is one; none when the time is over."""
+        cursor = self._count if request.cursor is None else request.cursor
+        if cursor > self._count or request.history not in ("", self._id):
+            cursor = 0
+        if cursor == self._count and request.timeout:
+            if self._news is None:
+                self._news = asyncio.Event()
+            try:
+                async with asyncio.timeout(request.timeout):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+        found = [entry for entry in self._entries if entry.number > cursor][: request.limit]
+        first = found[0].number if found else self._count + 1
+        last = found[-1].number if found else self._count
+        return WaitResult(last, self._id, [_shown(entry) for entry in found], first - cursor - 1)
+
+
+def _shown(entry: Entry) -> Mail:
+    return Mail(
+        number=entry.number,
+        received_at=datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="microseconds"),
+        id=entry.id,
+        uuid=entry.uuid,
+        remote_addr=entry.remote_addr,
+        sender=text(entry.sender),
+        to=[text(address) for address in entry.to],
+        subject=_subject(entry.head),
+        size=entry.size,
+        code=entry.reply.code,
+        reply=entry.reply.said,
+        reason=entry.reason,
+    )
+
+
+def _subject(head: bytes) -> str:
+    """Return the first subject of a header block, decoded; of a long one the beginning."""
+    for name, value in mime_headers.read_block(head, 0, len(head), {}).fields:
+        if name.lower() == b"subject":
+            return mime_headers.decode(value[:_SUBJECT], {})
+    return ""

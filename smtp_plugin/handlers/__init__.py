@@ -1,0 +1,1 @@
+"""Handlers written for aiosmtpd, run on this server."""

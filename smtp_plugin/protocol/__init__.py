@@ -1,0 +1,1 @@
+"""The SMTP protocol without I/O: bytes in, replies and events out."""

@@ -1,0 +1,90 @@
+"""The parameters of MAIL and RCPT: each keyword with its check, as a table. Pure; a refusal is a `Refused`.
+
+A value is kept as it was written, but for ENVID, ORCPT and AUTH, whose xtext is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ..protocol import replies
+from ..session import Envelope
+from .address import Refused, decode_xtext
+
+_Parameters = dict[str, str | None]
+
+
+def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_size: int, *, smtputf8: bool) -> None:
+    """Check MAIL's parameters and put what they say into the envelope; values are decoded in place.
+
+    `max_message_size`: bytes, 0 for no limit. Raises Refused: 555 for a keyword that is not known, 552 for a SIZE
+    over the limit, 501 for a bad value.
+    """
+    _apply(parameters, _MAIL)
+    size = parameters.get("SIZE")
+    if size is not None and 0 < max_message_size < int(size):
+        raise Refused(replies.TOO_BIG)
+    envelope.smtp_utf8 = "SMTPUTF8" in parameters
+    if envelope.smtp_utf8 and not smtputf8:
+        raise Refused(replies.UNKNOWN_PARAMETER)
+
+
+def rcpt_parameters(parameters: _Parameters) -> _Parameters:
+    """Check and decode RCPT's parameters in place and return them. Raises Refused as `mail_parameters` does."""
+    _apply(parameters, _RCPT)
+    return parameters
+
+
+def _apply(parameters: _Parameters, table: dict[str, Callable[[str | None], str | None]]) -> None:
+    for key, value in parameters.items():
+        check = table.get(key)
+        if check is None:
+            raise Refused(replies.UNKNOWN_PARAMETER)
+        parameters[key] = check(value)
+
+
+def _matching(pattern: str) -> Callable[[str | None], str]:
+    """Take a value that matches, in upper case."""
+    compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
+
+    def check(value: str | None) -> str:
+        if value is None or not compiled.fullmatch(value):
+            raise Refused(replies.BAD_PARAMETER)
+        return value.upper()
+
+    return check
+
+
+def _bare(value: str | None) -> None:
+    if value is not None:
+        raise Refused(replies.BAD_PARAMETER)
+
+
+def _xtext(value: str | None) -> str:
+    if value is None:
+        raise Refused(replies.BAD_PARAMETER)
+    return decode_xtext(value)
+
+
+def _original_recipient(value: str | None) -> str:
+    """ORCPT=rfc822;user+40example.com (RFC 3461 section 4.2; utf-8 addresses by RFC 6533)."""
+    kind, separator, address = (value or "").partition(";")
+    if not kind or not separator or not address:
+        raise Refused(replies.BAD_PARAMETER)
+    return f"{kind};{address if kind.lower() == 'utf-8' else decode_xtext(address)}"
+
+
+_MAIL: Final[dict[str, Callable[[str | None], str | None]]] = {
+    "SIZE": _matching(r"\d{1,20}"),  # RFC 1870 section 4
+    "BODY": _matching("7BIT|8BITMIME|BINARYMIME"),  # RFC 6152 section 2, RFC 3030 section 3
+    "SMTPUTF8": _bare,  # RFC 6531 section 3.4
+    "AUTH": _xtext,  # RFC 4954 section 5
+    "RET": _matching("FULL|HDRS"),  # RFC 3461 section 4.3
+    "ENVID": _xtext,  # RFC 3461 section 4.4
+}
+_RCPT: Final[dict[str, Callable[[str | None], str | None]]] = {
+    "NOTIFY": _matching("NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*"),  # RFC 3461 section 4.1
+    "ORCPT": _original_recipient,
+}

@@ -1,0 +1,251 @@
+"""All connections of one listening socket: their number, their deadlines, their end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from ...container.net.address import UnixAddress
+from ...container.net.sockets import BoundSocket
+from ...container.protocols import Logger
+from ..delivery.pending import Pending
+from ..delivery.verdict import Verdict
+from ..protocol import replies
+from ..protocol.dialog import Trace
+from ..protocol.replies import Reply
+from ..protocol.rules import Rules
+from ..session import Envelope, Session
+from .connection import Connection
+
+BACKLOG: Final = 1024
+"""Connections that the kernel holds until they are accepted."""
+
+
+class Backend(Protocol):
+    """What the server tells of its connections, and who takes the messages."""
+
+    def connected(self, connection: Connection) -> None:
+        """Take notice of a new connection."""
+        ...
+
+    def disconnected(self, connection: Connection) -> None:
+        """Take notice of a connection's end."""
+        ...
+
+    def deliver(
+        self, session: Session, envelope: Envelope
+    ) -> Reply | Pending | Awaitable[Reply | list[Reply] | Verdict]:
+        """Take a message and say what to answer, now or later (a list: in turn). Raising is a temporary refusal."""
+        ...
+
+
+class Listener:
+    """All connections of one listening socket: their number, their deadlines, their end.
+
+    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`:
+    for STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
+    header, and the address in it is the client's. `transcript_lines`: how many a session keeps, 0 for none.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        backend: Backend,
+        log: Logger,
+        *,
+        read_timeout: float = 60.0,
+        write_timeout: float = 10.0,
+        max_connections: int = 1000,
+        max_per_ip: int = 0,
+        tls_context: ssl.SSLContext | None = None,
+        implicit_tls: ssl.SSLContext | None = None,
+        proxy_protocol: bool = False,
+        trace: Trace | None = None,
+        transcript_lines: int = 0,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = loop or asyncio.get_running_loop()
+        self.rules = rules
+        self.backend = backend
+        self.log = log
+        self.read_timeout = read_timeout
+        self.write_timeout = write_timeout
+        self.max_connections = max_connections
+        self.max_per_ip = max_per_ip
+        self.tls_context = tls_context
+        self.implicit_tls = implicit_tls
+        self.proxy_protocol = proxy_protocol
+        self.trace = trace
+        self.transcript_lines = transcript_lines
+        self.connections: set[Connection] = set()
+        self.waiting = 0  # messages that a Pending is out for
+        self._all_decided = asyncio.Event()
+        self._leaving: set[Connection] = set()  # turned away and not closed yet; they take no place
+        self._per_ip: Counter[str] = Counter()
+        self._hosts: dict[Connection, str] = {}
+        self._turned_away = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
+    async def listen(self, bound: BoundSocket) -> None:
+        """Accept connections on a socket."""
+
+        def connection() -> Connection:
+            return Connection.of(self)
+
+        if self.implicit_tls is None:
+            unix = isinstance(bound.address, UnixAddress)
+            serve: Callable[..., Awaitable[asyncio.Server]] = (
+                self.loop.create_unix_server if unix else self.loop.create_server
+            )
+            options = bound.unix_options if unix else {}
+            self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG, **options)
+            return
+        # asyncio's own server tells nobody of a connection before its handshake is done, so that handshakes would not
+        # count as connections; here they are accepted and counted first.
+        bound.socket.setblocking(False)
+        bound.socket.listen(BACKLOG)
+        self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls))
+
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+        while True:
+            try:
+                client, _ = await self.loop.sock_accept(listening)
+            except OSError as error:  # out of descriptors, most often: some may be free in a moment
+                self.log.warning("cannot accept a connection", error=str(error))
+                await asyncio.sleep(self._interval)
+                continue
+            if 0 < self.max_connections <= len(self.connections) - len(self._leaving) + len(self._handshakes):
+                self._turned_away += 1
+                client.close()
+                continue
+            task = self.loop.create_task(self._shake_hands(client, context))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(self, client: socket.socket, context: ssl.SSLContext) -> None:
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: Connection.of(self), client, ssl=context, ssl_handshake_timeout=self.read_timeout
+            )
+        except OSError as error:  # ssl.SSLError is one
+            self.log.debug("TLS handshake failed", error=str(error))
+            client.close()
+
+    def _close_socket(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in (self._accepting, *self._handshakes):
+            if task is not None:
+                task.cancel()
+
+    def add(self, connection: Connection) -> bool:
+        """Register a connection; say whether there is room for it."""
+        self.connections.add(connection)
+        self._idle.clear()
+        if 0 < self.max_connections <= len(self.connections) - 1 - len(self._leaving):
+            self._leaving.add(connection)
+            self._turned_away += 1
+            return False
+        if not self.proxy_protocol and not self.admit(connection, _host(connection)):
+            return False
+        self.backend.connected(connection)
+        return True
+
+    def admit(self, connection: Connection, host: str) -> bool:
+        """Count a connection for its client; say whether there is room for one more of this client's."""
+        if not self.max_per_ip:
+            return True
+        self._hosts[connection] = host
+        self._per_ip[host] += 1
+        if self._per_ip[host] > self.max_per_ip:
+            self._forget(connection)
+            self._leaving.add(connection)
+            self._turned_away += 1
+            return False
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self.connections.discard(connection)
+        self._leaving.discard(connection)
+        self._forget(connection)
+        self.backend.disconnected(connection)
+        if not self.connections:
+            self._idle.set()
+
+    def _forget(self, connection: Connection) -> None:
+        """Give back the place that a connection takes of its client's."""
+        host = self._hosts.pop(connection, None)
+        if host is not None:
+            self._per_ip[host] -= 1
+            if not self._per_ip[host]:
+                del self._per_ip[host]
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that outlives its connection, but not the listener."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Close the socket, end every session politely, and wait until all are gone and all is delivered."""
+        self._close_socket()
+        for connection in list(self.connections):
+            connection.drain()
+        await self._idle.wait()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        while self.waiting:
+            self._all_decided.clear()
+            await self._all_decided.wait()
+
+    def decided(self) -> None:
+        """Take notice of one message less that waits."""
+        self.waiting -= 1
+        if not self.waiting:
+            self._all_decided.set()
+
+    async def aclose(self) -> None:
+        """Close everything at once; nothing is left when it returns. May be called twice."""
+        self._close_socket()
+        self._timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self.connections):
+            connection.kill(replies.STOPPING)
+        await asyncio.sleep(0)  # uvloop sends what was written at the end of its turn
+        for connection in list(self.connections):
+            connection.abort()
+        await self._idle.wait()
+        ending = [*self._tasks, *self._handshakes, *([self._accepting] if self._accepting is not None else [])]
+        if ending:
+            await asyncio.wait(ending)
+
+    def retire(self) -> None:
+        """Stop looking at deadlines: for a listener whose only connection is gone."""
+        self._timer.cancel()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.check(now)
+        if self._turned_away:
+            self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
+            self._turned_away = 0
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
+
+def _host(connection: Connection) -> str:
+    peer = connection.session.peer
+    return str(peer[0]) if isinstance(peer, tuple) else ""

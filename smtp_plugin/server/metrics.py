@@ -1,0 +1,137 @@
+"""The SMTP server's numbers, for the `metrics` plugin: made only where somebody asks for them.
+
+`Statistics` stands between the listener and its backend, so that connections and messages are counted without a line
+in either; what only the dialog knows it tells through `rules.Tally`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from ..delivery.pending import Pending
+from ..delivery.verdict import Verdict
+from ..protocol.replies import TEMPORARY_FAILURE, Reply
+from ..session import Envelope, Session
+from .connection import Connection
+from .listener import Backend
+
+_RESULTS: Final = {2: "accepted", 4: "deferred", 5: "rejected"}
+"""What became of a message, by the first digit of the code that its client was told."""
+_SESSION: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+_DELIVERY: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the histograms' buckets, in seconds."""
+
+
+class Statistics:
+    """Counts what happens between a listener and its backend; satisfies both `listener.Backend` and `rules.Tally`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._began: dict[str, float] = {}
+        self._open = Gauge("rr_smtp_connections_open", "Connections that are open now.", registry=None)
+        self._open.set_function(lambda: len(self._began))
+        self._connections = Counter("rr_smtp_connections_total", "Connections that were accepted.", registry=None)
+        self._messages = Counter(
+            "rr_smtp_messages_total",
+            "Messages that came in whole, by what their client was told.",
+            ["result"],
+            registry=None,
+        )
+        self._by_class = {digit: self._messages.labels(result) for digit, result in _RESULTS.items()}
+        self._bytes = Counter("rr_smtp_message_bytes_total", "Bytes of the messages handed on.", registry=None)
+        self._refusals = Counter("rr_smtp_refusals_total", "Replies of 4xx and 5xx, by code.", ["code"], registry=None)
+        self._captures = Counter(
+            "rr_smtp_auth_captures_total", "Credentials that AUTH captured, by mechanism.", ["mechanism"], registry=None
+        )
+        self._sessions = Histogram(
+            "rr_smtp_session_duration_seconds", "From a connection's begin to its end.", buckets=_SESSION, registry=None
+        )
+        self._deliveries = Histogram(
+            "rr_smtp_delivery_duration_seconds", "From a message's end to its reply.", buckets=_DELIVERY, registry=None
+        )
+
+    def collectors(self) -> Sequence[MetricWrapperBase]:
+        """Return everything that is counted."""
+        return (
+            self._open,
+            self._connections,
+            self._messages,
+            self._bytes,
+            self._refusals,
+            self._captures,
+            self._sessions,
+            self._deliveries,
+        )
+
+    # What the listener tells its backend.
+
+    def connected(self, connection: Connection) -> None:
+        """Count a new connection."""
+        self._connections.inc()
+        self._began[connection.session.uuid] = time.perf_counter()
+        self._backend.connected(connection)
+
+    def disconnected(self, connection: Connection) -> None:
+        """Take the time of a connection that has ended; one that was turned away has not begun."""
+        began = self._began.pop(connection.session.uuid, None)
+        if began is not None:
+            self._sessions.observe(time.perf_counter() - began)
+        self._backend.disconnected(connection)
+
+    def deliver(
+        self, session: Session, envelope: Envelope
+    ) -> Reply | Pending | Awaitable[Reply | list[Reply] | Verdict]:
+        """Count a message, and take the time of its delivery."""
+        began = time.perf_counter()
+        self._bytes.inc(len(envelope.content or b""))
+        try:
+            result = self._backend.deliver(session, envelope)
+        except Exception:
+            self._delivered(TEMPORARY_FAILURE, began)  # which is what the server makes of it
+            raise
+        if isinstance(result, Reply):
+            self._delivered(result, began)
+            return result
+        if isinstance(result, Pending):
+            counted = Pending()
+            result.then(lambda verdict: self._decided(verdict, began, counted))
+            return counted
+        return self._deliver(result, began)
+
+    def _decided(self, verdict: Verdict, began: float, counted: Pending) -> None:
+        self._delivered(verdict.reply, began)
+        counted.settle(verdict)
+
+    async def _deliver(
+        self, result: Awaitable[Reply | list[Reply] | Verdict], began: float
+    ) -> Reply | list[Reply] | Verdict:
+        try:
+            said = await result
+        except Exception:
+            self._delivered(TEMPORARY_FAILURE, began)
+            raise
+        self._delivered(said.reply if isinstance(said, Verdict) else said[0] if isinstance(said, list) else said, began)
+        return said
+
+    def _delivered(self, reply: Reply, began: float) -> None:
+        self.ended(reply)
+        self._deliveries.observe(time.perf_counter() - began)
+
+    # What the dialog tells.
+
+    def refused(self, reply: Reply) -> None:
+        """Count a reply of 4xx or 5xx."""
+        self._refusals.labels(reply.code).inc()
+
+    def ended(self, reply: Reply) -> None:
+        """Count a message that came in whole, by its reply."""
+        self._by_class[reply.code // 100].inc()
+
+    def captured(self, mechanism: str) -> None:
+        """Count credentials that AUTH captured."""
+        self._captures.labels(mechanism).inc()

@@ -1,0 +1,406 @@
+"""The host as people run it: workers that die, hosts that die, configurations that are wrong, plugins of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.host import PATIENCE, Host, Telnet, eventually, gone, hosting, run, write
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    with hosting(tmp_path) as host:
+        (before,) = host.workers()
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: host.workers() not in ([], [before]), "another worker")
+        assert any("signal 9" in str(line) for line in host.lines)
+
+
+def test_a_killed_host_leaves_no_process_behind(tmp_path: Path) -> None:
+    write(tmp_path, smtp={"pool": {"num_workers": 3}})
+    host = Host(tmp_path, [])
+    try:
+        workers = host.ready().workers()
+        assert len(workers) == 3
+        host.process.kill()
+        assert gone(workers)
+    finally:
+        host.close()
+
+
+def test_a_stale_socket_of_a_killed_host_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path)
+    host = Host(tmp_path, [])
+    host.ready()
+    host.process.kill()
+    host.close()
+    assert (tmp_path / "rpc.sock").exists()
+    with hosting(tmp_path) as host:
+        assert host.rrpy("rpc", "rpc.Version").returncode == 0
+    assert not (tmp_path / "rpc.sock").exists()
+
+
+def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
+    with hosting(tmp_path) as host, Telnet(host.smtp) as client:
+        client.begin()
+        host.process.send_signal(signal.SIGINT)
+        host.wait_for("host is stopping")
+        assert host.stop(signal.SIGINT) == 1
+
+
+def _busy_port() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("sections", "code", "said"),
+    [
+        (
+            {"smtp": {"max_recipients": "many"}},
+            2,
+            "smtp.max_recipients: expected a whole number, got 'many' in rr.yaml",
+        ),
+        (
+            {"smtp": {"max_recipient": 1}},
+            2,
+            "smtp.max_recipient is not a known key in rr.yaml; did you mean max_recipients?",
+        ),
+        ({"smpt": {}}, 2, "smpt is not a known key in rr.yaml; did you mean smtp?"),
+        ({"smtp": {"read_timeout": "soon"}}, 2, "smtp.read_timeout: expected a duration such as 10s, 1m30s or 500ms"),
+        ({"smtp": {"addr": "nowhere"}}, 2, "smtp.addr is 'nowhere' in rr.yaml"),
+        (
+            {"smtp": {"tls": {"cert": "none.pem", "key": "none.pem"}}},
+            2,
+            "smtp.tls.cert: cannot read none.pem: no such file or",
+        ),
+        ({"server": None}, 2, "plugin smtp needs PoolFactory of plugin server, which is disabled"),
+        ({"server": {"command": "no-such-command --now"}}, 1, "no-such-command"),
+        ({"server": {"command": "sh -c 'echo the reason >&2; exit 3'"}}, 1, "the reason"),
+        ({"rpc": {"listen": "tcp://0.0.0.0:6001"}}, 2, "rpc.allow_remote: true"),
+        ({"plugins": ["nowhere:Nothing"]}, 2, "plugins: nowhere:Nothing"),
+        ({"logs": {"output": "rr.yaml/rrpy.log"}}, 2, "logs.output: cannot write to rr.yaml/rrpy.log"),
+        ({"version": "2"}, 2, "version must be '3' in rr.yaml, got '2'"),
+        ({"smtp": {"hostname": "${NO_SUCH_VARIABLE}"}}, 2, "the environment variable NO_SUCH_VARIABLE is not set"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_broken_configuration_ends_with_one_sentence(
+    tmp_path: Path, sections: dict[str, Any], code: int, said: str
+) -> None:
+    write(tmp_path, **sections)
+    ended = run("serve", cwd=tmp_path)
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("rrpy: ")
+    assert said in last
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == code
+
+
+def test_a_port_in_use_ends_with_one_sentence(tmp_path: Path) -> None:
+    with _busy_port() as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        write(tmp_path, smtp={"addr": address})
+        ended = run("serve", cwd=tmp_path)
+        last = ended.stderr.strip().splitlines()[-1]
+        assert last == (
+            f"rrpy: plugin smtp failed to serve: smtp cannot listen on tcp://{address}: address already in use"
+        )
+        assert ended.returncode == 1
+        write(tmp_path, rpc={"listen": f"tcp://{address}"})
+        ended = run("serve", cwd=tmp_path)
+        assert f"rpc cannot listen on tcp://{address}: address already in use" in ended.stderr.splitlines()[-1]
+        assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot read the configuration rr.yaml: no such file or directory"),
+        ("version: '3'\nsmtp: [", "rr.yaml:3:1: while parsing a flow node"),
+        ("- a\n", "rr.yaml must be a mapping of sections, not a list"),
+        ("version: 3\n", "version must be '3' as a string, in quotes in rr.yaml, got 3"),
+        ("smtp: {}\n", "rr.yaml has no `version: '3'`, which is mandatory"),
+        ("version: '3'\nsmtp:\nsmtp:\n", "rr.yaml:3:1"),
+        ("\xff", "rr.yaml is not UTF-8 text"),
+    ],
+)
+def test_a_broken_file_ends_with_one_sentence(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "rr.yaml").write_text(text, encoding="latin-1")
+    ended = run("serve", cwd=tmp_path)
+    assert ended.stderr.count("\n") == 1
+    assert said in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_a_plugin_of_somebody_else_gets_its_dependencies_serves_and_stops_in_order(tmp_path: Path) -> None:
+    (tmp_path / "scratch.py").write_text(
+        '''
+import anyio
+from rrpy import Configurer, Logger, PoolConfig, PoolFactory, Payload
+
+class Methods:
+    def __init__(self, plugin):
+        self.plugin = plugin
+    async def ask(self, text: str) -> str:
+        """Ask a worker."""
+        answer = await self.plugin.pool.exec(Payload(context=text.encode()))
+        return answer.context.decode()
+
+class Scratch:
+    name = "scratch"
+    def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
+        self.log, self.server = log, server
+        self.done = anyio.Event()
+        log.info("scratch init", has=config.has("scratch"))
+    def rpc(self):
+        return Methods(self)
+    async def serve(self, *, task_status):
+        async with self.server.new_pool(PoolConfig(num_workers=1), {"RR_MODE": "scratch"}, name=self.name) as self.pool:
+            task_status.started()
+            await self.done.wait()
+        self.log.info("scratch ended")
+    async def stop(self):
+        self.done.set()
+'''
+    )
+    with hosting(tmp_path, plugins=["scratch:Scratch"]) as host:
+        asked = host.rrpy("rpc", "scratch.Ask", "hello")
+        assert (asked.stdout, asked.stderr) == ('"CONTINUE"\n', "")
+        refused = host.rrpy("rpc", "scratch.Ask", "[1]")
+        assert refused.returncode == 1
+        assert "str" in refused.stderr
+        assert host.rrpy("rpc", "scratch.Nope").stderr == "rrpy: rpc: can't find method scratch.Nope\n"
+        assert host.stop() == 0
+        stopped = [line["plugin"] for line in host.named("plugin stopped")]
+        assert stopped.index("scratch") < stopped.index("server") < stopped.index("rpc")
+        assert host.named("scratch ended")
+
+
+def test_a_plugin_whose_dependency_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scratch.py").write_text(
+        "from rrpy import PoolFactory\n"
+        "class Scratch:\n"
+        "    name = 'scratch'\n"
+        "    def init(self, server: PoolFactory) -> None: ...\n"
+        "    async def serve(self, *, task_status): ...\n"
+        "    async def stop(self): ...\n"
+    )
+    write(tmp_path, plugins=["scratch:Scratch"], server=None, smtp=None)
+    ended = run("serve", cwd=tmp_path)
+    assert "plugin scratch needs PoolFactory of plugin server, which is disabled" in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_the_example_plugin_runs(tmp_path: Path) -> None:
+    for name in ("greeter.py",):
+        shutil.copy(EXAMPLES / "greeter" / name, tmp_path)
+    with hosting(
+        tmp_path, plugins=["greeter:Greeter"], greeter={"greeting": "Good day"}, smtp=None, server=None
+    ) as host:
+        assert host.rrpy("rpc", "greeter.Greet", "Ann").stdout == '"Good day, Ann!"\n'
+        assert host.rrpy("rpc", "greeter.History").stdout == '["Good day, Ann!"]\n'
+        assert host.named("somebody was greeted", who="Ann")
+
+
+def test_a_host_is_stopped_by_its_pid_file(tmp_path: Path) -> None:
+    nobody = run("stop", cwd=tmp_path)
+    assert "no host to stop" in nobody.stderr
+    assert nobody.returncode == 2
+    with hosting(tmp_path, "-p") as host:
+        assert int((tmp_path / ".pid").read_text()) == host.process.pid
+        second = run("serve", "-p", "-o", "smtp.addr=127.0.0.1:0", cwd=tmp_path)
+        assert "a host runs in this folder already" in second.stderr
+        assert second.returncode == 2
+        stopped = run("stop", cwd=tmp_path)
+        assert (stopped.returncode, stopped.stderr) == (0, "")
+        assert host.wait() == 0
+    assert not (tmp_path / ".pid").exists()
+
+
+def test_options_of_serve(tmp_path: Path) -> None:
+    (tmp_path / "some.env").write_text("NAME=from-dotenv.test\n")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    write(folder, smtp={"hostname": "${NAME}"}, logs={"level": "error"})
+    host = Host(tmp_path, ["-w", "work", "--dotenv", "../some.env", "-d", "-o", "smtp.enhanced_status_codes=true"])
+    try:
+        with Telnet(host.ready().smtp) as client:
+            assert client.line() == "220 from-dotenv.test ESMTP"
+            client.say("EHLO x")
+            assert client.say("NOOP") == "250 2.0.0 OK"
+        host.wait_for("command", line="NOOP")
+        assert host.stop() == 0
+    finally:
+        host.close()
+
+
+def test_silent_logs_errors_only(tmp_path: Path) -> None:
+    write(tmp_path)
+    host = Host(tmp_path, ["-s"])
+    try:
+        eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
+        assert host.stop() == 0
+        assert [line for line in host.lines if "end" not in line] == []
+    finally:
+        host.close()
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    write(tmp_path)
+    for arguments in (["rpc", "rpc.Version"], ["workers"]):
+        ended = run(*arguments, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("rrpy: no rrpy host answers on unix://")
+        assert ended.stderr.count("\n") == 1
+
+
+def test_rpc_needs_an_address(tmp_path: Path) -> None:
+    write(tmp_path, rpc=None)
+    ended = run("rpc", "rpc.Version", cwd=tmp_path)
+    assert "rr.yaml has no section rpc" in ended.stderr
+    assert ended.returncode == 2
+    ended = run("rpc", "rpc.Version", "--address", "nonsense", cwd=tmp_path)
+    assert "tcp://host:port or unix:///path" in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_rpc_does_not_ask_for_what_only_the_host_knows(tmp_path: Path) -> None:
+    with hosting(tmp_path, environ={"ONLY_HERE": "mx.test"}, smtp={"hostname": "${ONLY_HERE}"}) as host:
+        assert host.rrpy("rpc", "rpc.Version").returncode == 0
+
+
+def test_the_configuration_is_shown_without_secrets(tmp_path: Path) -> None:
+    environ = {"DB_PASSWORD": "hunter2", "URL": "redis://u:hunter2@h/0"}
+    with hosting(tmp_path, server={"env": environ}) as host:
+        import base64
+
+        shown = base64.b64decode(json.loads(host.rrpy("rpc", "rpc.Config").stdout)).decode()
+        assert "hunter2" not in shown
+        assert json.loads(shown)["server"]["env"] == {"DB_PASSWORD": "***", "URL": "redis://u:***@h/0"}
+
+
+def test_the_table_of_workers(tmp_path: Path) -> None:
+    with hosting(tmp_path) as host:
+        table = host.rrpy("workers").stdout
+        for column in ("PID", "STATUS", "EXECS", "MEMORY", "CPU%", "CREATED"):
+            assert column in table
+        assert str(host.workers()[0]) in table
+        assert "ready" in table
+        unknown = host.rrpy("workers", "nope")
+        assert unknown.stderr == "rrpy: no plugin nope owns workers; those that do: smtp\n"
+        assert unknown.returncode == 1
+
+
+def test_a_host_without_sections_serves_nothing_and_stops(tmp_path: Path) -> None:
+    with hosting(tmp_path, rpc=None, server=None, smtp=None) as host:
+        assert host.wait_for("host is ready")[0]["plugins"] == ["informer", "resetter"]
+        assert psutil.Process(host.process.pid).children() == []
+
+
+def test_the_command_and_the_module_are_one(tmp_path: Path) -> None:
+    import subprocess
+
+    from rrpy import __version__
+
+    for command in ([sys.executable, "-m", "rrpy"], [str(Path(sys.executable).with_name("rrpy"))]):
+        said = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert said.stdout == f"rrpy {__version__}\n"
+    assert run("serve", "--nope", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_host_whose_standard_streams_are_closed_runs(tmp_path: Path, closed: str) -> None:
+    write(tmp_path, logs={"output": "host.log"})
+    command = f"exec {sys.executable} -m rrpy serve {closed}"
+    process = subprocess.Popen(["sh", "-c", command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
+        assert json.loads(run("workers", "--json", cwd=tmp_path).stdout)["smtp"]
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_host_under_nohup_survives_the_terminal(tmp_path: Path) -> None:
+    write(tmp_path, logs={"output": "host.log"})
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "rrpy", "serve"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    try:
+        eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
+        process.send_signal(signal.SIGHUP)
+        assert run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_result_that_cannot_be_printed_is_one_sentence(tmp_path: Path) -> None:
+    with hosting(tmp_path):
+        for command in ("rpc rpc.Version", "workers", "workers --json"):
+            ended = subprocess.run(
+                f"{sys.executable} -m rrpy {command} > /dev/full",
+                shell=True,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.stderr == "rrpy: cannot print the result: no space left on device\n"
+            assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("argument", ["NaN", "1e999", "[" * 100_000])
+def test_what_is_not_json_is_a_text(tmp_path: Path, argument: str) -> None:
+    with hosting(tmp_path, smtp=None, server=None) as host:
+        ended = host.rrpy("rpc", "informer.Workers", argument)
+        assert (ended.stdout, ended.stderr) == ('{"workers": null}\n', "")
+
+
+def test_an_override_cannot_change_the_version(tmp_path: Path) -> None:
+    write(tmp_path)
+    ended = run("serve", "-o", "version=4", cwd=tmp_path)
+    assert "version must be '3' as a string, in quotes in -o version, got 4" in ended.stderr
+    deep = run("serve", "-o", "smtp." + "a." * 3000 + "b=1", cwd=tmp_path)
+    assert "a key has at most 32 parts" in deep.stderr
+    assert deep.returncode == 2
+
+
+def test_a_pid_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path)
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (tmp_path / ".pid").symlink_to(precious)
+    ended = run("serve", "-p", cwd=tmp_path)
+    assert "cannot write" in ended.stderr
+    assert ended.returncode == 2
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("levels", [600, 60_000])  # libyaml 0.2.6 has a limit of its own, 1,000
+def test_yaml_that_is_nested_too_deeply_is_one_sentence(tmp_path: Path, levels: int) -> None:
+    (tmp_path / "rr.yaml").write_text("version: '3'\nserver: " + "[" * levels)
+    ended = run("serve", cwd=tmp_path)
+    assert ended.stderr.startswith("rrpy: rr.yaml:2:")
+    assert "nest" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.returncode == 2

@@ -1,0 +1,335 @@
+"""The documentation is whole: every key, option and public name is in it, and nothing that does not exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import msgspec
+import pytest
+from support.example import uncommented
+from support.pages import PAGES, ROOT, anchors, blocks, page, prose, section, table, tables
+
+import rrpy
+from rrpy.cli import main
+from rrpy.container.config import Config
+from rrpy.container.config.config import HOST_SECTIONS
+from rrpy.container.config.fields import Duration
+from rrpy.container.config.yamlfile import parse
+from rrpy.container.container import EndureConfig
+from rrpy.container.log import ChannelConfig, LogConfig
+from rrpy.inbox.config import InboxConfig
+from rrpy.inbox.routes import ROUTES
+from rrpy.mime.message import DEFECTS
+from rrpy.ops.config import MetricConfig, MetricsConfig, StatusConfig
+from rrpy.rpc.config import RPCConfig
+from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
+from rrpy.smtp_plugin.delivery.observers import ReceivedMail
+from rrpy.smtp_plugin.protocol import replies
+from rrpy.smtp_plugin.protocol.dialog import Dialog
+from rrpy.smtp_plugin.protocol.phases import Event, Phase
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.session import Session
+from rrpy.worker_pool.config import AllocatorConfig, PoolConfig, ServerConfig, SupervisorConfig
+from rrpy.worker_pool.states import TRANSITIONS
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "rpc": RPCConfig,
+    "server": ServerConfig,
+    "smtp": SMTPConfig,
+    "attachment_storage": StorageConfig,
+    "tls": TLSConfig,
+    "pool": PoolConfig,
+    "supervisor": SupervisorConfig,
+    "dynamic_allocator": AllocatorConfig,
+    "inbox": InboxConfig,
+    "status": StatusConfig,
+    "metrics": MetricsConfig,
+    "collect": MetricConfig,
+    "logs": LogConfig,
+    "channels": ChannelConfig,
+    "endure": EndureConfig,
+}
+TOP: dict[str, type[msgspec.Struct]] = {
+    name: SECTIONS[name] for name in ("rpc", "server", "smtp", "inbox", "status", "metrics", "logs", "endure")
+}
+FROM_THE_MODE = {"mode": "development", "level": "debug", "encoding": "console", "output": "stderr"}
+"""What the log does where a key is absent; held by the transcripts, which show a host without a section `logs`."""
+
+KINDS = {str: "text", int: "integer", bool: "true or false", Duration: "duration", list[str]: "list of texts"}
+KINDS |= {dict[str, str]: "mapping of texts", dict[str, ChannelConfig]: "mapping of sections"}
+KINDS |= {dict[str, MetricConfig]: "mapping of sections"}
+KINDS |= {list[float]: "list of numbers", dict[float, float]: "mapping of numbers"}
+
+
+def kind_of(kind: Any) -> str:
+    """Return a field's type in the words of the configuration page."""
+    if typing.get_origin(kind) is Annotated:
+        return kind_of(typing.get_args(kind)[0])
+    if typing.get_origin(kind) is Literal:
+        *most, last = (f"`{word}`" for word in typing.get_args(kind))
+        return f"{', '.join(most)} or {last}"
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(kind_of(each) for each in typing.get_args(kind) if each is not type(None))
+    return "section" if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else KINDS[kind]
+
+
+def default_of(model: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> str:
+    """Return a field's default in the words of the configuration page."""
+    if field.required:
+        return "must be given"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    if model is ChannelConfig:
+        return "as in `logs`"
+    if value is None:
+        return f"`{FROM_THE_MODE[field.name]}`" if model is LogConfig else "absent"
+    return "all defaults" if isinstance(value, msgspec.Struct) else f"`{as_yaml(value)}`"
+
+
+def as_yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "''" if value == "" else str(value)
+
+
+@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
+def test_every_key_is_documented_with_its_real_type_and_default(title: str, model: type[msgspec.Struct]) -> None:
+    rows = table(section(page("docs/configuration.md"), title))
+    fields = msgspec.structs.fields(model)
+    assert {name.strip("`"): row[1:3] for name, row in rows.items()} == {
+        field.name: [kind_of(field.type), default_of(model, field)] for field in fields
+    }
+    assert all(row[3] for row in rows.values()), "each has a meaning"
+
+
+def test_every_section_of_a_host_is_documented() -> None:
+    rows = table(section(page("docs/configuration.md"), "The top of the file"))
+    documented = {name.strip("`") for name in rows} | {"logs", "endure"}
+    assert documented == HOST_SECTIONS
+    wanted = {plugin.name for plugin in rrpy.default_plugins()} - {"informer", "resetter"}  # which have no section
+    assert wanted <= set(SECTIONS)
+
+
+def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
+    rows = table(section(page("docs/events.md"), "Defects"))
+    assert {name.strip("`"): row[1] for name, row in rows.items()} == DEFECTS
+
+
+def test_the_example_configuration_names_every_key_with_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "rr.yaml"
+    file.write_text(uncommented(page("rr.yaml")))
+    tree = parse(file.read_text(), "rr.yaml")
+    config = Config.load(file)
+    config.check_sections(TOP)
+    assert config.plugins == []
+    for name, model in TOP.items():
+        check_example(tree[name], config.section(name, model), name)
+    assert set(tree) == {*TOP, "version", "plugins"}
+
+
+def check_example(tree: dict[str, Any], values: msgspec.Struct, path: str) -> None:
+    """Assert that a section of the example has every key of its model, with the default or a remark that tells it."""
+    fields = msgspec.structs.fields(type(values))
+    assert list(tree) == [field.encode_name for field in fields] or path == "logs", path
+    assert set(tree) == {field.encode_name for field in fields}, path
+    for field in fields:
+        value = getattr(values, field.name)
+        default = default_of(type(values), field).strip("`")
+        if isinstance(value, msgspec.Struct):
+            check_example(tree[field.name], value, f"{path}.{field.name}")
+            remark = line_of(field.name)
+            assert "absent" in remark if default == "absent" else default == "all defaults"
+        elif field.required:
+            assert "no default" in line_of(field.name)
+        elif as_yaml(value) != default:
+            assert f"default: {default}" in line_of(field.name)
+
+
+def line_of(key: str) -> str:
+    """Return the line of the example configuration that has this key."""
+    (line, *_) = re.findall(rf"^ *(?:# *)?{key}:.*$", page("rr.yaml"), re.MULTILINE)
+    return str(line)
+
+
+def test_the_example_configuration_loads_as_it_is() -> None:
+    config = Config.load(ROOT / "rr.yaml")
+    config.section("smtp", SMTPConfig)
+    for name in ("rpc", "server"):
+        config.section(name, TOP[name])
+    full = Config(parse(uncommented(page("rr.yaml")), "rr.yaml"), "rr.yaml", {})
+    full.section("smtp", SMTPConfig)
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    return [(f"`{name}`", command) for name, command in commands_below(main, "rrpy")]
+
+
+def commands_below(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that can be run, with what one types for it: a group by its sub-commands."""
+    assert isinstance(group, click.Group)
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            assert not command.params, "what a group takes is to be documented too"
+            yield from commands_below(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+@pytest.mark.parametrize(("title", "command"), every_command())
+def test_every_option_of_a_command_is_documented_and_no_other(title: str, command: click.Command) -> None:
+    documented = reduce(dict.__or__, tables(section(page("docs/commands.md"), title)))
+    takes = {name.split(" ")[-1] if "`" not in name else ", ".join(re.findall("`(.*?)`", name)) for name in documented}
+    expected = set()
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            expected.add((parameter.name or "").rstrip("s").upper())
+        else:
+            expected.add(", ".join(parameter.opts))
+    assert takes == expected
+
+
+def test_the_options_of_all_commands_are_documented() -> None:
+    options = [name for found in tables(section(page("docs/commands.md"), "Commands")) for name in found]
+    context = main.make_context("rrpy", ["serve"])
+    for parameter in main.get_params(context):
+        assert any(set(parameter.opts) == set(re.findall("`(.*?)`", name)) for name in options), parameter.opts
+
+
+def test_every_command_has_a_heading() -> None:
+    titles = set(re.findall(r"^## (`rrpy .*`)$", page("docs/commands.md"), re.MULTILINE))
+    assert titles == {title for title, _ in every_command()}
+
+
+def test_every_public_name_is_documented_and_no_other() -> None:
+    rows = table(section(page("docs/plugins.md"), "Public names"))
+    assert {name.strip("`") for name in rows} == set(rrpy.__all__)
+
+
+@pytest.mark.parametrize("name", ["greeter.py", "rr.yaml"])
+def test_the_plugin_on_the_page_is_the_example(name: str) -> None:
+    shown = [block.text for block in blocks(page("docs/plugins.md")) if block.text.startswith(f"# {name}\n")]
+    assert shown == [f"# {name}\n" + page(f"examples/greeter/{name}")]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", prose(path.read_text())):
+        link = re.sub(r"\s+", " ", target)
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        found = (path.parent / name).resolve() if name else path
+        assert found.is_file(), link
+        assert not anchor or anchor in anchors(found.read_text()), link
+
+
+def test_every_path_of_the_inbox_s_api_is_documented_with_its_parameters() -> None:
+    cells = " ".join(table(section(page("docs/inbox.md"), "The API")))
+    documented = re.findall(r"`(GET|DELETE) (/[^?`]*)\??([^`]*)`", cells)
+    served = [
+        (route.method, route.path, sorted(each.name for each in route.parameters if each.place == "query"))
+        for route in ROUTES
+        if route.path != "/openapi.json"  # in the text
+    ]
+    asked = [(method, path, sorted(re.findall(r"(\w+)=", query))) for method, path, query in documented]
+    assert sorted(asked) == sorted(served)
+
+
+def test_all_that_a_plugin_sees_of_a_mail_is_documented() -> None:
+    rows = table(section(page("docs/plugins.md"), "Seeing mail"))
+    documented = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(documented) == sorted([*ReceivedMail.__struct_fields__, "message"])
+
+
+def test_the_index_names_every_page() -> None:
+    linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", page("docs/README.md")))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("**/*.md")}
+    assert linked >= pages - {"README.md"}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_is_well_formed(path: Path) -> None:
+    for block in blocks(path.read_text()):
+        if block.kind == "python":
+            compile(block.text, str(path), "exec")
+        elif block.kind == "yaml":
+            parse(block.text, str(path))
+        assert block.kind, f"a block of {path} says what it is"
+
+
+def test_the_changelog_has_the_version() -> None:
+    assert f"## [{rrpy.__version__}]" in page("CHANGELOG.md")
+
+
+@pytest.fixture(scope="module")
+def diagrams() -> Any:
+    spec = importlib.util.spec_from_file_location("diagrams", ROOT / "docs" / "diagrams.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_diagrams_are_what_the_tables_give(diagrams: Any) -> None:
+    assert diagrams.updated(page("docs/architecture.md")) == page("docs/architecture.md"), (
+        "run: python docs/diagrams.py --write"
+    )
+
+
+def test_the_diagrams_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: Path) -> None:
+    whole = page("docs/architecture.md")
+    old = whole.replace("registered --> disabled: disable", "registered --> nowhere: lost")
+    assert old != whole
+    assert diagrams.updated(old) == whole
+    with pytest.raises(ValueError, match=r"needs one <!-- generated: layers -->"):
+        diagrams.updated("# no place for anything\n")
+    checked = subprocess.run([sys.executable, "docs/diagrams.py"], cwd=ROOT, check=False)
+    assert checked.returncode == 0
+    for source in (ROOT / "pyproject.toml", ROOT / "docs" / "diagrams.py"):
+        copy = tmp_path / source.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(source.read_text())
+    (tmp_path / "docs" / "architecture.md").write_text(old)
+    command = [sys.executable, "docs/diagrams.py"]
+    stale = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (stale.returncode, stale.stderr) == (
+        1,
+        "architecture.md is out of date; run: python docs/diagrams.py --write\n",
+    )
+    subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
+    assert (tmp_path / "docs" / "architecture.md").read_text() == whole
+    assert subprocess.run([*command, "--nope"], cwd=tmp_path, stderr=subprocess.PIPE, check=False).returncode == 2
+
+
+def test_what_the_worker_diagram_leaves_out_can_happen_everywhere(diagrams: Any) -> None:
+    left_out = diagrams.common_ends()
+    assert {state.text for state in left_out} == {"destroyed", "errored"}
+    assert all(left_out <= after for after in TRANSITIONS.values() if after)
+
+
+BEGUN = b"EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\n"
+REFUSED = b"BDAT 20\r\n" + b"x" * 20
+BEFORE = {Phase.RECIPIENTS: b"", Phase.CHUNKS: b"BDAT 2\r\nhi", Phase.FAILED: REFUSED}
+NOW = {"BDAT LAST": b"BDAT 2 LAST\r\nhi", "BDAT refused": REFUSED}
+
+
+def test_bdat_leads_where_the_dialogs_diagram_says(diagrams: Any) -> None:
+    for start, row in diagrams.CHUNKING.items():
+        for event, target in row.items():
+            dialog = Dialog(Rules(max_message_size=10), Session(None))
+            dialog.receive(BEGUN + BEFORE[start])
+            assert dialog.phase is start
+            dialog.receive(NOW[event])
+            if dialog.next_event() is Event.DELIVER:
+                dialog.answer(replies.ACCEPTED)
+            assert dialog.phase is target, (start, event)

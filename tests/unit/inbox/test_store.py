@@ -1,0 +1,237 @@
+"""The mail that is kept: bounds, order, search, and a database that is checked before it is used."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from rrpy.container.errors import HostError
+from rrpy.inbox.database import StoreError, connect
+from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record
+from rrpy.inbox.store import Store
+from rrpy.smtp_plugin.delivery.observers import ReceivedMail
+
+MAIL: dict[str, Any] = {
+    "at": 1_700_000_000.25,
+    "uuid": "u",
+    "remote_addr": "127.0.0.1:1",
+    "sender": "a@b.c",
+    "to": ["x@y.z"],
+    "helo": "h",
+    "authentication": None,
+    "code": 250,
+    "reply": "OK",
+    "reason": "",
+    "transcript": ["S: 220"],
+}
+
+
+def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
+    """Keep a mail and return what it pushed out."""
+    content = f"Subject: {name}\r\n\r\n{text}".encode()
+    return list(store.add(record(ReceivedMail(**(MAIL | {"id": name, "content": content} | fields)))).evicted)
+
+
+def ids(store: Store, **options: Any) -> list[str]:
+    page = store.page(**({"limit": 100} | options))
+    return [msgspec.json.decode(each, type=Summary).id for each in page.messages]
+
+
+def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
+    content = (
+        b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nfrom: Ann <a@b.c>\r\nContent-Type: multipart/mixed; boundary=x\r\n"
+        b"\r\n--x\r\n\r\nhi\r\n  there\r\n--x\r\nContent-Disposition: attachment; filename=f.bin\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--x--\r\n"
+    )
+    mail = ReceivedMail(**MAIL | {"id": "1", "content": content, "authentication": ("PLAIN", "u", "p")})
+    got = record(mail)
+    assert got.summary == Summary(
+        id="1", received_at="2023-11-14T22:13:20.250Z", sender="a@b.c", to=["x@y.z"], header_from="Ann <a@b.c>",
+        subject="Grüße", excerpt="hi there", size=len(content), attachments=1, html=False, code=250,
+    )  # fmt: skip
+    assert got.contents == [content, b"\x00\x01\x02"]
+    assert got.detail.session.authentication is not None
+    assert got.detail.session.authentication.password == "p"
+    assert got.words.startswith("grusse\na@b.c\nx@y.z\nann <a@b.c>\n")
+    assert "f.bin" in got.words
+    headers = [value for values in got.detail.headers.values() for value in values]
+    assert got.bytes == sum(map(len, (*got.contents, *headers, got.detail.text, got.words)))
+    decoded = msgspec.json.decode(msgspec.json.encode(got.detail), type=Detail)
+    assert decoded == got.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "excerpt"),
+    [
+        ("<html><head><title>No</title><style>p {}</style></head><p>Dear&nbsp;Ann, <b>1 &lt; 2</b>", "Dear Ann, 1 < 2"),
+        ("<style>never ends <p>x", ""),
+        ("a<!-- <b> -->b<STYLE x>c</style >d<script", "a b d"),
+        ("x" * 1000, "x" * 160),
+        ("<style>" * 100_000, ""),
+    ],
+)
+def test_a_message_without_text_is_listed_with_what_its_html_says(text: str, excerpt: str) -> None:
+    content = f"Content-Type: text/html\r\n\r\n{text}".encode()
+    assert record(ReceivedMail(**MAIL | {"id": "1", "content": content})).summary.excerpt == excerpt
+
+
+def test_what_a_search_looks_at_is_bounded() -> None:
+    store = Store()
+    kept(store, "long", "x" * MAX_WORDS + "needle")
+    assert ids(store, search="long xxx") == ["long"]
+    assert ids(store, search="needle") == []
+    store.close()
+
+
+def test_the_newest_come_first_in_pages_that_do_not_overlap() -> None:
+    store = Store()
+    for number in range(5):
+        kept(store, str(number))
+    page = store.page(limit=2)
+    assert (page.total, len(page.messages)) == (5, 2)
+    assert ids(store, limit=2, before=page.next) == ["2", "1"]
+    store.delete("3")
+    kept(store, "5")
+    assert ids(store, before=page.next) == ["2", "1", "0"], "a cursor outlives its message"
+    assert store.page(limit=5).next is None
+    store.close()
+
+
+def test_the_oldest_go_until_both_limits_hold_and_the_newest_stays() -> None:
+    store = Store(max_messages=3, max_bytes=1500)
+    for number in range(3):
+        assert kept(store, str(number)) == []
+    assert kept(store, "3") == ["0"]
+    assert kept(store, "4", "x" * 300) == ["1"]
+    assert kept(store, "5", "x" * 5000) == ["2", "3", "4"]
+    assert ids(store) == ["5"]
+    assert store.bytes > 1500
+    assert kept(store, "6") == ["5"]
+    assert store.bytes == store.page(limit=1).bytes < 1500
+    store.close()
+
+
+def test_limits_that_became_smaller_hold_from_the_start_on(tmp_path: Path) -> None:
+    path = str(tmp_path / "inbox.db")
+    store = Store(path)
+    for number in range(5):
+        kept(store, str(number))
+    store.close()
+    store = Store(path, max_messages=2)
+    assert ids(store) == ["4", "3"]
+    assert store.total == 2
+    store.close()
+
+
+def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
+    path = str(tmp_path / "inbox.db")
+    store = Store(path)
+    kept(store, "1")
+    kept(store, "2")
+    store.clear()
+    store.close()
+    store = Store(path)
+    kept(store, "3")
+    found = store.decoded("latest")
+    assert found is not None
+    assert (found.summary.id, found.summary.number) == ("3", 3)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("", ["b", "a"]),
+        ("CAFÉ", ["a"]),
+        ("cafe", ["a"]),
+        ("strasse", ["b"]),
+        ("Straße 12", ["b"]),
+        ("注文", ["b"]),
+        ("\uff21\uff22\uff23", ["a"]),
+        ("x@y.z", ["b", "a"]),
+        ("x@y.z straße", ["b"]),
+        ("100%", ["a"]),
+        ("0_", []),
+        ("'", []),
+        ('"', ["b"]),
+    ],
+)
+def test_a_search_takes_words_as_text(search: str, found: list[str]) -> None:
+    store = Store()
+    kept(store, "a", "Café\r\n100% abc")
+    kept(store, "b", 'STRASSE 12 "ご注文"')
+    assert ids(store, search=search) == found
+    store.close()
+
+
+def test_folding_leaves_nothing_that_tells_case_or_accent() -> None:
+    assert fold("ÀÉÎõü ẞ ﬁ İ") == fold("aeiou ss fi i")
+
+
+def test_what_is_deleted_is_gone_with_its_contents(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    store = Store(str(path))
+    kept(store, "1", "s3cret-in-the-body")
+    kept(store, "2")
+    assert store.raw("1") == b"Subject: 1\r\n\r\ns3cret-in-the-body"
+    assert store.delete("1") == "1"
+    assert store.delete("1") is None
+    assert (store.raw("1"), store.detail("1"), store.attachment("1", 1)) == (None, None, None)
+    assert store.clear() == 1
+    assert (store.total, store.bytes, store.delete("latest"), store.raw("latest")) == (0, 0, None, None)
+    store.close()
+    assert b"s3cret" not in path.read_bytes()
+
+
+def test_an_id_is_kept_once_and_a_failure_changes_nothing() -> None:
+    store = Store()
+    kept(store, "1")
+    before = store.total, store.bytes
+    with pytest.raises(StoreError, match="the inbox's database in memory failed: UNIQUE"):
+        kept(store, "1")
+    assert (store.total, store.bytes) == before
+    kept(store, "2")
+    store.close()
+    store.close()
+
+
+def test_finding_looks_at_what_is_new_alone() -> None:
+    store = Store()
+    kept(store, "1", sender="one@b.c")
+    kept(store, "2")
+    looked: list[str] = []
+
+    def fits(message: Summary) -> bool:
+        looked.append(message.id)
+        return message.sender == "one@b.c"
+
+    found = store.find(fits, 0)
+    assert found.detail == store.detail("1")
+    assert (looked, found.number) == (["2", "1"], 2)
+    assert store.find(fits, 2) == (None, 2)
+    assert len(looked) == 2
+    store.close()
+
+
+def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    assert issubclass(StoreError, HostError)
+    file = tmp_path / "inbox.db"
+    first = connect(str(file))
+    with pytest.raises(StoreError, match=r"inbox.db is in use by another process; stop it, or name another file$"):
+        connect(str(file))
+    first.close()
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(StoreError, match=r"cannot use inbox.path .*: database disk image is malformed"):
+        Store(str(file))
+    file.write_bytes(b"x" * 5000)
+    with pytest.raises(StoreError, match=r"is not a SQLite database; name another file$"):
+        connect(str(file))
+    foreign = sqlite3.connect(tmp_path / "foreign.db")
+    foreign.execute("CREATE TABLE x (y)")
+    foreign.close()
+    with pytest.raises(StoreError, match=r"is a database of something else; name another file$"):
+        connect(str(tmp_path / "foreign.db"))

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+import pytest
+from support.log import Lines
+
+from rrpy import Status
+from rrpy.container.config.fields import Duration
+from rrpy.ops.checks import Checks, Report
+
+pytestmark = pytest.mark.anyio
+
+
+def checks(log: Lines | None = None, timeout: float = 20, code: int = 503, **plugins) -> Checks:
+    made = Checks("ready", log or Lines(), timeout=Duration(timeout), code=code)
+    for name, check in plugins.items():
+        made.add(name, check)
+    return made
+
+
+async def later() -> Status:
+    await anyio.lowlevel.checkpoint()
+    return Status(201, "soon")
+
+
+def broken() -> Status:
+    raise RuntimeError("the disk is full")
+
+
+def nameless() -> Status:
+    raise KeyError
+
+
+async def test_every_plugin_is_asked_in_the_order_of_its_name():
+    made = checks(b=lambda: Status(200), a=later)
+    assert await made.report() == [Report("a", "soon", 201), Report("b", "", 200)]
+
+
+async def test_those_that_are_named_are_asked_alone_each_once_and_one_that_is_not_there_is_said_so():
+    asked = []
+    made = checks(a=lambda: asked.append("a") or Status(200), b=lambda: asked.append("b") or Status(200))
+    assert await made.report(["x", "a", "a"]) == [
+        Report("x", "no such plugin, or it has no such check", 404),
+        Report("a", "", 200),
+    ]
+    assert asked == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: Status(503, "no worker is up"), "no worker is up"),
+        (lambda: Status(500), "its ready() said 500"),
+        (lambda: Status(404), "its ready() said 404"),
+        (lambda: Status(0), "its ready() said 0"),
+        (broken, "the disk is full"),
+        (nameless, "KeyError"),
+        (lambda: None, "its ready() returned NoneType, not a Status"),
+        (lambda: False, "its ready() returned bool, not a Status"),
+    ],
+)
+async def test_what_is_not_fine_is_unavailable_and_says_why(check, message):
+    assert await checks(code=555, a=check).report() == [Report("a", message, 555)]
+
+
+@pytest.mark.parametrize("code", [100, 200, 399, 400])
+async def test_the_codes_that_roadrunner_takes_for_fine_are_fine(code):
+    assert await checks(a=lambda: Status(code)).report() == [Report("a", "", code)]
+
+
+async def test_a_check_that_hangs_is_unavailable_and_holds_up_nobody_else():
+    made = checks(timeout=0.05, hangs=anyio.sleep_forever, fine=later)
+    with anyio.fail_after(20):
+        reports = await made.report()
+    assert reports == [Report("fine", "soon", 201), Report("hangs", "its ready() did not return within 50ms", 503)]
+
+
+async def test_a_check_that_has_a_time_limit_of_its_own_says_its_own_words():
+    async def slow() -> Status:
+        raise TimeoutError("the database did not answer")
+
+    assert await checks(a=slow).report() == [Report("a", "the database did not answer", 503)]
+
+
+async def test_the_log_has_one_line_for_each_change():
+    log, says = Lines(), Status(503, "tired")
+    made = checks(log, a=lambda: says)
+    for says in (Status(503, "tired"), Status(503, "asleep"), Status(200), Status(200), Status(503, "tired again")):  # noqa: B007
+        await made.report()
+    assert log.lines == [
+        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "ready", "reason": "tired"}),
+        ("INFO", "plugin is available again", {"plugin": "a", "check": "ready"}),
+        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "ready", "reason": "tired again"}),
+    ]
+
+
+async def test_all_can_be_told_the_same_without_being_asked():
+    made = checks(a=broken, b=broken)
+    assert made.all_say("bye", 200) == [Report("a", "bye", 200), Report("b", "bye", 200)]
+    assert made.all_say("bye", 503, ["b"]) == [Report("b", "bye", 503)]

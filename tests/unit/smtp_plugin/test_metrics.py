@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry
+from support.smtp import Driver
+
+from rrpy.smtp_plugin.delivery.pending import Pending
+from rrpy.smtp_plugin.delivery.verdict import Verdict
+from rrpy.smtp_plugin.protocol import replies
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.metrics import Statistics
+from rrpy.smtp_plugin.session import Envelope, Session
+
+pytestmark = pytest.mark.anyio
+
+
+class Backend:
+    """Answers every message with what it is given, and notes what it is told."""
+
+    def __init__(self) -> None:
+        self.result: object = replies.ACCEPTED
+        self.told: list[str] = []
+
+    def connected(self, connection):
+        self.told.append("connected")
+
+    def disconnected(self, connection):
+        self.told.append("disconnected")
+
+    def deliver(self, session, envelope):
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+@pytest.fixture
+def backend() -> Backend:
+    return Backend()
+
+
+@pytest.fixture
+def statistics(backend) -> Statistics:
+    return Statistics(backend)
+
+
+def number(statistics: Statistics, name: str, **labels: str) -> float | None:
+    registry = CollectorRegistry(auto_describe=True)
+    for collector in statistics.collectors():
+        registry.register(collector)
+    return registry.get_sample_value(f"rr_smtp_{name}", labels)
+
+
+def message(content: bytes = b"12345") -> tuple[Session, Envelope]:
+    envelope = Envelope()
+    envelope.content = content
+    return Session(None), envelope
+
+
+def results(statistics: Statistics) -> dict[str, float]:
+    counted = {result: number(statistics, "messages_total", result=result) for result in RESULTS}
+    return {result: count for result, count in counted.items() if count}
+
+
+RESULTS = ("accepted", "deferred", "rejected")
+
+
+def test_a_connection_is_open_from_its_begin_to_its_end(statistics, backend):
+    first, second = (SimpleNamespace(session=Session(None)) for _ in range(2))
+    statistics.connected(first)
+    statistics.connected(second)
+    assert (number(statistics, "connections_open"), number(statistics, "connections_total")) == (2, 2)
+    statistics.disconnected(first)
+    assert (number(statistics, "connections_open"), number(statistics, "connections_total")) == (1, 2)
+    assert number(statistics, "session_duration_seconds_count") == 1
+    assert backend.told == ["connected", "connected", "disconnected"]
+
+
+def test_the_end_of_a_connection_that_was_turned_away_is_not_counted(statistics, backend):
+    statistics.disconnected(SimpleNamespace(session=Session(None)))
+    assert number(statistics, "session_duration_seconds_count") == 0
+    assert backend.told == ["disconnected"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "result"),
+    [(replies.ACCEPTED, "accepted"), (replies.TEMPORARY_FAILURE, "deferred"), (replies.BARE_NEWLINE, "rejected")],
+)
+async def test_a_message_is_counted_by_its_reply_however_that_comes(statistics, backend, reply, result):
+    async def coming(said):
+        return said
+
+    backend.result = reply
+    assert statistics.deliver(*message()) is reply
+    for said in (reply, Verdict(reply), [reply, replies.ACCEPTED]):
+        backend.result = coming(said)
+        assert await statistics.deliver(*message()) is said
+    for settled_first in (True, False):
+        told: list[Verdict] = []
+        backend.result = pending = Pending()
+        if settled_first:
+            pending.settle(Verdict(reply))
+        given = statistics.deliver(*message())
+        given.then(told.append)
+        if not settled_first:
+            assert not told
+            pending.settle(Verdict(reply))
+        assert told == [Verdict(reply)]
+    assert results(statistics) == {result: 6}
+    assert number(statistics, "message_bytes_total") == 30
+    assert number(statistics, "delivery_duration_seconds_count") == 6
+
+
+async def test_a_delivery_that_raises_counts_as_what_the_server_makes_of_it(statistics, backend):
+    async def failing():
+        raise RuntimeError("no")
+
+    backend.result = failing()
+    with pytest.raises(RuntimeError):
+        await statistics.deliver(*message())
+    backend.result = RuntimeError("no")
+    with pytest.raises(RuntimeError):
+        statistics.deliver(*message())
+    assert results(statistics) == {"deferred": 2}
+
+
+def test_the_dialog_tells_its_refusals_its_own_ends_and_what_auth_captured(statistics):
+    driver = Driver(Rules(tally=statistics, max_message_size=100))
+    driver.send(
+        b"NOPE\r\nEHLO x\r\nAUTH PLAIN AHUAcA==\r\nMAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+    )
+    driver.send(b"x" * 200 + b"\r\n.\r\n")
+    assert number(statistics, "refusals_total", code="500") == 1
+    assert number(statistics, "refusals_total", code="503") == 1
+    assert number(statistics, "refusals_total", code="552") == 1
+    assert number(statistics, "auth_captures_total", mechanism="PLAIN") == 1
+    assert results(statistics) == {"rejected": 1}
+
+
+def test_the_rules_inside_tls_count_on(statistics):
+    assert Rules(tally=statistics).inside_tls().tally is statistics

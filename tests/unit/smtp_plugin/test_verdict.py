@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rrpy.smtp_plugin.delivery.verdict import CLOSE, CONTINUE, read_verdict
+from rrpy.smtp_plugin.protocol import replies
+
+
+def test_the_two_words_accept_and_accept_with_an_end():
+    assert read_verdict(b"CONTINUE") is CONTINUE
+    assert read_verdict(b"CLOSE") is CLOSE
+    assert (CONTINUE.reply, CONTINUE.close) == (replies.ACCEPTED, None)
+    assert (CLOSE.reply, CLOSE.close) == (replies.ACCEPTED, replies.CLOSED_BY_WORKER)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wire"),
+    [
+        ({"code": 550, "message": "no such user"}, b"550 5.0.0 no such user\r\n"),
+        ({"code": 550, "message": "5.1.1 no such user"}, b"550 5.1.1 no such user\r\n"),
+        ({"code": 550, "message": "5.1.1"}, b"550 5.1.1 Message refused\r\n"),
+        ({"code": 451, "message": "later"}, b"451 4.0.0 later\r\n"),
+        ({"code": 250, "message": "queued as 7"}, b"250 queued as 7\r\n"),
+        ({"code": 250}, b"250 OK: message accepted\r\n"),
+        ({"code": 550}, b"550 5.0.0 Message refused\r\n"),
+        ({"code": 452, "message": " "}, b"452 4.0.0 Temporary failure\r\n"),
+        ({"code": "550", "message": "as a text"}, b"550 5.0.0 as a text\r\n"),
+        ({"code": 550, "message": "two\r\n250 lines\0"}, b"550 5.0.0 two??250 lines?\r\n"),
+        ({"code": 550, "message": "caf\u00e9", "more": [1]}, b"550 5.0.0 caf?\r\n"),
+        ({"code": 550, "message": "half an emoji \ud83d"}, b"550 5.0.0 half an emoji ?\r\n"),
+        ({"code": 550, "message": None}, b"550 5.0.0 Message refused\r\n"),
+    ],
+)
+def test_a_reply_of_the_worker_s_is_the_client_s_cleaned(answer, wire):
+    verdict = read_verdict(json.dumps(answer).encode())
+    assert (verdict.reply.plain, verdict.close, verdict.warning) == (wire, None, "")
+
+
+@pytest.mark.parametrize("code", [-1, 0, 200, 249, 300, 354, 399, 600, 10**30])
+def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
+    verdict = read_verdict(b'{"code": %d, "message": "x"}' % code)
+    assert verdict.reply is replies.TEMPORARY_FAILURE
+    assert verdict.warning
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{",
+        b"{}",
+        b'{"code":null}',
+        b'{"code":550.5}',
+        b'{"code":"no"}',
+        b' {"message":"x"}',
+        b'{"code":550,"message":[]}',
+    ],
+)
+def test_what_was_to_be_a_reply_and_cannot_be_read_is_a_temporary_failure_with_a_warning(answer):
+    verdict = read_verdict(answer)
+    assert verdict.reply is replies.TEMPORARY_FAILURE
+    assert "no reply that can be read" in verdict.warning
+
+
+@pytest.mark.parametrize("answer", [b'\xef\xbb\xbf{"code":550,"message":"x"}', b'{"code":550,"message":"x\xff"}'])
+def test_a_byte_order_mark_and_a_byte_that_is_no_utf8_do_not_make_a_refusal_an_acceptance(answer):
+    assert read_verdict(answer).reply.code == 550
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"continue", b"CONTINUE\n", b"[]", b"\xff"])
+def test_any_other_text_accepts_with_a_warning(answer):
+    verdict = read_verdict(answer)
+    assert (verdict.reply, verdict.close) == (replies.ACCEPTED, None)
+    assert repr(answer.decode("utf-8", "replace")) in verdict.warning
+
+
+@given(st.binary(max_size=60))
+def test_no_answer_does_harm(answer):
+    verdict = read_verdict(answer)
+    assert verdict.reply.plain.endswith(b"\r\n")
+    assert verdict.reply.plain.count(b"\n") == 1

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import getpass
+import os
+
+import msgspec
+import pytest
+
+from rrpy.container.config import Config
+from rrpy.container.config.fields import Duration
+from rrpy.container.errors import ConfigError
+from rrpy.smtp_plugin.config import SMTPConfig
+from rrpy.worker_pool.config import (
+    AllocatorConfig,
+    PoolConfig,
+    ServerConfig,
+    SupervisorConfig,
+    relay_address,
+    split_command,
+)
+from rrpy.worker_pool.spawn import Account, find_account, own_interpreter
+
+
+def test_the_defaults_are_those_of_the_wire_page():
+    pool = PoolConfig()
+    timeouts = (pool.allocate_timeout, pool.reset_timeout, pool.stream_timeout, pool.destroy_timeout)
+    assert timeouts == (60, 60, 60, 60)
+    assert (pool.num_workers, pool.max_jobs, pool.max_queue_size, pool.debug, pool.supervisor) == (0, 0, 0, False, None)
+    assert SupervisorConfig().watch_tick == 5
+    assert AllocatorConfig() == AllocatorConfig(max_workers=10, spawn_rate=5, idle_timeout=Duration(60))
+    assert ServerConfig() == ServerConfig(command="python -m rrpy.worker", relay="pipes", env={}, user="")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"num_workers": 501},
+        {"num_workers": -1},
+        {"max_jobs": -1},
+        {"workers": 3},
+        {"dynamic_allocator": {"max_workers": 101}},
+        {"dynamic_allocator": {"max_workers": 0}},
+        {"dynamic_allocator": {"spawn_rate": 0}},
+    ],
+)
+def test_a_number_out_of_range_and_an_unknown_key_are_refused(bad):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(bad, PoolConfig)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"allocate_timeout": 0}, "allocate_timeout: must be more than 0"),
+        ({"supervisor": {"watch_tick": 0}}, "watch_tick: must be more than 0"),
+        ({"dynamic_allocator": {"idle_timeout": 0}}, "idle_timeout: must be more than 0"),
+        ({"dynamic_allocator": {}, "debug": True}, "dynamic_allocator: does not go with debug"),
+    ],
+)
+def test_no_time_at_all_and_keys_that_do_not_go_together_are_refused_by_name(given, text):
+    with pytest.raises(ConfigError, match=rf"smtp\.pool.*{text}"):
+        Config.from_dict({"smtp": {"pool": given}}).section("smtp", SMTPConfig)
+
+
+def test_every_limit_at_once_is_fine():
+    limits = {"watch_tick": 1, "ttl": 1, "idle_ttl": 1, "exec_ttl": 1, "max_worker_memory": 128}
+    more = {"max_workers": 100, "spawn_rate": 100, "idle_timeout": 1}
+    Config.from_dict({"smtp": {"pool": {"supervisor": limits, "dynamic_allocator": more}}}).section("smtp", SMTPConfig)
+
+
+def test_a_relay_is_pipes_or_an_address_of_this_machine(tmp_path):
+    assert relay_address("pipes") is None
+    assert str(relay_address("tcp://localhost:7000")) == "tcp://127.0.0.1:7000"
+    assert str(relay_address(f"unix://{tmp_path}/relay.sock")) == f"unix://{tmp_path}/relay.sock"
+
+
+@pytest.mark.parametrize(
+    ("relay", "text"),
+    [
+        ("pipe", r"server\.relay is pipes, tcp://host:port or unix:///path, got 'pipe'"),
+        ("tcp://127.0.0.1", "got 'tcp://127.0.0.1'"),
+        ("tcp://no-such-host-here.invalid:1", "cannot be resolved"),
+        ("tcp://0.0.0.0:7000", "is not a loopback address, and whoever dials in is taken for a worker"),
+        ("tcp://192.0.2.1:7000", "is not a loopback address"),
+    ],
+)
+def test_a_relay_that_is_none_or_not_this_machine_s_is_refused(relay, text):
+    with pytest.raises(ConfigError, match=text):
+        relay_address(relay)
+
+
+def test_a_command_is_split_as_a_shell_would_and_a_list_is_taken_as_it_is():
+    assert split_command("php 'my worker.php' -x", "server.command") == ["php", "my worker.php", "-x"]
+    assert split_command(["a b"], "server.command") == ["a b"]
+
+
+@pytest.mark.parametrize("command", ["", "   ", [], [""], "php 'worker", "php \0"])
+def test_a_command_that_cannot_be_one_is_refused_by_its_key(command):
+    with pytest.raises(ConfigError, match=r"^server\.command "):
+        split_command(command, "server.command")
+
+
+def test_the_sdk_runs_under_the_interpreter_of_the_host_and_nothing_else_does():
+    import sys
+
+    assert own_interpreter(["python", "-m", "rrpy.worker", "a:b"]) == [sys.executable, "-m", "rrpy.worker", "a:b"]
+    assert own_interpreter(["python", "worker.py"]) == ["python", "worker.py"]
+
+
+def test_a_user_that_does_not_exist_is_refused():
+    with pytest.raises(ConfigError, match=r"server\.user: there is no system user 'nobody-of-that-name'"):
+        find_account("nobody-of-that-name")
+
+
+def test_the_host_s_own_user_needs_no_change():
+    assert find_account("") is None
+    assert find_account(getpass.getuser()) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_may_choose_a_user():
+    account = find_account("nobody")
+    assert isinstance(account, Account)
+    assert account.uid > 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a host that is not root")
+def test_only_root_may_choose_a_user():
+    with pytest.raises(ConfigError, match="only a host that runs as root"):
+        find_account("root")
