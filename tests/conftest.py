@@ -17,7 +17,7 @@ import psutil
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
-from support.measuring import NAMES
+from support.container.measuring import NAMES
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.register_profile("ci", parent=settings.get_profile("default"), print_blob=True, derandomize=True)

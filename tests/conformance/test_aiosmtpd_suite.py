@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.aiosmtpd_deviations import DEVIATIONS
+from support.smtp_plugin.aiosmtpd_deviations import DEVIATIONS
 
 PORT = 8025
 
 TESTS = Path(__file__).parents[1]
-PLUGINS = ("support.aiosmtpd_suite", "no:cacheprovider", "no:anyio")
+PLUGINS = ("support.smtp_plugin.aiosmtpd_suite", "no:cacheprovider", "no:anyio")
 OPTIONS = ["-c", os.devnull, "-q", "-W", "ignore", "-ra", "--timeout=60", *(f"-p{name}" for name in PLUGINS)]
 
 

@@ -9,7 +9,7 @@ from email.message import Message as StandardMessage
 from email.utils import collapse_rfc2231_value
 
 import pytest
-from support.mails import Mail, corpus, told
+from support.mime.mails import Mail, corpus, told
 
 from rrpy.mime.message import parse
 

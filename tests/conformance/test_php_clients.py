@@ -1,4 +1,4 @@
-"""What RoadRunner's public PHP clients rely on (support/php_client.py re-expresses them): the worker, and the RPC."""
+"""What RoadRunner's public PHP clients rely on (support/rpc/php_client.py re-expresses them): the worker, and the RPC."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from support import php_client
-from support.host import hosting
-from support.php_client import RPC
-from support.pool import RELAYS, RecordingLog, listening, pool
+from support.container.host import hosting
+from support.rpc import php_client
+from support.rpc.php_client import RPC
+from support.worker_pool.pools import RELAYS, RecordingLog, listening, pool
 
 from rrpy.worker_pool import Payload, SoftError
 

@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from support.smtp import Recorded, corpus, drive
+from support.smtp_plugin.dialog import Recorded, corpus, drive
 
 SESSIONS = corpus()
 

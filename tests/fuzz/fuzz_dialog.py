@@ -24,7 +24,7 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 with atheris.instrument_imports(include=["rrpy.smtp_plugin"]):
-    from support.smtp import HOST, Driver, Outcome, corpus
+    from support.smtp_plugin.dialog import HOST, Driver, Outcome, corpus
 
     from rrpy.smtp_plugin.protocol.body import Budget
     from rrpy.smtp_plugin.protocol.rules import Rules

@@ -7,7 +7,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.smtp import HOST, Driver, drive
+from support.smtp_plugin.dialog import HOST, Driver, drive
 
 from rrpy.smtp_plugin.protocol.body import Budget, DataBody
 from rrpy.smtp_plugin.protocol.rules import Rules

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.smtp import HOST, Driver, drive
-from support.smtp_server import Serving, serving
+from support.smtp_plugin.dialog import HOST, Driver, drive
+from support.smtp_plugin.server import Serving, serving
 
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.rules import Rules

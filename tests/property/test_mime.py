@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.mails import corpus, leaf, multipart, told
+from support.mime.mails import corpus, leaf, multipart, told
 
 from rrpy.mime import encodings as mime_encodings
 from rrpy.mime.message import DEFECTS, parse

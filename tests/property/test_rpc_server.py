@@ -6,7 +6,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.rpc_host import TestMethods, body, peer_of, server_of
+from support.rpc.host import TestMethods, body, peer_of, server_of
 
 from rrpy.goridge.frame import GOB, JSON, MSGPACK, PROTO, RAW, Frame, encode
 

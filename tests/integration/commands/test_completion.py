@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.host import RRPY, hosting, write
-from support.shell import Shell
+from support.commands.shell import Shell
+from support.container.host import RRPY, hosting, write
 
 from rrpy import __version__
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.host import PATIENCE, RRPY, hosting, run
+from support.container.host import PATIENCE, RRPY, hosting, run
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import anyio
 import loguru
 import pytest
-from support.container import script
+from support.container.plugins import script
 
 from rrpy.container import log
 from rrpy.container.config import Config

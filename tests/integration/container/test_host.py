@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support.host import PATIENCE, Host, Telnet, eventually, gone, hosting, run, write
+from support.container.host import PATIENCE, Host, Telnet, eventually, gone, hosting, run, write
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

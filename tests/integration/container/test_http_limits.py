@@ -12,9 +12,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.host import hosting
-from support.ops import SECTIONS, url
-from support.pool import RecordingLog
+from support.container.host import hosting
+from support.ops.host import SECTIONS, url
+from support.worker_pool.pools import RecordingLog
 
 from rrpy.container.net import http, http_connection
 from rrpy.container.net.address import TCPAddress

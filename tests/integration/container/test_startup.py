@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.host import RRPY, hosting
+from support.container.host import RRPY, hosting
 
 SERVING = {"aiosmtpd", "anyio", "asyncio", "loguru", "uvloop", "ssl"}
 WEB = {"prometheus_client", "sqlite3", "starlette", "uvicorn"}

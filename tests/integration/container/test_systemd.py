@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.host import PATIENCE, RRPY, Host, eventually, hosting, run, write
+from support.container.host import PATIENCE, RRPY, Host, eventually, hosting, run, write
 
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig

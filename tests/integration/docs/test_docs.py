@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.host import Telnet, hosting
-from support.pages import blocks, page, section, table, write_files
+from support.container.host import Telnet, hosting
+from support.docs.pages import blocks, page, section, table, write_files
 
 from rrpy import Config, Container, default_plugins
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.pages import PAGES, ROOT, Block, blocks
-from support.transcript import Transcript
-from support.ways import WAYS, run_pages, way_of
+from support.docs.pages import PAGES, ROOT, Block, blocks
+from support.docs.transcript import Transcript
+from support.docs.ways import WAYS, run_pages, way_of
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

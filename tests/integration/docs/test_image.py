@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from support.host import PATIENCE, Host, eventually, run
-from support.image import Built, Stage, sent, stages
+from support.container.host import PATIENCE, Host, eventually, run
+from support.docs.image import Built, Stage, sent, stages
 
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
-from support.pages import ROOT
+from support.docs.pages import ROOT
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

@@ -23,9 +23,9 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
-from support.delivery import SUPPORT
-from support.host import PATIENCE, Host, Telnet, eventually, hosting, run, write
-from support.inbox import api, inbox, mail, send, url
+from support.container.host import PATIENCE, Host, Telnet, eventually, hosting, run, write
+from support.inbox.host import api, inbox, mail, send, url
+from support.worker.delivery import SUPPORT
 
 from rrpy.inbox.feed import EVENTS
 from rrpy.inbox.routes import ROUTES

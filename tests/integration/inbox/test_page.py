@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from support import showcase
-from support.host import PATIENCE, Host, Telnet, hosting
-from support.inbox import Elsewhere, inbox, mail, send, url
+from support.container.host import PATIENCE, Host, Telnet, hosting
+from support.inbox import showcase
+from support.inbox.host import Elsewhere, inbox, mail, send, url
 
 from rrpy.inbox.html import POLICY
 
@@ -592,7 +592,7 @@ def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Vi
     """RRPY_SCREENSHOTS=1 writes it anew."""
     support = Path(__file__).parents[2]
     server = {
-        "command": "python -m rrpy.worker support.showcase:refuse_the_lottery",
+        "command": "python -m rrpy.worker support.inbox.showcase:refuse_the_lottery",
         "env": {"PYTHONPATH": str(support)},
     }
     section = {"deliver": "workers", "pool": {"num_workers": 1}}

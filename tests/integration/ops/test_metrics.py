@@ -17,11 +17,11 @@ import httpx
 import msgpack
 import prometheus_client
 import pytest
-from support.delivery import SUPPORT
-from support.host import PATIENCE, Telnet, eventually, hosting, run, write
-from support.ops import OPENMETRICS, SECTIONS, number, scrape, url
-from support.pages import page, section, table
-from support.php_client import CODEC_JSON, CODEC_MSGPACK, RPC
+from support.container.host import PATIENCE, Telnet, eventually, hosting, run, write
+from support.docs.pages import page, section, table
+from support.ops.host import OPENMETRICS, SECTIONS, number, scrape, url
+from support.rpc.php_client import CODEC_JSON, CODEC_MSGPACK, RPC
+from support.worker.delivery import SUPPORT
 
 import rrpy
 from rrpy import Config, Container, HostError

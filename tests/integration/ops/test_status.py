@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.delivery import SUPPORT
-from support.host import Host, Telnet, eventually, hosting, run, write
-from support.ops import SECTIONS, probe, url
+from support.container.host import Host, Telnet, eventually, hosting, run, write
+from support.ops.host import SECTIONS, probe, url
+from support.worker.delivery import SUPPORT
 
 FINE = [{"plugin_name": "smtp", "error_message": "", "status_code": 200}]
 

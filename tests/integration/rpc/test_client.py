@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio.to_thread
 import pytest
-from support.rpc_host import ONE, SMTPMethods, TestMethods, server_of
+from support.rpc.host import ONE, SMTPMethods, TestMethods, server_of
 
 from rrpy.container.errors import HostError
 from rrpy.goridge.frame import ERROR, JSON, MAX_PAYLOAD, Frame, encode, header

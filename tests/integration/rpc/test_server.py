@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.rpc_host import (
+from support.rpc.host import (
     DEADLINE,
     ONE,
     Config,

@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 import trustme
-from support.clients_list import (
+from support.container.host import eventually, hosting
+from support.smtp_plugin.clients_list import (
     ATTACHMENT,
     BODY,
     CLIENTS,
@@ -25,9 +26,8 @@ from support.clients_list import (
     has_nodemailer,
     read_message,
 )
-from support.clients_postfix import relaying
-from support.host import eventually, hosting
-from support.smtp_server import Serving, serving
+from support.smtp_plugin.clients_postfix import relaying
+from support.smtp_plugin.server import Serving, serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.replies import Reply

@@ -15,8 +15,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from support.delivery import delivering, seen
-from support.host import Telnet, eventually, hosting
+from support.container.host import Telnet, eventually, hosting
+from support.worker.delivery import delivering, seen
 
 
 def transaction(client: Telnet, to: str, text: str = "Subject: x\r\n\r\nhello") -> str:

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from support.delivery import delivering
-from support.host import Host, gone
+from support.container.host import Host, gone
+from support.worker.delivery import delivering
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

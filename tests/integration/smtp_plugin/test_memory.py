@@ -6,8 +6,8 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from support.delivery import delivering
-from support.host import Telnet, hosting
+from support.container.host import Telnet, hosting
+from support.worker.delivery import delivering
 
 MIB = 1024 * 1024
 

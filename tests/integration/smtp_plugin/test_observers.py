@@ -7,7 +7,7 @@ import smtplib
 from pathlib import Path
 
 import pytest
-from support.host import Host, Telnet, hosting
+from support.container.host import Host, Telnet, hosting
 
 KEEPER = '''
 import json

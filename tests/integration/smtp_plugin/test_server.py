@@ -11,7 +11,7 @@ import threading
 import anyio
 import pytest
 import trustme
-from support.smtp_server import Client, Serving, serving
+from support.smtp_plugin.server import Client, Serving, serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.body import Budget

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
-from support.host import Telnet, eventually, hosting
+from support.container.host import Telnet, eventually, hosting
 
 TRANSCRIPT = """\
 S: 220 buggregator.local ESMTP

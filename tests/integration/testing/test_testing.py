@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.pages import page, write_files
+from support.docs.pages import page, write_files
 
 from rrpy.testing import Catcher
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from support.worker_host import SDK, SUPPORT, WorkerHost, last, part, wait_until
+from support.worker.host import SDK, SUPPORT, WorkerHost, last, part, wait_until
 
 from rrpy.goridge.frame import CONTROL, ERROR, JSON, PONG, STOP, Frame, encode
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.host import Host
-from support.pages import ROOT, blocks, page
-from support.worker_host import PATIENCE, WorkerHost, last, listen
+from support.container.host import Host
+from support.docs.pages import ROOT, blocks, page
+from support.worker.host import PATIENCE, WorkerHost, last, listen
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 

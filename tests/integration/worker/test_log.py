@@ -6,7 +6,7 @@ import json
 import socket
 
 import pytest
-from support.worker_host import SDK, WorkerHost, last
+from support.worker.host import SDK, WorkerHost, last
 
 
 @pytest.fixture

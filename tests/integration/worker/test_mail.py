@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.pool import pool
-from support.worker_host import SDK, WorkerHost, last, part
+from support.worker.host import SDK, WorkerHost, last, part
+from support.worker_pool.pools import pool
 
 from rrpy.goridge.frame import ERROR, Frame
 from rrpy.worker.testing import email_event

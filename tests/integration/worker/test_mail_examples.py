@@ -10,9 +10,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from support.host import Host
-from support.pages import ROOT
-from support.worker_host import PATIENCE, SDK, WorkerHost, listen
+from support.container.host import Host
+from support.docs.pages import ROOT
+from support.worker.host import PATIENCE, SDK, WorkerHost, listen
 
 from rrpy.goridge.frame import ERROR
 from rrpy.worker.testing import email_event

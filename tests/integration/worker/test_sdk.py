@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from support.worker_host import SDK, WorkerHost, last, listen, part, wait_until
+from support.worker.host import SDK, WorkerHost, last, listen, part, wait_until
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 

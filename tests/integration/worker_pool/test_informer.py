@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from support.pool import pool, sdk, until
+from support.worker_pool.pools import pool, sdk, until
 
 from rrpy.container.errors import HostError
 from rrpy.container.protocols import Collector, Plugin

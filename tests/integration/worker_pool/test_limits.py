@@ -7,7 +7,7 @@ import os
 
 import anyio
 import pytest
-from support.pool import RecordingLog, beast, pool, sdk, until
+from support.worker_pool.pools import RecordingLog, beast, pool, sdk, until
 
 from rrpy.worker_pool import ExecTimeout, Payload, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig

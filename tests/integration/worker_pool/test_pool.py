@@ -9,7 +9,7 @@ import sys
 
 import anyio
 import pytest
-from support.pool import RecordingLog, beast, pool, sdk, until
+from support.worker_pool.pools import RecordingLog, beast, pool, sdk, until
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, QueueFull, SoftError, WorkerBroken
 

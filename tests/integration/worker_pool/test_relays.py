@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
-from support.pool import RecordingLog, beast, listening, pool, until
+from support.worker_pool.pools import RecordingLog, beast, listening, pool, until
 
 from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
 from rrpy.worker_pool import Payload, WorkerBootError

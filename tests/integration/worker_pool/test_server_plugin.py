@@ -8,7 +8,7 @@ import sys
 
 import anyio
 import pytest
-from support.pool import ZOO, RecordingLog, pool, sdk
+from support.worker_pool.pools import ZOO, RecordingLog, pool, sdk
 
 from rrpy.container.config import Config
 from rrpy.container.config.fields import Duration
@@ -22,7 +22,7 @@ from rrpy.worker_pool.spawn import Account, Launch, find_account
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
-SUPPORT = str(ZOO.parent)
+SUPPORT = str(ZOO.parents[1] / "worker")
 ONE = PoolConfig(num_workers=1)
 
 

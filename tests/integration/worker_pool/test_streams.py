@@ -6,7 +6,7 @@ import asyncio
 
 import anyio
 import pytest
-from support.pool import RELAYS, RecordingLog, beast, listening, pool, until
+from support.worker_pool.pools import RELAYS, RecordingLog, beast, listening, pool, until
 
 from rrpy.worker_pool import ExecTimeout, Payload, PoolClosed, QueueFull, SoftError, UnexpectedStream, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig

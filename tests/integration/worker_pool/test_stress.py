@@ -13,7 +13,7 @@ from contextlib import suppress
 import anyio
 import psutil
 import pytest
-from support.pool import RELAYS, RecordingLog, beast, listening, pool, sdk, until
+from support.worker_pool.pools import RELAYS, RecordingLog, beast, listening, pool, sdk, until
 
 from rrpy.worker_pool import Payload, PoolError, WorkerBroken
 from rrpy.worker_pool.config import AllocatorConfig, SupervisorConfig

@@ -9,7 +9,7 @@ import sys
 import anyio
 import psutil
 import pytest
-from support.pool import RELAYS, ZOO, RecordingLog, beast, listening, pool, running, until
+from support.worker_pool.pools import RELAYS, ZOO, RecordingLog, beast, listening, pool, running, until
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
 

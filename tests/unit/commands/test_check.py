@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from msgspec import Struct
-from support.host import hosting, run
-from support.pages import ROOT
+from support.container.host import hosting, run
+from support.docs.pages import ROOT
 
 from rrpy import Config, ConfigError, default_plugins
 from rrpy.commands.check import check, check_file, section_problems

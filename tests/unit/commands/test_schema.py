@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import yaml
 from msgspec import Struct
-from support.example import uncommented
-from support.pages import page
+from support.docs.example import uncommented
+from support.docs.pages import page
 
 from rrpy import Config, ConfigError, default_plugins
 from rrpy.commands.check import check, models_of

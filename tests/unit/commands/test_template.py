@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.host import Host, run
-from support.measuring import unmeasured
-from support.pages import page
+from support.container.host import Host, run
+from support.container.measuring import unmeasured
+from support.docs.pages import page
 
 from rrpy import ConfigError
 from rrpy.commands.template import template, write_template

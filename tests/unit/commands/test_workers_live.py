@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.views import NOW, drawn, row
+from support.commands.views import NOW, drawn, row
 
 from rrpy.commands.live import AWAY, HINT, Look, Picture, Plugin, rates, shares, view
 from rrpy.container.errors import HostError

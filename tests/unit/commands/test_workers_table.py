@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.views import NOW, drawn, row
+from support.commands.views import NOW, drawn, row
 
 from rrpy.commands.table import STYLES, age_text, size_text, workers_table, workers_view
 from rrpy.worker_pool.states import TRANSITIONS, State

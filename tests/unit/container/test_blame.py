@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.host import run, write
+from support.container.host import run, write
 
 from rrpy.container.config import Config
 from rrpy.container.config.blame import blamed, key_of, with_line

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.log import Lines
+from support.container.log import Lines
 
 from rrpy.container.notify import Notifier
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.container import PATIENCE, script
+from support.container.plugins import PATIENCE, script
 
 from rrpy.container.errors import ConfigError, HostError
 from rrpy.container.pidfile import PidFile, stop_host

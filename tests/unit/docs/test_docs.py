@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 import click
 import msgspec
 import pytest
-from support.example import uncommented
-from support.pages import PAGES, ROOT, anchors, blocks, page, prose, section, table, tables
+from support.docs.example import uncommented
+from support.docs.pages import PAGES, ROOT, anchors, blocks, page, prose, section, table, tables
 
 import rrpy
 from rrpy.cli import main

@@ -6,7 +6,7 @@ import time
 import tracemalloc
 
 import pytest
-from support.mails import MEGABYTE, corpus, hostile
+from support.mime.mails import MEGABYTE, corpus, hostile
 
 from rrpy.mime.message import DEFECTS, parse
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from support.mails import leaf, multipart
+from support.mime.mails import leaf, multipart
 
 from rrpy.mime import message as mime
 from rrpy.mime.charsets import SLICE

@@ -3,7 +3,7 @@ from __future__ import annotations
 import anyio
 import anyio.lowlevel
 import pytest
-from support.log import Lines
+from support.container.log import Lines
 
 from rrpy import Status
 from rrpy.container.config.fields import Duration

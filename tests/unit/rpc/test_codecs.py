@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from support.rpc_host import ONE, Connection, Range
+from support.rpc.host import ONE, Connection, Range
 
 from rrpy.goridge.frame import CONTROL, GOB, JSON, MSGPACK, PROTO, RAW
 from rrpy.rpc.codecs import CODECS, codec_flag, codec_of

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from support.rpc_host import Config, Log, SMTPMethods
+from support.rpc.host import Config, Log, SMTPMethods
 
 from rrpy.container.errors import ConfigError, HostError, PluginDisabled
 from rrpy.container.protocols import Collector, Plugin

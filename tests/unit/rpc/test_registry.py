@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.rpc_host import Connection, Range, SMTPMethods, TestMethods
+from support.rpc.host import Connection, Range, SMTPMethods, TestMethods
 
 from rrpy.container.errors import HostError
 from rrpy.goridge.frame import JSON, MSGPACK, RAW

@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
-from support.pool import RecordingLog, until
+from support.worker_pool.pools import RecordingLog, until
 
+from rrpy.smtp_plugin.delivery import workers as module
 from rrpy.smtp_plugin.delivery.event import Arrival
 from rrpy.smtp_plugin.delivery.workers import OFF_LOOP, Delivery
-from rrpy.smtp_plugin.delivery.workers import workers as module
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.worker_pool import Payload, QueueFull
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.pool import RecordingLog, until
+from support.worker_pool.pools import RecordingLog, until
 
 from rrpy.smtp_plugin.delivery.files import Storage, StorageError
 
@@ -85,7 +85,7 @@ async def test_files_go_when_their_time_is_over_and_not_before(tmp_path):
 HOST = """
 import sys
 from rrpy.smtp_plugin.delivery.files import Storage
-from support.pool import RecordingLog
+from support.worker_pool.pools import RecordingLog
 storage = Storage(sys.argv[1], 3600, RecordingLog())
 storage.open()
 (storage.folder / "left").touch()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
-from support.smtp import Driver
+from support.smtp_plugin.dialog import Driver
 
 from rrpy.smtp_plugin.delivery.pending import Pending
 from rrpy.smtp_plugin.delivery.verdict import Verdict

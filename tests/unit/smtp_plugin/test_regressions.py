@@ -34,8 +34,8 @@ import tracemalloc
 
 import pytest
 import trustme
-from support.smtp import HOST, Driver
-from support.smtp_server import Client, serving
+from support.smtp_plugin.dialog import HOST, Driver
+from support.smtp_plugin.server import Client, serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.body import Budget

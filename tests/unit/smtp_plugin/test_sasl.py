@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 
 import pytest
-from support.smtp import HOST, Driver
+from support.smtp_plugin.dialog import HOST, Driver
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.address import Refused

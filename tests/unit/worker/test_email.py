@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.pages import page, section, table
+from support.docs.pages import page, section, table
 
 from rrpy.worker import Attachment, Email, Request, log
 from rrpy.worker.testing import email_event

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.measuring import unmeasured
+from support.container.measuring import unmeasured
 
 import rrpy.worker
 from rrpy.worker import Request, Response

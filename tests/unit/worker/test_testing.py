@@ -7,7 +7,7 @@ import functools
 import warnings
 
 import pytest
-from support import pool_handlers
+from support.worker import pool_handlers
 
 from rrpy.worker import Request, Response, SoftError
 from rrpy.worker.testing import Worker, ask, stream

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.pool import RecordingLog
+from support.worker_pool.pools import RecordingLog
 
 from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LastWords, Lines, read_line
 

@@ -26,7 +26,7 @@ from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
 
 HOST = "mx.test"
-SESSIONS = Path(__file__).parent.parent / "conformance" / "sessions"
+SESSIONS = Path(__file__).parents[2] / "conformance" / "sessions"
 
 
 @dataclass

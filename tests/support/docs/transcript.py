@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support.host import PATIENCE, Host
-from support.pages import UUID, Block, Command, commands, plain
+from support.container.host import PATIENCE, Host
+from support.docs.pages import UUID, Block, Command, commands, plain
 
 ADDRESSES = {
     "rpc": ("rpc.listen", "tcp://127.0.0.1:6001", "rpc is listening"),

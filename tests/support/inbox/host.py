@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from support.host import PATIENCE, Host, hosting
+from support.container.host import PATIENCE, Host, hosting
 
 
 def url(host: Host) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 import yaml
-from support.pages import ROOT, Block, file_of
-from support.programs import needs
-from support.transcript import Transcript
+from support.container.programs import needs
+from support.docs.pages import ROOT, Block, file_of
+from support.docs.transcript import Transcript
 
 from rrpy.cli import main
 

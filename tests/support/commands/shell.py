@@ -14,8 +14,8 @@ import termios
 import time
 from pathlib import Path
 
-from support.host import PATIENCE
-from support.terminal import TAKE_TERMINAL
+from support.commands.terminal import TAKE_TERMINAL
+from support.container.host import PATIENCE
 
 _PROMPT = "type here>"
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?<>=]*[ -/]*[a-zA-Z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>])")

@@ -84,7 +84,7 @@ def pool(
     **config: Any,
 ) -> WorkerPool:
     """A pool, to be entered, of two workers unless `num_workers` says otherwise."""
-    paths = {"PYTHONPATH": str(Path(__file__).parent)}
+    paths = {"PYTHONPATH": str(Path(__file__).parents[1] / "worker")}
     address = {"RR_RELAY": str(relay.address) if relay is not None else "pipes"}
     launch = Launch(command, {**os.environ, **paths, **address, **(env or {})}, relay=relay)
     return WorkerPool(PoolConfig(**{"num_workers": 2, **config}), launch, log or RecordingLog())

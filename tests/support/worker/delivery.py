@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.host import Host, hosting
+from support.container.host import Host, hosting
 
 SUPPORT = str(Path(__file__).parent)
 
@@ -23,7 +23,7 @@ def delivering(
     endure: dict[str, Any] | None = None,
     **smtp: Any,
 ) -> Iterator[Host]:
-    """A host whose workers run a handler of support/mail_handlers.py; what they see is in the folder `seen`."""
+    """A host whose workers run a handler of support/worker/mail_handlers.py; what they see is in the folder `seen`."""
     (folder / "seen").mkdir(exist_ok=True)
     server = {
         "command": f"python -m rrpy.worker mail_handlers:{handler}",

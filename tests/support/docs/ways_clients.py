@@ -7,11 +7,11 @@ from pathlib import Path
 
 import trustme
 import yaml
-from support import clients_postfix
-from support.clients_list import node_path
-from support.pages import Block, file_of
-from support.programs import needs
-from support.transcript import Transcript
+from support.container.programs import needs
+from support.docs.pages import Block, file_of
+from support.docs.transcript import Transcript
+from support.smtp_plugin import clients_postfix
+from support.smtp_plugin.clients_list import node_path
 
 MESSAGE = "From: from@example.com\nTo: to@example.com\nSubject: Hello\n\nHi there\n"
 DJANGO = """\

@@ -18,10 +18,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.pages import ROOT, Block, blocks
-from support.transcript import Transcript
-from support.ways_kinds import KINDS, Way, elsewhere
-from support.ways_named import WAYS
+from support.docs.pages import ROOT, Block, blocks
+from support.docs.transcript import Transcript
+from support.docs.ways_kinds import KINDS, Way, elsewhere
+from support.docs.ways_named import WAYS
 
 __all__ = ["WAYS", "run_pages", "way_of"]
 

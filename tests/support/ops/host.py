@@ -8,7 +8,7 @@ import httpx
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
-from support.host import PATIENCE, Host
+from support.container.host import PATIENCE, Host
 
 SECTIONS: dict[str, Any] = {"status": {"address": "127.0.0.1:0"}, "metrics": {"address": "127.0.0.1:0"}}
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"

@@ -14,7 +14,7 @@ from typing import Any
 
 from rrpy.mime.message import Message
 
-MAILS = Path(__file__).parent.parent / "conformance" / "mails"
+MAILS = Path(__file__).parents[2] / "conformance" / "mails"
 MEGABYTE = 1 << 20
 
 

@@ -3,7 +3,7 @@
 import sys
 
 import anyio
-from support.pool import beast, pool, until
+from support.worker_pool.pools import beast, pool, until
 
 from rrpy.worker_pool.protocols import Payload
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from support.log import Lines
+from support.container.log import Lines
 
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import BoundSocket

@@ -1,6 +1,6 @@
 """A pytest plugin: aiosmtpd's own test suite, run against our class.
 
-    python -m pytest -p support.aiosmtpd_suite --pyargs aiosmtpd.tests
+    python -m pytest -p support.smtp_plugin.aiosmtpd_suite --pyargs aiosmtpd.tests
 
 It puts our class where the suite looks for aiosmtpd's, and expects the failure of every test in `DEVIATIONS`, strictly:
 a test that is listed and passes fails the run, so the list says neither too much nor too little.
@@ -19,7 +19,7 @@ import aiosmtpd.controller
 import aiosmtpd.smtp
 import pytest
 from aiosmtpd.testing.statuscodes import SMTP_STATUS_CODES, StatusCode
-from support.aiosmtpd_deviations import DEVIATIONS, REPLIES
+from support.smtp_plugin.aiosmtpd_deviations import DEVIATIONS, REPLIES
 
 from rrpy.smtp_plugin.handlers import smtp as handler
 

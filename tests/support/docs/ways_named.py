@@ -12,17 +12,17 @@ import subprocess
 import sys
 import threading
 
-from support.host import PATIENCE, Telnet
-from support.pages import ROOT, Block, page
-from support.programs import needs
-from support.transcript import Transcript
-from support.ways_clients import deliver
-from support.ways_kinds import KINDS, Way, write
-from support.worker_host import WorkerHost, last
+from support.container.host import PATIENCE, Telnet
+from support.container.programs import needs
+from support.docs.pages import ROOT, Block, page
+from support.docs.transcript import Transcript
+from support.docs.ways_clients import deliver
+from support.docs.ways_kinds import KINDS, Way, write
+from support.worker.host import WorkerHost, last
 
 DOWNLOAD = 200.0
 """Seconds that an index may take for all packages."""
-AUTOLOAD = f"<?php\nrequire '{ROOT}/tests/support/php/autoload.php';\n"
+AUTOLOAD = f"<?php\nrequire '{ROOT}/tests/support/worker/php/autoload.php';\n"
 
 
 def file(run: Transcript, block: Block) -> None:

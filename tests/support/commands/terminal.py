@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.host import PATIENCE, RRPY
+from support.container.host import PATIENCE, RRPY
 
 _HOME = "\x1b[H"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")

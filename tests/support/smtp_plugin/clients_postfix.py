@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-from support.clients_list import Order
+from support.smtp_plugin.clients_list import Order
 
 MAIN = """\
 compatibility_level = 3.6

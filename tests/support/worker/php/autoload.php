@@ -1,7 +1,7 @@
 <?php
 // Stands for Composer's autoload of spiral/roadrunner-worker and spiral/goridge, which no registry of the checks has:
 // the names and the signatures that docs/ uses, on the frames of examples/php-mail. What the real packages put on the
-// wire is in support/php_client.py.
+// wire is in support/rpc/php_client.py.
 
 namespace {
     require __DIR__ . '/../../../examples/php-mail/frames.php';

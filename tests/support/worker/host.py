@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.measuring import unmeasured
+from support.container.measuring import unmeasured
 
 from rrpy.goridge.frame import CONTROL, JSON, STOP, STREAM, Frame, encode
 from rrpy.goridge.relay import Relay
