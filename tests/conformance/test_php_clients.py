@@ -1,4 +1,4 @@
-"""What RoadRunner's public PHP clients rely on (support/rpc/php_client.py re-expresses them): the worker, and the RPC."""
+"""What RoadRunner's public PHP clients rely on (support/rpc/php_client.py re-expresses them)."""
 
 from __future__ import annotations
 
