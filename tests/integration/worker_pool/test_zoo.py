@@ -244,10 +244,10 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_the_workers():
 async def start_host(sin: str):
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ZOO.parent / "pool_host.py"),
+        str(ZOO.parent / "host.py"),
         sin,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": f"{ZOO.parent.parent}:{os.environ.get('PYTHONPATH', '')}"},
+        env={**os.environ, "PYTHONPATH": f"{ZOO.parents[2]}:{os.environ.get('PYTHONPATH', '')}"},
         start_new_session=True,
     )
 

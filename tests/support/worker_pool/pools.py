@@ -69,7 +69,7 @@ def beast(name: str) -> list[str]:
 
 
 def sdk(handler: str) -> list[str]:
-    """The command of a worker made with the SDK from tests/support/handlers.py."""
+    """The command of a worker made with the SDK from tests/support/worker/pool_handlers.py."""
     return [sys.executable, "-m", "rrpy.worker", f"pool_handlers:{handler}"]
 
 

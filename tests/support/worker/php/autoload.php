@@ -4,7 +4,7 @@
 // wire is in support/rpc/php_client.py.
 
 namespace {
-    require __DIR__ . '/../../../examples/php-mail/frames.php';
+    require __DIR__ . '/../../../../examples/php-mail/frames.php';
 
     function frame($in): array {
         $head = unpack('Cwords/Cflags/Vlength/Vcrc/Cstream/Czero', take($in, 12));
