@@ -15,7 +15,7 @@ PATIENCE: Final = WAIT + 15
 """Seconds that a client waits for the answer to it."""
 RETRY: Final = 1.0
 NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
-"""What a host without an smtp plugin answers (docs/rpc.md, 'On the wire')."""
+"""What a host without an smtp plugin answers (docs/reference/rpc.md, 'On the wire')."""
 AWAY: Final = "the host does not answer; trying again"
 
 

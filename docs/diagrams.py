@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/architecture.md: states from their tables, layers from import-linter's contracts.
+"""Write the generated parts of docs/explanation/architecture.md: states from tables, layers from contracts.
 
     python docs/diagrams.py            say which parts of the page are out of date; exit code 1 when there are some
     python docs/diagrams.py --write    write them
@@ -22,7 +22,7 @@ from rrpy.worker_pool.states import TRANSITIONS, State
 
 S = TypeVar("S", bound=enum.Enum)
 
-PAGE: Final = Path(__file__).parent / "architecture.md"
+PAGE: Final = Path(__file__).parent / "explanation" / "architecture.md"
 PROJECT: Final = Path(__file__).parent.parent / "pyproject.toml"
 
 CHUNKING: Final[Table[Phase]] = {

@@ -17,7 +17,7 @@ its first parameter's annotation, and returns a verdict:
     def handle(email: Email) -> Verdict:
         return Reject(550, "no adverts, please") if "sale" in email.subject.lower() else Accept()
 
-`rrpy.worker.testing` calls handlers in a test. docs/worker.md tells the whole of it.
+`rrpy.worker.testing` calls handlers in a test. docs/how-to/worker.md tells the whole of it.
 """
 
 from .messages import Request, Response, SoftError

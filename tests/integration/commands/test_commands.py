@@ -28,11 +28,11 @@ BREAKABLE = [
 """A worker that does not come up any more once there is a file `broken`."""
 
 ASKER: dict[str, Any] = {"plugins": ["visible:VisibleAsker"], "asker": {}, "smtp": None}
-"""The plugin of docs/plugins.md that owns a pool, in place of the SMTP server."""
+"""The plugin of docs/how-to/plugins.md that owns a pool, in place of the SMTP server."""
 
 
 def asker(folder: Path) -> None:
-    write_files(page("docs/plugins.md"), folder)
+    write_files(page("docs/how-to/plugins.md"), folder)
 
 
 # rrpy reset.

@@ -15,7 +15,7 @@ from rrpy import Config, Container, default_plugins
 
 
 def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
-    (program,) = [block.text for block in blocks(page("docs/rpc.md"), "python") if "Client(" in block.text]
+    (program,) = [block.text for block in blocks(page("docs/reference/rpc.md"), "python") if "Client(" in block.text]
     with hosting(tmp_path) as host:
         program = program.replace("tcp://127.0.0.1:6001", f"unix://{tmp_path}/rpc.sock")
         with Telnet(host.smtp) as client:
@@ -26,14 +26,14 @@ def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
 
 
 def test_the_plugin_with_a_pool_asks_a_worker(tmp_path: Path) -> None:
-    write_files(page("docs/plugins.md"), tmp_path)
+    write_files(page("docs/how-to/plugins.md"), tmp_path)
     with hosting(tmp_path, plugins=["asker:Asker"], asker={}, smtp=None) as host:
         asked = host.rrpy("rpc", "asker.Ask", "why")
         assert (asked.stdout, asked.stderr) == ('"CONTINUE"\n', "")
 
 
 def test_the_embedding_program_ends_with_one_sentence(tmp_path: Path) -> None:
-    write_files(page("docs/plugins.md"), tmp_path)
+    write_files(page("docs/how-to/plugins.md"), tmp_path)
     (tmp_path / "rr.yaml").write_text("version: '3'\ngreeter:\n  greetings: Hi\n")
     ended = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.stderr.splitlines()[-1].startswith("greeter.greetings is not a known key in rr.yaml")
@@ -57,5 +57,5 @@ async def test_every_rpc_method_of_a_host_is_documented_and_no_other(tmp_path: P
         await group.start(lambda *, task_status: container.serve(task_status=task_status))
         served = [method.name for method in rpc.registry.describe()]
         container.stop()
-    documented = [name.strip("`") for name in table(section(page("docs/rpc.md"), "Methods"))]
+    documented = [name.strip("`") for name in table(section(page("docs/reference/rpc.md"), "Methods"))]
     assert sorted(documented) == served

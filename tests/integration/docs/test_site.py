@@ -102,12 +102,12 @@ def test_a_browser_draws_the_diagrams_and_asks_nobody_else(site: Path) -> None:
                 page = browser.new_page()
                 page.on("request", lambda request: asked.append(request.url))
                 here = f"http://127.0.0.1:{server.server_port}/"
-                page.goto(f"{here}architecture/")
+                page.goto(f"{here}explanation/architecture/")
                 page.wait_for_function("document.querySelectorAll('pre.mermaid').length === 0")
                 drawn = page.locator("div.mermaid").count()
                 browser.close()
         finally:
             server.shutdown()
             thread.join()
-    assert drawn == (ROOT / "docs/architecture.md").read_text(encoding="utf-8").count("```mermaid")
+    assert drawn == (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8").count("```mermaid")
     assert [url for url in asked if not url.startswith((here, "data:", "blob:"))] == []

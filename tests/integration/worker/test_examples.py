@@ -140,7 +140,7 @@ def test_its_rr_yaml_runs_it(name, relay, tmp_path):
 
 
 def test_the_log_line_on_the_workers_page_is_what_is_written():
-    found = [block.text for block in blocks(page("docs/worker.md"), "python") if '\n# {"level"' in block.text]
+    found = [block.text for block in blocks(page("docs/how-to/worker.md"), "python") if '\n# {"level"' in block.text]
     program = found[0]
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stderr == program.rpartition("# ")[2]

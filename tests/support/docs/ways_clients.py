@@ -1,4 +1,4 @@
-"""How the blocks of docs/clients.md are run: against a host with TLS, until the mail of each has come."""
+"""How the blocks of docs/how-to/clients.md are run: against a host with TLS, until the mail of each has come."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def as_yaml(value: object) -> str:
 
 @pytest.mark.parametrize(("title", "model"), SECTIONS.items())
 def test_every_key_is_documented_with_its_real_type_and_default(title: str, model: type[msgspec.Struct]) -> None:
-    rows = table(section(page("docs/configuration.md"), title))
+    rows = table(section(page("docs/reference/configuration.md"), title))
     fields = msgspec.structs.fields(model)
     assert {name.strip("`"): row[1:3] for name, row in rows.items()} == {
         field.name: [kind_of(field.type), default_of(model, field)] for field in fields
@@ -112,7 +112,7 @@ def test_every_key_is_documented_with_its_real_type_and_default(title: str, mode
 
 
 def test_every_section_of_a_host_is_documented() -> None:
-    rows = table(section(page("docs/configuration.md"), "The top of the file"))
+    rows = table(section(page("docs/reference/configuration.md"), "The top of the file"))
     documented = {name.strip("`") for name in rows} | {"logs", "endure"}
     assert documented == HOST_SECTIONS
     wanted = {plugin.name for plugin in rrpy.default_plugins()} - {"informer", "resetter"}  # which have no section
@@ -120,7 +120,7 @@ def test_every_section_of_a_host_is_documented() -> None:
 
 
 def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
-    rows = table(section(page("docs/events.md"), "Defects"))
+    rows = table(section(page("docs/reference/events.md"), "Defects"))
     assert {name.strip("`"): row[1] for name, row in rows.items()} == DEFECTS
 
 
@@ -186,7 +186,7 @@ def commands_below(group: click.Command, path: str) -> Iterator[tuple[str, click
 
 @pytest.mark.parametrize(("title", "command"), every_command())
 def test_every_option_of_a_command_is_documented_and_no_other(title: str, command: click.Command) -> None:
-    documented = reduce(dict.__or__, tables(section(page("docs/commands.md"), title)))
+    documented = reduce(dict.__or__, tables(section(page("docs/reference/commands.md"), title)))
     takes = {name.split(" ")[-1] if "`" not in name else ", ".join(re.findall("`(.*?)`", name)) for name in documented}
     expected = set()
     for parameter in command.params:
@@ -198,25 +198,25 @@ def test_every_option_of_a_command_is_documented_and_no_other(title: str, comman
 
 
 def test_the_options_of_all_commands_are_documented() -> None:
-    options = [name for found in tables(section(page("docs/commands.md"), "Commands")) for name in found]
+    options = [name for found in tables(section(page("docs/reference/commands.md"), "Commands")) for name in found]
     context = main.make_context("rrpy", ["serve"])
     for parameter in main.get_params(context):
         assert any(set(parameter.opts) == set(re.findall("`(.*?)`", name)) for name in options), parameter.opts
 
 
 def test_every_command_has_a_heading() -> None:
-    titles = set(re.findall(r"^## (`rrpy .*`)$", page("docs/commands.md"), re.MULTILINE))
+    titles = set(re.findall(r"^## (`rrpy .*`)$", page("docs/reference/commands.md"), re.MULTILINE))
     assert titles == {title for title, _ in every_command()}
 
 
 def test_every_public_name_is_documented_and_no_other() -> None:
-    rows = table(section(page("docs/plugins.md"), "Public names"))
+    rows = table(section(page("docs/how-to/plugins.md"), "Public names"))
     assert {name.strip("`") for name in rows} == set(rrpy.__all__)
 
 
 @pytest.mark.parametrize("name", ["greeter.py", "rr.yaml"])
 def test_the_plugin_on_the_page_is_the_example(name: str) -> None:
-    shown = [block.text for block in blocks(page("docs/plugins.md")) if block.text.startswith(f"# {name}\n")]
+    shown = [block.text for block in blocks(page("docs/how-to/plugins.md")) if block.text.startswith(f"# {name}\n")]
     assert shown == [f"# {name}\n" + page(f"examples/greeter/{name}")]
 
 
@@ -233,7 +233,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 
 def test_every_path_of_the_inbox_s_api_is_documented_with_its_parameters() -> None:
-    cells = " ".join(table(section(page("docs/inbox.md"), "The API")))
+    cells = " ".join(table(section(page("docs/how-to/inbox.md"), "The API")))
     documented = re.findall(r"`(GET|DELETE) (/[^?`]*)\??([^`]*)`", cells)
     served = [
         (route.method, route.path, sorted(each.name for each in route.parameters if each.place == "query"))
@@ -245,7 +245,7 @@ def test_every_path_of_the_inbox_s_api_is_documented_with_its_parameters() -> No
 
 
 def test_all_that_a_plugin_sees_of_a_mail_is_documented() -> None:
-    rows = table(section(page("docs/plugins.md"), "Seeing mail"))
+    rows = table(section(page("docs/how-to/plugins.md"), "Seeing mail"))
     documented = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(documented) == sorted([*ReceivedMail.__struct_fields__, "message"])
 
@@ -281,13 +281,13 @@ def diagrams() -> Any:
 
 
 def test_the_diagrams_are_what_the_tables_give(diagrams: Any) -> None:
-    assert diagrams.updated(page("docs/architecture.md")) == page("docs/architecture.md"), (
+    assert diagrams.updated(page("docs/explanation/architecture.md")) == page("docs/explanation/architecture.md"), (
         "run: python docs/diagrams.py --write"
     )
 
 
 def test_the_diagrams_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: Path) -> None:
-    whole = page("docs/architecture.md")
+    whole = page("docs/explanation/architecture.md")
     old = whole.replace("registered --> disabled: disable", "registered --> nowhere: lost")
     assert old != whole
     assert diagrams.updated(old) == whole
@@ -299,7 +299,9 @@ def test_the_diagrams_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: 
         copy = tmp_path / source.relative_to(ROOT)
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(source.read_text())
-    (tmp_path / "docs" / "architecture.md").write_text(old)
+    copied = tmp_path / "docs" / "explanation" / "architecture.md"
+    copied.parent.mkdir()
+    copied.write_text(old)
     command = [sys.executable, "docs/diagrams.py"]
     stale = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (stale.returncode, stale.stderr) == (
@@ -307,7 +309,7 @@ def test_the_diagrams_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: 
         "architecture.md is out of date; run: python docs/diagrams.py --write\n",
     )
     subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
-    assert (tmp_path / "docs" / "architecture.md").read_text() == whole
+    assert copied.read_text() == whole
     assert subprocess.run([*command, "--nope"], cwd=tmp_path, stderr=subprocess.PIPE, check=False).returncode == 2
 
 

@@ -219,7 +219,9 @@ def test_a_sample_needs_nothing_said():
 
 def documented(title: str) -> set[str]:
     """Return the names in the first column of the table under a heading of the workers' page."""
-    return {name for cell in table(section(page("docs/worker.md"), title)) for name in re.findall(r"`(\w+)", cell)}
+    return {
+        name for cell in table(section(page("docs/how-to/worker.md"), title)) for name in re.findall(r"`(\w+)", cell)
+    }
 
 
 def test_every_attribute_is_documented_and_no_other():
