@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from ..goridge.frame import CONTROL, Frame, FrameError
+from ..goridge.worker import LEAVING, is_stop, pid_payload, request_parts
 from .exchange import Reply, Stopped, Wait, answers, report
-from .loop import LEAVING, PATIENCE, Life, as_request, is_stop, own_pid, take_stop
+from .loop import LEAVE_TIMEOUT, Life, take_stop
+from .messages import Request
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Step
@@ -119,13 +121,13 @@ class AsyncLife:
             await self._answer(exchange, wait)
         while (frame := await self._next()) is not None and not is_stop(frame):
             if frame.flags & CONTROL:
-                await self._send(CONTROL, own_pid())
+                await self._send(CONTROL, pid_payload(os.getpid()))
             elif frame.stream:
                 continue
             elif self._life.leaving:
                 await self._send(0, LEAVING, options=(len(LEAVING),))
             else:
-                await self._answer(answers(self._life.handler, as_request(frame)))
+                await self._answer(answers(self._life.handler, Request(*request_parts(frame))))
 
     async def _next(self) -> Frame | None:
         """Wait for a frame. Return None when it is time to leave; raise what the input's end was, if it was no end."""
@@ -136,7 +138,7 @@ class AsyncLife:
                 return None
             self._news.clear()
             try:
-                async with asyncio.timeout(PATIENCE if self._life.leaving else None):
+                async with asyncio.timeout(LEAVE_TIMEOUT if self._life.leaving else None):
                     await self._news.wait()
             except TimeoutError:
                 return None

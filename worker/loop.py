@@ -27,6 +27,7 @@ from collections import deque
 
 from ..goridge.frame import CONTROL, STOP, Frame, FrameError
 from ..goridge.relay import Relay
+from ..goridge.worker import LEAVING, is_stop, pid_payload, request_parts
 from .exchange import Handler, Reply, Stopped, answers, as_handler, report
 from .messages import Request
 
@@ -34,8 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .exchange import AnyHandler, Exchange, Wait
 
-LEAVING = b'{"stop":true}'
-PATIENCE = 0.1
+LEAVE_TIMEOUT = 0.1
 """Seconds that a worker which leaves waits for a request that is on its way."""
 
 _ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -83,7 +83,7 @@ class Life:
         while True:
             try:
                 self._idle = True  # before the look at `leaving`, so that no signal falls between the two
-                if self.leaving and not self.relay.ready(PATIENCE):
+                if self.leaving and not self.relay.ready(LEAVE_TIMEOUT):
                     return
                 self.relay.wait()
                 self._idle = False
@@ -93,14 +93,14 @@ class Life:
             if frame is None or is_stop(frame):
                 return
             if frame.flags & CONTROL:
-                self.relay.send(CONTROL, own_pid())
+                self.relay.send(CONTROL, pid_payload(os.getpid()))
             elif frame.stream:  # a STOP or PONG may come when the stream has just ended
                 continue
             elif self.leaving:
                 self.relay.send(0, LEAVING, options=(len(LEAVING),))
             else:
                 self.adopt_logging()
-                exchange = answers(self.handler, as_request(frame))
+                exchange = answers(self.handler, Request(*request_parts(frame)))
                 wait = self._answer(exchange)
                 if wait is not None:
                     from . import aio
@@ -149,24 +149,6 @@ def _begin_anew() -> None:
     signal(SIGTERM, SIG_DFL)
     set_wakeup_fd(-1)
     _let_go()
-
-
-def as_request(frame: Frame) -> Request:
-    """Return the request that a frame carries."""
-    if frame.context:
-        return Request(frame.context, frame.payload)
-    split = frame.options[0] if frame.options else 0  # past the payload, perhaps: then all of it is context
-    return Request(frame.payload[:split], frame.payload[split:])
-
-
-def is_stop(frame: Frame) -> bool:
-    """Say whether the frame tells the worker to end. No `json` for this: every worker's start would pay for it."""
-    return bool(frame.flags & CONTROL) and b'"stop"' in frame.payload
-
-
-def own_pid() -> bytes:
-    """Return the worker's half of the handshake."""
-    return b'{"pid":%d}' % os.getpid()
 
 
 def take_stop(frames: deque[Frame]) -> bool:
