@@ -14,7 +14,7 @@ import anyio.to_thread
 import msgspec
 
 from .feed import Feed
-from .protocols import Mail
+from .protocols import IncomingMail
 from .records import AttachmentInfo, Detail, Summary, record
 from .store import Page, Store
 
@@ -47,7 +47,7 @@ class Mailbox:
         async with self._lock:
             await self._in_thread(self._store.close)
 
-    async def add(self, mail: Mail) -> None:
+    async def add(self, mail: IncomingMail) -> None:
         """Keep a mail, and return when it is kept."""
         async with self._lock:
             added = await self._in_thread(lambda: self._store.add(record(mail)))

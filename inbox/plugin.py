@@ -18,7 +18,7 @@ from ..container.net.sockets import is_loopback, listen_address
 from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .connections import Connections
-from .protocols import Mail, MailServer, RPCProvider
+from .protocols import IncomingMail, MailServer, RPCProvider
 
 if TYPE_CHECKING:
     from ..container.net.http import HTTPServer
@@ -52,7 +52,7 @@ class InboxPlugin:
             Collect(MailServer, self._connections.add_server),
         )
 
-    async def mail_received(self, mail: Mail) -> None:
+    async def mail_received(self, mail: IncomingMail) -> None:
         """Keep a mail; when this returns it is kept. Raises StoreError."""
         if self._mailbox is None:
             raise RuntimeError("the inbox does not serve")

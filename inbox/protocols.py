@@ -1,57 +1,22 @@
-"""What the inbox knows of other plugins: small Protocols, each as the plugin that has it documents it."""
+"""The doors of other plugins that the inbox uses: small Protocols, each as its plugin documents it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-
-class Attachment(Protocol):
-    """A part of a message that is not its text. `size`: decoded bytes; the texts are empty where there is none."""
-
-    filename: str
-    content_type: str
-    size: int
-    content_id: str
-    inline: bool
-
-    def content(self) -> bytes:
-        """Return the decoded bytes."""
-        ...
+from ..mime.message import Message
 
 
-class Message(Protocol):
-    """A parsed message. All strings are valid Unicode."""
-
-    @property
-    def headers(self) -> Mapping[str, Sequence[str]]:
-        """Every header: its name as first written, and its decoded values in order."""
-        ...
-
-    subject: str
-    body: str
-    html_body: str
-
-    @property
-    def attachments(self) -> Sequence[Attachment]:
-        """The attachments, in the message's order."""
-        ...
-
-    @property
-    def defects(self) -> Sequence[str]:
-        """What was wrong with the message, each a token."""
-        ...
-
-
-class Mail(Protocol):
-    """A message as a mail server hands it to those who observe.
+class IncomingMail(Protocol):
+    """A message as a mail server hands it to its observers.
 
     `at`: seconds since 1970. `uuid`: the connection's. `authentication`: mechanism, user name and password. `content`:
-    the message byte for byte. `code`, `reply`: what its client is told. `reason`: why, where no worker decided it.
+    the message byte for byte. `code`, `reply`: the answer to its client. `reason`: of an answer that no worker gave.
     """
 
     @property
-    def id(self) -> str: ...  # noqa: D102 - told by the class
+    def id(self) -> str: ...  # noqa: D102 - described by the class
     @property
     def at(self) -> float: ...  # noqa: D102
     @property
@@ -78,7 +43,7 @@ class Mail(Protocol):
     def transcript(self) -> Sequence[str]: ...  # noqa: D102
     @property
     def message(self) -> Message:
-        """The message, parsed when it is first asked for: for a thread, where it is large."""
+        """The message, parsed at the first access. Parse a large one in a thread."""
         ...
 
 
@@ -93,7 +58,7 @@ class RPCProvider(Protocol):
 
 
 class MailServer(Protocol):
-    """A plugin that takes mail. `smtp_address`: where, as a URL; empty until it listens."""
+    """A plugin that takes mail. `smtp_address`: its address as a URL; empty while it does not listen."""
 
     @property
     def smtp_address(self) -> str: ...  # noqa: D102

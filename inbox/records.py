@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from ..mime.message import Message
 from .html import unescape
-from .protocols import Mail, Message
+from .protocols import IncomingMail
 
 EXCERPT: Final = 160
 """Characters of the text that a list shows."""
@@ -120,7 +121,7 @@ class Record(NamedTuple):
         return headers + texts + sum(len(content) for content in self.contents)
 
 
-def record(mail: Mail) -> Record:
+def record(mail: IncomingMail) -> Record:
     """Return what to keep of a mail. Parses it: a large one takes long enough to belong into a thread."""
     message = mail.message
     attachments = [
@@ -182,11 +183,11 @@ def fold(text: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
 
 
-def _words(mail: Mail, message: Message) -> str:
+def _words(mail: IncomingMail, message: Message) -> str:
     return fold(_first(MAX_WORDS, _searched(mail, message)))
 
 
-def _searched(mail: Mail, message: Message) -> Iterator[str]:
+def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
     yield message.subject
     yield mail.sender
     yield from mail.to

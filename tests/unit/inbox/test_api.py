@@ -17,7 +17,7 @@ from rrpy.inbox.connections import Connections
 from rrpy.inbox.downloads import disposition
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.plugin import InboxPlugin
-from rrpy.inbox.protocols import Mail
+from rrpy.inbox.protocols import IncomingMail
 from rrpy.inbox.routes import ROUTES
 
 
@@ -139,7 +139,7 @@ async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> Non
 @pytest.mark.anyio
 async def test_mail_is_refused_while_the_inbox_does_not_serve() -> None:
     with pytest.raises(RuntimeError, match="the inbox does not serve"):
-        await InboxPlugin().mail_received(cast(Mail, None))
+        await InboxPlugin().mail_received(cast(IncomingMail, None))
 
 
 @pytest.mark.parametrize("name", ["mail.test", "MAIL.Test", "rrpy", "10.0.0.1", "my_box-1.lan"])
