@@ -11,7 +11,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from ..container.errors import HostError
+from ..container.errors import HostError, reason_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +46,7 @@ def say(text: str) -> bool:
 def fail_to_print(error: OSError) -> NoReturn:
     """Say that stdout does not take what we print, and end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    fail(f"cannot print the result: {(error.strerror or str(error)).lower()}", 1)
+    fail(f"cannot print the result: {reason_of(error)}", 1)
 
 
 def to_json(result: Any) -> str:
@@ -84,7 +84,7 @@ def work_in(folder: str | None) -> None:
     try:
         os.chdir(folder)
     except OSError as error:
-        fail(f"cannot work in {folder}: {error.strerror}", 2)
+        fail(f"cannot work in {folder}: {reason_of(error)}", 2)
 
 
 def can_draw() -> bool:

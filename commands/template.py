@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
-from ..container.errors import ConfigError
+from ..container.errors import ConfigError, reason_of
 
 NAME = "rr.yaml"
 
@@ -29,7 +29,7 @@ def write_template(path: Path, *, force: bool) -> None:
     except FileExistsError:
         raise ConfigError(f"{path} is there already; write it anew with --force, or name another file") from None
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError(f"cannot write {path}: {reason_of(error)}") from None
 
 
 def _create(path: Path) -> None:

@@ -53,3 +53,14 @@ class IllegalTransition(RuntimeError):
         super().__init__(f"{machine}: no transition from {state} on {event}")
         self.state = state
         self.event = event
+
+
+def reason_of(error: BaseException | str) -> str:
+    """Return an error, or a clause, as the end of a sentence: not capitalised, never empty.
+
+    Of an OSError it is the system's words alone, without its number and path.
+    """
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    if not text:
+        return type(error).__name__
+    return text if text[1:2].isupper() else text[0].lower() + text[1:]

@@ -27,7 +27,7 @@ from typing import Any, Final, Literal, TextIO
 import loguru
 import msgspec
 
-from .errors import ConfigError
+from .errors import ConfigError, reason_of
 from .masking import is_secret_name, masked
 
 FLUSH_AFTER: Final = 0.05
@@ -84,7 +84,7 @@ class Output:
                 sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False
             )
         except (OSError, ValueError) as error:
-            raise ConfigError(f"logs.output: cannot write to {destination}: {_reason(error)}") from None
+            raise ConfigError(f"logs.output: cannot write to {destination}: {reason_of(error)}") from None
 
     def write(self, line: str, *, urgent: bool) -> None:
         """Add a line, which ends in a newline."""
@@ -110,7 +110,7 @@ class Output:
             try:
                 self._logger.log("INFO", "".join(lines))
             except OSError as error:
-                _write_to("stderr", f"cannot write the log to {self._destination}: {_reason(error)}\n")
+                _write_to("stderr", f"cannot write the log to {self._destination}: {reason_of(error)}\n")
 
     def close(self) -> None:
         """Flush and close."""
@@ -300,10 +300,6 @@ def _write_to(destination: str, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.write(text)
             stream.flush()
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
 def _text(value: object) -> str:

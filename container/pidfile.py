@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
-from .errors import ConfigError, HostError
+from .errors import ConfigError, HostError, reason_of
 
 
 class NoHost(HostError):
@@ -34,7 +34,7 @@ class PidFile:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
-            raise ConfigError(f"cannot write {self._path.absolute()}: {error.strerror}") from None
+            raise ConfigError(f"cannot write {self._path.absolute()}: {reason_of(error)}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

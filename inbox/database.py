@@ -12,7 +12,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from ..container.errors import HostError
+from ..container.errors import HostError, reason_of
 
 VERSION: Final = 1
 """Of the tables below, in the file's user_version."""
@@ -49,8 +49,7 @@ def connect(path: str) -> sqlite3.Connection:
         _create_private(Path(path))
         connection = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
-        said = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise StoreError(f"cannot open inbox.path {path}: {said}") from error
+        raise StoreError(f"cannot open inbox.path {path}: {reason_of(error)}") from error
     try:
         return _prepared(connection)
     except BaseException as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..container.errors import HostError
+from ..container.errors import HostError, reason_of
 
 
 class RPCError(HostError):
@@ -38,9 +38,3 @@ class ConnectionLost(HostError):
 
 class BadRequest(Exception):
     """A frame that cannot be a request, so that nobody knows whom to answer (WIRE.md, 'RPC over tcp:// or unix://')."""
-
-
-def reason_of(reason: BaseException | str) -> str:
-    """Return an exception's (or a clause's) text as the tail of a sentence: never empty, not capitalised."""
-    text = (isinstance(reason, OSError) and reason.strerror) or str(reason) or type(reason).__name__
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

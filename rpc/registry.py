@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 
-from ..container.errors import HostError
+from ..container.errors import HostError, reason_of
 from .codecs import Codec
-from .errors import RPCError, reason_of
+from .errors import RPCError
 
 Parameter = inspect.Parameter
 

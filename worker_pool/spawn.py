@@ -25,7 +25,7 @@ from subprocess import DEVNULL, PIPE, SubprocessError
 
 import msgspec
 
-from ..container.errors import ConfigError
+from ..container.errors import ConfigError, reason_of
 from .config import DEFAULT_COMMAND
 from .errors import WorkerBootError
 from .relays import Relay
@@ -68,7 +68,7 @@ class Launch(msgspec.Struct, frozen=True):
             fault = f"cannot be run: there is no program {self.command[0]!r}"
             raise WorkerBootError(self.command, fault + ("" if "/" in self.command[0] else " in PATH")) from None
         except OSError as error:
-            raise WorkerBootError(self.command, f"cannot be run: {error.strerror or error}") from error
+            raise WorkerBootError(self.command, f"cannot be run: {reason_of(error)}") from error
         except SubprocessError as error:
             user = f" as the user {self.account.name!r}" if self.account else ""
             raise WorkerBootError(self.command, f"cannot be run{user}: the process could not be prepared") from error

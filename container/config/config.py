@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..errors import ConfigError, HostError, PluginDisabled
+from ..errors import ConfigError, HostError, PluginDisabled, reason_of
 from ..masking import masked
 from .blame import blamed
 from .expand import expand
@@ -273,8 +273,7 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot read the configuration {path}: {reason}{_hidden(path, error)}") from None
+        raise ConfigError(f"cannot read the configuration {path}: {reason_of(error)}{_hidden(path, error)}") from None
 
 
 def _tree(text: str, path: str | Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, HostError
+from ..errors import ConfigError, HostError, reason_of
 from .activation import PASSED
 from .address import (
     Address,
@@ -39,8 +39,7 @@ class ListenError(HostError):
     """A plugin cannot listen on its address. `owner`: the plugin; `reason`: what the system said, or a sentence."""
 
     def __init__(self, owner: str, address: ListenAddress, reason: OSError | str) -> None:
-        said = reason if isinstance(reason, str) else os.strerror(reason.errno).lower() if reason.errno else str(reason)
-        super().__init__(f"{owner} cannot listen on {address}: {said}")
+        super().__init__(f"{owner} cannot listen on {address}: {reason_of(reason)}")
 
 
 def is_loopback(address: Address) -> bool:

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ...container.errors import HostError
+from ...container.errors import HostError, reason_of
 from ...container.protocols import Logger
 from ...mime.message import Attachment
 
@@ -38,8 +38,7 @@ class StorageError(HostError):
     """The folder for attachments cannot be used."""
 
     def __init__(self, folder: Path, reason: OSError | str) -> None:
-        said = reason if isinstance(reason, str) else (reason.strerror or str(reason)).lower()
-        super().__init__(f"smtp.attachment_storage: {folder} cannot be used for attachments: {said}")
+        super().__init__(f"smtp.attachment_storage: {folder} cannot be used for attachments: {reason_of(reason)}")
 
 
 class Storage:

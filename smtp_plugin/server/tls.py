@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from ...container.errors import ConfigError
+from ...container.errors import ConfigError, reason_of
 from ..config import TLSConfig
 
 
@@ -18,8 +18,7 @@ def server_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
         try:
             Path(path).read_bytes()
         except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
-            raise ConfigError(f"smtp.tls.{name}: cannot read {path}: {reason} (in {source})") from None
+            raise ConfigError(f"smtp.tls.{name}: cannot read {path}: {reason_of(error)} (in {source})") from None
     if not _has_certificate(tls.cert):
         raise ConfigError(f"smtp.tls.cert: there is no certificate as PEM in {tls.cert} (in {source})")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

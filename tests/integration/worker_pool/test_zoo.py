@@ -69,7 +69,7 @@ async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words
     [
         (["no-such-program-here", "x"], "cannot be run: there is no program 'no-such-program-here' in PATH$"),
         (["./no/such"], "cannot be run: there is no program './no/such'$"),
-        (["/etc/passwd"], "cannot be run: Permission denied$"),
+        (["/etc/passwd"], "cannot be run: permission denied$"),
     ],
 )
 async def test_a_command_that_cannot_be_run_fails_the_start_with_one_sentence(command, text):
