@@ -1,7 +1,7 @@
-"""The doors for health checks: a plugin says how it is, in the way of RoadRunner's `Checker` and `Readiness`.
+"""Health checks: a plugin reports its own state, as RoadRunner's plugins do by `Status()` and `Ready()`.
 
-Both methods are optional. What one raises counts as `unavailable`, with the exception's text; one that waits may be
-`async def`. They run on the host's loop, so one that blocks holds everything up.
+Both methods are optional. One that raises counts as `unavailable`, with the exception's text; one that waits is
+`async def`. They run on the host's event loop, so that one that blocks holds up everything else.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 
 class Status(NamedTuple):
-    """How a plugin is. `code`: as in HTTP, 100 to 400 for one that works, 500 and above for one that does not.
+    """The state of a plugin. `code`: as in HTTP, 100 to 400 for a plugin that works, 500 and above for one that fails.
 
-    `message`: for a person, what is wrong; empty where nothing is.
+    `message`: the fault, for a person; empty without one.
     """
 
     code: int
@@ -24,27 +24,27 @@ FINE: Final = Status(200)
 
 
 def unavailable(message: str) -> Status:
-    """Return the status of a plugin that does not work now, and why."""
+    """Return the status of a plugin that does not work now. `message`: the reason."""
     return Status(503, message)
 
 
 @runtime_checkable
-class Checker(Protocol):
-    """A plugin that says whether it works (`GET /health`)."""
+class HealthCheck(Protocol):
+    """A plugin that reports whether it works (`GET /health`)."""
 
     name: str
 
-    def status(self) -> Status | Awaitable[Status]:
-        """Say whether it works: what only a restart would mend is not fine."""
+    def health_check(self) -> Status | Awaitable[Status]:
+        """Return whether the plugin works. A fault that only a restart mends is not fine."""
         ...
 
 
 @runtime_checkable
-class Readiness(Protocol):
-    """A plugin that says whether it can take work now (`GET /ready`)."""
+class ReadinessCheck(Protocol):
+    """A plugin that reports whether it can take work now (`GET /ready`)."""
 
     name: str
 
-    def ready(self) -> Status | Awaitable[Status]:
-        """Say whether it can take work now."""
+    def readiness_check(self) -> Status | Awaitable[Status]:
+        """Return whether the plugin can take work now."""
         ...

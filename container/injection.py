@@ -1,29 +1,30 @@
-"""What a plugin's `init` asks for, read off its parameters' annotated types."""
+"""The dependencies of a plugin: the annotated types of its `init`'s parameters."""
 
 from __future__ import annotations
 
 import inspect
 import types
 import typing
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .errors import DependencyError
 from .protocols import Plugin
 
-_MISSING = object()
+_ABSENT: Final = object()
 
 
-class Wish(NamedTuple):
-    """One parameter of an `init`. `kind`: its type; `optional`: whether None will do."""
+class Dependency(NamedTuple):
+    """One parameter of an `init`. `kind`: its type; `optional`: the parameter also takes None."""
 
     parameter: str
     kind: Any
     optional: bool
 
 
-def wishes(plugin: Plugin) -> list[Wish]:
-    """Return what a plugin's `init` asks for, in order.
+def dependencies(plugin: Plugin) -> list[Dependency]:
+    """Return the dependencies of a plugin's `init`, in the order of its parameters.
 
+    A parameter with a default depends on a plugin only when its type admits None.
     Raises DependencyError, naming the plugin, for a parameter without a type or with one that cannot be found.
     """
     try:
@@ -43,20 +44,20 @@ def wishes(plugin: Plugin) -> list[Wish]:
         kind, optional = _without_none(hints[name])
         if parameter.default is not parameter.empty and not optional:
             continue
-        found.append(Wish(name, kind, optional))
+        found.append(Dependency(name, kind, optional))
     return found
 
 
 def satisfies(thing: object, kind: Any) -> bool:
-    """Say whether a plugin is of this kind: it has every member of a Protocol, or it is an instance of a class."""
+    """Return whether an object has every member of a Protocol, or is an instance of a class."""
     if getattr(kind, "_is_protocol", False):
         members = _members(kind)
-        return all(inspect.getattr_static(thing, member, _MISSING) is not _MISSING for member in members)
+        return all(inspect.getattr_static(thing, member, _ABSENT) is not _ABSENT for member in members)
     return isinstance(kind, type) and kind is not Any and isinstance(thing, kind)
 
 
 def type_name(kind: Any) -> str:
-    """Return what an error calls a type."""
+    """Return the name of a type, for an error."""
     return str(getattr(kind, "__name__", kind))
 
 

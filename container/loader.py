@@ -42,7 +42,7 @@ def _load(specification: str) -> Plugin:
             raise ConfigError(f"plugins: {specification}: {name}() failed: {_text(error)}") from error
     missing = [part for part in ("name", "init", "serve", "stop") if not hasattr(found, part)]
     if missing:
-        raise ConfigError(f"plugins: {specification} is no plugin: it has no {', '.join(missing)}")
+        raise ConfigError(f"plugins: {specification} is not a plugin: it has no {', '.join(missing)}")
     return found  # type: ignore[return-value]  # what a plugin needs was looked for just now
 
 

@@ -1,9 +1,9 @@
-"""What systemd is told of the host: that it is ready, that it stops, and that its loop is alive (sd_notify(3)).
+"""The host's messages to systemd: it is ready, it stops, its event loop is alive (sd_notify(3)).
 
-The protocol is one datagram of `KEY=value` lines to the unix socket that $NOTIFY_SOCKET names. Own code, because the
-libraries are more than it: `systemd-python` and `cysystemd` bring C code that needs libsystemd, `sdnotify` knows no
-watchdog and has had no release since 2017.
-What can still fail: a socket that is gone, or full. Then one warning is logged, and the host goes on.
+The protocol is one datagram of `KEY=value` lines to the unix socket that $NOTIFY_SOCKET names. It is written here,
+because the libraries bring too much or too little: `systemd-python` and `cysystemd` need libsystemd, `sdnotify` knows
+no watchdog and has had no release since 2017.
+What can still fail: the socket is gone, or full. Then the host logs one warning and goes on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final
 
 import anyio
 
@@ -22,35 +22,31 @@ _VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class Notifier:
-    """Tells systemd, or nobody. `path`: the socket, `@name` an abstract one; empty: nobody listens.
+    """Sends the host's state to systemd; without a socket it sends nothing. `log`: for a warning, once.
 
-    `watchdog`: seconds after which systemd ends a host that it has not heard of; 0 is none.
+    `path`: the socket, `@name` for an abstract one; empty without one. `watchdog`: seconds after which systemd ends a
+    host that is silent; 0 without one.
     """
 
-    def __init__(self, path: str, watchdog: float = 0) -> None:
+    def __init__(self, log: Logger, path: str = "", watchdog: float = 0) -> None:
         self.path = path
         self.watchdog = watchdog
-        self._log: Logger | None = None
-
-    @classmethod
-    def take(cls, environ: MutableMapping[str, str]) -> Self:
-        """Return what the environment asks for, and take its variables away: workers must not inherit them.
-
-        A watchdog of another process ($WATCHDOG_PID) is not ours (sd_watchdog_enabled(3)).
-        """
-        path, usec, pid = (environ.pop(name, "") for name in _VARIABLES)
-        watchdog = 0.0
-        if path and pid in ("", str(os.getpid())):
-            with suppress(ValueError):
-                watchdog = max(0, int(usec)) / 1_000_000
-        return cls(path, watchdog)
-
-    def warn_on(self, log: Logger) -> None:
-        """Warn on this log, once, when systemd cannot be told."""
         self._log = log
+        self._warned = False
+
+    def receive(self, environ: MutableMapping[str, str]) -> None:
+        """Take the socket and the watchdog from the environment, and remove the variables: no worker inherits them.
+
+        A watchdog for another process ($WATCHDOG_PID) is not ours (sd_watchdog_enabled(3)).
+        """
+        self.path, usec, pid = (environ.pop(name, "") for name in _VARIABLES)
+        self.watchdog = 0
+        if self.path and pid in ("", str(os.getpid())):
+            with suppress(ValueError):
+                self.watchdog = max(0, int(usec)) / 1_000_000
 
     def send(self, **state: str | int) -> None:
-        """Tell `KEY=value` each, for example READY=1, STATUS='serving smtp'. Never blocks, never raises."""
+        """Send each `KEY=value`, for example READY=1, STATUS='serving smtp'. Never blocks, never raises."""
         if not self.path:
             return
         lines = "\n".join(f"{key}={' '.join(str(value).splitlines())}" for key, value in state.items())
@@ -60,12 +56,12 @@ class Notifier:
                 sending.setblocking(False)
                 sending.sendto(lines.encode(errors="replace"), address)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            if self._log is not None:
+            if not self._warned:
+                self._warned = True
                 self._log.warning("systemd cannot be told", socket=self.path, error=str(error))
-                self._log = None
 
     async def watch(self) -> None:
-        """Tell that the loop is alive, at half the watchdog's time, until cancelled; return at once without one."""
+        """Send WATCHDOG=1 twice in each watchdog time, until cancelled; return at once without a watchdog."""
         while self.path and self.watchdog:
             self.send(WATCHDOG=1)
             await anyio.sleep(self.watchdog / 2)

@@ -142,12 +142,12 @@ class Collector(Protocol):
 
 
 @runtime_checkable
-class Lasting(Protocol):
-    """A plugin that is there while the others start and stop (health checks): it starts before them, and stops last.
+class Outermost(Protocol):
+    """A plugin that starts before the others and stops after them, such as one that answers health checks.
 
-    What it needs itself, by `init` or by an `outlive`, starts before it all the same.
+    What it depends on itself, by `init` or by an `outlive`, starts before it all the same.
     """
 
-    def stopping(self) -> None:
-        """Be told that the host has begun to stop. `stop` is called when the others have ended."""
+    def host_stopping(self) -> None:
+        """Called when the host begins to stop. `stop` is called after the others have ended."""
         ...

@@ -1,4 +1,7 @@
-"""Checks of plugins, run side by side, each with a time limit: what raises, hangs or answers oddly is unavailable."""
+"""The checks of plugins, which run side by side, each with a time limit.
+
+A plugin whose check raises, hangs or does not return a Status is unavailable.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ NOT_FOUND: Final = 404
 
 
 class Report(NamedTuple):
-    """One plugin in an answer, with RoadRunner's keys."""
+    """One plugin in a response, with RoadRunner's keys."""
 
     plugin_name: str
     error_message: str
@@ -26,7 +29,10 @@ class Report(NamedTuple):
 
 
 class Checks:
-    """One kind of check, of every plugin that has it. `timeout`: for each; `code`: of a plugin that is unavailable."""
+    """The checks of one kind, by plugin.
+
+    `kind`: `health` or `readiness`, for messages; `timeout`: for each check; `code`: of an unavailable plugin.
+    """
 
     def __init__(self, kind: str, log: Logger, *, timeout: Duration, code: int) -> None:
         self._kind = kind
@@ -34,40 +40,43 @@ class Checks:
         self._timeout = timeout
         self._code = code
         self._checks: dict[str, Check] = {}
-        self._ill: set[str] = set()
+        self._unavailable: set[str] = set()
 
     def add(self, plugin: str, check: Check) -> None:
-        """Add a plugin."""
+        """Add a plugin's check."""
         self._checks[plugin] = check
 
     def __contains__(self, plugin: str) -> bool:
         return plugin in self._checks
 
     async def report(self, plugins: Sequence[str] = ()) -> list[Report]:
-        """Return how these plugins are, or all: in their order, each once. One without the check is `NOT_FOUND`."""
+        """Run the checks of these plugins, or of all, and return a report of each, in their order.
+
+        A plugin named twice is reported once. One without a check is `NOT_FOUND`.
+        """
         names = list(dict.fromkeys(plugins)) or sorted(self._checks)
         found: dict[str, Status] = {}
 
-        async def look_at(name: str) -> None:
+        async def run(name: str) -> None:
             found[name] = await self.status(name)
 
         async with anyio.create_task_group() as group:
             for name in names:
                 if name in self._checks:
-                    group.start_soon(look_at, name)
+                    group.start_soon(run, name)
         return [_report(name, found) for name in names]
 
-    def all_say(self, message: str, code: int, plugins: Sequence[str] = ()) -> list[Report]:
-        """Return the same of every plugin, without asking it."""
+    def same_for_all(self, message: str, code: int, plugins: Sequence[str] = ()) -> list[Report]:
+        """Return the same report of these plugins, or of all, without a check."""
         return [Report(name, message, code) for name in dict.fromkeys(plugins or sorted(self._checks))]
 
     async def status(self, plugin: str) -> Status:
-        """Return how one plugin is; never raises. What is not fine has the code of unavailable plugins."""
+        """Run one plugin's check and return its status; never raises. An unavailable plugin has the code `code`."""
         status = await self._run(self._checks[plugin])
         fine = 100 <= status.code <= 400  # RoadRunner's range
         if not fine:
-            status = Status(self._code, status.message or f"its {self._kind}() said {status.code}")
-        self._tell(plugin, status, fine=fine)
+            status = Status(self._code, status.message or f"its {self._kind}_check() returned {status.code}")
+        self._log_change(plugin, status, fine=fine)
         return status
 
     async def _run(self, check: Check) -> Status:
@@ -80,18 +89,18 @@ class Checks:
         except Exception as error:
             return unavailable(str(error) or type(error).__name__)
         if limit.cancelled_caught:
-            return unavailable(f"its {self._kind}() did not return within {self._timeout}")
+            return unavailable(f"its {self._kind}_check() did not return within {self._timeout}")
         if not isinstance(result, Status):
-            return unavailable(f"its {self._kind}() returned {type(result).__name__}, not a Status")
+            return unavailable(f"its {self._kind}_check() returned {type(result).__name__}, not a Status")
         return result
 
-    def _tell(self, plugin: str, status: Status, *, fine: bool) -> None:
-        """Log a change: a probe asks every few seconds."""
-        if not fine and plugin not in self._ill:
-            self._ill.add(plugin)
+    def _log_change(self, plugin: str, status: Status, *, fine: bool) -> None:
+        """Log a plugin that became unavailable, or available again: a probe asks every few seconds."""
+        if not fine and plugin not in self._unavailable:
+            self._unavailable.add(plugin)
             self._log.warning("plugin is unavailable", plugin=plugin, check=self._kind, reason=status.message)
-        elif fine and plugin in self._ill:
-            self._ill.discard(plugin)
+        elif fine and plugin in self._unavailable:
+            self._unavailable.discard(plugin)
             self._log.info("plugin is available again", plugin=plugin, check=self._kind)
 
 

@@ -96,8 +96,8 @@ class MetricsPlugin:
                 self._site.remove(PATH)
                 group.cancel_scope.cancel()
 
-    def stopping(self) -> None:
-        """Be there until the others have ended: the last numbers count too."""
+    def host_stopping(self) -> None:
+        """Serve on until the others have ended: the last numbers count too."""
 
     async def stop(self) -> None:
         """Let `serve` return."""

@@ -1,8 +1,8 @@
 """The `status` plugin: GET /health and /ready, as RoadRunner has them, for Kubernetes' probes and load balancers.
 
-It answers from before the first plugin starts until after the last one has ended. While the host stops, /ready says
-so with the code of an unavailable plugin, and /health stays 200 (as RoadRunner since 2025): a host that drains must not
-be killed for it.
+It answers from before the first plugin starts until after the last one has ended. While the host stops, /ready has the
+code of an unavailable plugin, and /health stays 200 (as RoadRunner's since 2025): an orchestrator must not kill a host
+that still drains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from ..container.errors import HostError
-from ..container.health import Checker, Readiness
+from ..container.health import HealthCheck, ReadinessCheck
 from ..container.net.sockets import listen_address
 from ..container.protocols import Collect, Configurer, Logger
 from .checks import Checks, Report
@@ -29,7 +29,7 @@ STOPPING: Final = "service is shutting down"
 
 
 class StatusPlugin:
-    """Answers for every plugin that has `status()` or `ready()`. Without the section it is disabled."""
+    """Runs the checks of every HealthCheck and ReadinessCheck. Without its section the plugin is disabled."""
 
     name = "status"
     config_model = StatusConfig
@@ -37,19 +37,19 @@ class StatusPlugin:
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
         section = config.section(self.name, StatusConfig)
-        self._code = section.unavailable_status_code
-        self._health = Checks("status", log, timeout=section.check_timeout, code=self._code)
-        self._readiness = Checks("ready", log, timeout=section.check_timeout, code=self._code)
-        self._stopping = False
+        self._unavailable_code = section.unavailable_status_code
+        self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
+        self._readiness = Checks("readiness", log, timeout=section.check_timeout, code=self._unavailable_code)
+        self._host_stops = False
         self.site = Site(listen_address(section.address, "status.address", config.source), log, owner=self.name)
         self.site.add("/health", self._answer_health)
         self.site.add("/ready", self._answer_ready)
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin that says how it is."""
+        """Collect every plugin with a check."""
         return (
-            Collect(Checker, lambda plugin: self._health.add(plugin.name, plugin.status)),
-            Collect(Readiness, lambda plugin: self._readiness.add(plugin.name, plugin.ready)),
+            Collect(HealthCheck, lambda plugin: self._health.add(plugin.name, plugin.health_check)),
+            Collect(ReadinessCheck, lambda plugin: self._readiness.add(plugin.name, plugin.readiness_check)),
         )
 
     def rpc(self) -> StatusRPC:
@@ -57,12 +57,12 @@ class StatusPlugin:
         return StatusRPC(self._health, self._readiness)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Serve until `stop`, when the others have ended. Raises ListenError."""
+        """Serve until `stop`, which is called after the others have ended. Raises ListenError."""
         await self.site.serve(task_status=task_status)
 
-    def stopping(self) -> None:
-        """Say from now on that the host is stopping."""
-        self._stopping = True
+    def host_stopping(self) -> None:
+        """From now on answer that the host stops, without a check."""
+        self._host_stops = True
 
     async def stop(self) -> None:
         """Let `serve` return."""
@@ -70,21 +70,23 @@ class StatusPlugin:
 
     async def _answer_health(self, request: Request) -> Response:
         plugins = request.query_params.getlist("plugin")
-        if self._stopping:
-            return self._response(self._health.all_say(STOPPING, 200, plugins))
+        if self._host_stops:
+            return self._response(self._health.same_for_all(STOPPING, 200, plugins))
         return self._response(await self._health.report(plugins))
 
     async def _answer_ready(self, request: Request) -> Response:
         plugins = request.query_params.getlist("plugin")
-        if self._stopping:
-            return self._response(self._readiness.all_say(STOPPING, self._code, plugins), self._code)
+        if self._host_stops:
+            return self._response(
+                self._readiness.same_for_all(STOPPING, self._unavailable_code, plugins), self._unavailable_code
+            )
         return self._response(await self._readiness.report(plugins))
 
     def _response(self, reports: list[Report], code: int = 200) -> Response:
         from starlette.responses import Response
 
         if any(report.status_code >= 500 for report in reports):
-            code = self._code
+            code = self._unavailable_code
         body = msgspec.json.encode([report._asdict() for report in reports])
         return Response(body, code, {"cache-control": "no-store"}, "application/json")
 
@@ -97,15 +99,15 @@ class StatusRPC:
         self._readiness = readiness
 
     async def status(self, plugin: str) -> dict[str, Any]:
-        """Return whether a plugin works."""
-        return await _of(self._health, plugin)
+        """Run a plugin's health check."""
+        return await _status_of(self._health, plugin)
 
     async def ready(self, plugin: str) -> dict[str, Any]:
-        """Return whether a plugin can take work now."""
-        return await _of(self._readiness, plugin)
+        """Run a plugin's readiness check."""
+        return await _status_of(self._readiness, plugin)
 
 
-async def _of(checks: Checks, plugin: str) -> dict[str, Any]:
+async def _status_of(checks: Checks, plugin: str) -> dict[str, Any]:
     if plugin not in checks:
         raise HostError(f"no such plugin: {plugin}")
     return (await checks.status(plugin))._asdict()

@@ -139,14 +139,14 @@ class SMTPPlugin:
         self._statistics = Statistics(self._backend)
         return self._statistics.collectors()
 
-    def status(self) -> Status:
-        """Say whether the socket listens."""
+    def health_check(self) -> Status:
+        """Return whether the socket listens."""
         return FINE if self._listening is not None else unavailable("the SMTP server does not listen")
 
-    def ready(self) -> Status:
-        """Say whether mail can be taken: the socket listens, and where workers decide about mail there is one."""
+    def readiness_check(self) -> Status:
+        """Return whether mail can be taken: the socket listens, and where workers decide about mail one is up."""
         if self._listening is None or self._config.deliver != "workers" or self._config.pool.debug:
-            return self.status()
+            return self.health_check()
         return FINE if any(worker.status_str in _ABLE for worker in self.workers()) else unavailable("no worker is up")
 
     def workers(self) -> Sequence[WorkerInfo]:

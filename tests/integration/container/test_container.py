@@ -345,10 +345,10 @@ async def test_a_section_of_nobody_is_an_error_before_anything_ran(story):
 
 
 def test_what_is_no_plugin_is_refused_with_what_it_lacks():
-    with pytest.raises(ConfigError, match=r"^object is no plugin: it has no name, init, serve, stop$"):
+    with pytest.raises(ConfigError, match=r"^object is not a plugin: it has no name, init, serve, stop$"):
         Container([object()])
     nameless = A("", [])
-    with pytest.raises(ConfigError, match=r"^A is no plugin: it has no name$"):
+    with pytest.raises(ConfigError, match=r"^A is not a plugin: it has no name$"):
         Container([nameless])
 
 
@@ -399,7 +399,7 @@ async def test_two_that_are_to_outlive_each_other_are_a_circle(story):
 
 
 class Lasts(Told):
-    def stopping(self) -> None:
+    def host_stopping(self) -> None:
         self.tell("stopping")
 
 
@@ -425,7 +425,7 @@ async def test_what_a_lasting_plugin_needs_starts_before_it_and_stops_behind_it(
 
 async def test_a_lasting_plugin_that_fails_to_hear_of_the_stop_fails_and_the_others_stop_all_the_same(story):
     class Deaf(Told):
-        def stopping(self) -> None:
+        def host_stopping(self) -> None:
             raise RuntimeError("what?")
 
     class Ends(A):
@@ -767,7 +767,7 @@ def test_a_host_that_no_signal_ended_gives_the_former_handlers_back(tmp_path):
 def test_a_signal_that_comes_before_the_loop_runs_is_not_lost(tmp_path):
     text = """
 import signal, sys
-from rrpy.container import signals
+from rrpy.container import host, signals
 
 class Early(signals.Signals):
     def __enter__(self):
@@ -775,8 +775,7 @@ class Early(signals.Signals):
         signal.raise_signal(signal.SIGTERM)
         return entered
 
-from rrpy.container import container
-container.Signals = Early
+host.Signals = Early
 """
     with script(text + HOST, tmp_path, "good") as host:
         code, out, err = host.end()

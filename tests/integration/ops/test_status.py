@@ -97,7 +97,7 @@ def test_a_host_whose_workers_all_died_is_not_ready_and_comes_back(tmp_path: Pat
         eventually(lambda: probe(host, "/ready").status_code == 503, "it is not ready")
         assert probe(host, "/ready").json()[0]["error_message"] == "no worker is up"
         assert probe(host, "/health").status_code == 200
-        host.wait_for("plugin is unavailable", plugin="smtp", check="ready", reason="no worker is up")
+        host.wait_for("plugin is unavailable", plugin="smtp", check="readiness", reason="no worker is up")
         dead.unlink()
         eventually(lambda: probe(host, "/ready").status_code == 200, "it is ready again")
         host.wait_for("plugin is available again", plugin="smtp")
@@ -153,7 +153,7 @@ def test_another_code_for_unavailable_plugins(tmp_path: Path) -> None:
         ]
         hanging = probe(host, "/ready?plugin=tired")
         assert hanging.status_code == 500
-        assert hanging.json()[0]["error_message"] == "its ready() did not return within 50ms"
+        assert hanging.json()[0]["error_message"] == "its readiness_check() did not return within 50ms"
         assert probe(host, "/health?plugin=smtp").status_code == 200
         assert json.loads(host.rrpy("rpc", "status.Status", "tired").stdout) == {
             "code": 500,
@@ -172,10 +172,10 @@ class Tired:
     def init(self) -> None:
         self.end = anyio.Event()
 
-    def status(self):
+    def health_check(self):
         raise RuntimeError("out of coffee")
 
-    async def ready(self):
+    async def readiness_check(self):
         await anyio.sleep_forever()
 
     async def serve(self, *, task_status) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 import pytest
 
 from rrpy.container.errors import DependencyError
-from rrpy.container.injection import Wish, satisfies, type_name, wishes
+from rrpy.container.injection import Dependency, dependencies, satisfies, type_name
 from rrpy.container.protocols import Configurer, Logger
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def plugin(init: Any) -> Any:
     return type("Asker", (), {"name": "asker", "init": init})()
 
 
-def asked(init: Any) -> list[Wish]:
-    return wishes(plugin(init))
+def asked(init: Any) -> list[Dependency]:
+    return dependencies(plugin(init))
 
 
 def refusal(init: Any) -> str:
@@ -53,10 +53,10 @@ def test_an_init_asks_by_its_annotations_in_order():
     def init(self, config: Configurer, log: Logger, mailer: Mailer, *, sender: Sender) -> None: ...
 
     assert asked(init) == [
-        Wish("config", Configurer, False),
-        Wish("log", Logger, False),
-        Wish("mailer", Mailer, False),
-        Wish("sender", Sender, False),
+        Dependency("config", Configurer, False),
+        Dependency("log", Logger, False),
+        Dependency("mailer", Mailer, False),
+        Dependency("sender", Sender, False),
     ]
 
 
@@ -78,7 +78,7 @@ def test_what_may_be_none_is_optional_however_it_is_written():
 def test_a_parameter_with_a_value_of_its_own_and_a_rest_are_left_alone():
     def init(self, mailer: Mailer, size: int = 5, *rest: Any, **more: Any) -> None: ...
 
-    assert asked(init) == [Wish("mailer", Mailer, False)]
+    assert asked(init) == [Dependency("mailer", Mailer, False)]
 
 
 def test_a_union_of_two_kinds_is_taken_as_it_is_and_fits_nobody():
@@ -121,7 +121,7 @@ def test_an_init_that_is_inherited_or_an_instances_own_is_read_too():
     class Child(Base):
         name = "child"
 
-    assert wishes(Child()) == [Wish("log", Logger, False)]
+    assert dependencies(Child()) == [Dependency("log", Logger, False)]
 
 
 def test_a_class_is_satisfied_by_its_instances_only():

@@ -143,7 +143,7 @@ def test_a_class_that_wants_arguments_is_told_so(folder):
     [("number", "name, init, serve, stop"), ("Nameless", "name, stop"), ("Outer", "name, init, serve, stop")],
 )
 def test_what_is_no_plugin_is_told_what_it_lacks(folder, name, missing):
-    assert refusal(folder, f"rrpy_others:{name}") == f"plugins: rrpy_others:{name} is no plugin: it has no {missing}"
+    assert refusal(folder, f"rrpy_others:{name}") == f"plugins: rrpy_others:{name} is not a plugin: it has no {missing}"
 
 
 def test_the_reason_is_chained_for_who_looks_for_it(folder):

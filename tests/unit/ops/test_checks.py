@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 def checks(log: Lines | None = None, timeout: float = 20, code: int = 503, **plugins) -> Checks:
-    made = Checks("ready", log or Lines(), timeout=Duration(timeout), code=code)
+    made = Checks("readiness", log or Lines(), timeout=Duration(timeout), code=code)
     for name, check in plugins.items():
         made.add(name, check)
     return made
@@ -51,13 +51,13 @@ async def test_those_that_are_named_are_asked_alone_each_once_and_one_that_is_no
     ("check", "message"),
     [
         (lambda: Status(503, "no worker is up"), "no worker is up"),
-        (lambda: Status(500), "its ready() said 500"),
-        (lambda: Status(404), "its ready() said 404"),
-        (lambda: Status(0), "its ready() said 0"),
+        (lambda: Status(500), "its readiness_check() returned 500"),
+        (lambda: Status(404), "its readiness_check() returned 404"),
+        (lambda: Status(0), "its readiness_check() returned 0"),
         (broken, "the disk is full"),
         (nameless, "KeyError"),
-        (lambda: None, "its ready() returned NoneType, not a Status"),
-        (lambda: False, "its ready() returned bool, not a Status"),
+        (lambda: None, "its readiness_check() returned NoneType, not a Status"),
+        (lambda: False, "its readiness_check() returned bool, not a Status"),
     ],
 )
 async def test_what_is_not_fine_is_unavailable_and_says_why(check, message):
@@ -73,7 +73,10 @@ async def test_a_check_that_hangs_is_unavailable_and_holds_up_nobody_else():
     made = checks(timeout=0.05, hangs=anyio.sleep_forever, fine=later)
     with anyio.fail_after(20):
         reports = await made.report()
-    assert reports == [Report("fine", "soon", 201), Report("hangs", "its ready() did not return within 50ms", 503)]
+    assert reports == [
+        Report("fine", "soon", 201),
+        Report("hangs", "its readiness_check() did not return within 50ms", 503),
+    ]
 
 
 async def test_a_check_that_has_a_time_limit_of_its_own_says_its_own_words():
@@ -89,13 +92,13 @@ async def test_the_log_has_one_line_for_each_change():
     for says in (Status(503, "tired"), Status(503, "asleep"), Status(200), Status(200), Status(503, "tired again")):  # noqa: B007
         await made.report()
     assert log.lines == [
-        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "ready", "reason": "tired"}),
-        ("INFO", "plugin is available again", {"plugin": "a", "check": "ready"}),
-        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "ready", "reason": "tired again"}),
+        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired"}),
+        ("INFO", "plugin is available again", {"plugin": "a", "check": "readiness"}),
+        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired again"}),
     ]
 
 
 async def test_all_can_be_told_the_same_without_being_asked():
     made = checks(a=broken, b=broken)
-    assert made.all_say("bye", 200) == [Report("a", "bye", 200), Report("b", "bye", 200)]
-    assert made.all_say("bye", 503, ["b"]) == [Report("b", "bye", 503)]
+    assert made.same_for_all("bye", 200) == [Report("a", "bye", 200), Report("b", "bye", 200)]
+    assert made.same_for_all("bye", 503, ["b"]) == [Report("b", "bye", 503)]
