@@ -20,6 +20,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..container.errors import HostError
+from ..container.net.address import peer_text
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError, encode
 from .codecs import codec_flag, codec_of
@@ -46,7 +47,7 @@ class Connection:
         log: Logger,
         max_frame_bytes: int,
     ) -> None:
-        self.remote = remote_of(writer)
+        self.remote = peer_text(writer.get_extra_info("peername"))
         self._reader = reader
         self._writer = writer
         self._registry = registry
@@ -139,11 +140,3 @@ class Connection:
         with contextlib.suppress(OSError):
             # Shielded: who is cancelled here would cancel the future that the next one waits for.
             await asyncio.shield(self._writer.wait_closed())
-
-
-def remote_of(writer: asyncio.StreamWriter) -> str:
-    """Return the other side's address for the log: `127.0.0.1:40000`, `[::1]:40000`, or `unix`."""
-    peer = writer.get_extra_info("peername")
-    if not isinstance(peer, tuple):
-        return "unix"
-    return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"

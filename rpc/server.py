@@ -11,11 +11,11 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from ..container.net.address import ListenAddress, UnixAddress
+from ..container.net.address import ListenAddress, UnixAddress, peer_text
 from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
-from .connection import Connection, remote_of
+from .connection import Connection
 from .registry import Registry
 
 QUIET_SECONDS: Final = 10.0
@@ -91,7 +91,7 @@ class Server:
             self._connections.discard(connection)
 
     def _refuse(self, writer: asyncio.StreamWriter) -> None:
-        remote = remote_of(writer)
+        remote = peer_text(writer.get_extra_info("peername"))
         writer.transport.abort()
         self._refused += 1
         now = anyio.current_time()

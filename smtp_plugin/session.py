@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiosmtpd.smtp
 import msgspec
 
-from .protocol.sasl import Credentials
+from ..container.net.address import peer_text
 
 if TYPE_CHECKING:
     from .protocol.body import Body
@@ -40,6 +40,17 @@ def _forget_random_pool() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_random_pool)
+
+
+class Credentials(NamedTuple):
+    """The credentials that AUTH captured, byte for byte. `secret`: a password, a digest or a token; never printed."""
+
+    mechanism: str
+    username: bytes
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Credentials(mechanism={self.mechanism!r}, username={self.username!r}, secret=***)"
 
 
 class Envelope(aiosmtpd.smtp.Envelope):
@@ -88,9 +99,15 @@ class Session(aiosmtpd.smtp.Session):
         super().__init__(loop)
         self.peer = peer
         self.uuid = new_uuid()
-        self.remote_addr = format_peer(peer)
+        self.remote_addr = peer_text(peer)
         self.credentials: Credentials | None = None
         self.transcript: deque[str] | None = None
+
+    def capture(self, credentials: Credentials) -> None:
+        """Keep what AUTH captured; from now on the session counts as authenticated."""
+        self.credentials = credentials
+        self.authenticated = True
+        self.auth_data = aiosmtpd.smtp.LoginPassword(credentials.username, credentials.secret)
 
     @property
     def helo(self) -> str:
@@ -101,14 +118,6 @@ class Session(aiosmtpd.smtp.Session):
     def username(self) -> str:
         """The captured user name, '' without AUTH; bytes that are not UTF-8 are kept as surrogates."""
         return self.credentials.username.decode("utf-8", "surrogateescape") if self.credentials else ""
-
-
-def format_peer(peer: Any) -> str:
-    """Return a peer address as `ip:port`, `[ipv6]:port`, or `unix` where there is none."""
-    if not peer or isinstance(peer, (str, bytes)):
-        return "unix"
-    host, port = peer[0], peer[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True):

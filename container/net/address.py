@@ -60,6 +60,14 @@ def parse_address(url: str) -> Address:
     raise ValueError(f"an address is written tcp://host:port or unix:///path, got {url!r}")
 
 
+def peer_text(peer: object) -> str:
+    """Return a socket's peer, as `getpeername` gives it, for people: `192.0.2.1:25`, `[2001:db8::1]:25`, or `unix`."""
+    if not isinstance(peer, tuple):
+        return "unix"
+    host, port = peer[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def parse_systemd(value: str) -> SystemdAddress | None:
     """Return the socket of systemd that `systemd:NAME` says, None for anything else."""
     found = _SYSTEMD.fullmatch(value)

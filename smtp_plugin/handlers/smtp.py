@@ -30,12 +30,13 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException
 
+from ...container.net.address import peer_text
 from ..protocol import replies
 from ..protocol.phases import Phase
 from ..protocol.rules import Rules
 from ..protocol.verbs import HANDLERS
 from ..server.listener import Listener
-from ..session import Envelope, Session, format_peer
+from ..session import Envelope, Session
 from .delivery import HandlerBackend, Lines, StandardLog, log, plain
 from .verbs import HookedVerbs
 
@@ -204,7 +205,7 @@ class SMTP(HookedVerbs):
         assert self.transport is not None
         session = Session(self.loop)
         session.peer = self.transport.get_extra_info("peername")
-        session.remote_addr = format_peer(session.peer if isinstance(session.peer, tuple) else None)
+        session.remote_addr = peer_text(session.peer)
         return session
 
     def _create_envelope(self) -> Envelope:

@@ -7,11 +7,10 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from aiosmtpd.smtp import LoginPassword
-
 from ..protocol import replies
+from ..session import Credentials
 from .address import Refused
-from .sasl import MECHANISMS, Credentials, Exchange
+from .sasl import MECHANISMS, Exchange
 
 if TYPE_CHECKING:
     from .dialog import Dialog
@@ -94,10 +93,7 @@ def _end_exchange(dialog: Dialog) -> None:
 
 
 def _capture(dialog: Dialog, credentials: Credentials) -> None:
-    session = dialog.session
-    session.credentials = credentials
-    session.authenticated = True
-    session.auth_data = LoginPassword(credentials.username, credentials.secret)
+    dialog.session.capture(credentials)
     if dialog.rules.tally is not None:
         dialog.rules.tally.captured(credentials.mechanism)
     dialog.say(replies.AUTHENTICATED)

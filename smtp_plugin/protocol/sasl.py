@@ -9,22 +9,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..protocol import replies
+from ..session import Credentials
 from .address import Refused
-
-
-class Credentials(NamedTuple):
-    """What a client said of itself, byte for byte. `secret`: a password, a digest or a token; never printed."""
-
-    mechanism: str
-    username: bytes
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"Credentials(mechanism={self.mechanism!r}, username={self.username!r}, secret=***)"
-
 
 Exchange = Generator[bytes, bytes, Credentials]
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import aiosmtpd.smtp
 from aiosmtpd.proxy_protocol import ProxyData, get_proxy
 
+from ...container.net.address import peer_text
 from ..delivery.pending import Pending
 from ..delivery.verdict import Verdict
 from ..protocol import replies
@@ -28,7 +29,7 @@ from ..protocol.body import Body
 from ..protocol.dialog import Dialog
 from ..protocol.phases import Event
 from ..protocol.replies import Reply
-from ..session import Envelope, Session, format_peer
+from ..session import Envelope, Session
 
 if TYPE_CHECKING:
     from .listener import Listener
@@ -290,7 +291,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._busy = False
         if not welcome:
             self.listener.log.debug(
-                "no valid PROXY header", uuid=self.session.uuid, remote_addr=format_peer(self.session.peer)
+                "no valid PROXY header", uuid=self.session.uuid, remote_addr=peer_text(self.session.peer)
             )
             self.dialog.close(None)
         elif not self.dialog.closing:
@@ -306,7 +307,7 @@ class Connection(aiosmtpd.smtp.SMTP):
             return False
         host = str(data.src_addr) if data.src_addr is not None and data.src_port is not None else ""
         if host:
-            self.session.remote_addr = format_peer((host, data.src_port))
+            self.session.remote_addr = peer_text((host, data.src_port))
         if not self.listener.admit(self, host):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         return True

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from rrpy.mime.message import parse
 from rrpy.smtp_plugin.delivery.event import Arrival, build_event
-from rrpy.smtp_plugin.protocol.sasl import Credentials
-from rrpy.smtp_plugin.session import Envelope, Session
+from rrpy.smtp_plugin.session import Credentials, Envelope, Session
 
 names = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
 """What a client says of itself: bytes that are not UTF-8 are surrogates."""

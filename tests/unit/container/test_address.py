@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rrpy.container.net.address import TCPAddress, UnixAddress, parse_address
+from rrpy.container.net.address import TCPAddress, UnixAddress, parse_address, peer_text
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,18 @@ def test_anything_else_is_refused_in_a_sentence_that_shows_it(url: str) -> None:
     with pytest.raises(ValueError, match="an address is written tcp://host:port or unix:///path, got ") as raised:
         parse_address(url)
     assert repr(url) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("peer", "text"),
+    [
+        (("192.0.2.1", 25), "192.0.2.1:25"),
+        (("2001:db8::1", 25, 0, 0), "[2001:db8::1]:25"),
+        ("", "unix"),
+        (b"\0abstract", "unix"),
+        ("/run/x.sock", "unix"),
+        (None, "unix"),
+    ],
+)
+def test_a_peer_is_an_address_or_unix(peer: object, text: str) -> None:
+    assert peer_text(peer) == text

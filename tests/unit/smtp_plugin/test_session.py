@@ -7,10 +7,8 @@ import uuid
 
 import aiosmtpd.smtp
 import msgspec
-import pytest
 
-from rrpy.smtp_plugin.protocol.sasl import Credentials
-from rrpy.smtp_plugin.session import ConnectionInfo, Envelope, Session, format_peer, new_uuid
+from rrpy.smtp_plugin.session import ConnectionInfo, Credentials, Envelope, Session, new_uuid
 
 
 def test_identifiers_are_random_uuids_and_never_repeat() -> None:
@@ -38,20 +36,22 @@ def test_a_forked_child_does_not_repeat_its_parents_identifiers() -> None:
     assert of_child not in {new_uuid() for _ in range(300)}
 
 
-@pytest.mark.parametrize(
-    ("peer", "text"),
-    [
-        (("192.0.2.1", 25), "192.0.2.1:25"),
-        (("2001:db8::1", 25, 0, 0), "[2001:db8::1]:25"),
-        ("", "unix"),
-        (b"\0abstract", "unix"),
-        ("/run/x.sock", "unix"),
-        (None, "unix"),
-    ],
-)
-def test_a_peer_is_an_address_or_unix(peer: object, text: str) -> None:
-    assert format_peer(peer) == text
-    assert Session(None, peer).remote_addr == text
+def test_the_remote_address_is_the_peer_s_or_unix() -> None:
+    assert Session(None, ("2001:db8::1", 25, 0, 0)).remote_addr == "[2001:db8::1]:25"
+    assert Session(None, "/run/x.sock").remote_addr == "unix"
+
+
+def test_what_auth_captured_is_the_session_s_also_for_aiosmtpds_handlers() -> None:
+    session = Session(None)
+    session.capture(Credentials("PLAIN", b"user", b"hunter2"))
+    assert (session.username, session.authenticated) == ("user", True)
+    assert session.auth_data == aiosmtpd.smtp.LoginPassword(b"user", b"hunter2")
+
+
+def test_no_secret_is_printed() -> None:
+    credentials = Credentials("PLAIN", b"user", b"hunter2")
+    assert repr(credentials) == "Credentials(mechanism='PLAIN', username=b'user', secret=***)"
+    assert "hunter2" not in f"{credentials}"
 
 
 def test_a_handler_of_aiosmtpds_finds_what_it_knows() -> None:
