@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -39,6 +39,7 @@ class Backend:
         self._debug = log.enabled("DEBUG")
         self._info = log.enabled("INFO")
         self._connections: dict[str, Connection] = {}
+        self._subscribers: list[Callable[[], None]] = []
 
     def connected(self, connection: Connection) -> None:
         """Register a connection."""
@@ -46,6 +47,7 @@ class Backend:
         self._connections[session.uuid] = connection
         if self._debug:
             self._log.debug("connection opened", uuid=session.uuid, remote_addr=session.remote_addr)
+        self._changed()
 
     def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
@@ -53,6 +55,7 @@ class Backend:
         self._connections.pop(session.uuid, None)
         if self._debug:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
+        self._changed()
 
     def deliver(self, session: Session, envelope: Envelope) -> Reply | Pending | Awaitable[Verdict]:
         """Accept a message, or hand it to a worker and to whoever observes; log it."""
@@ -62,6 +65,8 @@ class Backend:
             if self._info:
                 self._log.info("email received", **_told(session, envelope))
             self.history.add(session, envelope, at, replies.ACCEPTED)
+            if self._subscribers:
+                self._changed()
             return replies.ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)
@@ -102,6 +107,7 @@ class Backend:
             told = _told(session, envelope)
             self._log.info("email received", **told, id=arrival.id, code=reply.code, reply=reply.text)
         self.history.add(session, envelope, arrival.at, reply, message_id=arrival.id, reason=reason)
+        self._changed()
 
     async def _observed(self, session: Session, arrival: Arrival, content: bytes, reply: Reply, reason: str) -> bool:
         """Tell the observers; say whether the message is safe: a worker has decided about it, or they have taken it."""
@@ -122,6 +128,7 @@ class Backend:
             session.transcript.append(f"C: {line}")
         if self._debug:
             self._log.debug("command", uuid=session.uuid, line=line)
+        self._changed()
 
     def connections(self) -> list[ConnectionInfo]:
         """Return what is open now, oldest first."""
@@ -137,7 +144,32 @@ class Backend:
         if connection is None or connection.dialog.closing:
             return False
         connection.kill(replies.CLOSED_BY_ADMIN)
+        self._changed()
         return True
+
+    @property
+    def traced(self) -> bool:
+        """Whether there is a use for the clients' commands."""
+        return self._debug or bool(self.observers or self._subscribers)
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Subscribe to changes of `connections()`; return the function that unsubscribes.
+
+        `callback` is called before each command of a client, which may change what is shown, and after a connection
+        has opened or closed and a message was decided. Changes come in bursts: note that there was one, and read the
+        list in a later turn of the event loop. It must not raise.
+        """
+        self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._subscribers:
+                self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    def _changed(self) -> None:
+        for callback in tuple(self._subscribers):
+            callback()
 
 
 def _told(session: Session, envelope: Envelope) -> dict[str, object]:

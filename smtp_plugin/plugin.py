@@ -6,7 +6,7 @@ ends its message, then the workers go.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from .protocol.rules import Rules
 from .rpc import SMTPRPC
 from .server.listener import Listener
 from .server.tls import server_context
+from .session import ConnectionInfo
 from .workers_manager import WorkersManager
 
 if TYPE_CHECKING:
@@ -132,6 +133,22 @@ class SMTPPlugin:
         """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before and after."""
         return str(self._listening) if self._listening is not None else ""
 
+    def connections(self) -> Sequence[ConnectionInfo]:
+        """Return the open connections, the oldest first."""
+        return self._backend.connections()
+
+    def close_connection(self, uuid: str) -> bool:
+        """Close a connection at once, with a 421; return whether there was one with this uuid."""
+        return self._backend.close_connection(uuid)
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Subscribe to changes of `connections()`, between `init` and `serve`; return the function that unsubscribes.
+
+        `callback` is called where the list may have changed, often several times in one turn of the event loop: note
+        that, and read the list in a later turn. It must not raise.
+        """
+        return self._backend.on_change(callback)
+
     def metrics_collectors(self) -> Sequence[Any]:
         """Count from now on, and return what is counted, for the plugin `metrics`."""
         from .server.metrics import Statistics  # here, because only a host with metrics needs prometheus_client
@@ -205,6 +222,6 @@ class SMTPPlugin:
             tls_context=self._tls if starttls else None,
             implicit_tls=None if starttls else self._tls,
             proxy_protocol=config.proxy_protocol,
-            trace=self._backend.command if self._backend.observers or self._log.enabled("DEBUG") else None,
+            trace=self._backend.command if self._backend.traced else None,
             transcript_lines=TRANSCRIPT_LINES if self._backend.observers else 0,
         )
