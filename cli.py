@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from .commands.completion import SHELLS, files, script
 from .commands.console import can_draw, fail, fail_to_print, one_sentence, open_standard_streams, say, to_json, work_in
 from .commands.options import CONFIG, SECONDS, config_option, dotenv_option, override_option, workdir_option
-from .commands.running import Running, finds_host, names_from
+from .commands.running import AWAY, Running, finds_host, names_from
 from .container.version import VERSION
 
 if TYPE_CHECKING:
@@ -200,26 +200,21 @@ def tail(host: Running, lines: int, once: bool, as_json: bool) -> None:
     The host remembers the last smtp.history messages, without their contents.
     """
     from .commands import tail as tails
-
-    def connect() -> Client:
-        return host.connect(tails.PATIENCE)
+    from .rpc.client import ReconnectingClient
 
     def show(mail: Any) -> bool:
         text = json.dumps(mail) if as_json else tails.line(mail)
         return say(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
 
-    try:
-        client = connect()
+    client = ReconnectingClient(lambda: host.connect(tails.ANSWER_TIMEOUT))
+    with closing(client), suppress(KeyboardInterrupt):
         known = tails.past(client)
         shown = all(show(mail) for mail in known["messages"][max(0, len(known["messages"]) - lines) :])
         if once or not shown:
-            client.close()
             return
-        for mail in tails.follow(connect, client, known, lambda: click.echo(f"rrpy: {tails.AWAY}", err=True)):
+        for mail in tails.follow(client, known, lambda: click.echo(f"rrpy: {AWAY}", err=True)):
             if not show(mail):
                 return
-    except KeyboardInterrupt:
-        return
 
 
 @main.command(short_help="Stop the host that runs with -p in this folder.")
@@ -358,12 +353,14 @@ def _reset(host: Running, plugin: str, timeout: float) -> bool:
 
 
 def _watch(host: Running, plugins: Sequence[str]) -> None:
-    from .commands.live import Look, watch
+    from .commands.live import plugins_of, watch
+    from .rpc.client import ReconnectingClient
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an error in the middle would leave the terminal as it is
-    with closing(Look(lambda: host.connect(LIVE_TIMEOUT), plugins)) as look, suppress(KeyboardInterrupt):
+    client = ReconnectingClient(lambda: host.connect(LIVE_TIMEOUT))
+    with closing(client), suppress(KeyboardInterrupt):
         try:
-            watch(look)
+            watch(lambda: plugins_of(client, plugins))
         except OSError as error:
             fail_to_print(error)

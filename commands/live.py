@@ -13,35 +13,24 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from ..container.errors import HostError
+from ..rpc.client import ReconnectingClient
+from .running import AWAY
 from .table import NOBODY, Workers, workers_table
 
 REFRESH: Final = 1.0
 """Seconds between two pictures."""
 HINT: Final = "Ctrl+C ends this view"
-AWAY: Final = "the host does not answer; trying again"
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 _TABLE_FRAME: Final = 5
 """Lines of a plugin's part that are no worker: its heading, and the table's edges, head and rule."""
-
-
-class Caller(Protocol):
-    """A connection to the host's RPC bus. `call` raises a HostError when there is no answer, or an error for one."""
-
-    def call(self, method: str, argument: object = True) -> Any:
-        """Call `plugin.Method` and return its result."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection. Idempotent."""
-        ...
 
 
 class Plugin(NamedTuple):
@@ -59,35 +48,12 @@ class Picture(NamedTuple):
     now: float
 
 
-class Look:
-    """Asks a host how its workers are, again and again: over one connection, and over a new one when that broke.
-
-    `connect`: opens one, or raises a HostError. `plugins`: those to ask for; of none, all that own workers.
-    """
-
-    def __init__(self, connect: Callable[[], Caller], plugins: Sequence[str] = ()) -> None:
-        self._connect = connect
-        self._plugins = plugins
-        self._caller: Caller | None = None
-
-    def __call__(self) -> Mapping[str, Plugin]:
-        """Return what the host says of each plugin. Raises HostError."""
-        caller = self._caller = self._caller or self._connect()
-        try:
-            names = self._plugins or caller.call("informer.List")
-            return {
-                name: Plugin(caller.call("informer.Workers", name)["workers"] or [], caller.call("informer.Pool", name))
-                for name in names
-            }
-        except HostError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close the connection. The next call opens another one."""
-        if self._caller is not None:
-            self._caller.close()
-            self._caller = None
+def plugins_of(client: ReconnectingClient, names: Sequence[str] = ()) -> Mapping[str, Plugin]:
+    """Return what a host says of each plugin. `names`: of these; empty for all that own workers. Raises HostError."""
+    return {
+        name: Plugin(client.call("informer.Workers", name)["workers"] or [], client.call("informer.Pool", name))
+        for name in names or client.call("informer.List")
+    }
 
 
 def rates(before: Picture | None, after: Picture) -> dict[str, float]:
@@ -148,16 +114,16 @@ def shares(wanted: Sequence[int], room: int) -> list[int]:
     return got
 
 
-def watch(look: Callable[[], Mapping[str, Plugin]]) -> None:
-    """Draw what `look` returns, once a second, on the terminal that stdout is, until SIGINT or SIGTERM.
+def watch(ask: Callable[[], Mapping[str, Plugin]]) -> None:
+    """Draw what `ask` returns, once a second, on the terminal that stdout is, until SIGINT or SIGTERM.
 
-    Raises what the first `look` raises; a HostError of a later one is shown, and the picture stays. At the end it
+    Raises what the first `ask` raises; a HostError of a later one is shown, and the picture stays. At the end it
     raises KeyboardInterrupt, with the terminal as it was, and signals are ignored: the process is to end.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     before: Picture | None = None
-    picture = _taken(look)
+    picture = _picture(ask)
     away = False
     live = Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
     with _held_back(), live:
@@ -167,7 +133,7 @@ def watch(look: Callable[[], Mapping[str, Plugin]]) -> None:
             try:
                 with _let_through():
                     time.sleep(REFRESH)
-                    fresh = _taken(look)
+                    fresh = _picture(ask)
             except KeyboardInterrupt:
                 for number in _ENDING:
                     signal.signal(number, signal.SIG_IGN)
@@ -183,8 +149,8 @@ def _workers(count: int) -> str:
     return f"{count:,} worker{'' if count == 1 else 's'}"
 
 
-def _taken(look: Callable[[], Mapping[str, Plugin]]) -> Picture:
-    plugins = look()
+def _picture(ask: Callable[[], Mapping[str, Plugin]]) -> Picture:
+    plugins = ask()
     return Picture(plugins, time.monotonic(), time.time())
 
 

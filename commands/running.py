@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+AWAY: Final = "the host does not answer; trying again"
+"""Shown by a command that waits for a host that went away."""
+
 COMPLETION_TIMEOUT: Final = 1.0
 """Seconds that TAB waits for names of a running host; without an answer it offers none."""
 

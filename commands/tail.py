@@ -5,33 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ..container.errors import HostError
 
+if TYPE_CHECKING:
+    from ..rpc.client import ReconnectingClient
+
 WAIT: Final = 30.0
 """Seconds that one question waits for the next mail."""
-PATIENCE: Final = WAIT + 15
+ANSWER_TIMEOUT: Final = WAIT + 15
 """Seconds that a client waits for the answer to it."""
 RETRY: Final = 1.0
+"""Seconds between two attempts to reach a host that went away."""
 NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
 """What a host without an smtp plugin answers (docs/reference/rpc.md, 'On the wire')."""
-AWAY: Final = "the host does not answer; trying again"
 
 
-class Caller(Protocol):
-    """A connection to the host's RPC bus. `call` raises a HostError when there is no answer, or an error for one."""
-
-    def call(self, method: str, argument: object = True) -> Any:
-        """Call `plugin.Method` and return its result."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection. Idempotent."""
-        ...
-
-
-def past(caller: Caller) -> dict[str, Any]:
+def past(client: ReconnectingClient) -> dict[str, Any]:
     """Return all that the host remembers, as `smtp.Wait` gives it, in one piece. Raises HostError.
 
     One without an smtp plugin gets a sentence of its own.
@@ -40,7 +31,7 @@ def past(caller: Caller) -> dict[str, Any]:
     while True:
         asked = {"cursor": found["cursor"], "history": found["history"], "timeout": 0}
         try:
-            more = caller.call("smtp.Wait", asked)
+            more = client.call("smtp.Wait", asked)
         except HostError as error:
             if str(error) == NO_SERVICE:
                 raise HostError("this host has no smtp plugin, so no mail comes to it; add the section smtp") from None
@@ -51,32 +42,26 @@ def past(caller: Caller) -> dict[str, Any]:
 
 
 def follow(
-    connect: Callable[[], Caller], caller: Caller, known: Mapping[str, Any], away: Callable[[], None]
+    client: ReconnectingClient, known: Mapping[str, Any], away: Callable[[], None]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield every mail that comes behind what is known, for ever.
+    """Yield every mail after those that are known, for ever.
 
-    A host that goes away is waited for, and connected to again; `away` is called once for it.
+    A host that goes away is waited for; `away` is called once for each time.
     """
     cursor, history = known["cursor"], known["history"]
     lost = False
-    try:
-        while True:
-            try:
-                if lost:
-                    caller = connect()
-                result = caller.call("smtp.Wait", {"cursor": cursor, "history": history, "timeout": WAIT})
-            except HostError:
-                caller.close()
-                if not lost:
-                    away()
-                lost = True
-                time.sleep(RETRY)
-                continue
-            lost = False
-            cursor, history = result["cursor"], result["history"]
-            yield from result["messages"]
-    finally:
-        caller.close()
+    while True:
+        try:
+            result = client.call("smtp.Wait", {"cursor": cursor, "history": history, "timeout": WAIT})
+        except HostError:
+            if not lost:
+                away()
+            lost = True
+            time.sleep(RETRY)
+            continue
+        lost = False
+        cursor, history = result["cursor"], result["history"]
+        yield from result["messages"]
 
 
 def line(mail: Mapping[str, Any]) -> str:

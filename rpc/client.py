@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from ..container.errors import HostError
 from ..container.net.address import UnixAddress, parse_address
 from ..goridge.frame import ERROR, JSON, Decoder, Frame, FrameError, encode
 from .errors import BadRequest, ConnectionLost, NotListening, RPCError
@@ -96,6 +98,32 @@ class Client:
                 raise BadRequest("the host closed it")
             if frames := self._decoder.feed(data):
                 return frames[0]
+
+
+class ReconnectingClient:
+    """A client of a host that may go away: the call after one that failed connects anew.
+
+    `connect`: returns a connected client, or raises a HostError.
+    """
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+
+    def call(self, method: str, argument: object = True) -> Any:
+        """Call `plugin.Method` and return its result. Raises what `connect` and `Client.call` raise."""
+        client = self._client = self._client or self._connect()
+        try:
+            return client.call(method, argument)
+        except HostError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection, if there is one. The next call opens another one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
 
 def _as_reason(error: Exception) -> OSError | str:

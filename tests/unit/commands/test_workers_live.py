@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.commands.views import NOW, drawn, row
 
-from rrpy.commands.live import AWAY, HINT, Look, Picture, Plugin, rates, shares, view
+from rrpy.commands.live import HINT, Picture, Plugin, plugins_of, rates, shares, view
+from rrpy.commands.running import AWAY
 from rrpy.container.errors import HostError
+from rrpy.rpc.client import ReconnectingClient
 
 
 def pool(served: int = 0, **keys: int) -> dict[str, int]:
@@ -153,26 +155,26 @@ class Connection:
         self.closed = True
 
 
-def test_a_look_asks_for_all_plugins_or_for_those_named() -> None:
-    host = Host()
-    seen = Plugin([row(pid=5)], pool(9))
-    assert Look(host.connect)() == {"http": Plugin([], None), "smtp": seen}
-    assert Look(host.connect, ["smtp"])() == {"smtp": seen}
+def test_all_plugins_are_asked_for_or_those_named() -> None:
+    client = ReconnectingClient(Host().connect)
+    smtp = Plugin([row(pid=5)], pool(9))
+    assert plugins_of(client) == {"http": Plugin([], None), "smtp": smtp}
+    assert plugins_of(client, ["smtp"]) == {"smtp": smtp}
 
 
-def test_a_look_keeps_its_connection_and_takes_another_one_when_that_broke() -> None:
+def test_a_connection_is_kept_and_another_one_taken_after_it_broke() -> None:
     host = Host()
-    look = Look(host.connect, ["smtp"])
-    look()
-    look()
+    client = ReconnectingClient(host.connect)
+    plugins_of(client)
+    plugins_of(client)
     assert len(host.connections) == 1
     host.there = False
     for _ in range(2):
         with pytest.raises(HostError):
-            look()
+            plugins_of(client)
     host.there = True
-    assert look()["smtp"].pool == pool(9)
+    assert plugins_of(client)["smtp"].pool == pool(9)
     assert [each.closed for each in host.connections] == [True, False]
-    look.close()
-    look.close()
+    client.close()
+    client.close()
     assert all(each.closed for each in host.connections)
