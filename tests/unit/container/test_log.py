@@ -23,6 +23,7 @@ from rrpy.container import log
 from rrpy.container.config.fields import Secret
 from rrpy.container.errors import ConfigError
 from rrpy.container.log import ChannelConfig, LogConfig, configure, logger
+from rrpy.container.log.output import Output
 from rrpy.container.protocols import Logger
 
 HOSTILE = [
@@ -53,8 +54,6 @@ def log_is_given_back() -> Iterator[None]:
     loguru.logger.remove()
     logging.captureWarnings(False)
     root.handlers, root.level = handlers, level
-    for name in [name for name in log._channels if name != "host"]:
-        del log._channels[name]
 
 
 @pytest.fixture
@@ -439,13 +438,13 @@ async def test_a_warning_goes_out_at_once_and_takes_what_waits_along_in_order(pa
 
 async def test_a_line_waits_for_others_for_a_moment_only(path, monkeypatch):
     written = anyio.Event()
-    flush = log.Output.flush
+    flush = Output.flush
 
-    def flushed(output: log.Output) -> None:
+    def flushed(output: Output) -> None:
         flush(output)
         written.set()
 
-    monkeypatch.setattr(log.Output, "flush", flushed)
+    monkeypatch.setattr(Output, "flush", flushed)
     json_to(path)
     for number in range(100):
         logger("smtp").info(str(number))
