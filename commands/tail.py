@@ -19,7 +19,7 @@ ANSWER_TIMEOUT: Final = WAIT + 15
 RETRY: Final = 1.0
 """Seconds between two attempts to reach a host that went away."""
 NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
-"""What a host without an smtp plugin answers (docs/reference/rpc.md, 'On the wire')."""
+"""What a host without an smtp plugin answers (docs/reference/wire.md, 'RPC over tcp:// or unix://')."""
 
 
 def past(client: ReconnectingClient) -> dict[str, Any]:

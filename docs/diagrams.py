@@ -1,9 +1,9 @@
-"""Write the generated parts of docs/explanation/architecture.md: states from tables, layers from contracts.
+"""Write the generated parts of the pages: states and replies from their tables, layers from import-linter's contracts.
 
-    python docs/diagrams.py            say which parts of the page are out of date; exit code 1 when there are some
+    python docs/diagrams.py            name the pages that are out of date; exit code 1 when there are any
     python docs/diagrams.py --write    write them
 
-A part stands in the page between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
+A part stands in its page between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
+from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
 from rrpy.worker_pool.states import TRANSITIONS, State
 
 S = TypeVar("S", bound=enum.Enum)
 
-PAGE: Final = Path(__file__).parent / "explanation" / "architecture.md"
-PROJECT: Final = Path(__file__).parent.parent / "pyproject.toml"
+DOCS: Final = Path(__file__).parent
+PROJECT: Final = DOCS.parent / "pyproject.toml"
 
 CHUNKING: Final[Table[Phase]] = {
     Phase.RECIPIENTS: {"BDAT LAST": Phase.READY, "BDAT refused": Phase.FAILED},
@@ -33,25 +34,28 @@ CHUNKING: Final[Table[Phase]] = {
 """Where BDAT leads by its argument and by its size, which the table of verbs cannot say (RFC 3030 section 2)."""
 
 
-def parts() -> dict[str, str]:
-    """Return every generated part of the page, by its name."""
+def pages() -> dict[str, dict[str, str]]:
+    """Return the generated parts of each page, by the page's path below docs/ and by the part's name."""
     return {
-        "layers": f"{_fenced(_flowchart(layers()))}\n\n{_layer_table(layers())}",
-        "host": _fenced(mermaid(HOST, HostState.NEW)),
-        "plugin": _fenced(mermaid(_joined(PLUGIN), PluginState.REGISTERED)),
-        "worker": _fenced(_worker_diagram()),
-        "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
+        "explanation/architecture.md": {
+            "layers": f"{_fenced(_flowchart(layers()))}\n\n{_layer_table(layers())}",
+            "host": _fenced(mermaid(HOST, HostState.NEW)),
+            "plugin": _fenced(mermaid(_joined(PLUGIN), PluginState.REGISTERED)),
+            "worker": _fenced(_worker_diagram()),
+            "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
+        },
+        "reference/smtp.md": {"replies": _reply_table()},
     }
 
 
-def updated(text: str) -> str:
-    """Return the page with every part as it should be. Raises ValueError for a part that the page has no place for."""
-    for name, part in parts().items():
-        begin, end = f"<!-- generated: {name} -->\n", f"\n<!-- end of {name} -->"
+def updated(name: str, text: str) -> str:
+    """Return the text of a page with every part up to date. Raises ValueError for a part without a place in it."""
+    for part, content in pages()[name].items():
+        begin, end = f"<!-- generated: {part} -->\n", f"<!-- end of {part} -->"
         place = re.compile(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
         if len(place.findall(text)) != 1:
-            raise ValueError(f"{PAGE.name} needs one {begin.strip()} with {end.strip()} behind it")
-        text = place.sub(part.replace("\\", r"\\"), text)
+            raise ValueError(f"{name} needs one {begin.strip()}, followed by {end}")
+        text = place.sub(f"{content}\n".replace("\\", r"\\"), text)
     return text
 
 
@@ -80,18 +84,20 @@ def common_ends() -> frozenset[State]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the page, or write it, and return the exit code."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = updated(before)
-    if arguments == ["--write"]:
-        PAGE.write_text(after, encoding="utf-8")
-    elif arguments:
+    """Check the pages, or write them, and return the exit code."""
+    if arguments not in ([], ["--write"]):
         sys.stderr.write("usage: python docs/diagrams.py [--write]\n")
         return 2
-    elif before != after:
-        sys.stderr.write(f"{PAGE.name} is out of date; run: python docs/diagrams.py --write\n")
-        return 1
-    return 0
+    code = 0
+    for name in pages():
+        before = (DOCS / name).read_text(encoding="utf-8")
+        after = updated(name, before)
+        if arguments:
+            (DOCS / name).write_text(after, encoding="utf-8")
+        elif before != after:
+            sys.stderr.write(f"{name} is out of date; run: python docs/diagrams.py --write\n")
+            code = 1
+    return code
 
 
 def _joined(table: Table[S]) -> Table[S]:
@@ -123,6 +129,18 @@ def _layer_table(allowed: Mapping[str, Sequence[str]]) -> str:
         f"| `{name}` | {', '.join(f'`{other}`' for other in others) or 'nothing'} |" for name, others in allowed.items()
     ]
     return "\n".join(["| package | may import of ours |", "|---|---|", "| `cli.py` | all |", *rows])
+
+
+def _reply_table() -> str:
+    rows = [
+        f"| `{reply.code}` | {reply.enhanced} | `{reply.text}` | {_source(reply.source)} |"
+        for reply in sorted(replies.table().values(), key=lambda reply: (reply.code, reply.enhanced, reply.text))
+    ]
+    return "\n".join(["| code | enhanced | text | source |", "|---|---|---|---|", *dict.fromkeys(rows)])
+
+
+def _source(source: str) -> str:
+    return source if source.startswith("RFC ") else "[Events](events.md#the-answer)"
 
 
 def _short(module: str) -> str:

@@ -280,36 +280,33 @@ def diagrams() -> Any:
     return module
 
 
-def test_the_diagrams_are_what_the_tables_give(diagrams: Any) -> None:
-    assert diagrams.updated(page("docs/explanation/architecture.md")) == page("docs/explanation/architecture.md"), (
-        "run: python docs/diagrams.py --write"
-    )
+def test_the_generated_parts_are_what_the_tables_give(diagrams: Any) -> None:
+    for name in diagrams.pages():
+        text = page(f"docs/{name}")
+        assert diagrams.updated(name, text) == text, "run: python docs/diagrams.py --write"
 
 
-def test_the_diagrams_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: Path) -> None:
-    whole = page("docs/explanation/architecture.md")
+def test_the_generated_parts_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: Path) -> None:
+    name = "explanation/architecture.md"
+    whole = page(f"docs/{name}")
     old = whole.replace("registered --> disabled: disable", "registered --> nowhere: lost")
     assert old != whole
-    assert diagrams.updated(old) == whole
+    assert diagrams.updated(name, old) == whole
     with pytest.raises(ValueError, match=r"needs one <!-- generated: layers -->"):
-        diagrams.updated("# no place for anything\n")
+        diagrams.updated(name, "# no place for anything\n")
     checked = subprocess.run([sys.executable, "docs/diagrams.py"], cwd=ROOT, check=False)
     assert checked.returncode == 0
-    for source in (ROOT / "pyproject.toml", ROOT / "docs" / "diagrams.py"):
-        copy = tmp_path / source.relative_to(ROOT)
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_text(source.read_text())
-    copied = tmp_path / "docs" / "explanation" / "architecture.md"
-    copied.parent.mkdir()
-    copied.write_text(old)
+    for source in ("pyproject.toml", "docs/diagrams.py", *(f"docs/{each}" for each in diagrams.pages())):
+        copy = tmp_path / source
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(page(source))
+    (tmp_path / "docs" / name).write_text(old)
     command = [sys.executable, "docs/diagrams.py"]
     stale = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (stale.returncode, stale.stderr) == (
-        1,
-        "architecture.md is out of date; run: python docs/diagrams.py --write\n",
-    )
+    expected = "explanation/architecture.md is out of date; run: python docs/diagrams.py --write\n"
+    assert (stale.returncode, stale.stderr) == (1, expected)
     subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
-    assert copied.read_text() == whole
+    assert (tmp_path / "docs" / name).read_text() == whole
     assert subprocess.run([*command, "--nope"], cwd=tmp_path, stderr=subprocess.PIPE, check=False).returncode == 2
 
 
