@@ -12,8 +12,8 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from ..goridge.relay import Relay
-from .exchange import Handler
-from .loop import serve
+from .messages import Handler
+from .serve import serve
 
 
 def main(arguments: list[str]) -> int:

@@ -18,14 +18,12 @@ from datetime import datetime
 
 from .attachments import Attachment
 from .fields import field, text, texts
-from .messages import Request, SoftError
+from .messages import Handler, Request, SoftError
 from .verdicts import Accept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
-
-    from .exchange import Handler
 
     class _Envelope(NamedTuple):
         sender: str

@@ -1,4 +1,4 @@
-"""What a handler gets and gives.
+"""What a handler takes and returns.
 
 Tuples with names, and neither dataclasses nor `typing`: a worker's start must not wait for `inspect` or `re`.
 """
@@ -6,6 +6,7 @@ Tuples with names, and neither dataclasses nor `typing`: a worker's start must n
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Request(_Request):
         from json import loads
 
         return loads(self.context)
+
+
+Handler = Callable[[Request], object]
+"""A worker's handler, synchronous or asynchronous. `as_parts` says which results are answers."""
 
 
 class Response(_Response):

@@ -29,14 +29,16 @@ from collections.abc import Coroutine, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from .exchange import Reply, Stopped, Wait, answers, as_handler
+from .answers import Reply, Stopped, Wait, answer
+from .handlers import as_handler
 from .messages import Request, Response
 from .samples import email_event
 
 if TYPE_CHECKING:
     import asyncio
 
-    from .exchange import AnyHandler, Exchange, Step
+    from .answers import Step, Steps
+    from .handlers import AnyHandler
 
 __all__ = ["Worker", "ask", "email_event", "stream"]
 
@@ -100,14 +102,14 @@ class Worker:
 
     def _replies(self, context: object, body: bytes | str) -> Generator[Reply, None, None]:
         """Yield the frames of the answer. To close this is to cancel the stream."""
-        exchange = answers(self._handler, Request(_as_bytes(context), _as_bytes(body)))
-        step = next(exchange)
-        return self._on_loop(exchange, step) if isinstance(step, Wait) else _at_once(exchange, step)
+        steps = answer(self._handler, Request(_as_bytes(context), _as_bytes(body)))
+        step = next(steps)
+        return self._on_loop(steps, step) if isinstance(step, Wait) else _at_once(steps, step)
 
-    def _on_loop(self, exchange: Exchange, step: Wait) -> Generator[Reply, None, None]:
+    def _on_loop(self, steps: Steps, step: Wait) -> Generator[Reply, None, None]:
         import asyncio
 
-        from .aio import Stop, drive
+        from .aio import Cancellation, complete
 
         if asyncio._get_running_loop() is not None:
             if isinstance(step.awaitable, Coroutine):
@@ -120,7 +122,7 @@ class Worker:
         async def send(reply: Reply) -> None:
             replies.append(reply)
             loop.stop()
-            await asyncio.sleep(0)  # goes on when the test asks for more
+            await asyncio.sleep(0)  # continues when the test asks for more
 
         def turn() -> Reply:
             while not replies:
@@ -129,15 +131,15 @@ class Worker:
                     task.result()
             return replies.pop()
 
-        stop = Stop()
-        task = loop.create_task(drive(exchange, step, send, stop))
+        cancellation = Cancellation()
+        task = loop.create_task(complete(steps, step, send, cancellation))
         task.add_done_callback(lambda _: loop.stop())
         try:
             while (reply := turn()).more:
                 yield reply
             yield reply
         except GeneratorExit:
-            stop.ask()
+            cancellation.request()
             while reply.more:
                 reply = turn()
             _response(reply)
@@ -146,22 +148,22 @@ class Worker:
             if not task.done():
                 loop.run_until_complete(task)
             elif not task.cancelled():
-                task.exception()  # seen: what ends a worker has come out of the event loop itself
+                task.exception()  # retrieved: an error that ends a worker has come out of the event loop itself
 
 
-def _at_once(exchange: Exchange, step: Step) -> Generator[Reply, None, None]:
+def _at_once(steps: Steps, step: Step) -> Generator[Reply, None, None]:
     while isinstance(step, Reply):
         try:
             yield step
         except GeneratorExit:
             if step.more:
-                last = exchange.throw(Stopped())
+                last = steps.throw(Stopped())
                 assert isinstance(last, Reply)
                 _response(last)
             raise
         if not step.more:
             return
-        step = next(exchange)
+        step = next(steps)
 
 
 def _response(reply: Reply) -> Response:

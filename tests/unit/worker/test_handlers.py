@@ -15,7 +15,7 @@ import rrpy.worker
 from rrpy import worker
 from rrpy.worker import Accept, Close, Email, Reject, Request, Response, SoftError, mail
 from rrpy.worker import Email as Mail
-from rrpy.worker.exchange import as_handler
+from rrpy.worker.handlers import as_handler
 from rrpy.worker.testing import Worker, ask, email_event, stream
 
 if TYPE_CHECKING:

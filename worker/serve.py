@@ -1,0 +1,44 @@
+"""The life of a worker, from its handler and its relay to its exit status.
+
+It begins without an event loop, in `loop`. It moves to `aio` for good when the handler is `async def`, or else with the
+first request for which the handler returns something to await: no other worker pays for asyncio.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..goridge.frame import FrameError
+from ..goridge.relay import Relay
+from .handlers import as_handler, is_async
+from .loop import Loop
+from .process import WorkerProcess
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .handlers import AnyHandler
+
+
+def serve(given: AnyHandler, relay: Relay) -> int:
+    """Serve until told to stop; return the exit status. The handler's SystemExit and KeyboardInterrupt pass through."""
+    process = WorkerProcess(as_handler(given), relay)
+    process.adopt_logging()
+    try:
+        _run(process)
+    except FrameError as error:
+        sys.stderr.write(f"rrpy.worker: the host sent what is not a frame: {error}\n")
+        return 1
+    except ConnectionError:  # the host is gone
+        pass
+    return 0
+
+
+def _run(process: WorkerProcess) -> None:
+    begun = None
+    if not is_async(process.handler):
+        begun = Loop(process).run()
+        if begun is None:
+            return
+    from . import aio
+
+    aio.run(process, begun)
