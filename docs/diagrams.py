@@ -9,13 +9,17 @@ A part stands in its page between `<!-- generated: NAME -->` and `<!-- end of NA
 from __future__ import annotations
 
 import enum
+import inspect
 import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Final, TypeVar
 
+import rrpy.testing
+import rrpy.worker.testing
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
@@ -25,6 +29,9 @@ S = TypeVar("S", bound=enum.Enum)
 
 DOCS: Final = Path(__file__).parent
 PROJECT: Final = DOCS.parent / "pyproject.toml"
+
+PUBLIC: Final = (rrpy, rrpy.worker, rrpy.worker.testing, rrpy.testing)
+"""The modules whose `__all__` is public."""
 
 CHUNKING: Final[Table[Phase]] = {
     Phase.RECIPIENTS: {"BDAT LAST": Phase.READY, "BDAT refused": Phase.FAILED},
@@ -44,6 +51,7 @@ def pages() -> dict[str, dict[str, str]]:
             "worker": _fenced(_worker_diagram()),
             "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
         },
+        "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},
         "reference/smtp.md": {"replies": _reply_table()},
     }
 
@@ -129,6 +137,20 @@ def _layer_table(allowed: Mapping[str, Sequence[str]]) -> str:
         f"| `{name}` | {', '.join(f'`{other}`' for other in others) or 'nothing'} |" for name, others in allowed.items()
     ]
     return "\n".join(["| package | may import of ours |", "|---|---|", "| `cli.py` | all |", *rows])
+
+
+def _name_table(module: ModuleType) -> str:
+    rows = [f"| `{name}` | {_summary(module, name)} |" for name in module.__all__]
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+
+
+def _summary(module: ModuleType, name: str) -> str:
+    """Return the first sentence of a docstring."""
+    value = getattr(module, name)
+    if isinstance(value, str):
+        return "the version, a text"
+    first = (inspect.getdoc(value) or "").partition("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<=[.:]) (?=[A-Z`])", first)[0].rstrip(".:").replace("|", r"\|")
 
 
 def _reply_table() -> str:
