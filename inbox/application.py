@@ -1,4 +1,4 @@
-"""The ASGI application: the API's routes, the page with its two files, and the guard in front of all."""
+"""The ASGI application: the API's routes, the page's files, and the guard before both."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ from .problems import Problem
 from .routes import PREFIX, ROUTES
 
 STATIC: Final = Path(__file__).parent / "static"
-FILES: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-"""The page: each path with its file and type."""
-
+"""The kinds of files that the page has, each with its content type."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _ANSWERED = (Problem, HTTPException, StoreError)
@@ -45,7 +44,7 @@ def application(mailbox: Mailbox, connections: Connections, config: InboxConfig,
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method] = getattr(api, route.name)
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
-    found += [Route(path, _file(*file)) for path, file in FILES.items()]
+    found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
     return Guard(app, config.allowed_hosts, log)
@@ -71,10 +70,15 @@ async def _read_to_its_end(request: Request) -> None:
         raise Problem(400, "the request's body did not come whole") from None
 
 
-def _file(name: str, media_type: str) -> Endpoint:
-    content = (STATIC / name).read_bytes()
+def _path(file: Path) -> str:
+    return "/" if file.name == "index.html" else f"/{file.name}"
+
+
+def _file(file: Path) -> Endpoint:
+    """Return the endpoint of a static file. A browser keeps the file and asks each time whether it has changed."""
+    content = file.read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Type": media_type}
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Type": TYPES[file.suffix]}
 
     async def endpoint(request: Request) -> Response:
         if request.headers.get("if-none-match") == tag:

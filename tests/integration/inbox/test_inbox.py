@@ -27,7 +27,9 @@ from support.container.host import PATIENCE, Host, Telnet, eventually, hosting, 
 from support.inbox.host import api, inbox, mail, send, url
 from support.worker.delivery import SUPPORT
 
+from rrpy.inbox.application import STATIC, TYPES
 from rrpy.inbox.feed import EVENTS
+from rrpy.inbox.guard import PAGE_POLICY
 from rrpy.inbox.routes import ROUTES
 
 
@@ -592,7 +594,7 @@ def test_a_link_from_anywhere_leads_to_the_page_alone(guarded: Host) -> None:
         assert client.get(f"{page}/", headers=link).status_code == 200
         assert client.get("messages", headers=link).status_code == 403
         assert client.get(f"{page}/", headers=link | {"Sec-Fetch-Dest": "iframe"}).status_code == 403
-        assert client.get(f"{page}/app.js", headers=link).status_code == 403
+        assert client.get(f"{page}/main.js", headers=link).status_code == 403
 
 
 def test_every_answer_says_what_a_browser_may_do_with_it(tmp_path: Path) -> None:
@@ -602,8 +604,8 @@ def test_every_answer_says_what_a_browser_may_do_with_it(tmp_path: Path) -> None
         send(host, message)
         policies = {}
         page = url(host)
-        for path in (f"{page}/", f"{page}/app.js", "messages", "nothing", "messages/latest/raw", "messages/latest/html",
-                     "messages/latest/attachments/1"):  # fmt: skip
+        of_mail = ["messages/latest/raw", "messages/latest/html", "messages/latest/attachments/1"]
+        for path in (f"{page}/", f"{page}/main.js", "messages", "nothing", *of_mail):
             headers = client.get(path).headers
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Referrer-Policy"] == "no-referrer"
@@ -616,8 +618,19 @@ def test_every_answer_says_what_a_browser_may_do_with_it(tmp_path: Path) -> None
             assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "") or path.endswith("html"), path
             assert ("sandbox" in policy) == ("latest" in path), path
         assert "script-src" not in policies["messages/latest/html"]
-        tag = client.get(f"{page}/app.js").headers["ETag"]
-        assert client.get(f"{page}/app.js", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_every_file_of_the_page_has_its_type_and_its_policy_and_is_asked_for_anew(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, client):
+        for file in STATIC.iterdir():
+            path = f"{url(host)}/{'' if file.name == 'index.html' else file.name}"
+            answer = client.get(path)
+            assert answer.content == file.read_bytes(), path
+            assert answer.headers["Content-Type"] == TYPES[file.suffix]
+            assert answer.headers["Content-Security-Policy"] == PAGE_POLICY
+            assert answer.headers["Cache-Control"] == "no-cache"
+            again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+            assert (again.status_code, again.content) == (304, b"")
 
 
 def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+// The inbox's API. Its document is api/v1/openapi.json.
+
+/**
+ * @typedef {object} Summary a message in the list
+ * @property {string} id
+ * @property {string} received_at
+ * @property {string} from
+ * @property {string[]} to
+ * @property {string} header_from
+ * @property {string} subject
+ * @property {string} excerpt
+ * @property {number} size
+ * @property {number} attachments
+ * @property {boolean} html
+ * @property {number} code
+ * @property {number} number
+ *
+ * @typedef {object} Attachment
+ * @property {number} number
+ * @property {string} filename
+ * @property {string} content_type
+ * @property {number} size
+ * @property {string} content_id
+ * @property {boolean} inline
+ *
+ * @typedef {{ mechanism: string, username: string, password: string }} Credentials
+ *
+ * @typedef {object} Session
+ * @property {string} uuid
+ * @property {string} remote_addr
+ * @property {string} helo
+ * @property {Credentials | null} authentication
+ * @property {string} reply
+ * @property {string} reason
+ * @property {string[]} transcript
+ *
+ * @typedef {object} Detail a whole message
+ * @property {Summary} summary
+ * @property {Record<string, string[]>} headers
+ * @property {string} text
+ * @property {string} html
+ * @property {Attachment[]} attachments
+ * @property {string[]} defects
+ * @property {Session} session
+ *
+ * @typedef {{ messages: Summary[], next: number | null, total: number, bytes: number }} MessageList
+ *
+ * @typedef {object} Connection
+ * @property {string} uuid
+ * @property {string} remote_addr
+ * @property {string} from
+ * @property {string[]} to
+ * @property {boolean} authenticated
+ * @property {string} username
+ *
+ * @typedef {object} Info
+ * @property {string} version
+ * @property {string} smtp_address
+ * @property {number} max_messages
+ * @property {boolean} connections
+ */
+
+export const API = "api/v1";
+
+/** An answer that is not a success. Its message is a sentence of the host's. */
+export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {string} [detail]
+   */
+  constructor(status, detail) {
+    super(detail || `the inbox answered ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * Send a request and return its answer. Throws Problem, and TypeError where the host does not answer.
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ */
+export async function ask(path, options = {}) {
+  const response = await fetch(`${API}/${path}`, options);
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(response.status, problem.detail);
+}
+
+/**
+ * Return the JSON of an answer. Throws as `ask` does.
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
+export async function get(path) {
+  return (await ask(path)).json();
+}
+
+/**
+ * Return the path of a message.
+ * @param {string} id
+ * @returns {string}
+ */
+export function pathOf(id) {
+  return `messages/${encodeURIComponent(id)}`;
+}

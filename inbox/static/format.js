@@ -1,0 +1,61 @@
+// Values as a person reads them.
+
+/** @typedef {import("./api.js").Summary} Summary */
+
+/**
+ * Return a size in bytes as `1.2 kB`.
+ * @param {number} bytes
+ * @returns {string}
+ */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ["kB", "MB", "GB"];
+  let value = bytes / 1000;
+  while (value >= 999.5 && units.length > 1) {
+    value /= 1000;
+    units.shift();
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[0]}`;
+}
+
+/**
+ * Return a time of today as hour and minute, of another day as its date; `whole`: as both.
+ * @param {string} text ISO 8601
+ * @param {boolean} [whole]
+ * @returns {string}
+ */
+export function when(text, whole = false) {
+  const date = new Date(text);
+  if (whole) return date.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  const today = date.toDateString() === new Date().toDateString();
+  if (today) return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleDateString([], { day: "numeric", month: "short" });
+}
+
+/**
+ * Return a number with its noun: `1 message`, `2 messages`.
+ * @param {number} number
+ * @param {string} one
+ * @param {string} [many]
+ * @returns {string}
+ */
+export function counted(number, one, many = `${one}s`) {
+  return `${number.toLocaleString()} ${number === 1 ? one : many}`;
+}
+
+/**
+ * Return the name in `Ann Example <ann@example.com>`, or the address.
+ * @param {string} header
+ * @returns {string}
+ */
+function nameOf(header) {
+  const found = /^\s*"?([^"<]*?)"?\s*<([^>]*)>/.exec(header);
+  return found ? found[1] || found[2] : header.trim();
+}
+
+/** @param {Summary} message */
+export const sender = (message) => nameOf(message.header_from) || message.from || "(no sender)";
+/** @param {Summary} message */
+export const subject = (message) => message.subject.trim() || "(no subject)";
+/** @param {Summary} message */
+export const refused = (message) => message.code >= 400;

@@ -1,0 +1,85 @@
+// The head of a message: its subject, its people, and the facts about it.
+
+import { API, pathOf } from "./api.js";
+import { byId, el } from "./dom.js";
+import { counted, refused, sender, size, subject, when } from "./format.js";
+
+/** @typedef {import("./api.js").Detail} Detail */
+
+const SHOWN = 3; // addresses that are shown at once, of many
+
+/** @param {Detail} detail */
+export function showHead(detail) {
+  const { summary } = detail;
+  byId("subject").textContent = subject(summary);
+  byId("subject").title = subject(summary);
+  byId("avatar").textContent = [...sender(summary)][0].toUpperCase();
+  byId("download").href = `${API}/${pathOf(summary.id)}/raw`;
+  byId("people").replaceChildren(
+    ...people(detail).map(([name, value]) => el("div", {}, el("dt", {}, name), shortened(value))),
+  );
+  const time = el("time", { dateTime: summary.received_at }, when(summary.received_at, true));
+  byId("facts").replaceChildren(el("span", {}, time), facts(detail));
+}
+
+/**
+ * Return the addresses with their names; as "Envelope" those that the headers do not say.
+ * @param {Detail} detail
+ * @returns {[string, string][]}
+ */
+function people(detail) {
+  const { summary } = detail;
+  const to = header(detail, "to");
+  const cc = header(detail, "cc");
+  const said = `${to}\n${cc}`.toLowerCase();
+  const hidden = to ? summary.to.filter((address) => !said.includes(address.toLowerCase())) : [];
+  /** @type {[string, string][]} */
+  const all = [
+    ["From", header(detail, "from") || summary.from || "(no sender)"],
+    ["To", to || summary.to.join(", ")],
+    ["Cc", cc],
+    ["Envelope", hidden.join(", ")],
+  ];
+  return all.filter(([, value]) => value);
+}
+
+/**
+ * Return the values of a header, whatever its case; "" for none.
+ * @param {Detail} detail
+ * @param {string} name
+ * @returns {string}
+ */
+function header(detail, name) {
+  const found = Object.entries(detail.headers).find(([written]) => written.toLowerCase() === name);
+  return found ? found[1].join(", ") : "";
+}
+
+/**
+ * Return the first of many addresses, and a button for the others.
+ * @param {string} value
+ * @returns {Element}
+ */
+function shortened(value) {
+  const all = value.split(/,\s*(?=[^,]*@)/);
+  if (all.length <= SHOWN + 1) return el("dd", { dir: "auto" }, value);
+  const entry = el("dd", { dir: "auto" }, `${all.slice(0, SHOWN).join(", ")} `);
+  const more = el("button", { type: "button", className: "others" }, `+${all.length - SHOWN} more`);
+  more.addEventListener("click", () => entry.replaceChildren(value));
+  entry.append(more);
+  return entry;
+}
+
+/**
+ * Return the defects, the reply's code and the size.
+ * @param {Detail} detail
+ * @returns {Element}
+ */
+function facts({ summary, session, defects }) {
+  const code = el("span", { className: refused(summary) ? "tag bad" : "tag good" }, String(summary.code));
+  code.title = session.reply;
+  const line = el("span", {}, code, size(summary.size));
+  if (defects.length) {
+    line.prepend(el("span", { className: "tag", title: defects.join(", ") }, counted(defects.length, "defect")));
+  }
+  return line;
+}

@@ -1,0 +1,76 @@
+// The keyboard: single keys for the whole page, and keys of the list. The dialog "helping" names them.
+
+import { remove } from "./changes.js";
+import { byId, list } from "./dom.js";
+import { focusList, load } from "./list.js";
+import { back, open } from "./message.js";
+import { endSearch } from "./search.js";
+import { state } from "./state.js";
+import { chooseNumber } from "./tabs.js";
+
+const AHEAD = 3; // messages from the end of the list at which older ones are loaded
+
+/** @type {Record<string, () => void>} */
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  "/": () => byId("search").focus(),
+  "#": removeSelected,
+  Delete: removeSelected,
+  "?": showHelp,
+  Escape: back,
+};
+/** @type {Record<string, () => void>} */
+const LIST_KEYS = {
+  ArrowDown: () => move(1),
+  ArrowUp: () => move(-1),
+  Home: () => move(-Infinity),
+  End: () => move(state.messages.length),
+  Enter: () => (state.selected ? open(state.selected, { focus: true }) : move(1)),
+};
+
+/**
+ * Open the message some steps down the list; the first one where none is open.
+ * @param {number} step negative for up
+ */
+function move(step) {
+  const { messages } = state;
+  if (!messages.length) return;
+  const index = messages.findIndex((message) => message.id === state.selected);
+  const next = index < 0 ? 0 : Math.min(messages.length - 1, Math.max(0, index + step));
+  if (index === next) return;
+  open(messages[next].id);
+  if (next >= messages.length - AHEAD && state.older) load({ more: true });
+}
+
+export function removeSelected() {
+  if (state.selected) remove(state.selected);
+}
+
+export function showHelp() {
+  byId("helping").showModal();
+}
+
+/** @param {KeyboardEvent} event */
+export function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const target = /** @type {Element} */ (event.target);
+  if (target.matches("input")) return onSearchKey(event);
+  const action = KEYS[event.key] || ((target === list || target === document.body) && LIST_KEYS[event.key]);
+  if (/^[1-6]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
+  if (!action) return;
+  action();
+  event.preventDefault();
+}
+
+/** @param {KeyboardEvent} event */
+function onSearchKey(event) {
+  if (event.key === "Escape") {
+    endSearch();
+    list.focus();
+  } else if (event.key === "Enter" || event.key === "ArrowDown") {
+    event.preventDefault();
+    list.focus();
+    if (!state.selected) move(1);
+  }
+}

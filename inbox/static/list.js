@@ -1,0 +1,153 @@
+// The list of messages, with the words around it: the counts, and what stands in the place of a list or a message.
+
+import { get } from "./api.js";
+import { byId, el, icon, list, main } from "./dom.js";
+import { noMail, nothingFound } from "./empty.js";
+import { counted, refused, sender, size, subject, when } from "./format.js";
+import { trying } from "./notices.js";
+import { isRead } from "./read.js";
+import { beginRequest, state, takeAnswer } from "./state.js";
+
+/** @typedef {import("./api.js").Summary} Summary */
+
+const PAGE = 50; // messages of one request
+const MAX_RECIPIENTS = 20; // in the hint over a row
+
+export const LOST = "This message is no longer here";
+
+/**
+ * Load the list, or with `more` the messages after its last one, and show it.
+ * @param {{ more?: boolean }} [options]
+ */
+export async function load({ more = false } = {}) {
+  const number = beginRequest();
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  if (state.search) query.set("search", state.search);
+  const last = state.messages.at(-1);
+  if (more && last) query.set("before", String(last.number));
+  const answer = await trying(() => get(`messages?${query}`));
+  if (answer && takeAnswer(answer, number, more)) show();
+}
+
+/**
+ * Show the list as it is now. Rows that are there already stay.
+ * @param {Set<string>} [fresh] ids of messages that have just come
+ */
+export function show(fresh = new Set()) {
+  const rows = /** @type {import("./dom.js").AnyElement[]} */ ([...list.children]);
+  const known = new Map(rows.map((row) => [row.dataset.id, row]));
+  const wanted = state.messages.map((message) => known.get(message.id) || newRow(message, fresh.has(message.id)));
+  for (const [index, row] of wanted.entries()) {
+    if (list.children[index] !== row) list.insertBefore(row, list.children[index] || null);
+  }
+  while (list.children.length > wanted.length) list.lastChild?.remove();
+  for (const row of wanted) mark(row);
+  const active = wanted.find((row) => row.dataset.id === state.selected);
+  if (active) list.setAttribute("aria-activedescendant", active.id);
+  else list.removeAttribute("aria-activedescendant");
+  summarise();
+}
+
+/**
+ * Mark a row as selected or not, as read or not.
+ * @param {import("./dom.js").AnyElement} row
+ */
+function mark(row) {
+  const read = isRead(row.dataset.id || "");
+  row.setAttribute("aria-selected", String(row.dataset.id === state.selected));
+  row.classList.toggle("unread", !read);
+  /** @type {Element} */ (row.querySelector(".new-mark")).textContent = read ? "" : "Unread. ";
+}
+
+/**
+ * @param {Summary} message
+ * @param {boolean} fresh
+ * @returns {import("./dom.js").AnyElement}
+ */
+function newRow(message, fresh) {
+  const time = el("time", { dateTime: message.received_at, title: when(message.received_at, true) });
+  time.textContent = when(message.received_at);
+  return el(
+    "li",
+    { id: `m-${message.id}`, role: "option", className: fresh ? "item new" : "item", "data-id": message.id },
+    addresses(message),
+    time,
+    el("span", { className: "subject", dir: "auto", title: subject(message) }, subject(message)),
+    marks(message),
+    el("span", { className: "excerpt", dir: "auto" }, message.excerpt || "No text"),
+  );
+}
+
+/**
+ * Return what sets a message apart: a refusal, attachments, its size.
+ * @param {Summary} message
+ * @returns {Element}
+ */
+function marks(message) {
+  const line = el("span", { className: "marks" });
+  if (refused(message)) line.append(el("span", { className: "tag bad", title: "refused" }, String(message.code)));
+  if (message.attachments) {
+    line.append(icon("clip"), el("span", { className: "unseen" }, counted(message.attachments, "attachment")));
+  }
+  line.append(size(message.size));
+  return line;
+}
+
+/**
+ * Return `From → to +2`, as the envelope has them.
+ * @param {Summary} message
+ * @returns {Element}
+ */
+function addresses(message) {
+  const [first, ...others] = message.to;
+  const line = el("span", { className: "from" }, el("span", { className: "unseen new-mark" }));
+  line.append(el("bdi", { className: "by" }, sender(message)));
+  if (!first) return line;
+  const more = message.to.length > MAX_RECIPIENTS ? " …" : "";
+  line.title = `${sender(message)} → ${message.to.slice(0, MAX_RECIPIENTS).join(", ")}${more}`;
+  line.append(el("span", { className: "unseen" }, " to "), el("bdi", { className: "to" }, first));
+  if (others.length) line.append(el("span", { className: "others" }, `+${others.length}`));
+  return line;
+}
+
+/** Show the counts, the page's title, and what stands in the place of a list or a message. */
+export function summarise() {
+  showCounts();
+  showPlaceholders();
+  const unread = state.messages.filter((message) => !isRead(message.id)).length;
+  document.title = unread ? `(${unread}${state.older ? "+" : ""}) rrpy inbox` : "rrpy inbox";
+}
+
+function showCounts() {
+  const { total, search, messages, older, info } = state;
+  const found = older ? `${messages.length}+` : messages.length.toLocaleString();
+  byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
+  byId("kept").textContent = info.max_messages ? `the last ${info.max_messages.toLocaleString()} are kept` : "";
+  byId("clear").disabled = total === 0;
+  byId("more").hidden = !older;
+}
+
+function showPlaceholders() {
+  const { search, messages, selected, lost, info } = state;
+  const nothing = byId("nothing");
+  nothing.hidden = messages.length > 0;
+  if (!nothing.hidden) nothing.replaceChildren(...(search ? nothingFound(search) : noMail(info.smtp_address)));
+  byId("unselected").hidden = selected !== null;
+  byId("choose").textContent = lost ? LOST : "Choose a message";
+  byId("leave").hidden = !lost;
+  main.classList.toggle("lost", lost);
+  main.classList.toggle("empty", !nothing.hidden && !search && !lost);
+}
+
+/**
+ * Scroll to a message's row.
+ * @param {string} id
+ */
+export function reveal(id) {
+  byId(`m-${id}`)?.scrollIntoView({ block: "nearest" });
+}
+
+/** Give the list the keyboard. */
+export function focusList() {
+  list.focus({ preventScroll: true });
+}

@@ -1,0 +1,79 @@
+// The inbox's page: it connects the parts, and starts. No framework, no build step: index.html loads this module.
+//
+// A mail's words are put in as text, never as markup. A mail's HTML is shown in a frame that runs nothing, by a URL of
+// its own.
+
+import { addressed } from "./address.js";
+import { ask, get, pathOf } from "./api.js";
+import { removeAll } from "./changes.js";
+import { openConnections } from "./connections.js";
+import { byId, list } from "./dom.js";
+import { counted } from "./format.js";
+import { onKey, removeSelected, showHelp } from "./keys.js";
+import { focusList, load } from "./list.js";
+import { back, close, goToAddress, open } from "./message.js";
+import { trying } from "./notices.js";
+import { search } from "./search.js";
+import { state } from "./state.js";
+import { follow } from "./stream.js";
+import { choose, onTabKey, tabs } from "./tabs.js";
+
+/** Load everything: at the beginning, and whenever events were missed. */
+async function start() {
+  state.info = (await trying(() => get("info"))) || state.info;
+  byId("version").textContent = state.info.version || "";
+  byId("connections").hidden = !state.info.connections;
+  await load();
+  if (state.selected) await closeIfGone(state.selected);
+  else if (addressed()) open(addressed());
+}
+
+/** @param {string} id the open message's */
+async function closeIfGone(id) {
+  if (state.messages.some((message) => message.id === id)) return;
+  const there = await ask(pathOf(id), { method: "HEAD" }).catch(() => null);
+  if (!there && state.selected === id) close();
+}
+
+function askWhetherToClear() {
+  byId("clearing-text").textContent = `${counted(state.total, "message")} will be gone for good.`;
+  byId("clearing").returnValue = "no";
+  byId("clearing").showModal();
+}
+
+/**
+ * @param {string} id
+ * @param {() => void} clicked
+ */
+function onClick(id, clicked) {
+  byId(id).addEventListener("click", clicked);
+}
+
+document.addEventListener("keydown", onKey);
+addEventListener("popstate", goToAddress);
+addEventListener("hashchange", goToAddress);
+list.addEventListener("click", (event) => {
+  const row = /** @type {Element} */ (event.target).closest(".item");
+  if (row instanceof HTMLElement) open(row.dataset.id || "");
+});
+byId("parts").addEventListener("keydown", onTabKey);
+for (const tab of tabs()) tab.addEventListener("click", () => choose(tab.dataset.tab || ""));
+byId("search").addEventListener("input", search);
+onClick("more", () => load({ more: true }));
+onClick("back", back);
+onClick("leave", () => {
+  close();
+  focusList();
+});
+onClick("delete", removeSelected);
+onClick("help", showHelp);
+onClick("connections", openConnections);
+onClick("clear", askWhetherToClear);
+byId("clearing").addEventListener("close", () => {
+  if (byId("clearing").returnValue === "yes") removeAll();
+});
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));
+}
+
+follow(start);

@@ -1,0 +1,104 @@
+// The panels: each part of a message as elements.
+
+import { API, ask, pathOf } from "./api.js";
+import { el, icon, table } from "./dom.js";
+import { size } from "./format.js";
+import { trying } from "./notices.js";
+import { session } from "./session.js";
+
+/** @typedef {import("./api.js").Attachment} Attachment */
+/** @typedef {import("./api.js").Detail} Detail */
+/** @typedef {import("./dom.js").Child} Child */
+
+const MAX_SHOWN = 1024 * 1024; // characters of the text, and bytes of the source
+
+/** @type {Record<string, (detail: Detail) => (string | Node)[]>} */
+export const panels = { text, html, headers, source, attachments, session };
+
+/** @param {Detail} detail */
+function text(detail) {
+  const shown = detail.text.slice(0, MAX_SHOWN);
+  const rest = detail.text.length - shown.length;
+  return [
+    el("div", { className: "text", dir: "auto" }, ...(shown ? linked(shown) : ["This message has no text."])),
+    rest ? el("p", { className: "hint" }, `${rest.toLocaleString()} more characters are in the source.`) : "",
+  ];
+}
+
+/**
+ * Return a text with its links as links. Only http and https count.
+ * @param {string} words
+ * @returns {Child[]}
+ */
+function linked(words) {
+  const parts = words.split(/(https?:\/\/[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}])/);
+  return parts.map((part, index) =>
+    index % 2 ? el("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part,
+  );
+}
+
+/** @param {Detail} detail */
+function html(detail) {
+  return [
+    el("div", { className: "note" }, icon("shield"), "Shown without scripts, forms and anything from the network."),
+    el("iframe", {
+      title: "The message's HTML",
+      sandbox: "allow-popups allow-popups-to-escape-sandbox",
+      referrerPolicy: "no-referrer",
+      src: `${API}/${pathOf(detail.summary.id)}/html`,
+    }),
+  ];
+}
+
+/** @param {Detail} detail */
+function headers(detail) {
+  const all = Object.entries(detail.headers);
+  return [table(all.flatMap(([name, values]) => values.map((value) => /** @type {[string, string]} */ ([name, value]))))];
+}
+
+/** @param {Detail} detail */
+function source(detail) {
+  const code = el("pre", { className: "code" }, "Loading");
+  loadSource(detail.summary.id, code);
+  return [code];
+}
+
+/**
+ * @param {string} id
+ * @param {Element} code
+ */
+async function loadSource(id, code) {
+  const raw = await trying(async () => (await ask(`${pathOf(id)}/raw`)).arrayBuffer());
+  if (!raw) return code.replaceChildren("The source could not be loaded.");
+  code.textContent = new TextDecoder().decode(raw.slice(0, MAX_SHOWN));
+  if (raw.byteLength > MAX_SHOWN) {
+    const hint = `These are the first ${size(MAX_SHOWN)} of ${size(raw.byteLength)}; download it to see all.`;
+    code.append(el("p", { className: "hint" }, hint));
+  }
+}
+
+/** @param {Detail} detail */
+function attachments(detail) {
+  return [el("ul", { className: "files" }, ...detail.attachments.map((each) => file(detail.summary.id, each)))];
+}
+
+/**
+ * @param {string} id the message's
+ * @param {Attachment} attachment
+ * @returns {Element}
+ */
+function file(id, attachment) {
+  const name = attachment.filename || `attachment ${attachment.number}`;
+  const kind = /\.(\w{1,5})$/.exec(name)?.[1] || attachment.content_type.split("/")[1]?.slice(0, 5) || "file";
+  const href = `${API}/${pathOf(id)}/attachments/${attachment.number}`;
+  const link = el("a", { className: "button", href, download: attachment.filename });
+  link.append(icon("download"), "Download", el("span", { className: "unseen" }, ` ${name}`));
+  const about = [attachment.content_type, size(attachment.size), attachment.inline ? "inline" : ""].filter(Boolean);
+  return el(
+    "li",
+    {},
+    el("span", { className: "kind", "aria-hidden": "true" }, kind),
+    el("div", {}, el("b", { dir: "auto" }, name), el("small", {}, about.join(" · "))),
+    link,
+  );
+}

@@ -1,0 +1,102 @@
+// What the page knows of the inbox, and how that changes. Nothing here touches an element or the network.
+
+/** @typedef {import("./api.js").Summary} Summary */
+
+const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it, and come back with "older"
+
+export const state = {
+  /** @type {Summary[]} */
+  messages: [], // newest first
+  total: 0, // messages in the inbox
+  older: false, // the inbox has messages after the last one of the list
+  search: "",
+  /** @type {string | null} */
+  selected: null, // the id of the open message
+  lost: false, // the address names a message that is not in the inbox
+  /** @type {Partial<import("./api.js").Info>} */
+  info: {},
+};
+
+let request = 0; // the number of the newest request for the list: an answer to an older one is dropped
+/** @type {Set<string>} */
+const gone = new Set(); // ids of messages that went during the newest request
+
+/**
+ * Return a number for a request for the list that begins now.
+ * @returns {number}
+ */
+export function beginRequest() {
+  gone.clear();
+  return ++request;
+}
+
+/**
+ * Take the answer to a request. Return false for an outdated one.
+ *
+ * The stream may tell of a message before this answer comes: one that came or went since the host read the list.
+ * @param {import("./api.js").MessageList} answer
+ * @param {number} number
+ * @param {boolean} more the answer goes after the list, else it replaces it
+ * @returns {boolean}
+ */
+export function takeAnswer(answer, number, more) {
+  if (number !== request) return false;
+  const there = answer.messages.filter((message) => !gone.has(message.id));
+  if (more) {
+    const known = ids();
+    state.messages = [...state.messages, ...there.filter((message) => !known.has(message.id))];
+    state.total = answer.total;
+  } else {
+    const newest = answer.messages.length ? answer.messages[0].number : 0;
+    const since = state.search ? [] : state.messages.filter((message) => message.number > newest);
+    state.messages = [...since, ...there];
+    state.total = answer.total + since.length;
+  }
+  state.older = answer.next !== null;
+  return true;
+}
+
+/**
+ * Return those messages that the list does not have.
+ * @param {Summary[]} messages
+ * @returns {Summary[]}
+ */
+export function unknown(messages) {
+  const known = ids();
+  return messages.filter((message) => !known.has(message.id));
+}
+
+/**
+ * Put new messages at the top of the list.
+ * @param {Summary[]} fresh newest first
+ */
+export function add(fresh) {
+  state.messages = [...fresh, ...state.messages];
+  if (state.messages.length > MAX_LISTED) {
+    state.messages.length = MAX_LISTED;
+    state.older = true;
+  }
+}
+
+/**
+ * Remove messages.
+ * @param {Set<string>} removed their ids
+ */
+export function drop(removed) {
+  for (const id of removed) gone.add(id);
+  const before = state.messages.length;
+  state.messages = state.messages.filter((message) => !removed.has(message.id));
+  state.total = Math.max(0, state.total - (before - state.messages.length));
+}
+
+/** Remove every message. */
+export function clear() {
+  request += 1; // the answer to an earlier request still has them
+  state.messages = [];
+  state.total = 0;
+  state.older = false;
+}
+
+function ids() {
+  return new Set(state.messages.map((message) => message.id));
+}
