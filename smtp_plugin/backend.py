@@ -116,7 +116,7 @@ class Backend:
             **msgspec.structs.asdict(arrival),
             content=content,
             code=reply.code,
-            reply=reply.said,
+            reply=reply.wire_text,
             reason=reason,
             transcript=transcript,
         )

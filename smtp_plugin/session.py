@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import aiosmtpd.smtp
 import msgspec
@@ -91,6 +91,9 @@ class Session(aiosmtpd.smtp.Session):
     before it. `transcript`: the last lines that were said, None where nobody keeps them.
     """
 
+    new_envelope: ClassVar[type[Envelope]] = Envelope
+    """Makes the envelope of the session's next transaction."""
+
     host_name: str | None
     authenticated: bool | None
     extended_smtp: bool
@@ -103,11 +106,19 @@ class Session(aiosmtpd.smtp.Session):
         self.credentials: Credentials | None = None
         self.transcript: deque[str] | None = None
 
-    def capture(self, credentials: Credentials) -> None:
-        """Keep what AUTH captured; from now on the session counts as authenticated."""
-        self.credentials = credentials
+    def capture(self, mechanism: str, username: bytes, secret: bytes) -> None:
+        """Keep the credentials of AUTH; from now on the session counts as authenticated."""
+        self.credentials = Credentials(mechanism, username, secret)
         self.authenticated = True
-        self.auth_data = aiosmtpd.smtp.LoginPassword(credentials.username, credentials.secret)
+        self.auth_data = aiosmtpd.smtp.LoginPassword(username, secret)
+
+    def forget(self) -> None:
+        """Forget everything that the client has said, credentials included (RFC 3207 section 4.2)."""
+        self.host_name = None
+        self.extended_smtp = False
+        self.authenticated = None
+        self.auth_data = None
+        self.credentials = None
 
     @property
     def helo(self) -> str:

@@ -150,7 +150,7 @@ def _shown(entry: Entry) -> Mail:
         subject=_subject(entry.head),
         size=entry.size,
         code=entry.reply.code,
-        reply=entry.reply.said,
+        reply=entry.reply.wire_text,
         reason=entry.reason,
     )
 

@@ -94,7 +94,7 @@ class Lines:
         if server.transport is None or server.dialog.closing:
             raise ConnectionResetError("the connection is closed")
         self._wanted = server.loop.create_future()
-        server.dialog.want_line(self._give)
+        server.dialog.expect_line(self._give)
         server._pump()
         line = await self._wanted
         if line is None:

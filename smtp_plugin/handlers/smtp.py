@@ -241,7 +241,7 @@ class SMTP(HookedVerbs):
             self._busy = False
             if self.transport is not None and self.transport.is_closing():
                 self.dialog.close(None)
-            self.dialog.settle()
+            self.dialog.command_handled()
             self._pump()
 
     def _within_limit(self, verb: str) -> bool:

@@ -1,1 +1,1 @@
-"""The SMTP protocol without I/O: bytes in, replies and events out."""
+"""The SMTP dialog, without I/O: its state, its verbs, its replies and its rules."""

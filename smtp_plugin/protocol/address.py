@@ -1,11 +1,11 @@
-"""MAIL and RCPT arguments: the path and the parameters behind it. Pure; a refusal is `Refused`, with its reply.
+"""MAIL and RCPT arguments: the path and the parameters after it. Pure; a refusal is `Refused`, with its reply.
 
-What we want: the address as the client wrote it, nothing invented and nothing lost. What we take, as Postfix does:
-a blank after the colon, a path without angle brackets, an address without a domain (`<postmaster>`, cron's `<root>`),
-a source route (ignored, RFC 5321 appendix C). What we refuse: control bytes, invalid UTF-8, text behind the path.
+Goal: the address as the client wrote it, with nothing added and nothing lost. Like Postfix, the parser accepts a blank
+after the colon, a path without angle brackets, an address without a domain (`<postmaster>`, cron's `<root>`), and a
+source route (ignored, RFC 5321 appendix C). It refuses control bytes, invalid UTF-8, and text after the path.
 
-A plain address, which nearly every one is, costs one regular expression (`PLAIN_MAIL`, `PLAIN_RCPT`); only what these
-do not match comes to `parse_path`.
+Nearly every address is plain and costs one regular expression (`PLAIN_MAIL`, `PLAIN_RCPT`); `parse_path` parses the
+others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..protocol import replies
+from . import replies
 from .replies import Reply
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -24,11 +24,11 @@ PLAIN_MAIL: Final = re.compile(rb"[Ff][Rr][Oo][Mm]: ?" + _PLAIN)
 PLAIN_RCPT: Final = re.compile(rb"[Tt][Oo]: ?" + _PLAIN)
 """An RCPT argument with a plain address and no parameters; group 1 is the address."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what moves a cursor or ends a line, in Unicode too
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # they move a cursor or end a line, in Unicode too
 _ROUTE = re.compile(r"(?:@[^\s<>:,@]+,)*@[^\s<>:,@]+:")
 _MAILBOX = re.compile(
     r"""
-    (?: [^\x00-\x20\x7f()<>\[\]:;@\\,"]+            # a dot-string; dots anywhere, as everybody takes them
+    (?: [^\x00-\x20\x7f()<>\[\]:;@\\,"]+            # a dot-string; dots anywhere, as other servers accept
       | "(?: [^\x00-\x1f\x7f"\\] | \\[\x20-\x7e] )*"  # or a quoted string
     )
     (?: @ (?: [^\x00-\x20\x7f()<>\[\]:;@\\,"]+      # a domain
@@ -44,7 +44,7 @@ _HEX = re.compile(r"\+([0-9A-F]{2})")
 
 
 class Refused(Exception):
-    """A command that is refused with `reply`."""
+    """The command is refused with `reply`."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.text)
@@ -88,9 +88,9 @@ def parse_path(argument: bytes, keyword: str, bad: Reply, syntax: Reply) -> tupl
 
 
 def parse_parameters(text: str) -> dict[str, str | None]:
-    """Return `KEY=value KEY` as a dictionary: keys upper case, values as they were written, None for a bare key.
+    """Return `KEY=value KEY` as a dictionary: keys upper case, values as the client wrote them, None for a bare key.
 
-    Raises Refused: 501 for what is no parameter or comes twice (RFC 5321 section 4.1.1.11).
+    Raises Refused: 501 for bad syntax or a repeated key (RFC 5321 section 4.1.1.11).
     """
     found: dict[str, str | None] = {}
     for word in filter(None, re.split(r"[ \t]+", text)):
@@ -105,7 +105,7 @@ def parse_parameters(text: str) -> dict[str, str | None]:
 
 
 def decode_xtext(value: str) -> str:
-    """Return what an xtext says (RFC 3461 section 4). Raises Refused with 501 when it is not xtext."""
+    """Return the decoded xtext (RFC 3461 section 4). Raises Refused with 501 for a value that is not xtext."""
     if not _XTEXT.fullmatch(value):
         raise Refused(replies.BAD_PARAMETER)
     return _HEX.sub(lambda match: chr(int(match[1], 16)), value)

@@ -1,43 +1,44 @@
-r"""A message's bytes on their way in: `DataBody` finds the end of DATA, `ChunkBody` takes BDAT chunks. Pure, no I/O.
+r"""An incoming message's bytes: `DataBody` finds the end of DATA, `ChunkBody` takes BDAT chunks. Pure, no I/O.
 
-What we want: the body byte-exact, in memory once, the end found in C, and no way to smuggle a second message.
+Goal: the body byte-exact, in memory once, the end found in C, and no way to smuggle a second message.
 
-- Only CR LF . CR LF ends DATA (the first line of the data counts as one behind a CR LF). A lone dot with a bare CR or a
-  bare LF on either side of it is either smuggling or a client that will wait for ever: `smuggled` is set and the
-  connection is to be closed. Other bare CR or LF bytes are kept and reported in `bare_newline`.
-- A chunk of the network is searched with `bytes.find`, told clean of bare newlines by `IncrementalNewlineDecoder` (the
-  one routine of the standard library that knows the three kinds of newline at memory speed), and kept whole. Stuffed
-  dots are taken out with one `replace`, only where there is one.
-- Bytes at the end of a chunk that may begin one of the patterns (`\r\n.\r` at most) are carried to the next, so that no
-  pattern is ever cut. The carry begins as `\r\n`, which makes the first line a line like any other.
-- Above `limit` the body is dropped and reading goes on, without keeping anything; `hopeless` says when to give up.
+- Only CR LF . CR LF ends DATA (the first line of the data counts as one after a CR LF). A lone dot with a bare CR or a
+  bare LF on either side of it is smuggling, or the error of a client that will wait for ever. The body sets `smuggled`,
+  and the dialog closes the connection. Other bare CR or LF bytes stay in the message; `bare_newline` reports them.
+- `bytes.find` searches a piece of the network's input. `IncrementalNewlineDecoder` looks for bare newlines in it: the
+  one routine of the standard library that knows the three kinds of newline at memory speed. The piece is kept whole;
+  one `replace` removes stuffed dots, if there are any.
+- Bytes at the end of a piece that may begin one of the patterns (`\r\n.\r` at most) are carried to the next piece, so
+  that no pattern is ever cut. The carry begins as `\r\n`, which makes the first line a line like any other.
+- Above `limit` the body is dropped and reading goes on, without keeping anything, until `is_flood`.
 
-What can still fail: nothing here knows of time; slowness is the listener's to see.
+Limit: a body does not measure time; the connection closes slow clients.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Final
 
-PATIENCE: Final = 4
-"""An over-size message is read to its end, but no further than this many times the limit."""
+OVERSIZE_FACTOR: Final = 4
+"""The server reads an over-size message to its end, up to this many times the limit."""
 
 # A lone dot between two ends of line, at least one of which is not CR LF.
 _SMUGGLED = re.compile(rb"(?<!\r)\n\.[\r\n]|\r\.[\r\n]|\r\n\.(?:\n|\r[^\n])")
-# What a later byte may complete: the end of data, a lone dot, or a stuffed dot.
+# The beginning of a pattern that a later byte may complete: the end of data, a lone dot, or a stuffed dot.
 _UNDECIDED = re.compile(rb"(?:\r\n?|\n)(?:\.\r?)?\Z")
 _SMALL: Final = 1024  # pieces below this are gathered ...
 _GATHERED: Final = 65536  # ... into pieces of about this
 _LONGEST = 5  # bytes of the longest of these patterns
-_SKIPPED = 2  # the CR LF that the carry begins with is not the message's
+_SKIPPED = 2  # the CR LF that the carry begins with is not part of the message
 
 
 class Budget:
     """The message bytes that all sessions of a listener may hold at once. `limit`: bytes, 0 for no limit.
 
-    When `used` has reached it, no further message should be begun.
+    While `used` is at the limit, the dialog refuses MAIL.
     """
 
     __slots__ = ("limit", "used")
@@ -48,9 +49,10 @@ class Budget:
 
 
 class Body:
-    """The bytes of one message as they come in, bounded by `limit` bytes (0: none) and by the listener's `budget`.
+    """The bytes of one incoming message, bounded by `limit` bytes (0: none) and by the listener's `budget`.
 
-    `size`: bytes seen so far, kept or not. `too_big`: over the limit. `over_budget`: dropped for want of memory.
+    `size`: bytes that have arrived, kept or not. `too_big`: over the limit. `over_budget`: dropped, because the budget
+    had no room.
     """
 
     __slots__ = ("_chunks", "_held", "budget", "limit", "over_budget", "size", "too_big")
@@ -65,17 +67,17 @@ class Body:
         self._held = 0
 
     @property
-    def hopeless(self) -> bool:
-        """Whether the message is so far over the limit that its end is not worth waiting for."""
-        return 0 < PATIENCE * self.limit < self.size
+    def is_flood(self) -> bool:
+        """Whether the message is over OVERSIZE_FACTOR times the limit, so that the server stops reading it."""
+        return 0 < OVERSIZE_FACTOR * self.limit < self.size
 
     @property
     def kept(self) -> bool:
-        """Whether the whole message is there."""
+        """Whether the body still holds every byte that has arrived."""
         return not (self.too_big or self.over_budget)
 
     def keep(self, data: bytes) -> None:
-        """Add bytes of the message, or drop them all where they are too many."""
+        """Add bytes of the message, or drop the whole message when they are too many."""
         size = len(data)
         self.size += size
         budget = self.budget
@@ -100,7 +102,7 @@ class Body:
             self.charge(size)
 
     def charge(self, size: int) -> None:
-        """Charge the budget with what is kept beside the message, in bytes, until `release`."""
+        """Charge the budget with `size` bytes more, until `release`."""
         self._held += size
         self.budget.used += size
 
@@ -114,16 +116,16 @@ class Body:
         return content
 
     def release(self) -> None:
-        """Let go of the bytes and give them back to the budget. May be called twice."""
+        """Drop the message and give its bytes back to the budget. A second call does nothing."""
         self.budget.used -= self._held
         self._held = 0
         self._chunks = []
 
 
 class ChunkBody(Body):
-    """A message that comes in BDAT chunks (RFC 3030): literal bytes, counted by the client.
+    """A message in BDAT chunks (RFC 3030): literal bytes, counted by the client.
 
-    `remaining`: bytes of the current chunk still to come. `last`: whether the current chunk is the last.
+    `remaining`: bytes of the current chunk that have not arrived. `last`: whether the current chunk is the last.
     """
 
     __slots__ = ("last", "remaining")
@@ -134,7 +136,7 @@ class ChunkBody(Body):
         self.last = False
 
     def feed(self, data: bytes, start: int) -> int:
-        """Take what belongs to the current chunk, from `start`; return where the rest begins, -1 when all was taken."""
+        """Add the current chunk's bytes from `start` on; return where the chunk ends in `data`, -1 before its end."""
         end = start + self.remaining
         piece = data[start:end] if start or end < len(data) else data
         self.remaining -= len(piece)
@@ -142,11 +144,33 @@ class ChunkBody(Body):
         return -1 if self.remaining else end
 
 
-class DataBody(Body):
-    """A message that comes behind DATA (RFC 5321 section 4.5.2).
+class Skipped:
+    """A refused BDAT chunk: its bytes are read and dropped, then `refuse` is called.
 
-    `bare_newline`: a bare CR or LF was seen. `smuggled`: a lone dot between other ends of line than CR LF was seen;
-    nothing after it may be believed.
+    `size`: bytes that have arrived. `remaining`: bytes that have not.
+    """
+
+    __slots__ = ("refuse", "remaining", "size")
+
+    def __init__(self, remaining: int, refuse: Callable[[], None]) -> None:
+        self.size = 0
+        self.remaining = remaining
+        self.refuse = refuse
+
+    def feed(self, data: bytes, start: int) -> int:
+        """Drop the chunk's bytes from `start` on; return where the chunk ends in `data`, -1 before its end."""
+        end = start + self.remaining
+        dropped = min(end, len(data)) - start
+        self.size += dropped
+        self.remaining -= dropped
+        return -1 if self.remaining else end
+
+
+class DataBody(Body):
+    """A message after DATA (RFC 5321 section 4.5.2).
+
+    `bare_newline`: it holds a bare CR or LF. `smuggled`: it holds a lone dot between other ends of line than CR LF, so
+    that the bytes after it must not be read.
     """
 
     __slots__ = ("_carry", "_newlines", "_skip", "bare_newline", "smuggled")
@@ -160,9 +184,9 @@ class DataBody(Body):
         self._newlines = io.IncrementalNewlineDecoder(None, False)
 
     def feed(self, data: bytes, start: int) -> int:
-        """Take bytes from `start` on; return where the command behind the end of data begins, -1 before the end.
+        """Add bytes from `start` on; return where the command after the end of data begins, -1 before the end.
 
-        When `smuggled` is set afterwards, the returned position means nothing.
+        If `smuggled` is set afterwards, the returned position is meaningless.
         """
         carry = self._carry
         piece = data[start:] if start else data
@@ -200,7 +224,7 @@ class DataBody(Body):
             self.smuggled = True
 
     def _keep_lines(self, piece: bytes, end: int, stuffed: bool) -> None:
-        """Keep `piece` up to `end`, without the stuffing and without the CR LF that the first carry brought in."""
+        """Keep `piece` up to `end`, without the stuffed dots and without the CR LF that the first carry added."""
         if stuffed:
             piece = piece[:end].replace(b"\r\n.", b"\r\n")
             end = len(piece)

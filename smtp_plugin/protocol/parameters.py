@@ -1,6 +1,6 @@
 """The parameters of MAIL and RCPT: each keyword with its check, as a table. Pure; a refusal is a `Refused`.
 
-A value is kept as it was written, but for ENVID, ORCPT and AUTH, whose xtext is decoded.
+A value stays as the client wrote it. ENVID, ORCPT and AUTH are xtext, which is decoded.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ..protocol import replies
-from ..session import Envelope
+from . import replies
 from .address import Refused, decode_xtext
 
 _Parameters = dict[str, str | None]
 
 
-def mail_parameters(envelope: Envelope, parameters: _Parameters, max_message_size: int, *, smtputf8: bool) -> None:
-    """Check MAIL's parameters and put what they say into the envelope; values are decoded in place.
+def mail_parameters(parameters: _Parameters, max_message_size: int, *, smtputf8: bool) -> None:
+    """Check MAIL's parameters and decode their values in place.
 
-    `max_message_size`: bytes, 0 for no limit. Raises Refused: 555 for a keyword that is not known, 552 for a SIZE
-    over the limit, 501 for a bad value.
+    `max_message_size`: bytes, 0 for no limit. `smtputf8`: whether the server offers it. Raises Refused: 555 for an
+    unknown keyword, 552 for a SIZE over the limit, 501 for a bad value.
     """
     _apply(parameters, _MAIL)
     size = parameters.get("SIZE")
     if size is not None and 0 < max_message_size < int(size):
         raise Refused(replies.TOO_BIG)
-    envelope.smtp_utf8 = "SMTPUTF8" in parameters
-    if envelope.smtp_utf8 and not smtputf8:
+    if "SMTPUTF8" in parameters and not smtputf8:
         raise Refused(replies.UNKNOWN_PARAMETER)
 
 
 def rcpt_parameters(parameters: _Parameters) -> _Parameters:
-    """Check and decode RCPT's parameters in place and return them. Raises Refused as `mail_parameters` does."""
+    """Check RCPT's parameters, decode their values in place, and return them.
+
+    Raises Refused as `mail_parameters` does.
+    """
     _apply(parameters, _RCPT)
     return parameters
 
@@ -46,7 +47,7 @@ def _apply(parameters: _Parameters, table: dict[str, Callable[[str | None], str 
 
 
 def _matching(pattern: str) -> Callable[[str | None], str]:
-    """Take a value that matches, in upper case."""
+    """Return a check that accepts a matching value and returns it in upper case."""
     compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
 
     def check(value: str | None) -> str:

@@ -1,45 +1,43 @@
-"""Where a session can be, what can happen in it, and the order of commands: a table. Pure data.
+"""The phases of a session, the events in it, and the order of commands as a table. Pure data.
 
-The table is what the dialog runs on and what the documentation's diagram is drawn from.
+The dialog runs on this table, and the documentation draws its diagram from it.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Any, Final
+from typing import Final
 
-from ..protocol import replies
+from . import replies
 from .replies import Reply
 
 
-class Phase(enum.Enum):
+class Phase(enum.StrEnum):
     """Where a session is in its mail transaction.
 
-    `verbs`: what each verb does here, compiled from SEQUENCE by `verbs`. It is kept on the member, because looking a
-    member up in a dictionary costs a call of Enum's hash for every command.
+    The members are strings because each command looks a phase up in a dictionary: a string hashes in C, a plain member
+    of an Enum in Python.
     """
 
-    verbs: dict[bytes, tuple[Any, Phase]]
-
-    CONNECTED = "connected"  # nothing but the greeting was said
-    READY = "ready"  # HELO or EHLO was said
+    CONNECTED = "connected"  # the server has sent its greeting
+    READY = "ready"  # the client has sent HELO or EHLO
     SENDER = "sender"  # MAIL was accepted
     RECIPIENTS = "recipients"  # at least one RCPT was accepted
-    DATA = "data"  # behind 354
+    DATA = "data"  # after 354
     CHUNKS = "chunks"  # between the first and the last BDAT
     FAILED = "failed"  # a BDAT was refused, RSET is due (RFC 3030 section 2)
-    CLOSED = "closed"  # the last reply was given
+    CLOSED = "closed"  # the server has sent its last reply
 
 
 class Event(enum.Enum):
-    """What the caller must do next."""
+    """The next step of the caller."""
 
     DELIVER = "deliver"
-    """`envelope` holds a whole message: call `answer` with what became of it."""
+    """`envelope` holds a whole message: call `answer` with its replies."""
     START_TLS = "start_tls"
     """Send the output, shake hands, then call `tls_started`."""
     DELEGATE = "delegate"
-    """`delegated` holds (verb, argument) of a command that is the caller's: handle it, then call `settle`."""
+    """`delegated` holds (verb, argument) of the caller's own command: handle it, then call `command_handled`."""
 
 
 _ANYWHERE: Final[dict[str, Phase]] = {
@@ -112,5 +110,8 @@ SEQUENCE: Final[dict[Phase, dict[str, Phase | Reply]]] = {
     Phase.DATA: {"end of data": Phase.READY},
     Phase.CLOSED: {},
 }
-"""For each phase: the phase that an accepted verb leads to, or the reply that refuses it. The last BDAT and the end of
-data lead back to READY. A verb that is not named (NOOP, VRFY, EXPN, HELP, RSET) is welcome and changes nothing."""
+"""For each phase: the phase that an accepted verb leads to, or the reply that refuses the verb.
+
+The last BDAT and the end of data lead back to READY. A row leaves out the verbs that change no phase (NOOP, VRFY, EXPN,
+HELP, RSET): the dialog accepts them.
+"""

@@ -1,11 +1,10 @@
-"""Every reply the server gives, in one table: code, enhanced code, text and where it is written down.
+"""Every reply of the server, in one table: code, enhanced code, text, and the section that defines it.
 
-No reply is written anywhere else. A `Reply` is rendered once, in both of its forms: success texts are bare and refusals
-carry their enhanced code ('552 5.3.4 Message too big'); with `enhanced_status_codes` on, every reply that RFC 2034
-asks it of carries it (not the greeting, not HELO and EHLO, not 3xx).
+A `Reply` is rendered once, in two forms. Without `enhanced_status_codes`, success texts are bare and refusals carry
+their enhanced code ('552 5.3.4 Message too big'). With it, every reply for which RFC 2034 wants the code carries it
+(not the greeting, not HELO and EHLO, not 3xx).
 
-`clean` is the border for text that is not ours: nothing that came from a client, a worker or an exception reaches the
-wire with a CR, an LF or any other control byte in it.
+`clean` guards the wire: text from a client, a worker or an exception gets no CR, LF or other control byte through it.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from typing import Final
 MAX_TEXT: Final = 500
 """Longest text of one reply line in bytes: RFC 5321 section 4.5.3.1.5 allows 512 with code and CR LF."""
 
+_EVENTS: Final = "docs/reference/events.md"
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
 class Reply:
     """One reply, rendered in both forms.
 
-    `enhanced`: the enhanced status code of RFC 3463, empty where RFC 2034 wants none. `source`: RFC and section.
+    `enhanced`: the enhanced status code of RFC 3463, '' for a reply without one (RFC 2034). `source`: RFC and section.
     `plain` and `extended`: the bytes for the wire, CR LF included, without and with `enhanced_status_codes`.
     """
 
@@ -40,12 +40,12 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """Whether the command failed for good: what `max_errors` counts."""
+        """Whether the command failed for good; `max_errors` counts these."""
         return self.code >= 500
 
     @property
-    def said(self) -> str:
-        """What a client reads behind the code, without `enhanced_status_codes`."""
+    def wire_text(self) -> str:
+        """The text after the code on the wire, without `enhanced_status_codes`."""
         return self.plain[4:-2].decode("ascii")
 
     def __repr__(self) -> str:
@@ -53,21 +53,21 @@ class Reply:
 
 
 def clean(text: str) -> str:
-    """Return `text` fit for a reply line: printable US-ASCII, one line, at most `MAX_TEXT` characters."""
+    """Return `text` as a reply line allows it: printable US-ASCII, one line, at most `MAX_TEXT` characters."""
     return _UNPRINTABLE.sub("?", text)[:MAX_TEXT]
 
 
-def custom(code: int, text: str, source: str = "EVENTS.md", *, default: str = "") -> Reply:
-    """Return a reply with a code and a text that somebody else chose (a worker, a handler), cleaned.
+def custom(code: int, text: str, source: str = _EVENTS, *, default: str = "") -> Reply:
+    """Return a reply with the code and the cleaned text of a worker or a handler.
 
-    An enhanced code at the head of the text is kept as the reply's own. `default`: the text where none is left. Raises
-    ValueError for a code out of 200 to 599.
+    An enhanced code at the head of the text becomes the reply's own. `default`: replaces an empty text. Raises
+    ValueError for a code outside 200 to 599.
     """
     if not 200 <= code <= 599:
         raise ValueError(f"{code} is not an SMTP reply code")
     words = clean(text).split(" ", 1)
     if re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", words[0]):
-        # The class is the reply's: RFC 2034 section 4.
+        # Its class follows the reply's code: RFC 2034 section 4.
         return Reply(code, f"{code // 100}{words[0][1:]}", words[1] if len(words) > 1 else default, source)
     enhanced = f"{code // 100}.0.0" if code // 100 in (2, 4, 5) else ""
     return Reply(code, enhanced, clean(text) or default, source)
@@ -98,7 +98,7 @@ CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify the user, but will take the m
 
 STOPPING = Reply(421, "4.3.2", "Service is shutting down", "RFC 5321 3.8")
 CLOSED_BY_ADMIN = Reply(421, "4.3.2", "Connection closed by the administrator", "RFC 5321 3.8")
-CLOSED_BY_WORKER = Reply(421, "4.3.0", "Closing connection", "EVENTS.md")
+CLOSED_BY_WORKER = Reply(421, "4.3.0", "Closing connection", _EVENTS)
 TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "Too many connections, try again later", "RFC 5321 3.8")
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection", "RFC 5321 4.5.3.2")
 TOO_SLOW = Reply(421, "4.4.2", "Message too slow, closing connection", "RFC 5321 4.5.3.2")
@@ -156,5 +156,5 @@ UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", "RFC 5321 4.1.1.11"
 
 
 def table() -> dict[str, Reply]:
-    """Return every reply of this module by its name: for documents and tests."""
+    """Return every reply of this module by its name, for documents and tests."""
     return {name: value for name, value in globals().items() if isinstance(value, Reply)}

@@ -1,4 +1,4 @@
-"""What is the same for every session of a listener, worked out once: limits, switches, rendered replies."""
+"""The rules that all sessions of a listener share: limits, switches, and replies that are rendered once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .replies import Reply, clean, multiline
 
 
 class Tally(Protocol):
-    """Who counts what happens in a dialog."""
+    """Counts what a dialog does."""
 
     def refused(self, reply: Reply) -> None:
         """Count a reply of 4xx or 5xx."""
         ...
 
     def ended(self, reply: Reply) -> None:
-        """Count a message that the dialog itself refused when it was complete."""
+        """Count a complete message that the dialog itself refused."""
         ...
 
     def captured(self, mechanism: str) -> None:
@@ -31,11 +31,11 @@ class Rules:
     """The settings of a dialog.
 
     `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR
-    or LF in DATA. `enhanced`: advertise ENHANCEDSTATUSCODES. `mechanisms`: what AUTH offers, in this order.
+    or LF in DATA. `enhanced`: offer ENHANCEDSTATUSCODES. `mechanisms`: those that AUTH offers, in this order.
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
-    speak LMTP (RFC 2033). `software`: what the greeting says behind the host name. `delegated`: verbs that the shell
-    handles itself. `budget`: the message bytes held by all sessions. `has_room`: asked at MAIL; False refuses it for
-    now, as a budget that is used up does. `tally`: who counts; None where nobody does.
+    speak LMTP (RFC 2033). `software`: the words after the host name in the greeting. `delegated`: verbs that the caller
+    of the dialog handles. `budget`: the message bytes held by all sessions. `has_room`: called at MAIL; False refuses
+    MAIL with 452, as an exhausted budget does. `tally`: counts replies, messages and credentials; None for no counts.
     """
 
     hostname: str = "localhost"
@@ -58,7 +58,7 @@ class Rules:
     greeting: bytes = field(init=False)
     helo: bytes = field(init=False)
     ehlo: bytes = field(init=False)
-    """The EHLO reply; the one inside TLS is `inside_tls().ehlo`."""
+    """The EHLO reply outside TLS; `inside_tls().ehlo` is the other one."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -69,7 +69,7 @@ class Rules:
         put(self, "ehlo", multiline(250, [self.hostname, *self.extensions(), f"AUTH {' '.join(self.mechanisms)}"]))
 
     def extensions(self) -> list[str]:
-        """Return the EHLO keywords between the host name and AUTH, which is always the last."""
+        """Return the EHLO keywords between the host name and AUTH, the last one."""
         offered = [
             "PIPELINING",  # RFC 2920
             f"SIZE {self.max_message_size}",  # RFC 1870
@@ -89,5 +89,5 @@ class Rules:
         return offered
 
     def inside_tls(self) -> Rules:
-        """Return the rules that hold behind a TLS handshake."""
+        """Return the rules after a TLS handshake."""
         return replace(self, tls_available=False, tls_required=False)

@@ -1,63 +1,61 @@
-"""The verbs of SMTP, each a function: it takes its argument, says its reply, and tells whether to enter the next phase.
+"""The verbs of SMTP, each a function: it takes its argument, sends its reply, and returns whether it was accepted.
 
-`Phase.verbs` is what the dialog looks a verb up in: the handler, and the phase that `phases.SEQUENCE` names for it.
+An accepted verb enters the phase that `phases.SEQUENCE` names for it. A verb that returns False has entered its phase
+itself, or stays where it is. `VERBS` joins both tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from ..protocol import auth, replies, transfer
-from ..session import Envelope
+from . import auth, replies, transfer
 from .address import PLAIN_MAIL, PLAIN_RCPT, Refused, parse_parameters, parse_path
+from .conversation import Conversation
 from .parameters import mail_parameters, rcpt_parameters
 from .phases import SEQUENCE, Event, Phase
 from .replies import Reply
 
-if TYPE_CHECKING:
-    from .dialog import Dialog
-
-Handler = Callable[["Dialog", bytes], bool]
+Handler = Callable[[Conversation, bytes], bool]
 
 
-def _helo(dialog: Dialog, argument: bytes) -> bool:
-    if dialog.rules.lmtp:
-        return dialog.refuse(replies.UNKNOWN_COMMAND)
-    return _hello(dialog, argument, replies.HELO_SYNTAX, extended=False)
+def _helo(conversation: Conversation, argument: bytes) -> bool:
+    if conversation.rules.lmtp:
+        return conversation.refuse(replies.UNKNOWN_COMMAND)
+    return _hello(conversation, argument, replies.HELO_SYNTAX, extended=False)
 
 
-def _ehlo(dialog: Dialog, argument: bytes) -> bool:
-    if dialog.rules.lmtp:
-        return dialog.refuse(replies.UNKNOWN_COMMAND)
-    return _hello(dialog, argument, replies.EHLO_SYNTAX, extended=True)
+def _ehlo(conversation: Conversation, argument: bytes) -> bool:
+    if conversation.rules.lmtp:
+        return conversation.refuse(replies.UNKNOWN_COMMAND)
+    return _hello(conversation, argument, replies.EHLO_SYNTAX, extended=True)
 
 
-def _lhlo(dialog: Dialog, argument: bytes) -> bool:
-    if not dialog.rules.lmtp:
-        return dialog.refuse(replies.UNKNOWN_COMMAND)
-    return _hello(dialog, argument, replies.LHLO_SYNTAX, extended=True)
+def _lhlo(conversation: Conversation, argument: bytes) -> bool:
+    if not conversation.rules.lmtp:
+        return conversation.refuse(replies.UNKNOWN_COMMAND)
+    return _hello(conversation, argument, replies.LHLO_SYNTAX, extended=True)
 
 
-def _hello(dialog: Dialog, argument: bytes, syntax: Reply, *, extended: bool) -> bool:
+def _hello(conversation: Conversation, argument: bytes, syntax: Reply, *, extended: bool) -> bool:
     name = argument.decode("utf-8", "surrogateescape")
     if not name or not name.isprintable():
-        return dialog.refuse(syntax)
-    dialog.session.host_name = name
-    dialog.session.extended_smtp = extended
-    dialog.write(dialog.rules.ehlo if extended else dialog.rules.helo)
-    dialog.end_transaction()
+        return conversation.refuse(syntax)
+    conversation.session.host_name = name
+    conversation.session.extended_smtp = extended
+    conversation.write(conversation.rules.ehlo if extended else conversation.rules.helo)
+    conversation.end_transaction()
     return False
 
 
-def _mail(dialog: Dialog, argument: bytes) -> bool:
-    rules = dialog.rules
+def _mail(conversation: Conversation, argument: bytes) -> bool:
+    rules = conversation.rules
     if rules.tls_required:
-        return dialog.refuse(replies.TLS_REQUIRED)
+        return conversation.refuse(replies.TLS_REQUIRED)
     budget = rules.budget
     if 0 < budget.limit <= budget.used or (rules.has_room is not None and not rules.has_room()):
-        return dialog.refuse(replies.OUT_OF_STORAGE)
-    envelope = dialog.envelope
+        return conversation.refuse(replies.OUT_OF_STORAGE)
+    envelope = conversation.envelope
     plain = PLAIN_MAIL.match(argument)
     if plain is not None:
         envelope.mail_from = plain[1].decode("ascii")
@@ -65,21 +63,22 @@ def _mail(dialog: Dialog, argument: bytes) -> bool:
         try:
             address, rest = parse_path(argument, "FROM:", replies.BAD_SENDER, replies.MAIL_SYNTAX)
             parameters = parse_parameters(rest)
-            mail_parameters(envelope, parameters, rules.max_message_size, smtputf8=rules.smtputf8)
-            if not (address.isascii() or envelope.smtp_utf8):
+            mail_parameters(parameters, rules.max_message_size, smtputf8=rules.smtputf8)
+            utf8 = "SMTPUTF8" in parameters
+            if not (utf8 or address.isascii()):
                 raise Refused(replies.NON_ASCII_ADDRESS)
         except Refused as refused:
-            dialog.envelope = Envelope()
-            return dialog.refuse(refused.reply)
+            return conversation.refuse(refused.reply)
         envelope.mail_from = address
+        envelope.smtp_utf8 = utf8
         envelope.mail_options = rest.split()
         envelope.parameters = parameters
-    dialog.say(replies.SENDER_OK)
+    conversation.say(replies.SENDER_OK)
     return True
 
 
-def _rcpt(dialog: Dialog, argument: bytes) -> bool:
-    envelope = dialog.envelope
+def _rcpt(conversation: Conversation, argument: bytes) -> bool:
+    envelope = conversation.envelope
     plain = PLAIN_RCPT.match(argument)
     parameters: dict[str, str | None] = {}
     if plain is not None:
@@ -93,66 +92,64 @@ def _rcpt(dialog: Dialog, argument: bytes) -> bool:
             if not (address.isascii() or envelope.smtp_utf8):
                 raise Refused(replies.NON_ASCII_ADDRESS)
         except Refused as refused:
-            return dialog.refuse(refused.reply)
-    if len(envelope.rcpt_tos) >= dialog.rules.max_recipients > 0:
-        return dialog.refuse(replies.TOO_MANY_RECIPIENTS)
+            return conversation.refuse(refused.reply)
+    if len(envelope.rcpt_tos) >= conversation.rules.max_recipients > 0:
+        return conversation.refuse(replies.TOO_MANY_RECIPIENTS)
     envelope.rcpt_tos.append(address)
     if rest:
         envelope.rcpt_options += rest.split()
     envelope.recipients.append(parameters)
-    dialog.say(replies.RECIPIENT_OK)
+    conversation.say(replies.RECIPIENT_OK)
     return True
 
 
-def _rset(dialog: Dialog, argument: bytes) -> bool:
+def _rset(conversation: Conversation, argument: bytes) -> bool:
     if argument:
-        return dialog.refuse(replies.NO_PARAMETERS)
-    dialog.say(replies.OK)
-    dialog.end_transaction()
+        return conversation.refuse(replies.NO_PARAMETERS)
+    conversation.say(replies.OK)
+    conversation.end_transaction()
     return False
 
 
-def _noop(dialog: Dialog, argument: bytes) -> bool:
-    dialog.say(replies.OK)
+def _noop(conversation: Conversation, argument: bytes) -> bool:
+    conversation.say(replies.OK)
     return False
 
 
-def _quit(dialog: Dialog, argument: bytes) -> bool:
+def _quit(conversation: Conversation, argument: bytes) -> bool:
     if argument:
-        return dialog.refuse(replies.NO_PARAMETERS)
-    dialog.quit = True
-    dialog.close(replies.BYE)
+        return conversation.refuse(replies.NO_PARAMETERS)
+    conversation.quit = True
+    conversation.close(replies.BYE)
     return False
 
 
-def _vrfy(dialog: Dialog, argument: bytes) -> bool:
+def _vrfy(conversation: Conversation, argument: bytes) -> bool:
     if not argument:
-        return dialog.refuse(replies.VRFY_SYNTAX)
-    dialog.say(replies.CANNOT_VERIFY)
+        return conversation.refuse(replies.VRFY_SYNTAX)
+    conversation.say(replies.CANNOT_VERIFY)
     return False
 
 
-def _expn(dialog: Dialog, argument: bytes) -> bool:
-    return dialog.refuse(replies.NOT_IMPLEMENTED)
+def _expn(conversation: Conversation, argument: bytes) -> bool:
+    return conversation.refuse(replies.NOT_IMPLEMENTED)
 
 
-def _help(dialog: Dialog, argument: bytes) -> bool:
-    dialog.say(replies.HELP)
+def _help(conversation: Conversation, argument: bytes) -> bool:
+    conversation.say(replies.HELP)
     return False
 
 
-def _starttls(dialog: Dialog, argument: bytes) -> bool:
-    if dialog.tls:
-        return dialog.refuse(replies.ALREADY_TLS)
-    if not dialog.rules.tls_available:
-        return dialog.refuse(replies.NOT_IMPLEMENTED)
+def _starttls(conversation: Conversation, argument: bytes) -> bool:
+    if conversation.tls:
+        return conversation.refuse(replies.ALREADY_TLS)
+    if not conversation.rules.tls_available:
+        return conversation.refuse(replies.NOT_IMPLEMENTED)
     if argument:
-        return dialog.refuse(replies.NO_PARAMETERS)
-    dialog.say(replies.READY_FOR_TLS)
-    # What came in clear behind the command is not to be believed inside TLS (RFC 3207 section 6).
-    dialog.data = b""
-    dialog.position = 0
-    return dialog.wait_for(Event.START_TLS)
+        return conversation.refuse(replies.NO_PARAMETERS)
+    conversation.say(replies.READY_FOR_TLS)
+    conversation.drop_input()  # bytes that came in clear must not count inside TLS (RFC 3207 section 6)
+    return conversation.wait_for(Event.START_TLS)
 
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -176,12 +173,12 @@ HANDLERS: Final[dict[str, Handler]] = {
 
 def _refusal(verb: str, reply: Reply) -> Handler:
     if verb == "BDAT":
-        return lambda dialog, argument: transfer.bdat_refused(dialog, argument, reply)
-    return lambda dialog, argument: dialog.refuse(reply)
+        return lambda conversation, argument: transfer.bdat_refused(conversation, argument, reply)
+    return lambda conversation, argument: conversation.refuse(reply)
 
 
-def _compile(phase: Phase) -> dict[bytes, tuple[Handler, Phase]]:
-    """Turn one row of SEQUENCE into what the dialog looks up."""
+def _compile(phase: Phase) -> Mapping[bytes, tuple[Handler, Phase]]:
+    """Return one row of VERBS."""
     row = SEQUENCE[phase]
     table = {}
     for verb, handler in HANDLERS.items():
@@ -190,5 +187,5 @@ def _compile(phase: Phase) -> dict[bytes, tuple[Handler, Phase]]:
     return table
 
 
-for _phase in Phase:
-    _phase.verbs = _compile(_phase)
+VERBS: Final[Mapping[Phase, Mapping[bytes, tuple[Handler, Phase]]]] = {phase: _compile(phase) for phase in Phase}
+"""For each phase and verb: the function, and the phase after a verb that was accepted."""

@@ -16,6 +16,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import aiosmtpd.smtp
@@ -49,6 +50,7 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     dialog: Dialog
     listener: Listener
+    session: Session
     transport: asyncio.Transport | None
     _window: tuple[float, float, int] | None
     _stuck: tuple[float, int]
@@ -82,14 +84,9 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._proxy = None
 
     @property
-    def session(self) -> Session:
-        """The connection's session."""
-        return self.dialog.session
-
-    @property
     def envelope(self) -> Envelope:
         """The transaction under way."""
-        return self.dialog.envelope
+        return cast("Envelope", self.dialog.envelope)  # its session makes no other
 
     @envelope.setter
     def envelope(self, envelope: Envelope) -> None:
@@ -105,7 +102,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         session = self._create_session()
         if listener.transcript_lines:
             session.transcript = deque(maxlen=listener.transcript_lines)
-        self.dialog = Dialog(listener.rules, session, listener.trace)
+        self.session = session
+        self.dialog = Dialog(listener.rules, session, partial(listener.trace, session) if listener.trace else None)
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
             session.ssl = transport.get_extra_info("peercert") or {}
@@ -236,9 +234,9 @@ class Connection(aiosmtpd.smtp.SMTP):
         if event is Event.DELIVER:
             body = dialog.take_body()
             try:
-                result = self.listener.backend.deliver(dialog.session, dialog.envelope)
+                result = self.listener.backend.deliver(self.session, self.envelope)
             except Exception:
-                self.listener.log.exception("delivery failed", uuid=dialog.session.uuid)
+                self.listener.log.exception("delivery failed", uuid=self.session.uuid)
                 result = replies.TEMPORARY_FAILURE
             if isinstance(result, Pending) and result.verdict is not None:
                 dialog.answer(result.verdict.reply, close=result.verdict.close)

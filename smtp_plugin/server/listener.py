@@ -15,7 +15,6 @@ from ...container.protocols import Logger
 from ..delivery.pending import Pending
 from ..delivery.verdict import Verdict
 from ..protocol import replies
-from ..protocol.dialog import Trace
 from ..protocol.replies import Reply
 from ..protocol.rules import Rules
 from ..session import Envelope, Session
@@ -64,7 +63,7 @@ class Listener:
         tls_context: ssl.SSLContext | None = None,
         implicit_tls: ssl.SSLContext | None = None,
         proxy_protocol: bool = False,
-        trace: Trace | None = None,
+        trace: Callable[[Session, str], None] | None = None,
         transcript_lines: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:

@@ -10,7 +10,6 @@ import threading
 
 import anyio
 import pytest
-import trustme
 from support.smtp_plugin.server import Client, Serving, serving
 
 from rrpy.smtp_plugin.protocol import replies
@@ -20,17 +19,6 @@ from rrpy.smtp_plugin.protocol.rules import Rules
 pytestmark = pytest.mark.anyio
 
 MESSAGE = "MAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\nDATA\r\nhello {}\r\n.\r\n"
-
-
-@pytest.fixture(scope="session")
-def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context and a client's that trusts it."""
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
 
 
 async def test_everything_before_the_end_of_the_input_is_answered_and_stored() -> None:

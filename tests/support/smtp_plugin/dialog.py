@@ -26,6 +26,8 @@ from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
 
 HOST = "mx.test"
+BEGIN = b"EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\nDATA\r\n"
+"""A session up to its message."""
 SESSIONS = Path(__file__).parents[2] / "conformance" / "sessions"
 
 
@@ -42,7 +44,8 @@ class Driver:
     """Feeds a dialog and takes what comes out, accepting every message."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self.dialog = Dialog(rules or Rules(hostname=HOST), Session(None, ("192.0.2.1", 40000)))
+        self.session = Session(None, ("192.0.2.1", 40000))
+        self.dialog = Dialog(rules or Rules(hostname=HOST), self.session)
         self.outcome = Outcome()
         self.dialog.greet()
         self.take()

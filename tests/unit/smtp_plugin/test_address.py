@@ -15,7 +15,6 @@ from rrpy.smtp_plugin.protocol.address import (
 )
 from rrpy.smtp_plugin.protocol.parameters import mail_parameters, rcpt_parameters
 from rrpy.smtp_plugin.protocol.replies import Reply
-from rrpy.smtp_plugin.session import Envelope
 
 
 def path(text: str) -> tuple[str, str]:
@@ -101,9 +100,8 @@ def test_what_is_no_xtext_is_refused(value: str) -> None:
 
 
 def test_a_check_puts_decoded_values_in_place() -> None:
-    envelope = Envelope()
     parameters = parse_parameters("BODY=8bitmime AUTH=<> ENVID=a+3Db RET=hdrs SMTPUTF8 SIZE=010")
-    mail_parameters(envelope, parameters, 10, smtputf8=True)
+    mail_parameters(parameters, 10, smtputf8=True)
     assert parameters == {
         "BODY": "8BITMIME",
         "AUTH": "<>",
@@ -112,7 +110,6 @@ def test_a_check_puts_decoded_values_in_place() -> None:
         "SMTPUTF8": None,
         "SIZE": "010",
     }
-    assert envelope.smtp_utf8
     assert rcpt_parameters({"ORCPT": "utf-8;ü@b", "NOTIFY": "delay"}) == {"ORCPT": "utf-8;ü@b", "NOTIFY": "DELAY"}
     assert rcpt_parameters({"ORCPT": "rfc822;A+40b"}) == {"ORCPT": "rfc822;A@b"}
 
@@ -129,5 +126,5 @@ def test_a_check_puts_decoded_values_in_place() -> None:
 )
 def test_a_check_refuses(text: str, limit: int, reply: Reply) -> None:
     with pytest.raises(Refused) as raised:
-        mail_parameters(Envelope(), parse_parameters(text), limit, smtputf8=False)
+        mail_parameters(parse_parameters(text), limit, smtputf8=False)
     assert raised.value.reply is reply

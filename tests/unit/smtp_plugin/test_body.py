@@ -1,4 +1,4 @@
-"""The bytes of a message on their way in: what they cost."""
+"""The bytes of an incoming message: their cost in memory, and the limits."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def test_a_message_over_its_limit_is_dropped_at_once() -> None:
     body.keep(b"x")
     assert body.too_big
     assert budget.used == 0
-    assert not body.hopeless
+    assert not body.is_flood
     body.keep(b"x" * 30)
-    assert body.hopeless
+    assert body.is_flood

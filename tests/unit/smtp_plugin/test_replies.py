@@ -18,7 +18,7 @@ def test_a_reply_is_one_printable_line_with_its_code_and_source(name: str) -> No
         assert re.fullmatch(rb"[2-5]\d\d [\x21-\x7e][\x20-\x7e]*\r\n", form)
         assert form.startswith(str(reply.code).encode())
         assert len(form) <= 512
-    assert re.fullmatch(r"(?:RFC \d+|EVENTS\.md)(?: \d+(?:\.\d+)*)?", reply.source)
+    assert re.fullmatch(r"(?:RFC \d+|docs/reference/events\.md)(?: \d+(?:\.\d+)*)?", reply.source)
 
 
 @pytest.mark.parametrize("name", TABLE)

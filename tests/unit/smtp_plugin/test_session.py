@@ -43,7 +43,7 @@ def test_the_remote_address_is_the_peer_s_or_unix() -> None:
 
 def test_what_auth_captured_is_the_session_s_also_for_aiosmtpds_handlers() -> None:
     session = Session(None)
-    session.capture(Credentials("PLAIN", b"user", b"hunter2"))
+    session.capture("PLAIN", b"user", b"hunter2")
     assert (session.username, session.authenticated) == ("user", True)
     assert session.auth_data == aiosmtpd.smtp.LoginPassword(b"user", b"hunter2")
 

@@ -1,0 +1,221 @@
+"""The state of an SMTP session, and the operations that a verb may use on it. Pure, no I/O.
+
+`Dialog` adds the reading loop, the verbs' table, and the methods for the connection.
+
+A reader is a function that handles one piece of the input. It returns whether the loop may read on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from . import replies
+from .body import Body, Skipped
+from .phases import Event, Phase
+from .protocols import EnvelopeState, SessionState
+from .replies import Reply
+from .rules import Rules
+from .sasl import Exchange
+
+HTTP_METHODS: Final = frozenset(
+    (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE")
+)
+"""First words of a line that a web browser sends."""
+
+Reader = Callable[[Any], bool]
+"""Takes the conversation."""
+Trace = Callable[[str], None]
+
+
+class Conversation:
+    """The state of one connection.
+
+    `session`, `envelope`: a caller may read them and, for a delegated command, change them. `phase`: where the
+    transaction is. `event`: the next step of the caller, None without one. `closing`: the dialog reads nothing more;
+    close when the output is sent. `quit`: the client ended the session, so it sends nothing more.
+
+    `data`, `position`: the input, and where its unread part begins. `reader`: reads the input; None while the dialog
+    waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads. `body`: the
+    message under way, also between two chunks. `exchange`: the AUTH exchange under way.
+    """
+
+    __slots__ = (
+        "_draining",
+        "_enhanced",
+        "_errors",
+        "_line_refusal",
+        "_new_envelope",
+        "_out",
+        "body",
+        "closing",
+        "data",
+        "delegated",
+        "envelope",
+        "event",
+        "exchange",
+        "incoming",
+        "phase",
+        "position",
+        "quit",
+        "reader",
+        "rules",
+        "session",
+        "tls",
+        "trace",
+    )
+
+    def __init__(self, rules: Rules, session: SessionState, trace: Trace | None = None) -> None:
+        self.rules = rules
+        self.session = session
+        self.trace = trace
+        self._new_envelope = session.new_envelope
+        self.envelope: EnvelopeState = self._new_envelope()
+        self.phase = Phase.CONNECTED
+        self.tls = False
+        self.event: Event | None = None
+        self.delegated: tuple[str, str] | None = None
+        self.closing = False
+        self.quit = False
+        self.data = b""
+        self.position = 0
+        self.reader: Reader | None = None
+        self.incoming: Body | Skipped | None = None
+        self.body: Body | None = None
+        self.exchange: Exchange | None = None
+        self._out: list[bytes] = []
+        self._errors = 0
+        self._draining = False
+        self._line_refusal = replies.LINE_TOO_LONG
+        self._enhanced = rules.enhanced
+
+    # Replies.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._out.append(data)
+
+    def say(self, reply: Reply) -> None:
+        """Send a reply."""
+        self._out.append(reply.extended if self._enhanced else reply.plain)
+        if reply.code >= 400 and self.rules.tally is not None:
+            self.rules.tally.refused(reply)
+
+    def refuse(self, reply: Reply) -> bool:
+        """Refuse a command, and close the session at `max_errors`. Return False, for a verb to return."""
+        self.say(reply)
+        if reply.refused:
+            self._errors += 1
+            if self._errors >= self.rules.max_errors > 0:
+                self.close(replies.TOO_MANY_ERRORS)
+        return False
+
+    # The transaction.
+
+    def reset(self, phase: Phase) -> None:
+        """Drop the transaction and enter `phase`."""
+        if self.body is not None:
+            self.body.release()
+            self.body = None
+        if self.envelope.body is not None:
+            self.envelope.body.release()
+        self.envelope = self._new_envelope()
+        self.phase = phase
+
+    def end_transaction(self) -> None:
+        """Drop the transaction; close the session if `drain` waits for that."""
+        self.reset(Phase.READY if self.session.host_name else Phase.CONNECTED)
+        if self._draining:
+            self.close(replies.STOPPING)
+
+    def refuse_message(self, reply: Reply) -> None:
+        """Refuse a message after its end, in LMTP for every recipient."""
+        for _ in self.envelope.rcpt_tos if self.rules.lmtp else (None,):
+            self.say(reply)
+        if self.rules.tally is not None:
+            self.rules.tally.ended(reply)
+        self.end_transaction()
+
+    def finish(self, body: Body) -> bool:
+        """Ask the caller to deliver a complete message, or refuse the message for its size."""
+        if not body.kept:
+            self.refuse_message(replies.TOO_BIG if body.too_big else replies.OUT_OF_STORAGE)
+            return True
+        envelope = self.envelope
+        envelope.content = envelope.original_content = body.content()
+        envelope.body = body
+        self.body = None
+        return self.wait_for(Event.DELIVER)
+
+    # The session.
+
+    def wait_for(self, event: Event) -> bool:
+        """Leave the input unread until the caller has handled `event`. Return False, for a reader to return."""
+        self.event = event
+        self.reader = None
+        return False
+
+    def close(self, reply: Reply | None) -> None:
+        """Send a last reply, if any, and end the session; drop a message under way."""
+        if self.closing:
+            return
+        if reply is not None:
+            self.say(reply)
+        self.closing = True
+        self.reset(Phase.CLOSED)
+        self.exchange = None
+        self.reader = None
+        self.incoming = None
+        self.drop_input()
+
+    # The input.
+
+    def expect_command(self) -> None:
+        """Read commands from here on."""
+        raise NotImplementedError
+
+    def drop_input(self) -> None:
+        """Forget the bytes that have arrived and are not read."""
+        self.data = b""
+        self.position = 0
+
+    def read_line(self, limit: int) -> bytes | None:
+        """Return the next line without its end, or None.
+
+        None stands for an incomplete line, which stays unread, and for one above `limit` bytes: that one is read to its
+        end and refused.
+        """
+        data = self.data
+        start = self.position
+        end = data.find(b"\n", start)
+        if end >= 0:
+            self.position = end + 1
+            return data[start : end - 1] if end > start and data[end - 1] == 13 else data[start:end]
+        if len(data) - start > limit:
+            self.position = len(data)
+            word = data[start : start + 10].partition(b" ")[0].upper()
+            if word in HTTP_METHODS:
+                self.refuse_protocol()
+            else:
+                asks = self.exchange is not None or word == b"AUTH"
+                self._line_refusal = replies.AUTH_TOO_LONG if asks else replies.LINE_TOO_LONG
+                self.reader = Conversation._read_rest_of_line
+        return None
+
+    def _read_rest_of_line(self) -> bool:
+        """Drop a line that is too long, up to its end; then refuse it."""
+        end = self.data.find(b"\n", self.position)
+        if end < 0:
+            self.position = len(self.data)
+            return False
+        self.position = end + 1
+        self.exchange = None
+        self.expect_command()
+        self.refuse(self._line_refusal)
+        return True
+
+    def refuse_protocol(self) -> bool:
+        """Close on a client of another protocol. A web page must not be able to send mail to a local port."""
+        self.say(replies.NOT_SMTP)
+        self.close(None)
+        return False
