@@ -1,5 +1,5 @@
-"""goridge: the frames that the RPC bus and the workers speak.
+"""goridge: the frames that the RPC bus and the workers exchange.
 
-`frame` is the codec (pure, no I/O); `relay` is the blocking reader and writer of a worker process.
-Standard library only, because the worker SDK stands on it.
+`frame` is the codec and `worker` the words of the worker protocol; both are pure, without I/O. `relay` reads and writes
+frames in a worker process. Standard library only, because the worker SDK uses it.
 """

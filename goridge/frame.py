@@ -1,6 +1,6 @@
-"""The goridge v3 frame codec: `encode`, and a `Decoder` that is fed bytes in any cut. Pure, no I/O.
+"""The goridge v3 frame codec: `encode`, and a `Decoder` that takes bytes in any cut. Pure, no I/O.
 
-A frame on the wire, little endian (WIRE.md, 'Goridge frame'):
+A frame on the wire, little endian (docs/reference/wire.md, 'Goridge frame'):
 
      0        1        2                 6                 10       11       12          12+4n
     +--------+--------+-----------------+-----------------+--------+--------+-----------+---------...
@@ -10,14 +10,14 @@ A frame on the wire, little endian (WIRE.md, 'Goridge frame'):
 HL, the low nibble, is the header's length in 32-bit words: 3 + the number of options (0 to 10). The CRC covers the
 first six bytes alone. The payload length does not count the options.
 
-Errors: `FrameError` is what a peer did wrong on the wire. After one the stream has no known position left, so the
-connection (or the worker) is to be closed; a `Decoder` that raised raises the same error for ever.
+Errors: a `FrameError` is a fault of the peer. After one the next frame's position is unknown, so the caller must close
+the connection (or end the worker). A `Decoder` that has raised raises the same error at every further call.
 
     FrameError
-     +-- BadVersion        the first nibble is not 1: most often it is text that somebody printed into the channel
+     +-- BadVersion        the first nibble is not 1: most often the peer printed text into the channel
      +-- BadHeaderLength   HL below 3 or above 13
      +-- BadChecksum       the CRC does not match
-     +-- FrameTooLarge     the payload length is over the limit; nothing was allocated
+     +-- FrameTooLarge     the payload length exceeds the limit; nothing was allocated
      +-- TruncatedFrame    the stream ended inside a frame
 """
 
@@ -27,7 +27,7 @@ import struct
 from collections import namedtuple
 from zlib import crc32
 
-TYPE_CHECKING = False  # without `typing`, whose import would be a third of a worker's start
+TYPE_CHECKING = False  # without `typing`, whose import takes a third of a worker's start
 if TYPE_CHECKING:
     from typing import Final, NamedTuple
 
@@ -67,10 +67,10 @@ _OPTIONS = tuple(struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1)
 
 _SMALL: Final = 4096
 _JOINED: Final = 65536
-"""Pieces below the first size are joined, until together they have the second."""
+"""The decoder joins pieces below the first size, in bytes, until together they have the second."""
 
 SHOWN_BYTES: Final = 256
-"""How many of the bytes at fault a `FrameError` keeps, so that a person can be shown what was printed."""
+"""Bytes at fault that a `FrameError` keeps, so that an error message can show printed text."""
 
 
 class FrameError(Exception):
@@ -105,7 +105,7 @@ class BadChecksum(FrameError):
 
 
 class FrameTooLarge(FrameError):
-    """The payload length is over the reader's limit, in bytes."""
+    """The payload length exceeds the reader's limit. `length`, `limit`: both in bytes."""
 
     def __init__(self, data: bytes, length: int, limit: int) -> None:
         super().__init__(f"goridge frame of {length} bytes is over the limit of {limit} bytes", data)
@@ -123,9 +123,9 @@ class TruncatedFrame(FrameError):
 class Frame(_Fields):
     """One frame.
 
-    `flags`: CONTROL, a codec, ERROR, or-ed. `payload`: the bytes behind the options. `options`: at most 10 numbers of
-    32 bits. `stream`: the stream bits. `context`: the beginning of the payload that a `Decoder` with `split` has set
-    apart. Equal to the frame that the decoder makes from what `encode` makes of it.
+    `flags`: CONTROL, a codec, ERROR, or-ed. `payload`: the bytes after the options. `options`: at most 10 numbers of
+    32 bits. `stream`: the stream bits. `context`: the first bytes of the payload, where a `Decoder` with `split` keeps
+    them apart. A frame that is encoded and decoded is equal to the first one.
     """
 
     __slots__ = ()
@@ -134,7 +134,7 @@ class Frame(_Fields):
 def header(flags: int, length: int, options: tuple[int, ...] = (), stream: int = 0) -> bytes:
     """Return the header and the options of a frame whose payload is `length` bytes.
 
-    For a writer that sends a large payload without copying it behind the header.
+    For a writer that sends a large payload without a copy of it.
     Raises ValueError for a number that the format cannot carry.
     """
     count = len(options)
@@ -159,11 +159,11 @@ def encode(frame: Frame) -> bytes:
 class Decoder:
     """Turns bytes, cut anywhere, into frames.
 
-    `limit`: the largest payload accepted, in bytes, checked before anything of that size is allocated. `split`: a frame
-    with one option has that many bytes of its payload in `context` and the rest in `payload` (WIRE.md, 'Worker
-    protocol', 2); with an option past the payload it stays in one piece.
-    Feed it what arrives, take the frames it returns, and tell it when the stream ends. A payload is copied once, out of
-    the pieces that arrived.
+    `limit`: the largest payload accepted, in bytes; checked before anything of that size is allocated. `split`: a frame
+    with one option has that many bytes of its payload in `context` and the rest in `payload`, as requests and answers
+    of a worker need it. With an option past the payload it stays in one piece.
+    Call `feed` with the bytes that arrive, and `eof` when the stream ends. A payload is copied once, out of the pieces
+    that arrived.
     """
 
     __slots__ = ("_error", "_have", "_limit", "_need", "_pieces", "_split")
@@ -171,16 +171,16 @@ class Decoder:
     def __init__(self, limit: int = MAX_PAYLOAD, *, split: bool = False) -> None:
         self._limit = limit
         self._split = split
-        self._pieces: list[bytes | bytearray | memoryview] = []  # what has arrived and is not yet a whole frame
+        self._pieces: list[bytes | bytearray | memoryview] = []  # bytes that arrived and are not yet a whole frame
         self._have = 0  # bytes in the pieces
-        self._need = HEADER_SIZE  # no use in looking again before this many bytes are there
+        self._need = HEADER_SIZE  # bytes that must be there before the next look
         self._error: FrameError | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes and return the frames that they complete, in order (often none).
 
-        Raises FrameError when the bytes are not a frame; frames before the fault in the same call are lost with it,
-        because their peer is not to be trusted any further.
+        Raises FrameError when the bytes are not a frame. Frames before the fault in the same call are lost with it:
+        their peer cannot be trusted any further.
         """
         if self._error is not None:
             raise self._error
@@ -208,7 +208,7 @@ class Decoder:
                 frames.append(self._frame(data, start, start + need))
                 start += need
             if start < size:
-                # A wrong first byte is told at once: there may never be twelve.
+                # A wrong first byte is reported at once: twelve may never arrive.
                 _check_first_byte(data, start)
                 self._keep(memoryview(data)[start:])
         except FrameError as error:
@@ -222,7 +222,7 @@ class Decoder:
         return bool(self._pieces)
 
     def eof(self) -> None:
-        """Say that the stream has ended. Raises TruncatedFrame when that was inside a frame."""
+        """Take note that the stream has ended. Raises TruncatedFrame inside a frame."""
         if self._error is not None:
             raise self._error
         if self._pieces:
@@ -230,7 +230,7 @@ class Decoder:
             raise self._error
 
     def _keep(self, data: bytes | memoryview) -> None:
-        """Keep a piece; small ones are joined, so that a peer that dribbles costs no more memory."""
+        """Keep a piece. Small ones are joined, so that a peer that sends single bytes costs no more memory."""
         pieces = self._pieces
         if len(data) >= _SMALL:
             pieces.append(data)
@@ -246,7 +246,7 @@ class Decoder:
         self._need = HEADER_SIZE
 
     def _gather(self) -> Frame | None:
-        """Return the frame that the pieces begin with; None when its header is not whole in the first of them."""
+        """Return the frame at the start of the pieces; None when its header is not whole in the first piece."""
         first = self._pieces[0]
         body = (first[0] & 0x0F) * 4
         if self._need == HEADER_SIZE or len(first) < body:
@@ -293,7 +293,7 @@ def _read_options(data: bytes | bytearray | memoryview, start: int) -> tuple[int
 
 
 def _cut(pieces: list[bytes | bytearray | memoryview], start: int, end: int) -> bytes:
-    """Return the bytes from `start` to `end` of what the pieces hold together, copied once."""
+    """Return the bytes from `start` to `end` of the joined pieces, copied once."""
     found = []
     for piece in pieces:
         if start < len(piece) and end > 0:

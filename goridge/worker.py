@@ -13,7 +13,7 @@
     CONTROL|JSON  {"stop":true}           ------>                           finish and exit with status 0
 
 A number in brackets is the frame's one option: where the context ends and the body begins.
-Standard library only, and nothing of it that the start of a Python worker would have to wait for.
+Standard library only, and nothing that slows the start of a Python worker.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PONG_FRAME: Final = encode(Frame(0, stream=PONG))
 """The host's reply to a part with PING."""
 
 
-# What a host sends and reads.
+# For the host.
 
 
 def host_handshake(pid: int) -> bytes:
@@ -94,7 +94,7 @@ def is_leaving(answer: Frame) -> bool:
     return answer.context == LEAVING and not answer.payload
 
 
-# What a worker sends and reads.
+# For the worker.
 
 
 def pid_payload(pid: int) -> bytes:

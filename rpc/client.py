@@ -1,9 +1,9 @@
-"""A client for one thread, blocking: `rrpy rpc` and programs in Python call methods of a running host with it.
+"""A blocking client for one thread: `rrpy rpc` and programs in Python call methods of a running host with it.
 
     with Client("tcp://127.0.0.1:6001") as client:
         print(client.call("rpc.Version"))
 
-Standard library only, so that the command line answers at once. Arguments and results travel as JSON.
+Standard library only, so that the command line starts fast. Arguments and results travel as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Client:
     """A connection to a host's RPC server.
 
     `address`: `tcp://host:port` or `unix:///path`. `timeout`: seconds that connecting, and then each call, may take.
-    Raises ValueError for an address that is none, NotListening when nobody answers there.
+    Raises ValueError for a wrong address, NotListening when no host answers there.
     """
 
     def __init__(self, address: str, timeout: float = 60.0) -> None:
@@ -47,14 +47,14 @@ class Client:
     def call(self, method: str, argument: object = True) -> Any:
         """Call `plugin.Method` and return its result. Methods that need no argument ignore it.
 
-        Raises RPCError (the text of the error response; the client can go on), ConnectionLost (it cannot),
-        TypeError or ValueError for an argument that JSON does not have.
+        Raises RPCError with the text of an error response, and the client stays usable; ConnectionLost, and the client
+        is closed; TypeError or ValueError for an argument that JSON does not have.
         """
         body = b"" if argument is None else json.dumps(argument, allow_nan=False).encode()
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         request = Message(JSON, self._sequence, method.encode(), body)
         try:
-            response = self._exchange(request)
+            response = self._ask(request)
             if response.flags & ERROR:
                 raise RPCError(response.body.decode(errors="replace"))
             return json.loads(response.body)
@@ -63,7 +63,7 @@ class Client:
             raise ConnectionLost(str(self._address), f"{method} took more than {self._timeout:g} s") from error
         except (OSError, FrameError, BadRequest, ValueError) as error:
             self.close()
-            raise ConnectionLost(str(self._address), _as_reason(error)) from error
+            raise ConnectionLost(str(self._address), error) from error
 
     def close(self) -> None:
         """Close the connection. Idempotent."""
@@ -75,7 +75,7 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _exchange(self, request: Message) -> Message:
+    def _ask(self, request: Message) -> Message:
         deadline = time.monotonic() + self._timeout
         self._socket.settimeout(self._timeout)
         self._socket.sendall(encode(request.frame()))
@@ -124,10 +124,6 @@ class ReconnectingClient:
         if self._client is not None:
             self._client.close()
             self._client = None
-
-
-def _as_reason(error: Exception) -> OSError | str:
-    return error if isinstance(error, OSError) else str(error)
 
 
 def _connect_unix(path: str, timeout: float) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The codecs of arguments and results: JSON, MSGPACK and RAW (WIRE.md, 'RPC over tcp:// or unix://').
+"""The codecs of arguments and results: JSON, MSGPACK and RAW (docs/reference/wire.md, 'RPC over tcp:// or unix://').
 
 Struct and dataclass fields have the same names in JSON and MSGPACK. Bytes are base64 text in JSON, bin in MSGPACK.
 """
@@ -23,7 +23,7 @@ PRIORITY: Final = {
     frame.MSGPACK: "MSGPACK",
     frame.GOB: "GOB",
 }
-"""The codec flags and their names. When several are set, the first one here counts."""
+"""The codec flags and their names. When a frame has several, the first one here counts."""
 
 
 class Codec(NamedTuple):
@@ -40,16 +40,16 @@ class Codec(NamedTuple):
 
 
 def codec_flag(flags: int) -> int:
-    """Return the one codec flag of a frame that counts, 0 when it has none."""
+    """Return the codec flag of a frame that counts, 0 when it has none."""
     return next((flag for flag in PRIORITY if flags & flag), 0)
 
 
 def codec_of(flags: int) -> Codec:
-    """Return the codec of a frame. Raises RPCError when it is not served."""
+    """Return the codec of a frame. Raises RPCError for one that the host does not serve."""
     flag = codec_flag(flags)
     if flag not in CODECS:
-        asked = f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag"
-        raise RPCError(f"rpc: {asked} is not served, use {', '.join(codec.name for codec in CODECS.values())}")
+        name = f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag"
+        raise RPCError(f"rpc: {name} is not served, use {', '.join(codec.name for codec in CODECS.values())}")
     return CODECS[flag]
 
 
@@ -58,7 +58,7 @@ def _decode_json(data: bytes, kind: type[T]) -> T:
 
 
 def _decode_msgpack(data: bytes, kind: type[T]) -> T:
-    # Without a limit of its own, unpackb bounds every length by the bytes that are there.
+    # Without a limit of its own, unpackb limits every length to the bytes that are there.
     value = msgpack.unpackb(data, timestamp=3, strict_map_key=True, ext_hook=_refuse_extension)
     return msgspec.convert(value, kind, builtin_types=(bytes,), str_keys=True)
 
@@ -93,4 +93,4 @@ CODECS: Final = {
         Codec(frame.RAW, "RAW", _decode_raw, _encode_raw),
     )
 }
-"""The codecs that are served, by flag."""
+"""The served codecs, by flag."""

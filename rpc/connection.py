@@ -1,13 +1,13 @@
-"""One client's connection: frames in, methods run, frames out.
+"""One client's connection: it reads requests, runs their methods, and writes responses.
 
-What we want: requests run concurrently; a client that does not read its replies holds up nobody else and no more than
-`MAX_IN_FLIGHT` replies; a client that has shut down its sending side still gets its replies; a method that waits for
-ever does not hold up the host's end.
-What we do: a request takes a slot until its reply is out of our hands; without a free one, nothing more is read. A
-frame is written in one piece, so that frames never interleave. Every call runs in a cancel scope; the end is nothing
-but deadlines on these scopes.
-What can still fail: a client that goes away in silence looks like one that has shut down its sending side, so the calls
-that it had made run to their end.
+What we want: requests run concurrently. A client that does not read its responses delays no other client, and holds at
+most `MAX_IN_FLIGHT` responses. A client that has shut down its sending side still gets its responses. A method that
+waits for ever does not delay the host's end.
+What we do: a request takes a slot until the transport has its response; without a free slot nothing more is read. A
+frame is written in one piece, so that frames never interleave. Every call runs in a cancel scope; a stop only sets
+deadlines on these scopes.
+What can still fail: a client that vanishes looks like one that has shut down its sending side, so its calls run to
+their end.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from .message import Message, read_message
 from .registry import Registry
 
 MAX_IN_FLIGHT: Final = 64
-"""Requests of one connection that run, or wait for the client to read their replies."""
-STOP_PATIENCE: Final = 1.0
-"""Seconds that a running call gets when the host stops; as long again, its reply has to leave."""
+"""Requests of one connection that run, or wait for the client to read their responses."""
+STOP_TIMEOUT: Final = 1.0
+"""Seconds that a running call has after a stop; its response then has the same time to leave."""
 
 _READ_SIZE = 65536
 
 
-class Connection:
-    """A connection that `serve` serves until the client leaves or `stop` is called."""
+class RPCConnection:
+    """A client's connection; `serve` runs until the client leaves or `stop` is called. `remote`: its address."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Connection:
         self._life = anyio.CancelScope()
 
     async def serve(self) -> None:
-        """Serve, then close. Raises nothing that a client can cause."""
+        """Serve, then close. No act of a client makes it raise."""
         try:
             with self._life:
                 async with anyio.create_task_group() as requests:
@@ -72,11 +72,11 @@ class Connection:
                 await self._close()
 
     def stop(self) -> None:
-        """Read no more; give what runs `STOP_PATIENCE`, then its clients an error. `serve` ends soon after."""
+        """Read no more. Running calls have `STOP_TIMEOUT`; then their client gets an error, and `serve` ends."""
         now = anyio.current_time()
         for call in self._calls:
-            call.deadline = now + STOP_PATIENCE
-        self._life.deadline = now + 2 * STOP_PATIENCE
+            call.deadline = now + STOP_TIMEOUT
+        self._life.deadline = now + 2 * STOP_TIMEOUT
         self._reading.cancel()
 
     async def _read(self, requests: TaskGroup) -> None:
@@ -100,19 +100,19 @@ class Connection:
 
     async def _answer(self, request: Message, call: anyio.CancelScope) -> None:
         try:
-            reply = await self._reply(request, call)
-            # Nobody is there to hear it once the transport closes.
+            response = await self._response(request, call)
+            # A transport that closes has no reader for it.
             if not self._writer.transport.is_closing():
-                self._writer.write(reply)
+                self._writer.write(response)
                 await self._writer.drain()
         except OSError:
-            pass  # The client is gone; the reader sees it too, unless it had said goodbye before.
+            pass  # the client is gone; `_read` sees that too, unless its input had ended before
         finally:
             self._calls.discard(call)
             self._slots.release()
 
-    async def _reply(self, request: Message, call: anyio.CancelScope) -> bytes:
-        """Return the bytes of the response, whatever happens in the method."""
+    async def _response(self, request: Message, call: anyio.CancelScope) -> bytes:
+        """Return the bytes of the response, also for a method that fails."""
         text = "rpc: the host is stopping"
         try:
             with call:
@@ -124,7 +124,7 @@ class Connection:
         except Exception:
             text = self._internal_error(request)
         except asyncio.CancelledError:
-            # Ours to pass on only if it is us who are cancelled, and not something that the method waited for.
+            # Pass it on only when this task is cancelled, not when the method awaited something cancelled.
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
@@ -138,5 +138,5 @@ class Connection:
     async def _close(self) -> None:
         self._writer.close()
         with contextlib.suppress(OSError):
-            # Shielded: who is cancelled here would cancel the future that the next one waits for.
+            # Shielded: a cancellation here would cancel the future that the next call of `_close` waits for.
             await asyncio.shield(self._writer.wait_closed())

@@ -1,10 +1,10 @@
-"""Requests and responses as goridge frames (WIRE.md, 'RPC over tcp:// or unix://'). Pure, no I/O.
+"""Requests and responses as goridge frames (docs/reference/wire.md, 'RPC over tcp:// or unix://'). Pure, no I/O.
 
     request    codec          [sequence, len(method)]   method + encoded argument
     response   codec          the same                  method + encoded result
     error      codec | ERROR  the same                  method + text, plain UTF-8
 
-The sequence is the client's: replies may come back in another order.
+The client chooses the sequence: responses may arrive in another order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .errors import BadRequest
 
 
 class Message(NamedTuple):
-    """A request or a response. `flags`: the codec, and ERROR. `method`: its bytes as sent. `body`: what follows it."""
+    """A request or a response. `flags`: the codec, and ERROR. `method`: its name as sent. `body`: all after it."""
 
     flags: int
     sequence: int
@@ -25,7 +25,7 @@ class Message(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The method's name as text; bytes that are not UTF-8 are shown escaped."""
+        """The method's name as text; bytes that are not UTF-8 are escaped."""
         return self.method.decode(errors="backslashreplace")
 
     def frame(self) -> Frame:

@@ -1,4 +1,4 @@
-"""The `rpc` plugin: it serves what the plugins' `rpc()` return, and `rpc.Version`, `rpc.Config`, `rpc.List` itself."""
+"""The `rpc` plugin: it serves the methods of the other plugins, and its own `rpc.Version`, `rpc.Config`, `rpc.List`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class RPCPlugin:
     config_model = RPCConfig
 
     def __init__(self) -> None:
-        # There from the start: whoever looks at a plugin by a Protocol may touch its properties before `init`.
+        # Set here: a check of a plugin against a Protocol may read its properties before `init`.
         self._server: Server | None = None
 
     def init(self, config: Configurer, log: Logger) -> None:
-        """Read the section. Raises PluginDisabled, and ConfigError for an address that is none or not allowed."""
+        """Read the section. Raises PluginDisabled, and ConfigError for a wrong or a forbidden address."""
         section = config.section(self.name, RPCConfig)
         self._config = config
         self._log = log
@@ -54,12 +54,12 @@ class RPCPlugin:
 
     @property
     def registry(self) -> Registry:
-        """Every method that is served."""
+        """All served methods."""
         return self._registry
 
     @property
     def rpc_address(self) -> str:
-        """The address as a URL; empty before `init`; once the plugin serves, with the port that port 0 became."""
+        """The address as a URL; empty before `init`. The port of port 0 is known once the plugin serves."""
         return str(self._server.address) if self._server else ""
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
@@ -72,7 +72,7 @@ class RPCPlugin:
         await self._server.serve(task_status=task_status)
 
     async def stop(self) -> None:
-        """Close; a call that runs gets a second, and its client an error after that."""
+        """Close. A running call has one second; then its client gets an error."""
         if self._server is not None:
             await self._server.stop()
 
@@ -81,7 +81,7 @@ class RPCPlugin:
 
 
 class HostMethods:
-    """What a host tells of itself."""
+    """The methods `rpc.*`, about the host itself."""
 
     def __init__(self, config: Configurer, registry: Registry) -> None:
         self._config = config
@@ -115,6 +115,6 @@ def _check_reach(section: RPCConfig, address: Address, source: str, said: str) -
     if section.allow_remote or is_loopback(address):
         return
     raise ConfigError(
-        f"{source}: rpc.listen: {said} is not a loopback address, and whoever reaches it may call every "
+        f"{source}: rpc.listen: {said} is not a loopback address, and everyone who reaches it may call every "
         "method without a password; set rpc.allow_remote: true if only people you trust can reach it"
     )

@@ -1,4 +1,4 @@
-"""What the RPC plugin and the other plugins know of each other."""
+"""The Protocol between the RPC plugin and the plugins that serve methods."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ class RPCProvider(Protocol):
     name: str
 
     def rpc(self) -> object:
-        """Return the object whose public methods are served: `list_connections` becomes `<name>.ListConnections`."""
+        """Return an object with the public methods to serve: `list_connections` becomes `<name>.ListConnections`."""
         ...

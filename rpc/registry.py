@@ -1,8 +1,8 @@
-"""The methods that are served: found on the objects that the plugins' `rpc()` return, called by name.
+"""The served methods: found on the objects that the plugins' `rpc()` return, called by name.
 
-A public method `list_connections` of the plugin `smtp` is `smtp.ListConnections`. It has one parameter at most, whose
-annotation decodes the argument: a builtin, a dataclass, a msgspec Struct; none means anything. A method without a
-parameter ignores its argument. An empty argument is the parameter's default, else its type's zero value.
+A public method `list_connections` of the plugin `smtp` is `smtp.ListConnections`. It has at most one parameter, whose
+annotation decodes the argument: a builtin, a dataclass, a msgspec Struct; without an annotation, any value. A method
+without a parameter ignores its argument. An empty argument is the parameter's default, else the zero value of its type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import RPCError
 Parameter = inspect.Parameter
 
 _EMPTY: Final[tuple[Any, ...]] = (None, False, 0, "", b"", [], {})
-"""What an empty argument may stand for; the first one that the parameter's type takes is its zero value."""
+"""Candidates for the zero value of a parameter: it is the first one that the parameter's type takes."""
 _NO_ZERO: Final = object()
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -29,7 +29,7 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 class Method(NamedTuple):
     """One method. `name`: on the wire. `doc`: its docstring. `takes`: the type of its argument, None for no parameter.
 
-    `zero`: what an empty argument is decoded from; `optional`: the parameter has a default.
+    `zero`: stands for an empty argument; `optional`: the parameter has a default.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Method(NamedTuple):
     optional: bool
 
     def arguments(self, codec: Codec, data: bytes) -> tuple[Any, ...]:
-        """Return what to call the method with. Raises RPCError for an argument of a wrong type, naming both types."""
+        """Return the arguments of a call. Raises RPCError for an argument of a wrong type, and names both types."""
         if codec.name == "RAW":
             return (codec.decode(data, self.takes),)
         if self.takes is None or (self.optional and not data):
@@ -55,7 +55,7 @@ class Method(NamedTuple):
         raise RPCError(f"rpc: {self.name} needs an argument")
 
     async def run(self, codec: Codec, data: bytes) -> bytes:
-        """Call the method and return the encoded result. Raises RPCError, and what the method raises."""
+        """Call the method and return the encoded result. Raises RPCError, and any error of the method."""
         result = self.call(*self.arguments(codec, data))
         if inspect.isawaitable(result):
             result = await result
@@ -75,7 +75,7 @@ class Registry:
     def add(self, service: str, target: object) -> None:
         """Serve the public methods of `target` as `<service>.<Method>`.
 
-        Raises HostError, in one sentence, for a method that cannot be served and for a service that is there already.
+        Raises HostError, in one sentence, for a method that cannot be served and for a second service of one name.
         """
         if service in self._services:
             raise HostError(f"rpc: the service {service} is there already")
@@ -90,7 +90,7 @@ class Registry:
         self._services[service] = methods
 
     def find(self, name: str) -> Method:
-        """Return the method `service.Method`; the last dot splits. Raises RPCError, with the texts of WIRE.md."""
+        """Return the method `service.Method`; the last dot splits. Raises RPCError for an unknown one."""
         service, dot, method = name.rpartition(".")
         if not dot:
             raise RPCError(f"rpc: service/method request ill-formed: {name}")
@@ -115,7 +115,7 @@ def _by_name(method: Method) -> str:
 
 
 def _is_method(target: object, attribute: str) -> bool:
-    # Looked at without touching it: a property must not run.
+    # Static, because a property must not run.
     return isinstance(inspect.getattr_static(target, attribute), (FunctionType, classmethod, staticmethod))
 
 

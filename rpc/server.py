@@ -1,4 +1,4 @@
-"""The RPC server: a listener, its connections, and their end."""
+"""The RPC server: a listener and its connections, from `serve` to `stop`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..container.net.address import ListenAddress, UnixAddress, peer_text
 from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
-from .connection import Connection
+from .connection import RPCConnection
 from .registry import Registry
 
 QUIET_SECONDS: Final = 10.0
-"""A full server says so once in this time, with the number of clients that it has turned away since."""
+"""A full server logs at most one refusal in this time, with the number of refused clients since the last one."""
 
 
 class Server:
-    """Serves a registry on an address. `address`: the real one, once `serve` has started."""
+    """Serves a registry on an address. `address`: with the real port once `serve` has started."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Server:
         self._log = log
         self._max_frame_bytes = max_frame_bytes
         self._max_connections = max_connections
-        self._connections: set[Connection] = set()
+        self._connections: set[RPCConnection] = set()
         self._stopping = asyncio.Event()
         self._ended: asyncio.Event | None = None
         self._refused = 0
@@ -62,7 +62,7 @@ class Server:
             self._ended.set()
 
     async def stop(self) -> None:
-        """Stop listening, let the calls that run end (see `Connection.stop`), close. Waits for `serve`. Idempotent."""
+        """Stop listening, let running calls end (see `RPCConnection.stop`), close. Waits for `serve`. Idempotent."""
         self._stopping.set()
         if self._ended is not None:
             await self._ended.wait()
@@ -79,12 +79,12 @@ class Server:
         elif len(self._connections) >= self._max_connections:
             self._refuse(writer)
         else:
-            connection = Connection(reader, writer, self._registry, self._log, self._max_frame_bytes)
-            # Counted here and not in its task, which has not begun when the next client comes.
+            connection = RPCConnection(reader, writer, self._registry, self._log, self._max_frame_bytes)
+            # Counted here and not in its task, which has not begun when the next client connects.
             self._connections.add(connection)
             group.start_soon(self._serve, connection)
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: RPCConnection) -> None:
         try:
             await connection.serve()
         finally:

@@ -1,4 +1,4 @@
-"""The worker SDK: write a function, run it with `python -m rrpy.worker module:function`. Standard library only.
+"""The SDK for workers in Python: write a function, run it with `python -m rrpy.worker module:function`.
 
     from rrpy.worker import Request, SoftError, log
 
@@ -9,15 +9,15 @@
         log.info("got a mail", uuid=event["uuid"])
         return "CONTINUE"
 
-`async def`, generators (a stream of answers) and asynchronous generators will do as well. A handler of mail says so by
-its first parameter's annotation, and returns a verdict:
+`async def`, generators (a stream of answers) and asynchronous generators work too. A handler of mail annotates its
+first parameter as an Email, and returns a verdict:
 
     from rrpy.worker import Accept, Email, Reject, Verdict
 
     def handle(email: Email) -> Verdict:
         return Reject(550, "no adverts, please") if "sale" in email.subject.lower() else Accept()
 
-`rrpy.worker.testing` calls handlers in a test. docs/how-to/worker.md tells the whole of it.
+`rrpy.worker.testing` calls handlers in a test. Standard library only. docs/how-to/worker.md describes all of it.
 """
 
 from .messages import Request, Response, SoftError
@@ -43,7 +43,7 @@ __all__ = [
     "mail",
 ]
 
-_WHERE = {
+_MODULES = {
     **dict.fromkeys(("Accept", "Close", "Reject", "Verdict"), "verdicts"),
     **dict.fromkeys(("Email", "mail"), "mails"),
     "Attachment": "attachments",
@@ -51,13 +51,13 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what a worker may do without when it is first used."""
+    """Import a name at its first use, because many workers need none of these."""
     from importlib import import_module
 
     if name == "log":
         return import_module(".log", __name__)
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    found: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = found
     return found

@@ -1,7 +1,7 @@
-"""`python -m rrpy.worker [module:handler]`: run a worker; without an argument the one that ships with the package.
+"""`python -m rrpy.worker [module:handler]`: run a worker, by default the one of the package, `default`.
 
-The channel is protected before any code of the user is imported: the frames' descriptors are private numbers that no
-child inherits, what is printed goes to stderr, which is the log, and stdin reads as empty.
+Before it imports the user's code it protects the channel: no child inherits the descriptors of the frames, printed text
+goes to stderr, which is the log, and stdin reads as empty.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .serve import serve
 
 
 def main(arguments: list[str]) -> int:
-    """Run the worker and return its exit status: 1, with the reason on stderr, when it cannot even start."""
+    """Run the worker and return its exit status: 1, with the reason on stderr, when it cannot start."""
     if len(arguments) > 1:
         return _complain("usage: python -m rrpy.worker [module:handler]")
     relay = _open(os.environ.get("RR_RELAY") or "pipes")
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
 def _open(address: str) -> Relay | None:
     if address == "pipes":
         if os.isatty(0):
-            _complain("a worker speaks frames on stdin and stdout: it is run by `rrpy serve`, not by hand")
+            _complain("a worker speaks frames on stdin and stdout: `rrpy serve` runs it, not a person")
             return None
         return Relay(os.dup(0), os.dup(1), split=True)
     from .dial import dial
@@ -50,7 +50,7 @@ def _protect() -> None:
     os.dup2(null, 0)
     os.close(null)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what is printed is a log line, to be seen at once
+        sys.stdout.reconfigure(line_buffering=True)  # printed text is a log line: show it at once
 
 
 def _load(name: str) -> Handler | None:

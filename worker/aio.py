@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(process: WorkerProcess, begun: tuple[Steps, Wait] | None = None) -> None:
-    """Serve until told to stop. `begun`: an answer to complete first, and the step of it to await.
+    """Serve until the worker has to leave. `begun`: an answer to complete first, and the step of it to await.
 
     Raises FrameError and OSError as `Loop.run` does; SystemExit and KeyboardInterrupt pass through.
     """
@@ -113,7 +113,7 @@ class AsyncLoop:
         self._failure: Exception | None = None  # FrameError or OSError
 
     async def run(self, begun: tuple[Steps, Wait] | None) -> None:
-        """Serve until told to stop. Raises FrameError and OSError."""
+        """Serve until the worker has to leave. Raises FrameError and OSError."""
         loop = asyncio.get_running_loop()
         os.set_blocking(self._relay.output, False)
         loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)

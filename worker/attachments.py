@@ -1,4 +1,4 @@
-"""What is attached to a message: its content, and a file name that is safe to write under."""
+"""An attachment of a message: its content, and a file name that is safe to write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 _LONGEST = 200
-"""Bytes of a file name in UTF-8. File systems allow 255, some that encrypt a good half of it; a number may be added."""
+"""Bytes of a file name in UTF-8. File systems allow 255, encrypted ones fewer; `save` may add a number."""
 _LONGEST_ENDING = 20
 _BLOCK = 1 << 20
 _UNDERSCORES = str.maketrans('<>:"|?*', "_" * 7)
@@ -25,51 +25,51 @@ _RESERVED = frozenset(
 
 
 class Attachment:
-    """One attachment. `filename` is what the sender wrote, or empty: a text to show, never a path; see `save`.
+    """One attachment. `filename`: as the sender wrote it, or empty; a text to show, never a path (see `save`).
 
-    `size`: decoded bytes. `content_id`: empty without one. `inline`: meant to be shown within the text.
+    `size`: in bytes, decoded. `content_id`: empty without one. `inline`: the mail program shows it within the text.
     """
 
     __slots__ = ("_content", "_path", "content_id", "content_type", "filename", "inline", "size")
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        if not isinstance(told, dict):
+    def __init__(self, entry: dict[str, Any]) -> None:
+        if not isinstance(entry, dict):
             raise ValueError("an attachment of the event is not an object")
-        self.filename = text(told, "filename")
-        self.content_type = text(told, "content_type") or "application/octet-stream"
-        self.size = field(told, "size", int)
-        self.content_id = text(told, "content_id")
-        self.inline = bool(told.get("inline"))
-        self._path = None if told.get("path") is None else field(told, "path", str)
-        self._content = field(told, "content", str) if self._path is None else ""
+        self.filename = text(entry, "filename")
+        self.content_type = text(entry, "content_type") or "application/octet-stream"
+        self.size = field(entry, "size", int)
+        self.content_id = text(entry, "content_id")
+        self.inline = bool(entry.get("inline"))
+        self._path = None if entry.get("path") is None else field(entry, "path", str)
+        self._content = field(entry, "content", str) if self._path is None else ""
 
     def __repr__(self) -> str:
         return f"<Attachment {self.filename!r} {self.content_type} {self.size} bytes>"
 
     @property
     def path(self) -> Path | None:
-        """The host's file with the content, where `attachment_storage.mode` is tempfile; it is the host's to remove."""
+        """The host's file with the content, where `attachment_storage.mode` is tempfile; the host removes it."""
         if self._path is None:
             return None
-        from pathlib import Path  # which would cost a worker's start a third of its time
+        from pathlib import Path  # at import it would take a third of a worker's start
 
         return Path(self._path)
 
     def content(self) -> bytes:
-        """Return the decoded content. Raises OSError when the host's file is gone, ValueError when it is no base64."""
+        """Return the decoded content. Raises OSError when the host's file is gone, ValueError for wrong base64."""
         with self._open() as source:
             return source.read()
 
     @property
     def safe_name(self) -> str:
-        """A name for a file, made of `filename`: see `safe_name`."""
+        """A name for a file, made from `filename`: see `safe_name`."""
         return safe_name(self.filename)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the content to a new file in a folder that is there; return the file's path.
+        """Write the content to a new file in an existing folder; return the file's path.
 
-        The name is the safe one. Where there is such a file already, the new one has a random number behind its name.
-        Raises OSError, with nothing left behind.
+        The name is `safe_name`. When such a file exists, the new one gets a random number after its name.
+        Raises OSError, and leaves no file then.
         """
         from pathlib import Path
 
@@ -78,7 +78,7 @@ class Attachment:
         with self._open() as source:
             while True:
                 try:
-                    target = path.open("xb")  # which follows no symbolic link, and never takes what is there
+                    target = path.open("xb")  # follows no symbolic link, overwrites no file
                     break
                 except FileExistsError:
                     stem, ending = _split(name)
@@ -99,10 +99,11 @@ class Attachment:
 
 
 def safe_name(filename: str) -> str:
-    """Return a name for a new file in any folder of any system, made of what a stranger wrote.
+    """Return a name for a new file in any folder of any system, made from the text of an untrusted sender.
 
-    It is the last part of a path, without what cannot be printed, without dots, blanks and hyphens in front, at most
-    200 bytes of UTF-8 with its ending kept, none of Windows' devices; `attachment` when nothing is left.
+    It is the last part of a path, without unprintable characters, and without dots, blanks and hyphens at its start. It
+    has at most 200 bytes of UTF-8, with its ending kept, and is not a device of Windows. `attachment` when nothing is
+    left.
     """
     name = filename.replace("\\", "/").rpartition("/")[2].translate(_UNDERSCORES)
     name = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in name)
@@ -115,7 +116,7 @@ def safe_name(filename: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return a name's stem, and its ending with the dot: empty when there is none, or one too long to be one."""
+    """Return a name's stem, and its ending with the dot: empty without one, and for one above 20 bytes."""
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending.encode()) > _LONGEST_ENDING:
         return name, ""

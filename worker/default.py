@@ -1,4 +1,4 @@
-"""The worker that ships with the package, run by `python -m rrpy.worker`: it tells about every event and accepts it."""
+"""The worker of the package, run by `python -m rrpy.worker`: it logs every event and accepts it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from .messages import Request
 
 
 def handle(request: Request) -> str:
-    """Write one line about the event to stderr, which is the host's log, and answer CONTINUE."""
+    """Write one line about the event to stderr, the host's log, and return CONTINUE."""
     try:
         event = request.json()
     except ValueError:
         event = None
     if isinstance(event, dict):
         keys = ("event", "id", "uuid", "remote_addr")
-        told = " ".join(f"{key}={event[key]}" for key in keys if key in event)
+        text = " ".join(f"{key}={event[key]}" for key in keys if key in event)
     else:
-        told = "a context that is not an event"
-    sys.stderr.write(f"worker got {told} ({len(request.context)} + {len(request.body)} bytes)\n")
+        text = "a context that is not an event"
+    sys.stderr.write(f"worker got {text} ({len(request.context)} + {len(request.body)} bytes)\n")
     return "CONTINUE"

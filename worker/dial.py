@@ -1,4 +1,4 @@
-"""The relay over a socket: the worker dials in to the host, at the address that RR_RELAY gives."""
+"""The relay over a socket: the worker connects to the host, at the address in RR_RELAY."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 def dial(address: str) -> int:
     """Connect to `tcp://host:port`, `tcp://[ipv6]:port` or `unix://path` and return the descriptor.
 
-    Raises ValueError for an address that is none of them, OSError when nobody answers there.
+    Raises ValueError for any other address, OSError when no host answers there.
     """
     scheme, _, rest = address.partition("://")
     if scheme == "unix" and rest:
@@ -24,5 +24,7 @@ def dial(address: str) -> int:
     if scheme != "tcp" or not host or not (port.isascii() and port.isdecimal() and int(port) < 65536):
         raise ValueError("it is not pipes, tcp://host:port or unix://path")
     connection = socket.create_connection((host, int(port)))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a frame is written whole: nothing to wait for
+    connection.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # a frame is written whole: there is no more to join to it
     return connection.detach()

@@ -1,4 +1,4 @@
-"""Log records from a worker: one JSON object a line on stderr, which the host takes as a record of its own log.
+"""Log records from a worker: one JSON object a line on stderr. The host makes a record of its own log of each.
 
     from rrpy.worker import log
 
@@ -6,7 +6,7 @@
 
     {"level": "info", "msg": "mail stored", "uuid": "...", "size": 4711}
 
-A value that JSON does not have is written as its str. Keys called `level` and `msg` get an underscore behind them.
+A value that JSON does not have is written as its str. The keys `level` and `msg` get an underscore at their end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def error(message: str, /, **keys: object) -> None:
 
 
 def exception(message: str, /, **keys: object) -> None:
-    """Write a record of level error with the traceback of the exception that is being handled, as `traceback`."""
+    """Write a record of level error, with the traceback of the current exception as `traceback`."""
     if sys.exc_info()[1] is not None:
         from traceback import format_exc
 
@@ -48,7 +48,7 @@ def exception(message: str, /, **keys: object) -> None:
 
 
 def line(level: str, message: str, keys: Mapping[str, object]) -> str:
-    """Return a record as its line, without the end of the line. Pure ASCII, whatever the encoding of stderr."""
+    """Return a record as one line without a line end, in ASCII for any encoding of stderr."""
     from json import dumps
 
     own = {"level": level, "msg": str(message)}
@@ -67,5 +67,5 @@ def _write(level: str, message: str, keys: Mapping[str, object]) -> None:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # a __str__ that raises must not take the record with it
+    except Exception:  # a __str__ that raises must not lose the record
         return f"({type(value).__name__} without a text)"

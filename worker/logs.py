@@ -1,4 +1,4 @@
-"""The standard `logging` in a worker: records as JSON lines like those of `log`. Imported only where `logging` is."""
+"""The standard `logging` in a worker: records as JSON lines like those of `log`. Imported only after `logging`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _LEVELS = ((logging.ERROR, "error"), (logging.WARNING, "warning"), (logging.INFO
 
 
 def adopt() -> None:
-    """Put a handler that writes JSON lines to stderr on the root logger, unless it has a handler already."""
+    """Give the root logger a handler that writes JSON lines to stderr, unless it has a handler already."""
     if not logging.root.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(Lines())
+        handler.setFormatter(JSONFormatter())
         logging.root.addHandler(handler)
 
 
-class Lines(logging.Formatter):
-    """Makes a line of a record: level, message, `logger`, what `extra=` gave, `traceback`, `stack`.
+class JSONFormatter(logging.Formatter):
+    """Makes a line of a record: level, message, `logger`, the keys of `extra=`, `traceback`, `stack`.
 
-    Levels are the four of `log`: a record gets the highest that is not above its own.
+    A record gets the highest of the four levels of `log` that is not above its own.
     """
 
     def format(self, record: logging.LogRecord) -> str:

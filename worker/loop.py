@@ -35,7 +35,7 @@ class Loop:
         signal(SIGTERM, self._on_sigterm)
 
     def run(self) -> tuple[Steps, Wait] | None:
-        """Serve until told to stop, or until an answer needs an event loop: return its steps and the one to await.
+        """Serve until the worker has to leave, or until an answer needs an event loop: return its steps and its Wait.
 
         Raises FrameError for a wrong frame of the host, OSError from the relay.
         """

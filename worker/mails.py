@@ -1,4 +1,4 @@
-"""The event of a message as an object, and the handlers that take one.
+"""The event of a message as an object, and the handlers that take it.
 
     def handle(email: Email) -> Verdict:
         if "bob@example.com" not in email.envelope.recipients:
@@ -7,7 +7,7 @@
             attachment.save("/srv/inbox")
         return Accept()
 
-A handler whose first parameter is annotated so gets an Email; `mail` makes one of what has no annotations.
+A handler whose first parameter is annotated so gets an Email; `mail` wraps one that has no annotations.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _COROUTINE = 0x80  # inspect.CO_COROUTINE
 
 
 class Envelope(_Envelope):
-    """What the client said: `sender` (empty for the null sender), `recipients` in order, `helo`."""
+    """The envelope of the client: `sender` (empty for the null sender), `recipients` in order, `helo`."""
 
     __slots__ = ()
 
 
 class Authentication:
-    """What the client said with AUTH. The password is never in its repr.
+    """The client's AUTH. The password is never in its repr.
 
-    No tuple, and no dataclass: to a log record in JSON either would be its fields, the password among them.
+    Not a tuple and not a dataclass: a log record in JSON would show the fields of either, with the password.
     """
 
     __slots__ = ("attempted", "mechanism", "password", "username")
@@ -64,9 +64,9 @@ class Authentication:
 
 
 class Headers(Mapping[str, str]):
-    """A message's headers: a mapping of names, whatever their case, to the first value of each, decoded.
+    """A message's headers: a mapping of names, in any case, to the first decoded value of each.
 
-    `mapping`: every name as first written, with all its values in order.
+    `mapping`: every name in its first spelling, with all its values in order.
     """
 
     __slots__ = ("_names", "_values", "mapping")
@@ -93,18 +93,18 @@ class Headers(Mapping[str, str]):
         return f"Headers({self.mapping!r})"
 
     def get_all(self, name: str) -> list[str]:
-        """Return every value of a header in order; none when it is absent."""
+        """Return every value of a header in order; an empty list when it is absent."""
         return list(self._values.get(name.lower(), ()))
 
 
 class Email:
-    """A message as the host received it. `event` is the event as it came, with what this class does not know.
+    """A message as the host received it (docs/reference/events.md). `event`: the whole event.
 
     `id`: the message's, the same when the host runs it again. `uuid`: the connection's. `received_at`: with its offset.
-    `text`, `html`: the bodies, each empty when there is none. `size`: bytes as received. `defects`: what was wrong with
-    its MIME. `raw`: its exact bytes, None unless the host has `include_raw` or there are none.
+    `text`, `html`: the bodies, each empty when there is none. `size`: bytes as received. `defects`: the faults of its
+    MIME. `raw`: its exact bytes; None without `include_raw`, unless the message is empty.
 
-    Raises ValueError, with one sentence, for what is no such event.
+    Raises ValueError, with one sentence, for any other event.
     """
 
     __slots__ = (
@@ -128,14 +128,14 @@ class Email:
 
     def __init__(self, event: dict[str, Any], raw: bytes | None = None) -> None:
         if not isinstance(event, dict):
-            raise ValueError("the request is no event: it is JSON, but not an object")
+            raise ValueError("the request is not an event: it is JSON, but not an object")
         if event.get("event") != NAME:
-            raise ValueError(f"the event is {event.get('event')!r}, and this is about {NAME}")
+            raise ValueError(f"the event is {event.get('event')!r}, not {NAME}")
         self.event = event
         self.id = field(event, "id", str)
         self.uuid = field(event, "uuid", str)
         self.remote_addr = field(event, "remote_addr", str)
-        self.received_at = _moment(field(event, "received_at", str))
+        self.received_at = _time(field(event, "received_at", str))
         self.envelope = _envelope(field(event, "envelope", dict))
         has_auth = event.get("authentication") is not None
         self.authentication = _authentication(field(event, "authentication", dict)) if has_auth else None
@@ -146,17 +146,17 @@ class Email:
         self.text = text(message, "body")
         self.html = text(message, "html_body")
         self.size = field(message, "size", int)
-        self.raw = raw if self.size else b""  # the host sends nothing, whatever its `include_raw`
+        self.raw = raw if self.size else b""  # the host sends nothing then, with `include_raw` too
         self.attachments = [Attachment(each) for each in field(event, "attachments", list)]
         self.defects = texts(event, "defects")
 
     @classmethod
     def from_request(cls, request: Request) -> Email:
-        """Return the message that a request is about. Raises ValueError, with one sentence, when it is about none."""
+        """Return the message of a request. Raises ValueError, with one sentence, for a request without one."""
         try:
             event = request.json()
         except (ValueError, RecursionError):
-            raise ValueError("the request is no event: its context is not JSON") from None
+            raise ValueError("the request is not an event: its context is not JSON") from None
         return cls(event, request.body or None)
 
     def __repr__(self) -> str:
@@ -164,33 +164,33 @@ class Email:
 
 
 def mail(handler: Callable[[Email], object]) -> Handler:
-    """Return a handler of requests, made of one that takes an Email.
+    """Return a handler of requests, made from one that takes an Email.
 
-    For what has no annotations: partials, callables of other libraries. None is Accept(); a request that is about no
-    message is a SoftError.
+    For handlers without annotations: partials, callables of other libraries. A result of None becomes Accept(). The
+    handler raises SoftError for a request without a message.
     """
     if getattr(getattr(handler, "__code__", None), "co_flags", 0) & _COROUTINE:
-        # A coroutine function again, so that the worker has its event loop from the beginning.
+        # A coroutine function again, so that the worker starts with its event loop.
         async def handle_async(request: Request) -> object:
-            given = handler(_email(request))
-            assert isinstance(given, Awaitable)
-            return await _settled(given)
+            result = handler(_email(request))
+            assert isinstance(result, Awaitable)
+            return await _accept_none_of(result)
 
         return handle_async
 
     def handle(request: Request) -> object:
-        given = handler(_email(request))
-        return _settled(given) if isinstance(given, Awaitable) else _or_accept(given)
+        result = handler(_email(request))
+        return _accept_none_of(result) if isinstance(result, Awaitable) else _accept_none(result)
 
     return handle
 
 
-async def _settled(given: Awaitable[object]) -> object:
-    return _or_accept(await given)
+async def _accept_none_of(result: Awaitable[object]) -> object:
+    return _accept_none(await result)
 
 
-def _or_accept(given: object) -> object:
-    return Accept() if given is None else given
+def _accept_none(result: object) -> object:
+    return Accept() if result is None else result
 
 
 def _email(request: Request) -> Email:
@@ -200,20 +200,20 @@ def _email(request: Request) -> Email:
         raise SoftError(str(error)) from None
 
 
-def _envelope(told: dict[str, Any]) -> Envelope:
-    return Envelope(field(told, "from", str), texts(told, "to"), text(told, "helo"))
+def _envelope(envelope: dict[str, Any]) -> Envelope:
+    return Envelope(field(envelope, "from", str), texts(envelope, "to"), text(envelope, "helo"))
 
 
-def _authentication(told: dict[str, Any]) -> Authentication:
-    attempted = bool(told.get("attempted", True))
-    return Authentication(attempted, *(text(told, key) for key in ("mechanism", "username", "password")))
+def _authentication(authentication: dict[str, Any]) -> Authentication:
+    attempted = bool(authentication.get("attempted", True))
+    return Authentication(attempted, *(text(authentication, key) for key in ("mechanism", "username", "password")))
 
 
-def _moment(written: str) -> datetime:
+def _time(value: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(written)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"the event's field 'received_at' is not a time with an offset: {written!r}")
-    return moment
+        time = None
+    if time is None or time.tzinfo is None:
+        raise ValueError(f"the event's field 'received_at' is not a time with an offset: {value!r}")
+    return time

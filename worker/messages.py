@@ -24,11 +24,11 @@ else:
 
 
 class SoftError(Exception):
-    """Raised by a handler to refuse this one request: its text goes to the caller, the worker lives on."""
+    """Raised by a handler to refuse one request: the caller gets its text, the worker lives on."""
 
 
 class Request(_Request):
-    """A request. `context`: what it is about, most often JSON. `body`: its data. Either may be empty."""
+    """A request. `context`: describes it, most often as JSON. `body`: its data. Either may be empty."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Mail for the tests of handlers: events as a host makes them, of simple arguments."""
+"""Mail for the tests of handlers: events as a host makes them, from simple arguments."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def email_event(
     size: int | None = None,
     **fields: object,
 ) -> dict[str, Any]:
-    """Return the event of a message, to be given to `ask`. It is an ordinary dict: change what is not as you need it.
+    """Return the event of a message, for `ask`. It is an ordinary dict, which a test may change.
 
-    `headers`: beside From, To, Subject, Date and Message-ID, or in their place. `attachments`: file names, with bytes
-    for what is in the event (mode memory) or with the path of a file (mode tempfile). `credentials`: the user name and
-    password of an AUTH. `size`: of the message; that of its contents unless given. `fields`: any other of the event's
-    own fields, as `id` or `defects`.
+    `headers`: beside From, To, Subject, Date and Message-ID, or in their place. `attachments`: file names, each with
+    bytes (mode memory) or with the path of a file (mode tempfile). `credentials`: the user name and password of an
+    AUTH. `size`: bytes of the message; by default those of its contents. `fields`: any other top-level fields of the
+    event, for example `id` or `defects`.
     """
     now = datetime.now(UTC)
     message_id = f"<{uuid4()}@example.com>"
@@ -72,7 +72,7 @@ def email_event(
 
 
 def _attachment(filename: str, content: bytes | Path) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    event: dict[str, Any] = {
         "filename": filename,
         "content_type": guess_type(filename)[0] or "application/octet-stream",
         "size": len(content) if isinstance(content, bytes) else content.stat().st_size,
@@ -80,5 +80,5 @@ def _attachment(filename: str, content: bytes | Path) -> dict[str, Any]:
         "inline": False,
     }
     if isinstance(content, bytes):
-        return {**told, "content": b64encode(content).decode()}
-    return {**told, "path": str(content)}
+        return {**event, "content": b64encode(content).decode()}
+    return {**event, "path": str(content)}

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def serve(given: AnyHandler, relay: Relay) -> int:
-    """Serve until told to stop; return the exit status. The handler's SystemExit and KeyboardInterrupt pass through."""
+    """Serve until the worker has to leave; return its exit status.
+
+    A SystemExit or KeyboardInterrupt of the handler passes through.
+    """
     process = WorkerProcess(as_handler(given), relay)
     process.adopt_logging()
     try:

@@ -1,4 +1,4 @@
-"""Handlers without a host: what a worker would answer, by the very code that answers in a worker.
+"""Handlers without a host: their answers, made by the code that answers in a worker.
 
     from rrpy.worker.testing import ask, stream
 
@@ -10,16 +10,16 @@
     def test_the_first_parts_are_enough():
         parts = stream(count, "10")
         assert next(parts).context == b"1"
-        parts.close()  # as a host cancels
+        parts.close()  # the test cancels, as a host does
 
     def test_mail_for_nobody_is_refused():
         event = email_event(recipients=["nobody@example.com"])
         assert ask(decide, event) == Reject(550, "no such user")
         assert decide(Email(event)) == Reject(550, "no such user")  # a handler of mail is a function like any other
 
-An error is raised as the handler raised it, with its traceback; a host would get a SoftError's text, and
-`ValueError: text` for anything else. For asynchronous handlers there is one event loop a `Worker`, which runs while a
-call does: the calls are for synchronous tests (in an asynchronous one: `await asyncio.to_thread(ask, handler)`).
+The calls raise an error as the handler raised it, with its traceback; a host would get a SoftError's text, and
+`ValueError: text` for any other error. A `Worker` has one event loop for asynchronous handlers, which runs during a
+call. The calls are for synchronous tests; in an asynchronous one use `await asyncio.to_thread(ask, handler)`.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ __all__ = ["Worker", "ask", "email_event", "stream"]
 
 
 def ask(handler: AnyHandler, context: object = b"", body: bytes | str = b"") -> Response:
-    """Return what the handler answers, both parts as bytes. See `Worker.ask`."""
+    """Return the handler's answer, both parts as bytes. See `Worker.ask`."""
     with Worker(handler) as worker:
         return worker.ask(context, body)
 
 
 def stream(handler: AnyHandler, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
-    """Yield the parts that the handler streams. See `Worker.stream`."""
+    """Yield the parts of the handler's stream. See `Worker.stream`."""
     with Worker(handler) as worker:
         yield from worker.stream(context, body)
 
 
 class Worker:
-    """A worker in the test's own process. Use it where an asynchronous handler keeps something between requests.
+    """A worker in the test's own process, for an asynchronous handler that keeps something between requests.
 
-    A context manager: its end ends the event loop and the background tasks that run on it.
+    A context manager: its exit ends the event loop and the background tasks on it.
     """
 
     def __init__(self, handler: AnyHandler) -> None:
@@ -78,10 +78,10 @@ class Worker:
             self._runner = None
 
     def ask(self, context: object = b"", body: bytes | str = b"") -> Response:
-        """Return what the handler answers, both parts as bytes.
+        """Return the handler's answer, both parts as bytes.
 
-        `context`: bytes, str, or anything else as JSON. Raises what the handler raises; TypeError when it is no
-        answer, or a stream.
+        `context`: bytes, str, or anything else as JSON. Raises the handler's error; TypeError for a stream, and for a
+        result that is not an answer.
         """
         with closing(self._replies(context, body)) as replies:
             reply = next(replies)
@@ -90,9 +90,9 @@ class Worker:
         return _response(reply)
 
     def stream(self, context: object = b"", body: bytes | str = b"") -> Generator[Response, None, None]:
-        """Yield the parts of the handler's answer, as `ask` does; the frame that ends it only when it is not empty.
+        """Yield the parts of the handler's answer, as `ask` does; an empty last frame is left out.
 
-        To close this generator is what a host's cancelling is: the handler's own is closed then.
+        A call of this generator's `close` cancels the stream, as a host does: the handler's own generator is closed.
         """
         with closing(self._replies(context, body)) as replies:
             for reply in replies:
@@ -101,7 +101,7 @@ class Worker:
                     yield response
 
     def _replies(self, context: object, body: bytes | str) -> Generator[Reply, None, None]:
-        """Yield the frames of the answer. To close this is to cancel the stream."""
+        """Yield the frames of the answer. `close` cancels the stream."""
         steps = answer(self._handler, Request(_as_bytes(context), _as_bytes(body)))
         step = next(steps)
         return self._on_loop(steps, step) if isinstance(step, Wait) else _at_once(steps, step)

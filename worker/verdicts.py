@@ -1,6 +1,6 @@
-"""What a handler decides about a message. Each verdict is a Response, so any handler may return one.
+"""A handler's decision about a message. Each verdict is a Response, so any handler may return one.
 
-    Accept()                       250, in the host's words
+    Accept()                       250, with the host's text
     Accept("queued as 17")         250 with this text
     Reject(550, "no such user")    the refusal: 400 to 499 try again later, 500 to 599 never
     Close()                        250, and then the host closes the connection
@@ -20,52 +20,52 @@ if TYPE_CHECKING:
 
 
 class Verdict(Response):
-    """What becomes of a message: an Accept, a Reject or a Close."""
+    """A decision about a message: an Accept, a Reject or a Close."""
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy is not made by calling the class: its parameters are not the Response's parts.
+        # A copy does not call the class, whose parameters are not the Response's parts.
         return self._make, (tuple(self),)
 
 
 class Accept(Verdict):
-    """The message is taken. `text`: what the client is told, empty for the host's words. `code`: 250 to 299.
+    """Accept the message. `text`: for the client, empty for the host's own text. `code`: 250 to 299.
 
     Raises ValueError for any other code.
     """
 
     __slots__ = ()
 
-    def __new__(cls, text: str = "", code: int = 250) -> Accept:  # noqa: D102 - the class tells it
+    def __new__(cls, text: str = "", code: int = 250) -> Accept:  # noqa: D102 - see the class
         if not text and code == 250:
             return super().__new__(cls, b"CONTINUE")
         return super().__new__(cls, _reply(code, text, 250, 299))
 
 
 class Reject(Verdict):
-    """The message is refused. `code`: 400 to 499 for a while, 500 to 599 for good. `text`: the reason, to the client.
+    """Refuse the message. `code`: 400 to 499 for now, 500 to 599 for ever. `text`: the reason, for the client.
 
     Raises ValueError for any other code.
     """
 
     __slots__ = ()
 
-    def __new__(cls, code: int, text: str) -> Reject:  # noqa: D102 - the class tells it
+    def __new__(cls, code: int, text: str) -> Reject:  # noqa: D102 - see the class
         return super().__new__(cls, _reply(code, text, 400, 599))
 
 
 class Close(Verdict):
-    """The message is taken, and the host closes the connection."""
+    """Accept the message; the host closes the connection after its reply."""
 
     __slots__ = ()
 
-    def __new__(cls) -> Close:  # noqa: D102 - the class tells it
+    def __new__(cls) -> Close:  # noqa: D102 - see the class
         return super().__new__(cls, b"CLOSE")
 
 
 def _reply(code: int, text: str, least: int, most: int) -> bytes:
-    """Return the answer that asks for this reply. What cannot be printed becomes a blank, so a text is one line."""
+    """Return the answer that asks for this reply. Unprintable characters become blanks, so the text is one line."""
     if not isinstance(text, str):
         raise TypeError(f"the text is a str, not {type(text).__name__}")
     if not least <= code <= most:

@@ -28,7 +28,7 @@ from support.rpc.host import (
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import ListenError
 from rrpy.goridge.frame import CONTROL, ERROR, GOB, JSON, MSGPACK, PROTO, RAW, Frame, encode, header
-from rrpy.rpc.connection import MAX_IN_FLIGHT, STOP_PATIENCE
+from rrpy.rpc.connection import MAX_IN_FLIGHT, STOP_TIMEOUT
 from rrpy.rpc.plugin import RPCPlugin
 from rrpy.rpc.registry import Registry
 from rrpy.rpc.server import Server
@@ -327,7 +327,7 @@ async def test_stop_ends_a_call_that_waits_for_ever_and_tells_its_client() -> No
         await methods.until_waiting(1)
         began = anyio.current_time()
         await server.stop()
-        assert anyio.current_time() - began >= STOP_PATIENCE * 0.9
+        assert anyio.current_time() - began >= STOP_TIMEOUT * 0.9
         assert await peer.receive() == Frame(JSON | ERROR, b"t.Waitrpc: the host is stopping", (7, 6))
         assert await peer.receive_or_end() is None
 

@@ -74,7 +74,7 @@ def test_a_verdict_is_what_the_host_gets_and_the_worker_lives_on(start, handler)
     assert host.ask(event("raw")) == last(b'{"code": 250, "message": "None"}')
     assert host.ask(event("raw"), b"\x00") == last(rb'{"code": 250, "message": "b' + rb"'\\x00'" + b'"}')
     assert host.ask(event("broken")) == Frame(ERROR, b"ValueError: mine")
-    other = Frame(ERROR, b"the event is 'CONNECTION_CLOSED', and this is about EMAIL_RECEIVED")
+    other = Frame(ERROR, b"the event is 'CONNECTION_CLOSED', not EMAIL_RECEIVED")
     assert host.ask(b'{"event": "CONNECTION_CLOSED"}') == other
     assert host.ask(event("x")) == last(b"CONTINUE")
     host.stop()

@@ -152,7 +152,7 @@ def test_wrong_arguments_and_a_terminal_are_told(start):
     run = subprocess.run(SDK, stdin=terminal, capture_output=True, text=True)
     os.close(ours)
     os.close(terminal)
-    assert (run.returncode, "it is run by `rrpy serve`" in run.stderr) == (1, True)
+    assert (run.returncode, "`rrpy serve` runs it" in run.stderr) == (1, True)
 
 
 def test_the_worker_that_ships_tells_about_events_and_accepts_everything(start):

@@ -71,7 +71,7 @@ def test_an_address_that_others_reach_needs_a_word(listen: str) -> None:
     with pytest.raises(ConfigError) as raised:
         plugin_of(rpc={"listen": listen})
     assert str(raised.value) == (
-        f"rr.yaml: rpc.listen: {listen} is not a loopback address, and whoever reaches it may call every method "
+        f"rr.yaml: rpc.listen: {listen} is not a loopback address, and everyone who reaches it may call every method "
         "without a password; set rpc.allow_remote: true if only people you trust can reach it"
     )
     assert plugin_of(rpc={"listen": listen, "allow_remote": True}).rpc_address == listen

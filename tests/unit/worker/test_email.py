@@ -121,7 +121,7 @@ def test_what_a_message_does_not_have_is_empty():
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"event": "CONNECTION_CLOSED"}, r"the event is 'CONNECTION_CLOSED', and this is about EMAIL_RECEIVED"),
+        ({"event": "CONNECTION_CLOSED"}, r"the event is 'CONNECTION_CLOSED', not EMAIL_RECEIVED"),
         ({"event": None}, r"the event is None"),
         ({"id": None}, r"the event's field 'id' is missing or not a text"),
         ({"uuid": 5}, r"the event's field 'uuid' is missing or not a text"),
@@ -159,10 +159,10 @@ def test_every_field_but_authentication_has_to_be_there(name):
 @pytest.mark.parametrize(
     ("context", "text"),
     [
-        (b"", "the request is no event: its context is not JSON"),
-        (b"\xff", "the request is no event: its context is not JSON"),
-        (b"[" * 100_000, "the request is no event: its context is not JSON"),
-        (b"[]", "the request is no event: it is JSON, but not an object"),
+        (b"", "the request is not an event: its context is not JSON"),
+        (b"\xff", "the request is not an event: its context is not JSON"),
+        (b"[" * 100_000, "the request is not an event: its context is not JSON"),
+        (b"[]", "the request is not an event: it is JSON, but not an object"),
     ],
 )
 def test_what_is_no_event_at_all_is_told_in_one_sentence(context, text):
