@@ -1,18 +1,19 @@
-"""An HTTP server for a plugin: any ASGI application, on the host's own loop, with uvicorn.
+"""An HTTP server for a plugin: an ASGI application on the host's own event loop, with uvicorn.
 
-What we want: no signal handler, no logging and no polling beside the host's own. What does not work: uvicorn's
-`serve`, which takes the signals, and its main loop, which wakes ten times a second to see whether it should exit.
-What we do: start and shut down with its own methods, and wait for one event in between, with one look at the clock a
-second for the Date header. What a client may hold is bounded (http_connection.py).
+What we want: no signal handler, no log and no polling beside the host's own. What does not work: uvicorn's `serve`,
+which takes the signals, and its main loop, which wakes ten times a second to see whether it should exit. What we do:
+start and shut down with uvicorn's own methods, and wait for one event in between, with one tick a second for the Date
+header. http_connection.py limits the resources of a client. These methods are not documented: `UVICORN_NAMES` lists
+them, pyproject.toml pins uvicorn to the minor version that the tests run with.
 What can still fail: an application that never ends a response (an event stream), or a client that does not read one,
-holds `stop` for PATIENCE seconds; then its connection is cut. An application should end its streams when its plugin
-stops.
+holds `stop` for DRAIN_TIMEOUT seconds; then its connection is cut. An application should end its streams when its
+plugin stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +33,17 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application (asgi.readthedocs.io, version 3)."""
 
-PATIENCE: Final = 2
+DRAIN_TIMEOUT: Final = 2
 """Seconds that a response under way may still take when the server stops."""
+
+UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
+    "Config": ("load", "lifespan_class"),
+    "Server": ("lifespan", "startup", "on_tick", "servers", "server_state", "shutdown"),
+    "ServerState": ("connections",),
+    "H11Protocol": ("connections", "cycle", "loop", "on_response_complete", "transport"),
+    "RequestResponseCycle": ("more_body", "response_complete"),
+}
+"""The members of uvicorn that this module and http_connection.py use, and that uvicorn does not document."""
 
 
 class HTTPServer:
@@ -51,28 +61,11 @@ class HTTPServer:
         self._turned_away = 0
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Listen, say so (`address` has the real port then), and serve until `stop`. Raises ListenError."""
-        import uvicorn  # here, because only a host with such a plugin needs it
+        """Listen, call `task_status.started()`, and serve until `stop`. Raises ListenError.
 
-        from .http_connection import Connection
-
-        config = uvicorn.Config(
-            self._app,
-            interface="asgi3",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",  # what is wrong with a client's request is no warning of ours
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=PATIENCE + 1,  # for an application that does not end when its client is cut
-        )
-        config.load()
-        config.http_protocol_class = partial(Connection, self._turn_away)  # type: ignore[assignment]  # it makes one
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
+        Once it has started, `address` has the port that port 0 became.
+        """
+        server = self._server()
         bound = BoundSocket(self.address, owner=self._owner)
         try:
             self.address = bound.address
@@ -82,7 +75,7 @@ class HTTPServer:
                 task_status.started()
                 while not self._stop.is_set():
                     await server.on_tick(0)  # sets the Date header
-                    self._tell_turned_away()
+                    self._log_turned_away()
                     with anyio.move_on_after(1):
                         await self._stop.wait()
             finally:
@@ -95,26 +88,49 @@ class HTTPServer:
             bound.close()
 
     async def stop(self) -> None:
-        """Accept nobody any more and let `serve` return when the responses under way are sent."""
+        """Accept no connection any more, and let `serve` return once the responses under way are sent."""
         self._stop.set()
+
+    def _server(self) -> uvicorn.Server:
+        import uvicorn  # here, because only a host with such a plugin needs it
+
+        from .http_connection import HTTPConnection
+
+        config = uvicorn.Config(
+            self._app,
+            interface="asgi3",
+            http=partial(HTTPConnection, self._turn_away),  # type: ignore[arg-type]  # makes a protocol, as a class does
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",  # a client's wrong request is not the host's warning
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_TIMEOUT + 1,  # for an application that survives its client
+        )
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        return server
 
     def _turn_away(self) -> None:
         self._turned_away += 1
 
-    def _tell_turned_away(self) -> None:
+    def _log_turned_away(self) -> None:
         if self._turned_away:
             self._log.warning("HTTP connections turned away", count=self._turned_away, address=str(self.address))
             self._turned_away = 0
 
 
 async def _shut_down(server: uvicorn.Server) -> None:
-    """Let what is under way end; cut what is left after PATIENCE: uvicorn would cancel it, and log that as a fault."""
+    """Let the responses under way end; cut the rest after DRAIN_TIMEOUT, for uvicorn would log them as a fault."""
 
     def cut() -> None:
         for connection in list(server.server_state.connections):
             connection.transport.abort()
 
-    timer = asyncio.get_running_loop().call_later(PATIENCE, cut)
+    timer = asyncio.get_running_loop().call_later(DRAIN_TIMEOUT, cut)
     try:
         await server.shutdown()
     finally:

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import anyio
 import pytest
+from support.container.clock import TurnedLoop, run
 from support.container.host import hosting
 from support.ops.host import SECTIONS, url
 from support.worker_pool.pools import RecordingLog
 
-from rrpy.container.net import http, http_connection
 from rrpy.container.net.address import TCPAddress
 from rrpy.container.net.http import HTTPServer, Receive, Scope, Send
+from rrpy.container.net.http_connection import READ_TIMEOUT
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-LARGE = b"x" * 32 * 1024 * 1024
+LARGE = b"x" * 64 * 1024 * 1024
+STEP = 4 * 1024 * 1024
 
 
 async def large(scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,6 +43,15 @@ async def serving(log: RecordingLog) -> AsyncIterator[TCPAddress]:
             await server.stop()
 
 
+@contextlib.asynccontextmanager
+async def flying(loop: TurnedLoop) -> AsyncIterator[None]:
+    """Let the time fly."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(loop.fly, 0.05)
+        yield
+        group.cancel_scope.cancel()
+
+
 def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path) -> None:
     with hosting(tmp_path, status=SECTIONS["status"]) as host, contextlib.ExitStack() as clients:
         resource.prlimit(host.process.pid, resource.RLIMIT_NOFILE, (400, 400))
@@ -55,43 +66,47 @@ def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTT", GET[:-2] + b"Content-Length: 9\r\n\r\nhalf"])
-def test_a_request_that_does_not_end_is_cut(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "REQUEST", 0.1)
-
-    async def test() -> None:
-        async with serving(RecordingLog()) as address, await anyio.connect_tcp(address.host, address.port) as client:
+def test_a_request_that_does_not_end_is_cut(said: bytes) -> None:
+    async def test(loop: TurnedLoop) -> None:
+        async with (
+            serving(RecordingLog()) as address,
+            flying(loop),
+            await anyio.connect_tcp(address.host, address.port) as client,
+        ):
             if said:
                 await client.send(said)
-            with anyio.fail_after(20), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                 while True:
                     await client.receive()
 
-    anyio.run(test)
+    run(test)
 
 
-def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "STALL", 0.3)
-    monkeypatch.setattr(http_connection, "REQUEST", 0.3)  # of the next request, behind an answer that is read still
-
-    async def test() -> None:
+def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not() -> None:
+    async def test(loop: TurnedLoop) -> None:
         async with serving(RecordingLog()) as address:
+            stuck = await anyio.connect_tcp(address.host, address.port)
+            await stuck.send(GET)
             reader, writer = await asyncio.open_connection(address.host, address.port)
-            stuck = socket.create_connection((address.host, address.port))
-            stuck.sendall(GET)
             writer.write(GET)
             count = 0
-            with anyio.fail_after(60):
-                while count < len(LARGE):
-                    data = await reader.read(512 * 1024)
-                    assert data, f"cut behind {count} bytes"
-                    count += len(data)
-                    await asyncio.sleep(0.02)
+            while data := await reader.read(512 * 1024):
+                before, count = count, count + len(data)
+                # A check falls after three steps: the client has read more by then than the kernel's buffers hold.
+                if count // STEP > before // STEP:
+                    loop.turn(READ_TIMEOUT / 3)
+                if count >= len(LARGE):
+                    break
+            assert count >= len(LARGE), f"cut after {count} bytes"
             writer.close()
-            stuck.settimeout(20)
-            received = await anyio.to_thread.run_sync(drained, stuck)
+            received = 0
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    received += len(await stuck.receive())
+            await stuck.aclose()
             assert received < len(LARGE)
 
-    anyio.run(test)
+    run(test)
 
 
 def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,29 +123,15 @@ def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplo
     assert caplog.records == []
 
 
-def drained(client: socket.socket) -> int:
-    """Read to the end and return how many bytes there were."""
-    count = 0
-    with client, contextlib.suppress(ConnectionError):
-        while data := client.recv(65536):
-            count += len(data)
-    return count
-
-
-def test_a_stop_cuts_who_does_not_read_and_logs_no_fault(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(http, "PATIENCE", 0.2)
-
-    async def test() -> None:
-        with anyio.fail_after(20):
-            async with serving(RecordingLog()) as address:
-                client = await anyio.connect_tcp(address.host, address.port)
-                await client.send(GET)
-                await client.receive(1)
+def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(loop: TurnedLoop) -> None:
+        async with flying(loop), serving(RecordingLog()) as address:
+            client = await anyio.connect_tcp(address.host, address.port)
+            await client.send(GET)
+            await client.receive(1)
         await client.aclose()
 
-    anyio.run(test)
+    run(test)
     assert caplog.records == []
 
 
