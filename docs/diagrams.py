@@ -73,7 +73,8 @@ def layers() -> dict[str, Sequence[str]]:
     forbidden = {
         source: {*contract["forbidden_modules"], source}
         for contract in contracts
-        for source in contract["source_modules"]
+        for source in contract.get("source_modules", ())
+        if source.count(".") == 1
     }
     return {_short(name): [_short(other) for other in forbidden if other not in forbidden[name]] for name in forbidden}
 
