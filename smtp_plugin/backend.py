@@ -6,9 +6,9 @@ worker decides about it; without, it is logged and accepted, and nothing waits.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -16,19 +16,19 @@ from ..container.protocols import Logger
 from .delivery.event import Arrival
 from .delivery.history import History
 from .delivery.observers import Observers, ReceivedMail
-from .delivery.pending import Pending
-from .delivery.verdict import CONTINUE, FAILED, Verdict
+from .delivery.outcome import ACCEPTED, FAILED, Outcome, Pending, Running
 from .delivery.workers import Delivery
 from .protocol import replies
-from .protocol.replies import Reply
-from .server.connection import Connection
+from .server.protocols import ServedConnection
 from .session import ConnectionInfo, Envelope, Session, new_uuid
+
+_ACCEPTED: Final = Pending.settled(ACCEPTED)
 
 
 class Backend:
-    """Every connection by its uuid, the last messages, and the log of what they do.
+    """Every connection by its uuid, the last messages, and the log of both.
 
-    `delivery`: set while there are workers to ask; None accepts every message.
+    `delivery`: to the workers that decide about the messages; None accepts every message.
     """
 
     def __init__(self, log: Logger, history: History | None = None) -> None:
@@ -38,10 +38,10 @@ class Backend:
         self._log = log
         self._debug = log.enabled("DEBUG")
         self._info = log.enabled("INFO")
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, ServedConnection] = {}
         self._subscribers: list[Callable[[], None]] = []
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ServedConnection) -> None:
         """Register a connection."""
         session = connection.session
         self._connections[session.uuid] = connection
@@ -49,7 +49,7 @@ class Backend:
             self._log.debug("connection opened", uuid=session.uuid, remote_addr=session.remote_addr)
         self._changed()
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: ServedConnection) -> None:
         """Forget a connection."""
         session = connection.session
         self._connections.pop(session.uuid, None)
@@ -57,70 +57,49 @@ class Backend:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
         self._changed()
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply | Pending | Awaitable[Verdict]:
-        """Accept a message, or hand it to a worker and to whoever observes; log it."""
+    def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
+        """Accept a message, or hand it to a worker and to the observers; log its outcome."""
         at = time.time()
         delivery = self.delivery
         if delivery is None and not self.observers:
             if self._info:
-                self._log.info("email received", **_told(session, envelope))
-            self.history.add(session, envelope, at, replies.ACCEPTED)
+                self._log.info("email received", **_log_keys(session, envelope))
+            self.history.add(session, envelope, at, ACCEPTED)
             if self._subscribers:
                 self._changed()
-            return replies.ACCEPTED
+            return _ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)
         arrival = Arrival.of(session, envelope, new_uuid(), at)
-        small = delivery is not None and delivery.is_small(content)
-        if delivery is None or self.observers or not small:
-            return self._deliver(session, envelope, arrival, content, small=small)
-        pending = Pending()
-
-        def told(verdict: Verdict, reason: str) -> None:
-            # Without deliveries the sessions have ended, each with STOPPING: what a worker says now, nobody hears.
-            reply = verdict.reply if self.delivery is not None else replies.STOPPING
-            self._record(session, envelope, arrival, reply, reason)
-            pending.settle(verdict)
-
-        delivery.submit(arrival, content, told)
+        pending = _ACCEPTED if delivery is None else delivery.deliver(arrival, content)
+        if self.observers:
+            pending = Running(self._observe(session, arrival, content, pending), self._log, session.uuid)
+        pending.then(lambda outcome: self._record(session, envelope, arrival, outcome))
         return pending
 
-    async def _deliver(
-        self, session: Session, envelope: Envelope, arrival: Arrival, content: bytes, *, small: bool
-    ) -> Verdict:
-        verdict, reason = CONTINUE, ""
-        try:
-            if self.delivery is not None:
-                run = self.delivery.ask if small else self.delivery.deliver
-                verdict, reason = await run(arrival, content)
-            if self.observers and not await self._observed(session, arrival, content, verdict.reply, reason):
-                verdict, reason = FAILED, "it could not be kept"
-        except asyncio.CancelledError:
-            self._record(session, envelope, arrival, replies.STOPPING, "the host ended")
-            raise
-        self._record(session, envelope, arrival, verdict.reply, reason)
-        return verdict
-
-    def _record(self, session: Session, envelope: Envelope, arrival: Arrival, reply: Reply, reason: str) -> None:
-        """Write down what became of a message."""
-        if self._info:
-            told = _told(session, envelope)
-            self._log.info("email received", **told, id=arrival.id, code=reply.code, reply=reply.text)
-        self.history.add(session, envelope, arrival.at, reply, message_id=arrival.id, reason=reason)
-        self._changed()
-
-    async def _observed(self, session: Session, arrival: Arrival, content: bytes, reply: Reply, reason: str) -> bool:
-        """Tell the observers; say whether the message is safe: a worker has decided about it, or they have taken it."""
+    async def _observe(self, session: Session, arrival: Arrival, content: bytes, pending: Pending[Outcome]) -> Outcome:
+        """Hand a message to the observers once it is decided. Where no worker decides, one of them must keep it."""
+        outcome = await pending.wait()
         transcript = [*(session.transcript or ()), f"C: ({len(content)} bytes of message)"]
         mail = ReceivedMail(
             **msgspec.structs.asdict(arrival),
             content=content,
-            code=reply.code,
-            reply=reply.wire_text,
-            reason=reason,
+            code=outcome.reply.code,
+            reply=outcome.reply.wire_text,
+            reason=outcome.reason,
             transcript=transcript,
         )
-        return await self.observers.tell(mail) or self.delivery is not None
+        kept = await self.observers.notify(mail)
+        return outcome if kept or self.delivery is not None else FAILED._replace(reason="it could not be kept")
+
+    def _record(self, session: Session, envelope: Envelope, arrival: Arrival, outcome: Outcome) -> None:
+        """Write the outcome of a message into the log and the history."""
+        if self._info:
+            keys = _log_keys(session, envelope)
+            reply = outcome.reply
+            self._log.info("email received", **keys, id=arrival.id, code=reply.code, reply=reply.text)
+        self.history.add(session, envelope, arrival.at, outcome, message_id=arrival.id)
+        self._changed()
 
     def command(self, session: Session, line: str) -> None:
         """Log a command line, whose credentials the dialog has masked, and keep it for the transcript."""
@@ -135,13 +114,13 @@ class Backend:
         return [
             ConnectionInfo.of(connection.session, connection.envelope)
             for connection in self._connections.values()
-            if not connection.dialog.closing
+            if not connection.closing
         ]
 
     def close_connection(self, uuid: str) -> bool:
         """Close a connection at once, with a 421; say whether there was one."""
         connection = self._connections.pop(uuid, None)
-        if connection is None or connection.dialog.closing:
+        if connection is None or connection.closing:
             return False
         connection.kill(replies.CLOSED_BY_ADMIN)
         self._changed()
@@ -172,8 +151,8 @@ class Backend:
             callback()
 
 
-def _told(session: Session, envelope: Envelope) -> dict[str, object]:
-    """Return what the log tells of a message."""
+def _log_keys(session: Session, envelope: Envelope) -> dict[str, object]:
+    """Return the keys of a message's line in the log."""
     return {
         "uuid": session.uuid,
         "remote_addr": session.remote_addr,

@@ -103,17 +103,19 @@ class SMTPPlugin:
             storage = Storage(place.temp_dir or None, place.cleanup_after, self._log, pool.uid)
             storage.open()
         try:
-            self._backend.delivery = Delivery(
+            self._backend.delivery = delivery = Delivery(
                 pool,
                 self._log,
                 self._budget,
                 include_raw=config.include_raw,
                 storage=storage,
-                patience=config.pool.allocate_timeout,
+                allocate_timeout=config.pool.allocate_timeout,
             )
-            yield
+            try:
+                yield
+            finally:
+                delivery.close()
         finally:
-            self._backend.delivery = None
             if storage is not None:
                 storage.close()
 

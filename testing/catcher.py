@@ -14,8 +14,7 @@ from ..container.net.address import TCPAddress
 from ..container.net.sockets import BoundSocket
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
-from ..smtp_plugin.protocol import replies
-from ..smtp_plugin.protocol.replies import Reply
+from ..smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from ..smtp_plugin.protocol.rules import Rules
 from ..smtp_plugin.server.listener import Listener
 from ..smtp_plugin.session import Envelope, Session
@@ -194,9 +193,9 @@ class _Keeping(Backend):
         super().__init__(logger("rr_smtp"))
         self._catcher = catcher
 
-    def deliver(self, session: Session, envelope: Envelope) -> Reply:
+    def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
         self._catcher._caught(session, envelope)
-        return replies.ACCEPTED
+        return Pending.settled(ACCEPTED)
 
 
 def _fits(mail: CaughtMail, to: str | None, sender: str | None, subject: str | re.Pattern[str] | None) -> bool:

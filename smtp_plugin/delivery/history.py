@@ -14,6 +14,7 @@ from ...mime import headers as mime_headers
 from ..protocol.replies import Reply
 from ..session import Envelope, Session, new_uuid
 from .event import text
+from .outcome import Outcome
 
 MAX_WAIT: Final = 300.0
 """Seconds that one call may wait."""
@@ -92,10 +93,8 @@ class History:
         self._count = 0
         self._news: asyncio.Event | None = None
 
-    def add(
-        self, session: Session, envelope: Envelope, at: float, reply: Reply, *, message_id: str = "", reason: str = ""
-    ) -> None:
-        """Keep a message, that came in at `at` (seconds since 1970), and wake whoever waits for one."""
+    def add(self, session: Session, envelope: Envelope, at: float, outcome: Outcome, *, message_id: str = "") -> None:
+        """Keep a message that arrived at `at`, in seconds since 1970, and wake the calls that wait for one."""
         content = envelope.content or b""
         assert isinstance(content, bytes)
         self._count += 1
@@ -111,8 +110,8 @@ class History:
                 envelope.rcpt_tos,
                 len(content),
                 content[: end + 2 if end >= 0 else _HEAD],
-                reply,
-                reason,
+                outcome.reply,
+                outcome.reason,
             )
         )
         if self._news is not None:

@@ -62,7 +62,7 @@ class Observers:
         """Whether there is anybody to tell."""
         return bool(self._all)
 
-    async def tell(self, mail: ReceivedMail) -> bool:
+    async def notify(self, mail: ReceivedMail) -> bool:
         """Tell them all, in the order of their start; say whether every one has taken it."""
         taken = True
         for observer in self._all:

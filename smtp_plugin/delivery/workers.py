@@ -1,23 +1,24 @@
-"""Messages to workers: parse, make the event, run it on the pool, read the verdict (EVENTS.md).
+"""Messages to workers: parse, make the event, run it on the pool, read the verdict (docs/reference/events.md).
 
 What we want: a message that waits for its worker costs its bytes, which the budget counts, and neither a task nor a
-turn of the event loop. What does not work: making the event when the message comes in, because it is up to six times
-as large and may wait for a minute. What we do:
+turn of the event loop. What does not work: to make the event when the message arrives, because an event is up to six
+times as large and may wait for a minute. What we do:
 
-- A small message is parsed, and its event made, in the moment in which a worker takes it: that takes less time than to
-  hand it over to a thread. Its verdict is a callback.
-- A larger one, or one whose attachments become files, is parsed in a thread, one at a time, so that it never holds up
-  the event loop. Its event is made ahead, and charged to the budget; when `AHEAD` bytes of them are made, the next one
-  waits.
+- A small message is parsed, and its event made, in the moment in which a worker takes it. That takes less time than to
+  hand it over to a thread.
+- A large message is parsed in a thread, one at a time, so that it never holds up the event loop. Its event is made
+  ahead, and charged to the budget. When `AHEAD` bytes of events are made, the next one waits.
+- Where attachments become files, a small message is parsed when it arrives. One with attachments takes the way of the
+  large ones, because files are written in a thread. The parsed text is charged to the budget as the message once more.
 
-What can still fail: a budget that is used up has on top of it AHEAD bytes and one event, and the events of small
-messages that workers have under way.
+What can still fail: memory may exceed the budget by AHEAD bytes plus one event, and by the events of the small messages
+that workers have now.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -26,29 +27,28 @@ import anyio
 import anyio.to_thread
 
 from ...container.protocols import Logger
-from ...mime.message import parse
+from ...mime.message import Message, parse
 from ...worker_pool import NoFreeWorker, Payload, Pool, PoolError
+from ..protocol import replies
 from ..protocol.body import Budget
 from .event import Arrival, build_event
 from .files import Storage
-from .verdict import FAILED, Verdict, read_verdict
+from .outcome import FAILED, Outcome, Pending, Running
+from .verdict import read_verdict
 
 OFF_LOOP: Final = 256 * 1024
 """Bytes of a message above which it is parsed in a thread."""
 
 AHEAD: Final = 64 * 1024 * 1024
-"""Bytes of such messages' events that are made before there is a worker for them; of one event, there may be more."""
-
-Told = Callable[[Verdict, str], None]
-"""Takes what becomes of a message, and the reason where no worker decided that."""
+"""Bytes of large messages' events that are made before a worker is free for them. A single event may be larger."""
 
 
 class Delivery:
     """Hands messages to a pool's workers.
 
-    `budget`: what the events are charged to. `include_raw`: the event's body is the message, byte for byte. `storage`:
-    where attachments become files, None to have their contents in the event. `patience`: seconds that a large message
-    waits before its event is made.
+    `budget`: the events are charged to it. `include_raw`: the event's body is the message, byte for byte. `storage`:
+    where attachments become files, None to have their contents in the event. `allocate_timeout`: seconds that a large
+    message waits before its event is made.
     """
 
     def __init__(
@@ -59,74 +59,85 @@ class Delivery:
         *,
         include_raw: bool = False,
         storage: Storage | None = None,
-        patience: float = 60,
+        allocate_timeout: float = 60,
     ) -> None:
         self._pool = pool
         self._log = log
         self._budget = budget
         self._include_raw = include_raw
         self._storage = storage
-        self._patience = patience
-        self._maker = anyio.Lock()
-        self._made = 0  # bytes of events that were made in a thread and are not answered
-        self._less_made = asyncio.Event()
+        self._allocate_timeout = allocate_timeout
+        self._closed = False
+        self._turn = anyio.Lock()
+        self._ahead = 0  # bytes of events that were made in a thread and are not answered
+        self._less_ahead = asyncio.Event()
 
     @property
     def full(self) -> bool:
         """Whether the pool takes no more requests now."""
         return self._pool.full
 
-    def is_small(self, content: bytes) -> bool:
-        """Whether `submit` and `ask` may have this message; any other is for `deliver`."""
-        return len(content) <= OFF_LOOP and (self._storage is None or not parse(content).attachments)
+    def close(self) -> None:
+        """Give every message whose answer is still to come the outcome of its session: the host stops."""
+        self._closed = True
 
-    def submit(self, arrival: Arrival, content: bytes, told: Told) -> None:
-        """Run a small message on a worker; `told` is called once, perhaps before this returns. Never raises."""
-        errand = _Errand(self, arrival, content, told)
+    def deliver(self, arrival: Arrival, content: bytes) -> Pending[Outcome]:
+        """Hand a message to a worker. Never raises: a failure is a temporary refusal, so the sender keeps the mail."""
+        if len(content) > OFF_LOOP:
+            return self._run(arrival, content, None)
+        if self._storage is None:
+            return self._submit(arrival, content, None)
+        message = parse(content)
+        deliver = self._run if message.attachments else self._submit
+        pending = deliver(arrival, content, message)
+        self._budget.used += len(content)
+        pending.then(lambda _: self._release(len(content)))
+        return pending
+
+    def _release(self, size: int) -> None:
+        self._budget.used -= size
+
+    # A small message.
+
+    def _submit(self, arrival: Arrival, content: bytes, message: Message | None) -> Pending[Outcome]:
+        request = _Request(self, arrival, content, message)
         try:
-            self._pool.submit(errand.make, errand.done)
+            self._pool.submit(request.make, request.take)
         except PoolError as error:
-            errand.done(error)
+            request.take(error)
+        return request
 
-    async def ask(self, arrival: Arrival, content: bytes) -> tuple[Verdict, str]:
-        """Run a small message as `submit` does, for a caller that awaits what becomes of it."""
-        answer: asyncio.Future[tuple[Verdict, str]] = asyncio.get_running_loop().create_future()
+    # A large one.
 
-        def told(verdict: Verdict, reason: str) -> None:
-            if not answer.done():  # its caller was cancelled
-                answer.set_result((verdict, reason))
+    def _run(self, arrival: Arrival, content: bytes, message: Message | None) -> Pending[Outcome]:
+        return Running(self._deliver(arrival, content, message), self._log, arrival.uuid)
 
-        self.submit(arrival, content, told)
-        return await answer
-
-    async def deliver(self, arrival: Arrival, content: bytes) -> tuple[Verdict, str]:
-        """Run any other message on a worker and return what becomes of it, and why where no worker decided that.
-
-        Never raises but when cancelled: what goes wrong is a temporary refusal, so that the sender keeps the message.
-        """
+    async def _deliver(self, arrival: Arrival, content: bytes, message: Message | None) -> Outcome:
         paths: list[Path] = []
         try:
-            async with self._event(arrival, content, paths) as event:
-                answer = await self._pool.exec(self._payload(event, content))
+            async with self._event(arrival, content, message, paths) as event:
+                answer = await self._pool.exec(self.payload(event, content))
         except (PoolError, OSError) as error:
-            self._forget(paths)
-            return self.failed(arrival, error)
+            self._remove(paths)
+            return self.outcome(arrival, error)
         except BaseException:
-            self._forget(paths)
+            self._remove(paths)
             raise
         if self._storage is not None and paths:
             self._storage.keep(paths)
-        return self.decided(arrival, answer)
+        return self.outcome(arrival, answer)
 
     @asynccontextmanager
-    async def _event(self, arrival: Arrival, content: bytes, paths: list[Path]) -> AsyncIterator[bytes]:
+    async def _event(
+        self, arrival: Arrival, content: bytes, message: Message | None, paths: list[Path]
+    ) -> AsyncIterator[bytes]:
         """Make an event in a thread when it is its turn and there is room; it counts until the end of the block."""
         await self._take_turn(len(content))
         try:
-            event = await anyio.to_thread.run_sync(self._build, arrival, content, paths)
+            event = await anyio.to_thread.run_sync(self._build, arrival, content, message, paths)
             self._charge(len(event))
         finally:
-            self._maker.release()
+            self._turn.release()
         try:
             yield event
         finally:
@@ -135,74 +146,72 @@ class Delivery:
     async def _take_turn(self, size: int) -> None:
         """Hold the lock, with room for an event of about `size` bytes. Raises NoFreeWorker."""
         try:
-            with anyio.fail_after(self._patience):
-                await self._maker.acquire()
+            with anyio.fail_after(self._allocate_timeout):
+                await self._turn.acquire()
                 try:
-                    while self._made and self._made + size > AHEAD:
-                        self._less_made.clear()
-                        await self._less_made.wait()
+                    while self._ahead and self._ahead + size > AHEAD:
+                        self._less_ahead.clear()
+                        await self._less_ahead.wait()
                 except BaseException:
-                    self._maker.release()
+                    self._turn.release()
                     raise
         except TimeoutError:
-            raise NoFreeWorker(self._patience) from None
+            raise NoFreeWorker(self._allocate_timeout) from None
 
     def _charge(self, size: int) -> None:
-        self._made += size
+        self._ahead += size
         self._budget.used += size
         if size < 0:
-            self._less_made.set()
+            self._less_ahead.set()
 
-    def make(self, arrival: Arrival, content: bytes) -> Payload:
-        """Return the request of a small message."""
-        return self._payload(build_event(arrival, parse(content)), content)
-
-    def decided(self, arrival: Arrival, answer: Payload) -> tuple[Verdict, str]:
-        """Read a worker's answer."""
-        verdict = read_verdict(answer.context)
-        if verdict.warning:
-            self._log.warning("odd answer of a worker", uuid=arrival.uuid, id=arrival.id, reason=verdict.warning)
-        return verdict, verdict.warning
-
-    def failed(self, arrival: Arrival, error: Exception) -> tuple[Verdict, str]:
-        """Tell that no worker decided about a message."""
-        self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=str(error))
-        return FAILED, str(error)
-
-    def _payload(self, event: bytes, content: bytes) -> Payload:
-        return Payload(event, content if self._include_raw else b"")
-
-    def _build(self, arrival: Arrival, content: bytes, paths: list[Path]) -> bytes:
-        message = parse(content)
+    def _build(self, arrival: Arrival, content: bytes, message: Message | None, paths: list[Path]) -> bytes:
+        """Return the event, with the attachments written to files where there is a storage. Blocks."""
+        message = message or parse(content)
         if self._storage is None:
             return build_event(arrival, message)
         self._storage.write(arrival.id, message.attachments, paths)
         return build_event(arrival, message, [str(path) for path in paths])
 
-    def _forget(self, paths: list[Path]) -> None:
+    def _remove(self, paths: list[Path]) -> None:
         if self._storage is not None:
             self._storage.remove(paths)
 
+    # Both.
 
-class _Errand:
-    """A small message on its way to a worker and back."""
+    def payload(self, event: bytes, content: bytes) -> Payload:
+        """Return the request to a worker."""
+        return Payload(event, content if self._include_raw else b"")
 
-    __slots__ = ("_arrival", "_content", "_delivery", "_told")
+    def outcome(self, arrival: Arrival, answer: Payload | Exception) -> Outcome:
+        """Return what a worker's answer, or the error in its place, means for a message."""
+        if isinstance(answer, Payload):
+            outcome = read_verdict(answer.context)
+            if outcome.reason:
+                self._log.warning("odd answer of a worker", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
+        else:
+            outcome = FAILED._replace(reason=str(answer))
+            self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
+        # After `close` the client was told 421 already, whatever the answer is.
+        return Outcome((replies.STOPPING,), reason=outcome.reason) if self._closed else outcome
 
-    def __init__(self, delivery: Delivery, arrival: Arrival, content: bytes, told: Told) -> None:
+
+class _Request(Pending[Outcome]):
+    """A small message, and its outcome. `message`: its parsed form, None to parse it when a worker takes it."""
+
+    __slots__ = ("_arrival", "_content", "_delivery", "_message")
+
+    def __init__(self, delivery: Delivery, arrival: Arrival, content: bytes, message: Message | None) -> None:
+        super().__init__()
         self._delivery = delivery
         self._arrival = arrival
         self._content = content
-        self._told = told
+        self._message = message
 
     def make(self) -> Payload:
-        """Make the request."""
-        return self._delivery.make(self._arrival, self._content)
+        """Make the request to the worker."""
+        event = build_event(self._arrival, self._message or parse(self._content))
+        return self._delivery.payload(event, self._content)
 
-    def done(self, outcome: Payload | Exception) -> None:
-        """Take the answer, or the error."""
-        delivery, arrival = self._delivery, self._arrival
-        if isinstance(outcome, Payload):
-            self._told(*delivery.decided(arrival, outcome))
-        else:
-            self._told(*delivery.failed(arrival, outcome))
+    def take(self, answer: Payload | Exception) -> None:
+        """Take the worker's answer, or the error in its place."""
+        self.settle(self._delivery.outcome(self._arrival, answer))

@@ -1,70 +1,60 @@
-"""What `handler.SMTP` needs around it: the backend that calls a handler, the lines that AUTH reads, the log."""
+"""The ways between a handler and the dialog: the backend that calls the hooks, and the lines that AUTH reads."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-import re
 import warnings
-from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from aiosmtpd.smtp import MISSING
 
+from ..delivery.outcome import FAILED, Outcome, Pending, Running
 from ..protocol import replies
-from ..protocol.replies import Reply, clean
-from ..server.connection import Connection
+from ..server.protocols import ServedConnection
 from ..session import Envelope, Session
-
-if TYPE_CHECKING:
-    from .smtp import SMTP
-
-log = logging.getLogger("mail.log")
-"""Where aiosmtpd logs."""
-
-_XTEXT: Final = ("ENVID", "ORCPT", "AUTH")  # parameters whose values mean what their case says
-_STATUS: Final = re.compile(r"[2-5]\d\d(?: |-|\Z)")
+from .status import StandardLog, as_replies, log, normalized, plain
+from .verbs import HookedVerbs
 
 
 class HandlerBackend:
     """Hands messages to an aiosmtpd handler."""
 
-    def __init__(self, server: SMTP) -> None:
+    def __init__(self, server: HookedVerbs) -> None:
         self._server = server
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ServedConnection) -> None:
         """Log the peer, as aiosmtpd does."""
         log.info("Peer: %r", connection.session.peer)
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: ServedConnection) -> None:
         """Log the end, as aiosmtpd does."""
         log.info("%r connection lost", connection.session.peer)
 
-    def deliver(self, session: Session, envelope: Envelope) -> Awaitable[list[Reply]]:
-        """Call `handle_DATA`, or the older `process_message`, and turn its status into a reply."""
-        return self._deliver(session, envelope)
+    def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
+        """Call `handle_DATA`, or the older `process_message`, and turn its status into replies."""
+        return Running(self._deliver(session, envelope), StandardLog(), getattr(session, "uuid", ""))
 
-    async def _deliver(self, session: Session, envelope: Envelope) -> list[Reply]:
+    async def _deliver(self, session: Session, envelope: Envelope) -> Outcome:
         server = self._server
         envelope.mail_options = normalized(envelope.mail_options)
         envelope.rcpt_options = normalized(envelope.rcpt_options)
         try:
             if server._decode_data and isinstance(envelope.content, bytes):
                 envelope.content = _decoded(envelope.content, utf8=server.enable_SMTPUTF8)
-            status = await self._ask(session, envelope)
+            status = await self._call_handler(session, envelope)
         except UnicodeDecodeError:
             status = "500 Error: strict ASCII mode"
         except ConnectionResetError:  # as in aiosmtpd, the handler's way to end the connection
             server.abort()
-            return [replies.TEMPORARY_FAILURE]
+            return FAILED
         except Exception as error:
             status = await server.explain(error)
         if status is None or status is MISSING:
             status = plain(replies.OK)
-        return as_replies(status)
+        return Outcome(as_replies(status))
 
-    async def _ask(self, session: Session, envelope: Envelope) -> Any:
+    async def _call_handler(self, session: Session, envelope: Envelope) -> Any:
         server = self._server
         if "DATA" in server._handle_hooks:
             return await server._call_handler_hook("DATA")
@@ -76,95 +66,38 @@ class HandlerBackend:
         return await status if inspect.isawaitable(status) else status
 
 
-class Lines:
-    """What aiosmtpd's AUTH reads lines from: the dialog's, one at a time."""
+class LineReader:
+    """The reader of aiosmtpd's AUTH: it gives the dialog's next line."""
 
-    def __init__(self, server: SMTP) -> None:
+    def __init__(self, server: HookedVerbs) -> None:
         self._server = server
-        self._wanted: asyncio.Future[bytes | None] | None = None
+        self._line: asyncio.Future[bytes | None] | None = None
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody waits for the client's next line."""
-        return self._wanted is not None and not self._wanted.done()
+        """Whether AUTH waits for the client's next line."""
+        return self._line is not None and not self._line.done()
 
     async def readline(self) -> bytes:
         """Return the client's next line. Raises ConnectionResetError when none will come."""
         server = self._server
         if server.transport is None or server.dialog.closing:
             raise ConnectionResetError("the connection is closed")
-        self._wanted = server.loop.create_future()
+        self._line = server.loop.create_future()
         server.dialog.expect_line(self._give)
-        server._pump()
-        line = await self._wanted
+        server.proceed()
+        line = await self._line
         if line is None:
             raise ConnectionResetError("the client gave no line")
         return line + b"\r\n"
 
     def _give(self, line: bytes | None) -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._wanted.set_result(line)
+        if self._line is not None and not self._line.done():
+            self._line.set_result(line)
 
     def close(self) -> None:
-        """Say that no line will come to whoever waits for one."""
+        """End the wait for a line: none will come."""
         self._give(None)
-
-
-class StandardLog:
-    """The Logger that a server without a host has: the standard library's `mail.log`, where aiosmtpd logs too."""
-
-    def debug(self, message: str, /, **keys: object) -> None:
-        """Log at DEBUG."""
-        log.debug("%s %s", message, keys)
-
-    def info(self, message: str, /, **keys: object) -> None:
-        """Log at INFO."""
-        log.info("%s %s", message, keys)
-
-    def warning(self, message: str, /, **keys: object) -> None:
-        """Log at WARNING."""
-        log.warning("%s %s", message, keys)
-
-    def error(self, message: str, /, **keys: object) -> None:
-        """Log at ERROR."""
-        log.error("%s %s", message, keys)
-
-    def exception(self, message: str, /, **keys: object) -> None:
-        """Log at ERROR, with the exception under way."""
-        log.exception("%s %s", message, keys)
-
-    def enabled(self, level: str) -> bool:
-        """Say whether a level is logged."""
-        return log.isEnabledFor(logging.getLevelNamesMapping()[level.upper()])
-
-
-def plain(reply: Reply) -> str:
-    """Return a reply of ours as a handler would write it, without its end of line."""
-    return reply.plain.decode("ascii").rstrip()
-
-
-def normalized(options: Iterable[str]) -> list[str]:
-    """Return parameters of MAIL or RCPT in upper case, as aiosmtpd does; but for values that this would destroy."""
-    parts = (option.partition("=") for option in options)
-    return [f"{key.upper()}{sign}{value if key.upper() in _XTEXT else value.upper()}" for key, sign, value in parts]
-
-
-def as_replies(status: Any) -> list[Reply]:
-    """Turn a handler's status into replies, one for each of its lines, as a handler for LMTP gives them.
-
-    What is no SMTP status is a temporary failure.
-    """
-    text = status.decode("utf-8", "replace") if isinstance(status, bytes) else str(status)
-    lines = text.splitlines()
-    if not lines or not all(_STATUS.match(line) for line in lines):
-        log.error("a handler answered %r, which is no SMTP reply", text)
-        return [replies.TEMPORARY_FAILURE]
-    given = []
-    for line in lines:
-        reply = Reply(int(line[:3]), "", clean(line[4:]), "the handler")
-        reply.plain = reply.extended = f"{clean(line)}\r\n".encode("ascii")  # also where it goes on: '250-'
-        given.append(reply)
-    return given
 
 
 def _decoded(content: bytes, *, utf8: bool) -> str:

@@ -37,7 +37,8 @@ from ..protocol.rules import Rules
 from ..protocol.verbs import HANDLERS
 from ..server.listener import Listener
 from ..session import Envelope, Session
-from .delivery import HandlerBackend, Lines, StandardLog, log, plain
+from .delivery import HandlerBackend, LineReader
+from .status import StandardLog, log, plain
 from .verbs import HookedVerbs
 
 _ALWAYS: Final = {"AUTH", "EHLO", "HELP"}
@@ -59,6 +60,7 @@ class SMTP(HookedVerbs):
     raises: TypeError, ValueError or RuntimeError for an option or a hook of the wrong kind.
     """
 
+    listener: Listener
     AuthLoginUsernameChallenge = "Username:"
     AuthLoginPasswordChallenge = "Password:"
     command_size_limits: dict[str, int] = {}  # noqa: RUF012 - aiosmtpd's constructor clears it; here it stays empty
@@ -112,7 +114,7 @@ class SMTP(HookedVerbs):
             trace=_trace,
             loop=self.loop,
         )
-        self._reader = Lines(self)
+        self._reader = LineReader(self)
         self._writer = asyncio.StreamWriter(transport, self, None, self.loop)  # type: ignore[arg-type]
         self._over = self.loop.create_future()
         self._handler_coroutine = self.loop.create_task(self._live())
@@ -127,8 +129,7 @@ class SMTP(HookedVerbs):
         """Answer everything that came before the end; inside TLS a side cannot be kept open (PEP 3156)."""
         log.info("%r EOF received", self.session.peer)
         self._reader.close()
-        half_open: bool = super().eof_received()
-        return half_open and not self.dialog.tls
+        return super().eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let go of everything; a hook under way goes on, one that waits for the client's next line does not."""
@@ -145,7 +146,7 @@ class SMTP(HookedVerbs):
         finally:
             if self.transport is not None:
                 self.dialog.close(None)
-                self._pump()
+                self.proceed()
                 self._writer.close()
 
     def _end_life(self) -> None:
@@ -238,11 +239,11 @@ class SMTP(HookedVerbs):
         except Exception as error:
             await self.push(await self.explain(error))
         finally:
-            self._busy = False
+            self._state.on("done")
             if self.transport is not None and self.transport.is_closing():
                 self.dialog.close(None)
             self.dialog.command_handled()
-            self._pump()
+            self.proceed()
 
     def _within_limit(self, verb: str) -> bool:
         assert self._calls is not None
@@ -255,7 +256,7 @@ class SMTP(HookedVerbs):
         data = status if isinstance(status, bytes) else str(status).encode("utf-8", "replace")
         if not self.dialog.closing:
             self.dialog.write(data + b"\r\n")
-            self._pump()
+            self.proceed()
 
     async def handle_exception(self, error: Exception) -> str:
         """Return the reply to an unexpected exception: the handler's own, or a temporary failure without its text."""
@@ -291,7 +292,7 @@ class SMTP(HookedVerbs):
         failure.__cause__ = error
         await self.explain(failure)
 
-    async def _proxied(self, data: Any) -> bool:
+    async def _take_proxy_header(self, data: Any) -> bool:
         self.session.proxy_data = data
         self.listener.read_timeout = float(self._timeout_duration)
         if not data:

@@ -8,7 +8,7 @@ from aiosmtpd.smtp import MISSING, syntax
 
 from ..protocol import replies
 from ..server.connection import Connection
-from .delivery import normalized, plain
+from .status import normalized, plain
 
 
 class HookedVerbs(Connection):

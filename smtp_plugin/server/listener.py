@@ -7,39 +7,18 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...container.net.address import UnixAddress
 from ...container.net.sockets import BoundSocket
 from ...container.protocols import Logger
-from ..delivery.pending import Pending
-from ..delivery.verdict import Verdict
 from ..protocol import replies
-from ..protocol.replies import Reply
 from ..protocol.rules import Rules
-from ..session import Envelope, Session
 from .connection import Connection
+from .protocols import Backend, ServedConnection, Trace
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds until they are accepted."""
-
-
-class Backend(Protocol):
-    """What the server tells of its connections, and who takes the messages."""
-
-    def connected(self, connection: Connection) -> None:
-        """Take notice of a new connection."""
-        ...
-
-    def disconnected(self, connection: Connection) -> None:
-        """Take notice of a connection's end."""
-        ...
-
-    def deliver(
-        self, session: Session, envelope: Envelope
-    ) -> Reply | Pending | Awaitable[Reply | list[Reply] | Verdict]:
-        """Take a message and say what to answer, now or later (a list: in turn). Raising is a temporary refusal."""
-        ...
 
 
 class Listener:
@@ -63,7 +42,7 @@ class Listener:
         tls_context: ssl.SSLContext | None = None,
         implicit_tls: ssl.SSLContext | None = None,
         proxy_protocol: bool = False,
-        trace: Callable[[Session, str], None] | None = None,
+        trace: Trace | None = None,
         transcript_lines: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -80,12 +59,12 @@ class Listener:
         self.proxy_protocol = proxy_protocol
         self.trace = trace
         self.transcript_lines = transcript_lines
-        self.connections: set[Connection] = set()
-        self.waiting = 0  # messages that a Pending is out for
-        self._all_decided = asyncio.Event()
-        self._leaving: set[Connection] = set()  # turned away and not closed yet; they take no place
+        self.connections: set[ServedConnection] = set()
+        self._delivering: set[ServedConnection] = set()  # they may be closed already
+        self._delivery_ended = asyncio.Event()
+        self._leaving: set[ServedConnection] = set()  # turned away and not closed yet; they take no place
         self._per_ip: Counter[str] = Counter()
-        self._hosts: dict[Connection, str] = {}
+        self._hosts: dict[ServedConnection, str] = {}
         self._turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -148,7 +127,7 @@ class Listener:
             if task is not None:
                 task.cancel()
 
-    def add(self, connection: Connection) -> bool:
+    def add(self, connection: ServedConnection) -> bool:
         """Register a connection; say whether there is room for it."""
         self.connections.add(connection)
         self._idle.clear()
@@ -161,7 +140,7 @@ class Listener:
         self.backend.connected(connection)
         return True
 
-    def admit(self, connection: Connection, host: str) -> bool:
+    def admit(self, connection: ServedConnection, host: str) -> bool:
         """Count a connection for its client; say whether there is room for one more of this client's."""
         if not self.max_per_ip:
             return True
@@ -174,7 +153,7 @@ class Listener:
             return False
         return True
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ServedConnection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
         self._leaving.discard(connection)
@@ -183,7 +162,7 @@ class Listener:
         if not self.connections:
             self._idle.set()
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: ServedConnection) -> None:
         """Give back the place that a connection takes of its client's."""
         host = self._hosts.pop(connection, None)
         if host is not None:
@@ -205,22 +184,29 @@ class Listener:
         await self._idle.wait()
         while self._tasks:
             await asyncio.wait(self._tasks)
-        while self.waiting:
-            self._all_decided.clear()
-            await self._all_decided.wait()
+        await self._wait_for_deliveries(self._delivering)
 
-    def decided(self) -> None:
-        """Take notice of one message less that waits."""
-        self.waiting -= 1
-        if not self.waiting:
-            self._all_decided.set()
+    def delivery_began(self, connection: ServedConnection) -> None:
+        """Count a message whose outcome is pending."""
+        self._delivering.add(connection)
+
+    def delivery_ended(self, connection: ServedConnection) -> None:
+        """Count one such message less."""
+        self._delivering.discard(connection)
+        self._delivery_ended.set()
+
+    async def _wait_for_deliveries(self, connections: set[ServedConnection]) -> None:
+        while connections & self._delivering:
+            self._delivery_ended.clear()
+            await self._delivery_ended.wait()
 
     async def aclose(self) -> None:
-        """Close everything at once; nothing is left when it returns. May be called twice."""
+        """Close everything at once; only what a worker decides now may end later. May be called twice."""
         self._close_socket()
         self._timer.cancel()
         for task in list(self._tasks):
             task.cancel()
+        cancelled = {connection for connection in self._delivering if connection.cancel_delivery()}
         for connection in list(self.connections):
             connection.kill(replies.STOPPING)
         await asyncio.sleep(0)  # uvloop sends what was written at the end of its turn
@@ -230,6 +216,7 @@ class Listener:
         ending = [*self._tasks, *self._handshakes, *([self._accepting] if self._accepting is not None else [])]
         if ending:
             await asyncio.wait(ending)
+        await self._wait_for_deliveries(cancelled)
 
     def retire(self) -> None:
         """Stop looking at deadlines: for a listener whose only connection is gone."""
@@ -245,6 +232,6 @@ class Listener:
         self._timer = self.loop.call_later(self._interval, self._sweep)
 
 
-def _host(connection: Connection) -> str:
+def _host(connection: ServedConnection) -> str:
     peer = connection.session.peer
     return str(peer[0]) if isinstance(peer, tuple) else ""

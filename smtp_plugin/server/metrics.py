@@ -7,18 +7,16 @@ in either; what only the dialog knows it tells through `rules.Tally`.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from ..delivery.pending import Pending
-from ..delivery.verdict import Verdict
-from ..protocol.replies import TEMPORARY_FAILURE, Reply
+from ..delivery.outcome import FAILED, Outcome, Pending
+from ..protocol.replies import Reply
 from ..session import Envelope, Session
-from .connection import Connection
-from .listener import Backend
+from .protocols import Backend, ServedConnection
 
 _RESULTS: Final = {2: "accepted", 4: "deferred", 5: "rejected"}
 """What became of a message, by the first digit of the code that its client was told."""
@@ -70,56 +68,33 @@ class Statistics:
 
     # What the listener tells its backend.
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: ServedConnection) -> None:
         """Count a new connection."""
         self._connections.inc()
         self._began[connection.session.uuid] = time.perf_counter()
         self._backend.connected(connection)
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: ServedConnection) -> None:
         """Take the time of a connection that has ended; one that was turned away has not begun."""
         began = self._began.pop(connection.session.uuid, None)
         if began is not None:
             self._sessions.observe(time.perf_counter() - began)
         self._backend.disconnected(connection)
 
-    def deliver(
-        self, session: Session, envelope: Envelope
-    ) -> Reply | Pending | Awaitable[Reply | list[Reply] | Verdict]:
-        """Count a message, and take the time of its delivery."""
+    def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
+        """Count a message, and take the time until its outcome."""
         began = time.perf_counter()
         self._bytes.inc(len(envelope.content or b""))
         try:
-            result = self._backend.deliver(session, envelope)
+            pending = self._backend.deliver(session, envelope)
         except Exception:
-            self._delivered(TEMPORARY_FAILURE, began)  # which is what the server makes of it
+            self._delivered(FAILED, began)  # which is the server's answer to it
             raise
-        if isinstance(result, Reply):
-            self._delivered(result, began)
-            return result
-        if isinstance(result, Pending):
-            counted = Pending()
-            result.then(lambda verdict: self._decided(verdict, began, counted))
-            return counted
-        return self._deliver(result, began)
+        pending.then(lambda outcome: self._delivered(outcome, began))
+        return pending
 
-    def _decided(self, verdict: Verdict, began: float, counted: Pending) -> None:
-        self._delivered(verdict.reply, began)
-        counted.settle(verdict)
-
-    async def _deliver(
-        self, result: Awaitable[Reply | list[Reply] | Verdict], began: float
-    ) -> Reply | list[Reply] | Verdict:
-        try:
-            said = await result
-        except Exception:
-            self._delivered(TEMPORARY_FAILURE, began)
-            raise
-        self._delivered(said.reply if isinstance(said, Verdict) else said[0] if isinstance(said, list) else said, began)
-        return said
-
-    def _delivered(self, reply: Reply, began: float) -> None:
-        self.ended(reply)
+    def _delivered(self, outcome: Outcome, began: float) -> None:
+        self.ended(outcome.reply)
         self._deliveries.observe(time.perf_counter() - began)
 
     # What the dialog tells.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from support.container.log import Lines
+from support.worker_pool.pools import until
 
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import BoundSocket
 from rrpy.smtp_plugin.backend import Backend
+from rrpy.smtp_plugin.delivery.outcome import Outcome, Pending, Running
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.listener import Listener
 from rrpy.smtp_plugin.session import Envelope, Session
@@ -37,7 +40,22 @@ class Storing(Backend):
         self.messages.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
         self.delivered.set()
         accepted = super().deliver(session, envelope)
-        return accepted if self._verdict is None else self._verdict(session, envelope)
+        return accepted if self._verdict is None else self._outcome(session, self._verdict(session, envelope))
+
+    def _outcome(self, session: Session, verdict: Any) -> Pending[Outcome]:
+        """Return a verdict as the server takes it: a reply or a list of replies, now or from a coroutine."""
+        if inspect.isawaitable(verdict):
+            return Running(self._awaited(verdict), self._log, session.uuid)
+        return verdict if isinstance(verdict, Pending) else Pending.settled(as_outcome(verdict))
+
+    async def _awaited(self, verdict: Awaitable[Any]) -> Outcome:
+        return as_outcome(await verdict)
+
+
+def as_outcome(verdict: Any) -> Outcome:
+    if isinstance(verdict, Outcome):
+        return verdict
+    return Outcome(tuple(verdict) if isinstance(verdict, list) else (verdict,))
 
 
 @dataclass
@@ -59,8 +77,7 @@ class Serving:
 
     async def emptied(self) -> None:
         """Wait until no connection is left."""
-        with anyio.fail_after(PATIENCE):
-            await self.listener._idle.wait()
+        await until(lambda: not self.listener.connections)
 
 
 @dataclass

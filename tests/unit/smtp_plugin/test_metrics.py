@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
+from support.container.log import Lines
 from support.smtp_plugin.dialog import Driver
 
-from rrpy.smtp_plugin.delivery.pending import Pending
-from rrpy.smtp_plugin.delivery.verdict import Verdict
+from rrpy.smtp_plugin.delivery.outcome import Outcome, Pending, Running
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.metrics import Statistics
@@ -20,7 +20,7 @@ class Backend:
     """Answers every message with what it is given, and notes what it is told."""
 
     def __init__(self) -> None:
-        self.result: object = replies.ACCEPTED
+        self.result: object = None
         self.told: list[str] = []
 
     def connected(self, connection):
@@ -87,38 +87,26 @@ def test_the_end_of_a_connection_that_was_turned_away_is_not_counted(statistics,
     ("reply", "result"),
     [(replies.ACCEPTED, "accepted"), (replies.TEMPORARY_FAILURE, "deferred"), (replies.BARE_NEWLINE, "rejected")],
 )
-async def test_a_message_is_counted_by_its_reply_however_that_comes(statistics, backend, reply, result):
-    async def coming(said):
-        return said
-
-    backend.result = reply
-    assert statistics.deliver(*message()) is reply
-    for said in (reply, Verdict(reply), [reply, replies.ACCEPTED]):
-        backend.result = coming(said)
-        assert await statistics.deliver(*message()) is said
-    for settled_first in (True, False):
-        told: list[Verdict] = []
-        backend.result = pending = Pending()
-        if settled_first:
-            pending.settle(Verdict(reply))
-        given = statistics.deliver(*message())
-        given.then(told.append)
-        if not settled_first:
-            assert not told
-            pending.settle(Verdict(reply))
-        assert told == [Verdict(reply)]
-    assert results(statistics) == {result: 6}
-    assert number(statistics, "message_bytes_total") == 30
-    assert number(statistics, "delivery_duration_seconds_count") == 6
+def test_a_message_is_counted_by_its_reply_whether_that_is_there_or_comes(statistics, backend, reply, result):
+    outcome = Outcome((reply, replies.ACCEPTED))
+    backend.result = settled = Pending.settled(outcome)
+    assert statistics.deliver(*message()) is settled
+    assert results(statistics) == {result: 1}
+    backend.result = pending = Pending()
+    assert statistics.deliver(*message()) is pending
+    assert results(statistics) == {result: 1}
+    pending.settle(outcome)
+    assert results(statistics) == {result: 2}
+    assert number(statistics, "message_bytes_total") == 10
+    assert number(statistics, "delivery_duration_seconds_count") == 2
 
 
-async def test_a_delivery_that_raises_counts_as_what_the_server_makes_of_it(statistics, backend):
+async def test_a_delivery_that_fails_counts_as_the_server_s_answer_to_it(statistics, backend):
     async def failing():
         raise RuntimeError("no")
 
-    backend.result = failing()
-    with pytest.raises(RuntimeError):
-        await statistics.deliver(*message())
+    backend.result = Running(failing(), Lines(), "uuid")
+    await statistics.deliver(*message()).wait()
     backend.result = RuntimeError("no")
     with pytest.raises(RuntimeError):
         statistics.deliver(*message())

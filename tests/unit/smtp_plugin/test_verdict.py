@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rrpy.smtp_plugin.delivery.verdict import CLOSE, CONTINUE, read_verdict
+from rrpy.smtp_plugin.delivery.outcome import ACCEPTED
+from rrpy.smtp_plugin.delivery.verdict import CLOSE, read_verdict
 from rrpy.smtp_plugin.protocol import replies
 
 
 def test_the_two_words_accept_and_accept_with_an_end():
-    assert read_verdict(b"CONTINUE") is CONTINUE
+    assert read_verdict(b"CONTINUE") is ACCEPTED
     assert read_verdict(b"CLOSE") is CLOSE
-    assert (CONTINUE.reply, CONTINUE.close) == (replies.ACCEPTED, None)
+    assert (ACCEPTED.replies, ACCEPTED.close) == ((replies.ACCEPTED,), None)
     assert (CLOSE.reply, CLOSE.close) == (replies.ACCEPTED, replies.CLOSED_BY_WORKER)
 
 
@@ -37,14 +38,14 @@ def test_the_two_words_accept_and_accept_with_an_end():
 )
 def test_a_reply_of_the_worker_s_is_the_client_s_cleaned(answer, wire):
     verdict = read_verdict(json.dumps(answer).encode())
-    assert (verdict.reply.plain, verdict.close, verdict.warning) == (wire, None, "")
+    assert (verdict.reply.plain, verdict.close, verdict.reason) == (wire, None, "")
 
 
 @pytest.mark.parametrize("code", [-1, 0, 200, 249, 300, 354, 399, 600, 10**30])
 def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
     verdict = read_verdict(b'{"code": %d, "message": "x"}' % code)
     assert verdict.reply is replies.TEMPORARY_FAILURE
-    assert verdict.warning
+    assert verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
 def test_what_was_to_be_a_reply_and_cannot_be_read_is_a_temporary_failure_with_a_warning(answer):
     verdict = read_verdict(answer)
     assert verdict.reply is replies.TEMPORARY_FAILURE
-    assert "no reply that can be read" in verdict.warning
+    assert "not a reply that can be read" in verdict.reason
 
 
 @pytest.mark.parametrize("answer", [b'\xef\xbb\xbf{"code":550,"message":"x"}', b'{"code":550,"message":"x\xff"}'])
@@ -74,7 +75,7 @@ def test_a_byte_order_mark_and_a_byte_that_is_no_utf8_do_not_make_a_refusal_an_a
 def test_any_other_text_accepts_with_a_warning(answer):
     verdict = read_verdict(answer)
     assert (verdict.reply, verdict.close) == (replies.ACCEPTED, None)
-    assert repr(answer.decode("utf-8", "replace")) in verdict.warning
+    assert repr(answer.decode("utf-8", "replace")) in verdict.reason
 
 
 @given(st.binary(max_size=60))

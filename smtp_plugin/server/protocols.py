@@ -1,0 +1,111 @@
+"""The contracts between a connection, its listener and the backend that takes the messages."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from ...container.protocols import Logger
+from ..delivery.outcome import Outcome, Pending
+from ..protocol.replies import Reply
+from ..protocol.rules import Rules
+from ..session import Envelope, Session
+
+Trace = Callable[[Session, str], None]
+"""Takes a session and each of its command lines, credentials masked."""
+
+
+class ServedConnection(Protocol):
+    """A connection, as its listener and the backend use it (connection.py)."""
+
+    @property
+    def session(self) -> Session:
+        """The connection's session."""
+        ...
+
+    @property
+    def envelope(self) -> Envelope:
+        """The transaction under way."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether the session has ended; then the connection only waits for its close."""
+        ...
+
+    def check(self, now: float) -> None:
+        """Look at the deadlines. `now`: the loop's time in seconds."""
+        ...
+
+    def drain(self) -> None:
+        """End the session as soon as it is polite: now, or after the message under way."""
+        ...
+
+    def kill(self, reply: Reply | None) -> None:
+        """End the session now, with a last reply or without one; a message under way is lost."""
+        ...
+
+    def abort(self) -> None:
+        """Close the socket at once, with unsent replies or without."""
+        ...
+
+    def cancel_delivery(self) -> bool:
+        """Cancel the delivery under way; return whether it can be cancelled, and so ends soon."""
+        ...
+
+
+class Backend(Protocol):
+    """Knows the connections of a server, and takes its messages."""
+
+    def connected(self, connection: ServedConnection) -> None:
+        """Register a new connection."""
+        ...
+
+    def disconnected(self, connection: ServedConnection) -> None:
+        """Forget a connection that has ended."""
+        ...
+
+    def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
+        """Take a message and return its outcome. Raising is a temporary refusal."""
+        ...
+
+
+class Owner(Protocol):
+    """The listener of a connection (listener.py), which says what each setting means."""
+
+    loop: asyncio.AbstractEventLoop
+    rules: Rules
+    backend: Backend
+    log: Logger
+    read_timeout: float
+    write_timeout: float
+    tls_context: ssl.SSLContext | None
+    proxy_protocol: bool
+    trace: Trace | None
+    transcript_lines: int
+
+    def add(self, connection: ServedConnection) -> bool:
+        """Register a connection; return whether there is room for it."""
+        ...
+
+    def admit(self, connection: ServedConnection, host: str) -> bool:
+        """Count a connection for its client; return whether there is room for one more of this client's."""
+        ...
+
+    def remove(self, connection: ServedConnection) -> None:
+        """Forget a connection that is closed."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that may outlive its connection, but not the listener."""
+        ...
+
+    def delivery_began(self, connection: ServedConnection) -> None:
+        """Count a message whose outcome is pending."""
+        ...
+
+    def delivery_ended(self, connection: ServedConnection) -> None:
+        """Count one such message less."""
+        ...
