@@ -17,7 +17,7 @@ from ..container.errors import HostError, reason_of
 
 
 class RPCError(HostError):
-    """An error response, with its text."""
+    """An error response. Its text goes to the client."""
 
 
 class NotListening(HostError):

@@ -98,7 +98,7 @@ class Headers(Mapping[str, str]):
 
 
 class Email:
-    """A message as the host received it (docs/reference/events.md). `event`: the whole event.
+    """A message as the host received it. `event`: the whole event, as docs/reference/events.md describes it.
 
     `id`: the message's, the same when the host runs it again. `uuid`: the connection's. `received_at`: with its offset.
     `text`, `html`: the bodies, each empty when there is none. `size`: bytes as received. `defects`: the faults of its

@@ -30,7 +30,7 @@ class Verdict(Response):
 
 
 class Accept(Verdict):
-    """Accept the message. `text`: for the client, empty for the host's own text. `code`: 250 to 299.
+    """A verdict that accepts the message. `text`: for the client, empty for the host's own text. `code`: 250 to 299.
 
     Raises ValueError for any other code.
     """
@@ -44,7 +44,7 @@ class Accept(Verdict):
 
 
 class Reject(Verdict):
-    """Refuse the message. `code`: 400 to 499 for now, 500 to 599 for ever. `text`: the reason, for the client.
+    """A verdict that refuses the message. `code`: 400 to 499 for now, 500 to 599 for ever. `text`: for the client.
 
     Raises ValueError for any other code.
     """
@@ -56,7 +56,7 @@ class Reject(Verdict):
 
 
 class Close(Verdict):
-    """Accept the message; the host closes the connection after its reply."""
+    """A verdict that accepts the message and then closes the connection."""
 
     __slots__ = ()
 

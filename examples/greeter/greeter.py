@@ -20,7 +20,7 @@ class GreeterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GreeterRPC:
-    """The public methods are served as `greeter.Greet` and `greeter.History`."""
+    """The methods `greeter.Greet` and `greeter.History`."""
 
     def __init__(self, greeting: str, log: Logger) -> None:
         self._greeting = greeting
@@ -31,7 +31,7 @@ class GreeterRPC:
         """Return a greeting for a name."""
         text = f"{self._greeting}, {name}!"
         self._history.append(text)
-        self._log.info("somebody was greeted", who=name)
+        self._log.info("greeted", name=name)
         return text
 
     def history(self) -> list[str]:
@@ -45,20 +45,20 @@ class Greeter:
     name = "greeter"
 
     def init(self, config: Configurer, log: Logger) -> None:
-        """Read the section; without one this raises PluginDisabled, and the host goes on without the plugin."""
+        """Read the section. Raises PluginDisabled without one: the host runs without this plugin then."""
         section = config.section(self.name, GreeterConfig)
         self._rpc = GreeterRPC(section.greeting, log)
         self._stopped = anyio.Event()
 
     def rpc(self) -> GreeterRPC:
-        """Say whose methods are served."""
+        """Return the object whose public methods the RPC bus serves."""
         return self._rpc
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Serve until stopped."""
+        """Serve until `stop`."""
         task_status.started()
         await self._stopped.wait()
 
     async def stop(self) -> None:
-        """Let `serve` return."""
+        """End `serve`."""
         self._stopped.set()

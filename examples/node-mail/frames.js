@@ -3,23 +3,23 @@
 const net = require('node:net');
 const { once } = require('node:events');
 
-// With pipes, stdout carries the frames: nothing else may go there. stderr is the host's log.
+// With pipes, stdout carries the frames only. stderr is the host's log.
 console.log = console.info = console.debug = console.error;
 const CONTROL = 0x01, ERROR = 0x40; // flags, byte 1 of a frame
 
 // Writes a line to the host's log.
 const say = (level, msg, keys) => console.error(JSON.stringify({ level, msg, ...keys }));
 
-// What newer versions of Node have as zlib.crc32. Here it is only ever of six bytes.
+// Newer versions of Node have it as zlib.crc32. It is called for six bytes only.
 const crc32 = (bytes) => ~bytes.reduce((crc, byte) => {
   crc ^= byte;
   for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
   return crc;
 }, -1) >>> 0;
 
-// Gives each event to `handle`, whose answer is sent. An error refuses this one event, and the worker lives on.
+// Calls `handle` with each event and sends its answer. An error refuses this one event; the worker lives on.
 async function run(handle) {
-  const relay = process.env.RR_RELAY || 'pipes'; // or tcp://host:port, or unix://path: then the worker dials in
+  const relay = process.env.RR_RELAY || 'pipes'; // or tcp://host:port, or unix://path: then the worker connects
   const [, host, port] = /^tcp:\/\/\[?(.*?)\]?:(\d+)$/.exec(relay) || [];
   const socket = relay !== 'pipes' && net.connect(host ? { host, port } : { path: relay.replace('unix://', '') });
   if (socket) await once(socket, 'connect');
@@ -29,7 +29,7 @@ async function run(handle) {
 
   const chunks = input[Symbol.asyncIterator]();
   let rest = Buffer.alloc(0);
-  const take = async (size) => { // exactly so many bytes, however few of them come at a time
+  const take = async (size) => { // exactly `size` bytes, which may arrive in any pieces
     const found = [rest];
     for (let have = rest.length; have < size; have += found.at(-1).length) {
       const { value, done } = await chunks.next();
@@ -56,8 +56,8 @@ async function run(handle) {
     const payload = await take(head.readUInt32LE(2));
     if (head[1] & CONTROL) {
       if (JSON.parse(payload).stop) leave();
-      await send(CONTROL, Buffer.from(JSON.stringify({ pid: process.pid }))); // the handshake: who I am
-    } else if (head[10] === 0) { // the rest is about streams, and this worker has none
+      await send(CONTROL, Buffer.from(JSON.stringify({ pid: process.pid }))); // the handshake: this process
+    } else if (head[10] === 0) { // all other frames are about streams, which this worker does not send
       const split = options.readUInt32LE(0); // where the context ends and the body begins
       const work = Promise.resolve(payload.subarray(0, split)).then(JSON.parse).then(handle).then(Buffer.from);
       await work.then((answer) => send(0, answer, answer.length), (error) => send(ERROR, Buffer.from(error.message)));

@@ -1,6 +1,6 @@
-// A worker in plain Node that decides about mail, in three steps, each of which is there when its variable is set:
+// A worker in plain Node that decides about mail in three steps. Each is active when its variable is set:
 // USERS: the addresses that exist here; a message for any other is refused with 550.
-// WEBHOOK: a URL that gets every event as JSON; while it stays down messages are refused for a while, with 451.
+// WEBHOOK: a URL that gets every event as JSON; while it is down, messages are refused with 451: try again later.
 // SAVE_TO: a folder for the attachments.
 'use strict';
 const fs = require('node:fs');
@@ -10,14 +10,14 @@ const { setTimeout: pause } = require('node:timers/promises');
 const { say, serve } = require('./frames.js');
 
 const { USERS = '', WEBHOOK, SAVE_TO, TIMEOUT = '5' } = process.env;
-const PAUSES = [200, 400, 0]; // milliseconds behind each attempt at the webhook
+const PAUSES = [200, 400, 0]; // milliseconds after each attempt at the webhook
 const users = USERS.toLowerCase().split(/\s+/).filter(Boolean);
 
 serve(handle);
 
-// Decides about one message. Nothing is kept of one that is refused, so the sender may come again.
+// Decides about one message. A refused message leaves nothing behind, so the sender may try again.
 async function handle(event) {
-  if (event.event !== 'EMAIL_RECEIVED') throw new Error(`the event is ${event.event}, and this is about mail`);
+  if (event.event !== 'EMAIL_RECEIVED') throw new Error(`the event is ${event.event}, not mail`);
   const unknown = event.envelope.to.filter((address) => users.length && !users.includes(address.toLowerCase()));
   if (unknown.length) return reject(550, `no such user: ${unknown.join(', ')}`);
   if (WEBHOOK && !(await forward(event))) return reject(451, 'cannot be processed now, try again later');
@@ -29,7 +29,7 @@ function reject(code, message) {
   return JSON.stringify({ code, message });
 }
 
-// Posts the event and says whether that was taken. A sender's password is nobody else's business.
+// Posts the event, without the sender's password; says whether the webhook took it.
 async function forward({ authentication, ...event }) {
   const request = { method: 'POST', headers: { 'content-type': 'application/json' }, redirect: 'manual' };
   for (const milliseconds of PAUSES) {
@@ -37,7 +37,7 @@ async function forward({ authentication, ...event }) {
     try {
       const signal = AbortSignal.timeout(TIMEOUT * 1000);
       const response = await fetch(WEBHOOK, { ...request, body: JSON.stringify(event), signal });
-      await response.arrayBuffer(); // so that the connection can be used again
+      await response.arrayBuffer(); // for another use of the connection
       if (response.ok) return true;
       reason = `status ${response.status}`;
     } catch (error) {
@@ -58,14 +58,14 @@ function save(attachment) {
     file = path.join(SAVE_TO, `${randomBytes(4).toString('hex')}-${name}`);
   }
   const content = attachment.path ? fs.readFileSync(attachment.path) : Buffer.from(attachment.content, 'base64');
-  fs.writeFileSync(file, content, { flag: 'wx' }); // never a file that another worker has just made
+  fs.writeFileSync(file, content, { flag: 'wx' }); // fails for a file that another worker has just made
   say('info', 'an attachment was saved', { path: file, size: content.length });
 }
 
-// Makes a name for a file of whatever the sender wrote: no folder, nothing that cannot be printed, not too long.
+// Makes a file name from the sender's text: no folder, no unprintable characters, not too long.
 function safeName(filename) {
   const last = filename.replace(/^.*[/\\]/s, '').replace(/[^\p{L}\p{M}\p{N}_.@+-]+/gu, '_');
   const name = [...last].slice(-60).join('').replace(/^[.-]+|\.+$/g, ''); // 60 characters are at most 240 bytes
-  const isNoName = /^$|^(con|prn|aux|nul|(com|lpt)[^.])(\.|$)/iu.test(name); // but a device of Windows
+  const isNoName = /^$|^(con|prn|aux|nul|(com|lpt)[^.])(\.|$)/iu.test(name); // or a device of Windows
   return isNoName ? `attachment-${name}` : name;
 }

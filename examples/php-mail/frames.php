@@ -1,19 +1,19 @@
 <?php
 // The worker protocol in plain PHP: requests and answers as frames, on every relay.
 
-ini_set('display_errors', 'stderr');          // with pipes, stdout carries the frames: nothing else may go there,
-ob_start(function (string $echoed): string {  // so that what is echoed goes to stderr as well, which is the host's log
+ini_set('display_errors', 'stderr');          // with pipes, stdout carries the frames only,
+ob_start(function (string $echoed): string {  // so that echoed text goes to stderr too, the host's log
     fwrite(STDERR, $echoed);
     return '';
 }, 1);
-ini_set('default_socket_timeout', '-1');      // a worker that has nothing to do for a minute is no broken connection
+ini_set('default_socket_timeout', '-1');      // a worker without work for a minute is not a broken connection
 set_error_handler(fn($level, $text) => error_reporting() & $level ? throw new ErrorException($text) : true);
 
 const CONTROL = 0x01, ERROR = 0x40;           // flags, byte 1 of a frame
 
-/** Gives each event to $handle, whose answer is sent. An exception refuses this one event, and the worker lives on. */
+/** Calls $handle with each event and sends its answer. An exception refuses this one event; the worker lives on. */
 function serve(callable $handle): never {
-    $relay = getenv('RR_RELAY') ?: 'pipes';   // or tcp://host:port, or unix://path: then the worker dials in
+    $relay = getenv('RR_RELAY') ?: 'pipes';   // or tcp://host:port, or unix://path: then the worker connects
     $in = $relay === 'pipes' ? STDIN : @stream_socket_client($relay, $code, $reason);
     if (!$in) { fwrite(STDERR, "cannot reach the host at $relay: $reason\n"); exit(1); }
     $out = $relay === 'pipes' ? STDOUT : $in;
@@ -23,8 +23,8 @@ function serve(callable $handle): never {
         $payload = take($in, $frame['length']);
         if ($frame['flags'] & CONTROL) {
             if (isset(json_decode($payload, true)['stop'])) exit(0);
-            send($out, CONTROL, json_encode(['pid' => getmypid()]));  // the handshake: who I am
-        } elseif ($frame['stream'] === 0) {   // the rest is about streams, and this worker has none
+            send($out, CONTROL, json_encode(['pid' => getmypid()]));  // the handshake: this process
+        } elseif ($frame['stream'] === 0) {   // all other frames are about streams, which this worker does not send
             try {
                 $answer = $handle(json_decode(substr($payload, 0, $options[1]), flags: JSON_THROW_ON_ERROR));
                 send($out, 0, $answer, strlen($answer));  // one option: where the context ends and the body begins
@@ -35,7 +35,7 @@ function serve(callable $handle): never {
     }
 }
 
-/** Reads exactly $size bytes, however few of them come at a time. */
+/** Reads exactly $size bytes, which may arrive in any pieces. */
 function take($in, int $size): string {
     for ($data = ''; strlen($data) < $size; $data .= $piece) {
         $piece = @fread($in, $size - strlen($data));

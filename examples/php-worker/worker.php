@@ -1,16 +1,16 @@
 <?php
-// A worker in plain PHP. The host starts it, sends it one request at a time as a goridge frame and waits for the answer.
+// A worker in plain PHP. The host starts it, sends one request at a time as a goridge frame and waits for the answer.
 
-ini_set('display_errors', 'stderr');          // with pipes, stdout carries the frames: nothing else may go there,
-ob_start(function (string $echoed): string {  // so that what is echoed goes to stderr as well, which is the host's log
+ini_set('display_errors', 'stderr');          // with pipes, stdout carries the frames only,
+ob_start(function (string $echoed): string {  // so that echoed text goes to stderr too, the host's log
     fwrite(STDERR, $echoed);
     return '';
 }, 1);
-ini_set('default_socket_timeout', '-1');      // a worker that has nothing to do for a minute is no broken connection
+ini_set('default_socket_timeout', '-1');      // a worker without work for a minute is not a broken connection
 
 const CONTROL = 0x01, ERROR = 0x40;           // flags, byte 1 of a frame
 
-/** Your work: the answer's context is returned. An exception refuses this one request, its text goes to the caller. */
+/** Your work: return the answer's context. An exception refuses this one request; the caller gets its text. */
 function handle(string $context, string $body): string {
     $job = json_decode($context, true, flags: JSON_THROW_ON_ERROR);
     $line = ['level' => 'info', 'msg' => 'got a request', 'event' => $job['event'] ?? null, 'bytes' => strlen($body)];
@@ -18,7 +18,7 @@ function handle(string $context, string $body): string {
     return 'CONTINUE';
 }
 
-/** Reads exactly $size bytes, however few of them come at a time. */
+/** Reads exactly $size bytes, which may arrive in any pieces. */
 function take($in, int $size): string {
     for ($data = ''; strlen($data) < $size; $data .= $piece) {
         $piece = fread($in, $size - strlen($data));
@@ -36,7 +36,7 @@ function send($out, int $flags, string $payload, int ...$options): void {
     }
 }
 
-$relay = getenv('RR_RELAY') ?: 'pipes';       // or tcp://host:port, or unix://path: then the worker dials in
+$relay = getenv('RR_RELAY') ?: 'pipes';       // or tcp://host:port, or unix://path: then the worker connects
 $in = $relay === 'pipes' ? STDIN : @stream_socket_client($relay, $code, $reason);
 if (!$in) { fwrite(STDERR, "cannot reach the host at $relay: $reason\n"); exit(1); }
 $out = $relay === 'pipes' ? STDOUT : $in;
@@ -47,8 +47,8 @@ while (true) {
     $payload = take($in, $frame['length']);
     if ($frame['flags'] & CONTROL) {
         if (isset(json_decode($payload, true)['stop'])) exit(0);
-        send($out, CONTROL, json_encode(['pid' => getmypid()]));  // the handshake: who I am
-    } elseif ($frame['stream'] === 0) {       // the rest is about streams, and this worker has none
+        send($out, CONTROL, json_encode(['pid' => getmypid()]));  // the handshake: this process
+    } elseif ($frame['stream'] === 0) {       // all other frames are about streams, which this worker does not send
         try {
             $answer = handle(substr($payload, 0, $options[1]), substr($payload, $options[1]));
             send($out, 0, $answer, strlen($answer));  // one option: where the context ends and the body begins

@@ -1,7 +1,7 @@
-"""A handler of mail in three steps, each of which is there when its variable is set.
+"""A handler of mail in three steps. Each is active when its variable is set.
 
 USERS: the addresses that exist here; a message for any other is refused with 550.
-WEBHOOK: a URL that gets every event as JSON; while it stays down messages are refused for a while, with 451.
+WEBHOOK: a URL that gets every event as JSON; while it is down, messages are refused with 451: try again later.
 SAVE_TO: a folder for the attachments.
 """
 
@@ -18,13 +18,13 @@ from rrpy.worker import Accept, Email, Reject, Verdict, log
 USERS = set(os.environ.get("USERS", "").lower().split())
 WEBHOOK = os.environ.get("WEBHOOK", "")
 SAVE_TO = os.environ.get("SAVE_TO", "")
-PAUSES = (0.2, 0.4)  # seconds between the attempts; with their time limits, less than the client waits and `exec_ttl`
+PAUSES = (0.2, 0.4)  # seconds between the attempts; all of them take less than `exec_ttl` and the time of the client
 
-client = httpx.AsyncClient(timeout=float(os.environ.get("TIMEOUT", "5")))  # one, for the connections that it keeps
+client = httpx.AsyncClient(timeout=float(os.environ.get("TIMEOUT", "5")))  # one, so that it keeps its connections
 
 
 async def handle(email: Email) -> Verdict:
-    """Decide about one message. Nothing is kept of one that is refused, so the sender may come again."""
+    """Decide about one message. A refused message leaves nothing behind, so the sender may try again."""
     unknown = [address for address in email.envelope.recipients if USERS and address.lower() not in USERS]
     if unknown:
         return Reject(550, f"no such user: {', '.join(unknown)}")
@@ -36,7 +36,7 @@ async def handle(email: Email) -> Verdict:
 
 
 async def forward(email: Email) -> bool:
-    """Post the event and say whether that was taken. A sender's password is nobody else's business."""
+    """Post the event, without the sender's password; say whether the webhook took it."""
     event = {name: value for name, value in email.event.items() if name != "authentication"}
     for pause in (*PAUSES, None):
         try:
@@ -54,7 +54,7 @@ async def forward(email: Email) -> bool:
 
 
 def save(email: Email) -> None:
-    """Write the attachments under names that are safe, whatever the sender called them."""
+    """Write the attachments under safe names."""
     folder = Path(SAVE_TO)
     folder.mkdir(parents=True, exist_ok=True)
     for attachment in email.attachments:

@@ -214,7 +214,7 @@ def test_the_example_plugin_runs(tmp_path: Path) -> None:
     ) as host:
         assert host.rrpy("rpc", "greeter.Greet", "Ann").stdout == '"Good day, Ann!"\n'
         assert host.rrpy("rpc", "greeter.History").stdout == '["Good day, Ann!"]\n'
-        assert host.named("somebody was greeted", who="Ann")
+        assert host.named("greeted", name="Ann")
 
 
 def test_a_host_is_stopped_by_its_pid_file(tmp_path: Path) -> None:
