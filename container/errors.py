@@ -1,11 +1,11 @@
-"""What can go wrong in a host, each with the exit code that it ends the command with.
+"""The errors of a host, each with the exit code of the command that it ends.
 
 HostError                 one clear sentence for a person; `exit_code` 1
 +-- ConfigError          the configuration or the command line is wrong; `exit_code` 2
 +-- DependencyError      a plugin's dependency is missing, ambiguous, or part of a cycle; `exit_code` 2
-+-- PluginFailed         a plugin failed in serve or stop; names it, chained to what it raised; `exit_code` 1
-PluginDisabled            not a failure: a plugin bows out in `init`
-IllegalTransition         a defect in the host: a state machine was asked for a step that its table does not have
++-- PluginFailed         a plugin raised in one of its steps; chained to its exception; `exit_code` 1
+PluginDisabled            not a failure: a plugin's `init` asks to be left out
+IllegalTransition         a defect in the host: the table of a state machine has no such transition
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DependencyError(HostError):
 
 
 class PluginFailed(HostError):
-    """A plugin raised. `plugin`: its name; the cause is chained."""
+    """A plugin raised an exception, which is chained. `plugin`: the plugin's name."""
 
     def __init__(self, plugin: str, step: str, cause: BaseException) -> None:
         text = str(cause) or type(cause).__name__
@@ -43,11 +43,11 @@ class PluginFailed(HostError):
 
 
 class PluginDisabled(Exception):
-    """Raised by a plugin's `init` to bow out without noise, most often because its section is absent."""
+    """Raised by a plugin's `init` to be left out, most often because its section is absent."""
 
 
 class IllegalTransition(RuntimeError):
-    """A state machine was asked for a transition that its table does not have; nothing was changed."""
+    """The table of a state machine has no such transition; the state is unchanged."""
 
     def __init__(self, machine: str, state: object, event: object) -> None:
         super().__init__(f"{machine}: no transition from {state} on {event}")

@@ -1,4 +1,4 @@
-"""The order of things that need one another. Pure."""
+"""The order of nodes by their needs. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ K = TypeVar("K")
 
 
 def start_order(nodes: Sequence[K], needs: Mapping[K, Iterable[K]]) -> list[K]:
-    """Return `nodes` so that each comes after what it needs; otherwise they keep their order.
+    """Return `nodes` so that each comes after its needs; otherwise they keep their order.
 
-    `needs`: for a node, the nodes that must come before it. Raises DependencyError, printing the cycle, where there
-    is one.
+    `needs`: for a node, the nodes that must come before it. Raises DependencyError, which prints the cycle, for a
+    graph with one.
     """
     order: list[K] = []
     done: set[K] = set()

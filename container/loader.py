@@ -1,4 +1,4 @@
-"""Other people's plugins: `package.module:ClassName` becomes a plugin."""
+"""Plugins from modules: `package.module:ClassName` becomes a plugin."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .protocols import Plugin
 
 
 def load_plugins(specifications: Sequence[str], folder: Path) -> list[Plugin]:
-    """Return the plugins that `plugins:` names, each made without arguments (an instance is taken as it is).
+    """Return the plugins that `plugins:` names, each made without arguments; a name may also stand for an instance.
 
-    `folder`: the configuration file's; it is put at the end of `sys.path`, so that modules beside the file are found
-    and installed ones are never hidden. Raises ConfigError, naming the specification, for everything that can go wrong.
+    `folder`: the configuration file's. It goes to the end of `sys.path`, so that modules beside the file are found
+    and never hide installed ones. Raises ConfigError, naming the specification, for one that gives no plugin.
     """
     place = str(folder.absolute())
     if specifications and place not in sys.path:
@@ -43,7 +43,7 @@ def _load(specification: str) -> Plugin:
     missing = [part for part in ("name", "init", "serve", "stop") if not hasattr(found, part)]
     if missing:
         raise ConfigError(f"plugins: {specification} is not a plugin: it has no {', '.join(missing)}")
-    return found  # type: ignore[return-value]  # what a plugin needs was looked for just now
+    return found  # type: ignore[return-value]  # it has every part of a plugin
 
 
 def _text(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Which names look secret, and how what they hold is masked: the same rule for the configuration and the log."""
+"""The names that look secret, and the mask over their values: one rule for the configuration and the log."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _URL_PASSWORD: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{0,31}://[^\s/?#@
 
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
-    """Say whether a key of this name holds a secret: `password`, `DB_PASSWORD`, `apiKey`, `private-key`, ...
+    """Return whether a key of this name holds a secret: `password`, `DB_PASSWORD`, `apiKey`, `private-key`, ...
 
-    Names are compared word by word, so `author` and `tokenizer` are no secrets.
+    Names are compared word by word, so that `author` and `tokenizer` are not secret.
     """
     words = [word.lower() for word in _WORD.findall(name)]
     if not _SECRET_WORDS.isdisjoint(words):
@@ -54,7 +54,7 @@ def mask_text(text: str) -> str:
 def masked(value: Any, *, secret: bool = False) -> Any:
     """Return a copy of a tree of dicts and lists with the secrets replaced by `***`.
 
-    Below a secret name every text and number is one; a switch (true, false) and an empty value say nothing and stay.
+    Below a secret name every text and number is a secret; true, false and empty values stay as they are.
     """
     if isinstance(value, dict):
         return {key: masked(item, secret=secret or is_secret_name(str(key))) for key, item in value.items()}

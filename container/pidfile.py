@@ -1,7 +1,7 @@
 """The `.pid` file of a host that runs with -p, and `rrpy stop`, which reads it.
 
-The host holds a lock on the file for as long as it lives, so that a file left behind by a killed host is known to be
-stale (its number may be another process by now), and so that waiting for the host's end is waiting for the lock.
+The host holds a lock on the file for as long as it lives. So the file of a killed host is known to be stale, although
+its number may be another process by now; and to wait for the host's end is to wait for the lock.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .errors import ConfigError, HostError, reason_of
 
 
 class NoHost(HostError):
-    """No host runs in the folder; `exit_code` 2, as for one that does not answer."""
+    """No host runs in the folder; `exit_code` 2, as for a host that does not answer."""
 
     exit_code: ClassVar[int] = 2
 
 
 class PidFile:
-    """Holds the file while a host runs. A context manager; entering raises ConfigError when another host holds it."""
+    """A context manager that holds the file while a host runs. Raises ConfigError when another host holds it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,11 +63,11 @@ def stop_host(path: Path, timeout: float) -> None:
         raise NoHost(f"no host to stop: there is no {path.absolute()}; run the host with `rrpy serve -p`") from None
     try:
         if _lock(descriptor, 0):
-            raise NoHost(f"no host to stop: {path.absolute()} was left behind by one that is gone")
+            raise NoHost(f"no host to stop: {path.absolute()} was left by a host that is gone")
         try:
             pid = int(os.read(descriptor, 32))
-            if pid < 1:  # kill(2) would take it for a whole group, or for everybody
-                raise ValueError(f"{pid} is no process")
+            if pid < 1:  # kill(2) would take it for a process group, or for every process
+                raise ValueError(f"{pid} is not a process")
             os.kill(pid, signal.SIGTERM)
         except (ValueError, OverflowError, OSError) as error:
             raise HostError(f"cannot stop the host that holds {path.absolute()}: {error}") from None
@@ -78,7 +78,7 @@ def stop_host(path: Path, timeout: float) -> None:
 
 
 def _lock(descriptor: int, timeout: float) -> bool:
-    """Wait for the host's lock to be free; say whether it is."""
+    """Wait for the host's lock to be free; return whether it is."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

@@ -1,4 +1,4 @@
-"""The contracts between the host and its plugins: small Protocols, none of which anybody has to inherit from.
+"""The contracts between the host and its plugins: small Protocols. A plugin need not inherit from them.
 
 A plugin is an object with a `name` and three steps:
 
@@ -9,7 +9,7 @@ A plugin is an object with a `name` and three steps:
         async def serve(self, *, task_status: TaskStatus[None]) -> None: ...
         async def stop(self) -> None: ...
 
-`init` says by its annotated types what it needs. Everything else (`rpc()`, `collects()`, ...) is optional.
+The annotated types of `init` name its dependencies. Every other method (`rpc()`, `collects()`, ...) is optional.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Plugin(Protocol):
-    """What the container runs.
+    """A part of the host with a life of its own.
 
     `name` is the plugin's section in rr.yaml, its channel in the log and its service on the RPC bus.
     """
@@ -34,17 +34,17 @@ class Plugin(Protocol):
 
     @property
     def init(self) -> Callable[..., None]:
-        """Read and check the configuration; take the dependencies, which are found by the parameters' annotated types.
+        """Read and check the configuration, and take the dependencies, found by the parameters' annotated types.
 
-        Synchronous, opens nothing. Raises PluginDisabled to bow out, ConfigError for a bad section.
+        Synchronous, opens nothing. Raises PluginDisabled to be left out, ConfigError for a wrong section.
         """
         ...
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until stopped, in the container's task group.
 
-        Calls `task_status.started()` when it really serves (its sockets are bound). What it raises stops the host.
-        Returns after `stop` was called; when it returns earlier the plugin counts as finished, which is no error.
+        Calls `task_status.started()` once it serves (its sockets are bound). An exception stops the host.
+        Returns after `stop` was called. When it returns earlier, the plugin has finished and the host goes on.
         """
         ...
 
@@ -55,15 +55,15 @@ class Plugin(Protocol):
 
 @runtime_checkable
 class Configurer(Protocol):
-    """The configuration, as a plugin sees it."""
+    """The configuration, for a plugin."""
 
     @property
     def source(self) -> str:
-        """Where the configuration came from, for messages: a file name."""
+        """The name of the configuration's file, for messages."""
         ...
 
     def has(self, name: str) -> bool:
-        """Say whether the configuration has this top-level section (an empty one counts)."""
+        """Return whether the configuration has this top-level section (an empty one counts)."""
         ...
 
     def section(self, name: str, model: type[T]) -> T:
@@ -83,35 +83,35 @@ class Logger(Protocol):
     """A channel of the log, under the plugin's name. A line is an event: a constant message, and keys."""
 
     def debug(self, message: str, /, **keys: object) -> None:
-        """Log what helps somebody who looks for a fault."""
+        """Log a detail for a person who looks for a fault."""
         ...
 
     def info(self, message: str, /, **keys: object) -> None:
-        """Log what an operator wants to see."""
+        """Log an event that an operator wants to see."""
         ...
 
     def warning(self, message: str, /, **keys: object) -> None:
-        """Log what an operator should look at."""
+        """Log an event that an operator should look at."""
         ...
 
     def error(self, message: str, /, **keys: object) -> None:
-        """Log what went wrong."""
+        """Log a failure."""
         ...
 
     def exception(self, message: str, /, **keys: object) -> None:
-        """Log what went wrong, with the traceback of the exception being handled."""
+        """Log a failure, with the traceback of the exception being handled."""
         ...
 
     def enabled(self, level: str) -> bool:
-        """Say whether a line of this level (`DEBUG`, `INFO`, ...) would be written: for a caller on a hot path."""
+        """Return whether a line of this level (`DEBUG`, `INFO`, ...) would be written, for a caller on a hot path."""
         ...
 
 
 @runtime_checkable
 class Configured(Protocol):
-    """A plugin that says what its section holds, so that `rrpy config` can check all of it, and tell an editor.
+    """A plugin with a model of its section, so that `rrpy config` can check all of it and describe it to an editor.
 
-    `config_model`: the msgspec Struct that its `init` reads the section as. Its docstring says what each key means, as
+    `config_model`: the msgspec Struct as which its `init` reads the section. Its docstring says what each key means, as
     `key`: text.
     """
 
@@ -119,9 +119,9 @@ class Configured(Protocol):
 
 
 class Collect(NamedTuple, Generic[T]):
-    """One wish of `collects()`: `add` is called with every other plugin that satisfies `protocol`.
+    """One kind of plugin that `collects()` asks for: `add` is called with every other plugin that satisfies `protocol`.
 
-    `outlive`: they start before the plugin that collects them, and stop after it; else there is no order.
+    `outlive`: they start before the plugin that collects them, and stop after it; without it the order is free.
     """
 
     protocol: type[T]
@@ -131,13 +131,13 @@ class Collect(NamedTuple, Generic[T]):
 
 @runtime_checkable
 class Collector(Protocol):
-    """A plugin that wants to know the others of a kind (the RPC server: all that serve methods).
+    """A plugin that uses the others of a kind (the RPC server: those that serve methods).
 
-    The plugins are handed over after every plugin's `init` and before the first `serve`, in the start order.
+    It gets them after every plugin's `init` and before the first `serve`, in the order of the start.
     """
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Say what to collect. Asked once, before `init`."""
+        """Return the kinds to collect. Called once, before `init`."""
         ...
 
 

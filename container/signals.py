@@ -1,11 +1,11 @@
 """The signals that end a host: the first asks, the second forces, the third exits at once.
 
-We want: no signal kills the process by its default action from the moment a first one came until the process is gone,
-so that its exit code is its own. What does not work: the event loop's own handlers, which go back to the default when
-they are removed, while the host still closes its log and the interpreter ends; a second SIGTERM in these
-milliseconds ended the process with status -15. What we do: ordinary handlers, which only wake the loop, and which stay
-behind the loop's end when a signal has come; when Python has joined its threads they become SIG_IGN, for Python's own
-end would make them the default again. A process that got no signal gets its former handlers back.
+What we want: after the first signal no other one kills the process by its default action, so that the exit code is the
+host's own. What does not work: the event loop's handlers. They go back to the default when the loop removes them,
+while the host still closes its log and the interpreter ends; a second SIGTERM in these milliseconds ends the process
+with status -15. What we do: ordinary handlers, which only wake the loop. After a signal they stay when the loop has
+ended. When Python has joined its threads they become SIG_IGN, for Python's own end would make them the default again.
+A process that got no signal gets its former handlers back.
 What can still fail: a loop that is blocked in C code runs no handler.
 """
 
@@ -21,25 +21,26 @@ from types import FrameType
 from typing import Any, Final, Self
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What ends a host. SIGHUP does not where it is ignored from the start, which is what nohup does."""
+"""The signals that end a host. SIGHUP is left out where it is ignored from the start, as under nohup."""
 
 LAST: Final = 3
-"""The signal behind which nobody waits any more."""
+"""The number of the signal that ends the process at once."""
 
 
 class Signals:
-    """`with` it around a host's life, in the main thread. `heed` gets each signal and its number in the row, from 1.
+    """A context manager around a host's life, in the main thread.
 
-    It is called on the loop that `deliver` was called on; signals that came before wait for that. A signal that the
-    loop cannot take any more, from the third on, ends the process with 1; so does a fourth, when the loop is blocked.
+    `on_signal`: gets each signal and its count, from 1, on the loop that `deliver` was called on. Signals that came
+    before `deliver` wait for it. A third signal after the loop has ended ends the process with 1, and so does a fourth
+    at any time, for the loop may be blocked.
     """
 
-    def __init__(self, heed: Callable[[signal.Signals, int], None]) -> None:
-        self._heed = heed
-        self._came: list[signal.Signals] = []
-        self._heeded = 0
+    def __init__(self, on_signal: Callable[[signal.Signals, int], None]) -> None:
+        self._on_signal = on_signal
+        self._received: list[signal.Signals] = []
+        self._delivered = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._over = False
+        self._ended = False
         self._former: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -50,31 +51,31 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over = True
-        if self._came:
+        self._ended = True
+        if self._received:
             atexit.register(self._ignore)
             return
         for number, handler in self._former.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def deliver(self) -> None:
-        """Call `heed` on the running loop, from now on and for what has come."""
+        """Call `on_signal` on the running loop, for the signals so far and for later ones."""
         self._loop = asyncio.get_running_loop()
-        self._tell()
+        self._deliver_all()
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
-        self._came.append(signal.Signals(number))
-        count = len(self._came)
-        if count > LAST or (self._over and count == LAST):
+        self._received.append(signal.Signals(number))
+        count = len(self._received)
+        if count > LAST or (self._ended and count == LAST):
             os._exit(1)
         if self._loop is not None:
-            with suppress(RuntimeError):  # it is closed: there is nothing left to stop
-                self._loop.call_soon_threadsafe(self._tell)
+            with suppress(RuntimeError):  # the loop is closed, and the host has stopped
+                self._loop.call_soon_threadsafe(self._deliver_all)
 
-    def _tell(self) -> None:
-        while self._heeded < len(self._came):
-            self._heeded += 1
-            self._heed(self._came[self._heeded - 1], self._heeded)
+    def _deliver_all(self) -> None:
+        while self._delivered < len(self._received):
+            self._delivered += 1
+            self._on_signal(self._received[self._delivered - 1], self._delivered)
 
     def _ignore(self) -> None:
         for number in self._former:

@@ -1,7 +1,7 @@
-"""The states of a plugin and of the container, as tables; a state machine that knows nothing else. Pure.
+"""The states of a plugin and of the host, as tables, and a state machine. Pure.
 
-Two rules. A transition that the table does not have raises IllegalTransition and changes nothing. The documentation's
-diagrams are drawn from these tables, by `mermaid`.
+A transition that the table does not have raises IllegalTransition and changes nothing. `mermaid` draws the diagrams of
+the documentation from these tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Table = Mapping[S, Mapping[str, S]]
 
 
 class PluginState(enum.Enum):
-    """Where a plugin is in its life."""
+    """The state of a plugin."""
 
     REGISTERED = "registered"
     DISABLED = "disabled"
@@ -31,7 +31,7 @@ class PluginState(enum.Enum):
 
 
 class HostState(enum.Enum):
-    """Where the container is."""
+    """The state of the host."""
 
     NEW = "new"
     INITIALIZING = "initializing"
@@ -75,7 +75,7 @@ HOST: Final[Table[HostState]] = {
 
 
 class Machine(Generic[S]):
-    """One thing that goes through the states of a table. `name`: what errors call it."""
+    """The state of one thing, and its table. `name`: of the thing, for errors."""
 
     __slots__ = ("_table", "name", "state")
 
@@ -85,11 +85,11 @@ class Machine(Generic[S]):
         self._table = table
 
     def can(self, event: str) -> bool:
-        """Say whether the table has this event in the present state."""
+        """Return whether the table has this event in the present state."""
         return event in self._table[self.state]
 
     def on(self, event: str) -> S:
-        """Go where the event leads and return the new state. Raises IllegalTransition and stays where it is."""
+        """Take the event's transition and return the new state. Raises IllegalTransition, which changes nothing."""
         try:
             self.state = self._table[self.state][event]
         except KeyError:

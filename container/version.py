@@ -1,3 +1,3 @@
-"""The one place that knows the version: the build, `rrpy --version`, `rpc.Version` and `RR_VERSION` read it here."""
+"""The version, for the build, `rrpy --version`, `rpc.Version` and `RR_VERSION`."""
 
 VERSION = "0.1.0"

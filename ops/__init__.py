@@ -1,1 +1,1 @@
-"""What an operator looks at: the plugins `status` and `metrics`."""
+"""For an operator: the plugins `status` and `metrics`."""

@@ -1,8 +1,8 @@
-"""Metrics of one's own: made from `metrics.collect` or by `metrics.Declare`, counted by workers over RPC.
+"""Custom metrics: made from `metrics.collect` or by `metrics.Declare`, counted by workers over RPC.
 
-RoadRunner's names hold: a counter is exposed under the name that it was given. Prometheus' client for Python would put
-`_total` behind it; Prometheus itself asks for that in the OpenMetrics format only, so that a counter without the ending
-goes out as `unknown`, of which `rate()` is as good.
+As in RoadRunner, a counter is exposed under the name that it was given. Prometheus' client for Python would append
+`_total`; Prometheus itself demands that in the OpenMetrics format only. So a counter without the ending is exposed as
+`unknown`, which `rate()` takes too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..container.errors import HostError
 from .config import MetricConfig
 
 MAX_SERIES: Final = 10_000
-"""Label combinations of one metric: a worker that puts an id into a label would fill the host's memory."""
+"""Most label combinations of one metric: a worker that puts an id into a label would fill the host's memory."""
 
 _KINDS: Final[dict[str, Any]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram, "summary": Summary}
 _TOTAL: Final = "_total"
@@ -27,8 +27,8 @@ _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _RESERVED: Final = ("le", "quantile")
 
 
-class Custom:
-    """One metric. It is a collector, to be registered. Raises HostError for a name, label or bucket that is none."""
+class CustomMetric:
+    """One metric; a collector for a registry. Raises HostError for a malformed name, label or bucket."""
 
     def __init__(self, name: str, config: MetricConfig) -> None:
         self.name = name
@@ -63,25 +63,25 @@ class Custom:
 
     def add(self, value: float, labels: Sequence[str]) -> None:
         """Add to a gauge or a counter; a counter takes no negative value."""
-        series = self._of("added to", ("counter", "gauge"), labels)
+        series = self._series_of("added to", ("counter", "gauge"), labels)
         if self.kind == "counter" and not 0 <= value < math.inf:
             raise HostError(f"the counter {self.name} only goes up, so {value:g} cannot be added")
         series.inc(value)
 
     def sub(self, value: float, labels: Sequence[str]) -> None:
         """Subtract from a gauge."""
-        self._of("subtracted from", ("gauge",), labels).dec(value)
+        self._series_of("subtracted from", ("gauge",), labels).dec(value)
 
     def set(self, value: float, labels: Sequence[str]) -> None:
         """Set a gauge."""
-        self._of("set", ("gauge",), labels).set(value)
+        self._series_of("set", ("gauge",), labels).set(value)
 
     def observe(self, value: float, labels: Sequence[str]) -> None:
-        """Give a histogram or a summary one more value."""
-        self._of("observed", ("histogram", "summary"), labels).observe(value)
+        """Add a value to a histogram or a summary."""
+        self._series_of("observed", ("histogram", "summary"), labels).observe(value)
 
-    def _of(self, done: str, kinds: Sequence[str], labels: Sequence[str]) -> Any:
-        """Return the metric with these labels. `done`: what is to be done with it. Raises HostError."""
+    def _series_of(self, done: str, kinds: Sequence[str], labels: Sequence[str]) -> Any:
+        """Return the metric with these labels. `done`: the change, as a participle, for the error. Raises HostError."""
         if self.kind not in kinds:
             raise HostError(f"{self.name} is a {self.kind}; only a {' or a '.join(kinds)} can be {done}")
         if len(labels) != len(self._labels):
@@ -98,12 +98,12 @@ class Custom:
 
 
 def _check(name: str, labels: Sequence[str]) -> None:
-    """Raise ValueError for what Prometheus does not take everywhere: the client would pass it on."""
+    """Raise ValueError for a name or label that the client takes and Prometheus does not."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name: letters, digits and underscores, and no digit in front")
+        raise ValueError(f"{name!r} is not a name: letters, digits and underscores, and no digit first")
     for label in labels:
         if not _LABEL.fullmatch(label) or label.startswith("__"):
-            raise ValueError(f"{label!r} is no label: letters, digits and underscores, and no digit or __ in front")
+            raise ValueError(f"{label!r} is not a label: letters, digits and underscores, and no digit or __ first")
         if labels.count(label) > 1:
             raise ValueError(f"the label {label} is there twice")
         if label in _RESERVED:

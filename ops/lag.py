@@ -1,4 +1,4 @@
-"""How late the event loop is: what a timer waits beyond its time is what everything else on the loop waits too."""
+"""The lag of the event loop: a timer that fires late shows how long everything else on the loop waits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ INTERVAL: Final = 0.5
 
 
 async def watch_lag(observe: Callable[[float], object]) -> None:
-    """Give the loop's lag in seconds to `observe`, every `INTERVAL`; never returns, to be cancelled."""
+    """Call `observe` with the loop's lag in seconds every `INTERVAL`, until cancelled."""
     while True:
-        due = time.monotonic() + INTERVAL  # the loop's own clock stands still while something holds it up
+        due = time.monotonic() + INTERVAL  # the loop's own clock stands still while a callback blocks
         await anyio.sleep(INTERVAL)
         observe(max(0.0, time.monotonic() - due))

@@ -1,9 +1,9 @@
-"""The `metrics` plugin: GET /metrics for Prometheus, with the numbers of every plugin that has some.
+"""The `metrics` plugin: GET /metrics for Prometheus, with the metrics of every plugin.
 
-A plugin that has numbers has a method `metrics_collectors()`. It is called once, after every `init` and before the
-first `serve`, and only where the section is there: that call is what switches counting on.
+A plugin shows its metrics by the method `metrics_collectors()`. It is called once, after every `init` and before the
+first `serve`, and only where rr.yaml has the section `metrics`: a plugin starts to count at that call.
 
-What can still fail: a collector that blocks holds the loop for as long.
+What can still fail: a collector that blocks holds the event loop for as long.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.registry import Collector
 
-    from .custom import Custom
+    from .custom import CustomMetric
 
 PATH = "/metrics"
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -37,42 +37,42 @@ _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 
 @runtime_checkable
 class MetricsProvider(Protocol):
-    """A plugin that has numbers to show."""
+    """A plugin with metrics."""
 
     name: str
 
     def metrics_collectors(self) -> Sequence[Collector]:
-        """Return collectors of prometheus_client's kind, made with `registry=None`. From here on they are asked."""
+        """Return prometheus_client's collectors, made with `registry=None`. Each request calls them from now on."""
         ...
 
 
 class MetricsPlugin:
-    """Shows every plugin's numbers. Without the section it is disabled, and nothing is counted."""
+    """Shows every plugin's metrics. Without its section the plugin is disabled, and nothing is counted."""
 
     name = "metrics"
     config_model = MetricsConfig
 
     def init(self, config: Configurer, log: Logger, status: StatusPlugin | None = None) -> None:
-        """Read the section. Raises PluginDisabled without one, ConfigError for a bad one.
+        """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one.
 
-        `status`: where it listens on the same address, it serves our page too.
+        `status`: the plugin whose HTTP server serves /metrics too, where both have the same address.
         """
         section = config.section(self.name, MetricsConfig)
         from prometheus_client import CollectorRegistry, disable_created_metrics
 
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series a metric, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each metric, without use
         self._log = log
-        self._custom: dict[str, Custom] = {}
+        self._custom: dict[str, CustomMetric] = {}
         self._registry = CollectorRegistry(auto_describe=True)
         self._add_own()
         self._declare(section, config.source)
         address = listen_address(section.address, "metrics.address", config.source)
-        self._host = status.site if status is not None and status.site.is_on(address) else None
-        self._site = self._host or Site(address, log, owner=self.name)
+        self._shared_site = status.site if status is not None and status.site.is_on(address) else None
+        self._site = self._shared_site or Site(address, log, owner=self.name)
         self._stopped = anyio.Event()
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin that has numbers."""
+        """Collect every plugin with metrics."""
         return (Collect(MetricsProvider, self._add),)
 
     def rpc(self) -> MetricsRPC:
@@ -80,14 +80,14 @@ class MetricsPlugin:
         return MetricsRPC(self._custom, self._registry)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Serve until `stop`, when the others have ended. Raises ListenError."""
+        """Serve until `stop`, which is called after the others have ended. Raises ListenError."""
         from prometheus_client import make_asgi_app
 
         self._site.add(PATH, _Application(make_asgi_app(self._registry)))
         async with anyio.create_task_group() as group:
             group.start_soon(watch_lag, self._lag.observe, name="loop lag")
             try:
-                if self._host is None:
+                if self._shared_site is None:
                     await self._site.serve(task_status=task_status)
                 else:
                     task_status.started()
@@ -102,7 +102,7 @@ class MetricsPlugin:
     async def stop(self) -> None:
         """Let `serve` return."""
         self._stopped.set()
-        if self._host is None:
+        if self._shared_site is None:
             await self._site.stop()
 
     def _add_own(self) -> None:
@@ -125,11 +125,11 @@ class MetricsPlugin:
     def _declare(self, section: MetricsConfig, source: str) -> None:
         if not section.collect:
             return
-        from .custom import Custom
+        from .custom import CustomMetric
 
         for name, metric in section.collect.items():
             try:
-                self._custom[name] = custom = Custom(name, metric)
+                self._custom[name] = custom = CustomMetric(name, metric)
                 register(self._registry, custom)
             except HostError as error:
                 raise ConfigError(f"metrics.collect.{name} in {source}: {error}") from None
@@ -139,7 +139,9 @@ class MetricsPlugin:
     def _add(self, plugin: MetricsProvider) -> None:
         for collector in plugin.metrics_collectors():
             if not callable(getattr(collector, "collect", None)):
-                raise HostError(f"plugin {plugin.name}: metrics_collectors() gave {collector!r}, which is no collector")
+                raise HostError(
+                    f"plugin {plugin.name}: metrics_collectors() returned {collector!r}, which is not a collector"
+                )
             try:
                 self._registry.register(_Guarded(collector, plugin.name, self._log))
             except ValueError as error:
@@ -148,7 +150,7 @@ class MetricsPlugin:
 
 
 class _Guarded:
-    """A plugin's collector, whose failure hides nobody else's numbers; it is logged, once until it works again."""
+    """A plugin's collector. Its failure leaves the other metrics alone, and is logged once until it works again."""
 
     def __init__(self, collector: Collector, plugin: str, log: Logger) -> None:
         self._collector = collector
@@ -172,7 +174,7 @@ class _Guarded:
 
 
 class _Application:
-    """An ASGI application as an object: what is a function would be called with a Request."""
+    """An ASGI application as an object; Starlette would call a function with a Request."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -185,7 +187,7 @@ class _Application:
             try:
                 if name == b"accept":
                     choose_encoder(value.decode())
-            except (TypeError, ValueError):  # what it cannot read is as good as none
+            except (TypeError, ValueError):  # a header that it cannot read counts as absent
                 continue
             kept.append((name, value))
         await self._app({**scope, "headers": kept}, receive, send)

@@ -1,4 +1,4 @@
-"""The methods `metrics.…`, as RoadRunner's clients call them: workers count what only they know."""
+"""The methods `metrics.…`, as RoadRunner's clients call them, by which workers count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .config import MetricConfig
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from .custom import Custom
+    from .custom import CustomMetric
 
 
 class Value(msgspec.Struct):
@@ -25,7 +25,7 @@ class Value(msgspec.Struct):
 
 
 class Definition(msgspec.Struct):
-    """What a metric is; the keys are those of `metrics.collect`. PHP writes an empty mapping as an empty list."""
+    """The kind of a metric, with the keys of `metrics.collect`. PHP writes an empty mapping as an empty list."""
 
     type: Literal["counter", "gauge", "histogram", "summary"]
     help: str = ""
@@ -36,7 +36,7 @@ class Definition(msgspec.Struct):
     objectives: Any = None
 
     def config(self) -> MetricConfig:
-        """Return it as `metrics.collect` would have it."""
+        """Return the definition as a value of `metrics.collect`."""
         return MetricConfig(
             type=self.type,
             help=self.help,
@@ -55,9 +55,9 @@ class Declaration(msgspec.Struct):
 
 
 class MetricsRPC:
-    """Every method returns true, or says in one sentence what is wrong."""
+    """Each method returns true. Raises HostError, in one sentence, for a wrong argument."""
 
-    def __init__(self, metrics: MutableMapping[str, Custom], registry: CollectorRegistry) -> None:
+    def __init__(self, metrics: MutableMapping[str, CustomMetric], registry: CollectorRegistry) -> None:
         self._metrics = metrics
         self._registry = registry
 
@@ -77,38 +77,38 @@ class MetricsRPC:
         return True
 
     def observe(self, value: Value) -> bool:
-        """Give a histogram or a summary one more value."""
+        """Add a value to a histogram or a summary."""
         self._find(value.name).observe(value.value, value.labels or ())
         return True
 
     def declare(self, declaration: Declaration) -> bool:
-        """Make a metric. The error for one that is there already has RoadRunner's words, which its clients look for."""
-        from .custom import Custom
+        """Make a metric. The error for an existing one has RoadRunner's words, which its clients look for."""
+        from .custom import CustomMetric
 
         if declaration.name in self._metrics:
             raise HostError(f"tried to register existing collector with the name `{declaration.name}`")
-        metric = Custom(declaration.name, declaration.collector.config())
+        metric = CustomMetric(declaration.name, declaration.collector.config())
         register(self._registry, metric)
         self._metrics[metric.name] = metric
         return True
 
     def unregister(self, name: str) -> bool:
-        """Forget a metric and its values."""
+        """Remove a metric and its values."""
         self._registry.unregister(self._find(name))
         del self._metrics[name]
         return True
 
-    def _find(self, name: str) -> Custom:
+    def _find(self, name: str) -> CustomMetric:
         if name not in self._metrics:
             raise HostError(f"undefined collector {name}, try first Declare the desired collector")
         return self._metrics[name]
 
 
-def register(registry: CollectorRegistry, metric: Custom) -> None:
-    """Register a metric. Raises HostError for a name that the host, or another one, has."""
+def register(registry: CollectorRegistry, metric: CustomMetric) -> None:
+    """Register a metric. Raises HostError for a name that another metric has."""
     try:
         registry.register(metric)
     except ValueError:
         raise HostError(
-            f"the metric {metric.name} cannot be made: its name, or one that it stands for, is taken"
+            f"the metric {metric.name} cannot be made: its name, or one derived from it, is taken"
         ) from None

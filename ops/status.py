@@ -35,7 +35,7 @@ class StatusPlugin:
     config_model = StatusConfig
 
     def init(self, config: Configurer, log: Logger) -> None:
-        """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
+        """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one."""
         section = config.section(self.name, StatusConfig)
         self._unavailable_code = section.unavailable_status_code
         self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
@@ -99,11 +99,11 @@ class StatusRPC:
         self._readiness = readiness
 
     async def status(self, plugin: str) -> dict[str, Any]:
-        """Run a plugin's health check."""
+        """Return the result of a plugin's health check."""
         return await _status_of(self._health, plugin)
 
     async def ready(self, plugin: str) -> dict[str, Any]:
-        """Run a plugin's readiness check."""
+        """Return the result of a plugin's readiness check."""
         return await _status_of(self._readiness, plugin)
 
 

@@ -1,9 +1,9 @@
 """Sockets that systemd has bound and passes to this process (sd_listen_fds(3)); the address `systemd:NAME` takes one.
 
-Why by name, and not a socket that happens to be bound to the address in rr.yaml: `FileDescriptorName=` is made for it,
-the unit is then the one place that says where a plugin listens, and a mistake in either file is an error that names
-both, never a port that is bound twice or a socket that nobody accepts on.
-What we want beside that: no worker inherits a descriptor or a variable, and a socket's file is left to systemd.
+Why by name, and not by the address in rr.yaml: `FileDescriptorName=` is made for it, and the unit is then the one place
+with the address. A mistake in either file is an error that names both. It is never a port that is bound twice, or a
+socket that no plugin accepts on.
+What we want besides: no worker inherits a descriptor or a variable, and systemd removes a socket's file.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ FIRST: Final = 3
 """The number of the first passed descriptor (SD_LISTEN_FDS_START)."""
 
 MOST: Final = 1024
-"""Sockets that one process is believed to be passed."""
+"""The most sockets that LISTEN_FDS may announce."""
 
 _UNNAMED: Final = "unknown"
-"""What sd_listen_fds_with_names(3) calls a descriptor without a name."""
+"""The name of a descriptor without one (sd_listen_fds_with_names(3))."""
 
 
 class _Passed(NamedTuple):
@@ -38,42 +38,43 @@ class Passed:
     def __init__(self) -> None:
         self._waiting: list[_Passed] = []
         self._taken: set[str] = set()
-        self._none = "this process was passed none; start it by its socket unit, or write an address of its own"
+        self._why_none = "this process was passed none; start it by its socket unit, or write an address of its own"
 
     def receive(self, environ: MutableMapping[str, str], first: int = FIRST) -> None:
-        """Note what the environment says, and take its variables away; no child inherits the descriptors either.
+        """Read the passed sockets from the environment, and remove its variables; no child inherits the descriptors.
 
-        What was received before is forgotten. An environment that says it wrong is like one without sockets.
+        Sockets of an earlier call are forgotten. A malformed environment counts as one without sockets.
+        `first`: the number of the first descriptor.
         """
         self._waiting, self._taken = [], set()
         pid, said, names = (environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"))
         if not said:
             return
         if pid != str(os.getpid()):
-            self._none = (
+            self._why_none = (
                 f"LISTEN_PID is {pid or 'not set'} and this process is {os.getpid()}, so the sockets were passed to "
                 "another one; let the unit start rrpy itself, without a shell around it"
             )
             return
         if not said.isdecimal() or int(said) > MOST:
-            self._none = f"LISTEN_FDS is {said[:20]!r}, which is no number of sockets"
+            self._why_none = f"LISTEN_FDS is {said[:20]!r}, which is not a number of sockets"
             return
         called = names.split(":") if names else []
         for index in range(int(said)):
             descriptor = first + index
-            with suppress(OSError):  # one that is not open is told by `take`
+            with suppress(OSError):  # `take` raises for one that is not open
                 os.set_inheritable(descriptor, False)
             self._waiting.append(_Passed(called[index] if index < len(called) else _UNNAMED, descriptor))
 
     @property
     def unused(self) -> list[str]:
-        """The names of those that no plugin has taken: whoever connects to them waits for ever."""
+        """The names of the sockets that no plugin has taken: a client that connects to one waits for ever."""
         return [each.name for each in self._waiting]
 
     def take(self, name: str) -> tuple[socket.socket, Address]:
-        """Return the listening stream socket of this name, and its address; it is the caller's to close.
+        """Return the listening stream socket of this name, and its address. The caller closes it.
 
-        Raises ValueError, in one sentence, when there is none, or more than one, or it is something else.
+        Raises ValueError, in one sentence, unless there is exactly one such socket that no plugin has taken.
         """
         found = self._find(name)
         taken, address = _opened(found)
@@ -82,7 +83,7 @@ class Passed:
         return taken, address
 
     def address(self, name: str) -> Address:
-        """Return where a socket that nobody has taken yet is bound. Raises ValueError as `take`."""
+        """Return the address of a socket that no plugin has taken yet. Raises ValueError as `take`."""
         looked_at, address = _opened(self._find(name))
         looked_at.detach()
         return address
@@ -99,7 +100,7 @@ class Passed:
         if name in self._taken:
             raise ValueError("another plugin has this socket already")
         if not self._waiting and not self._taken:
-            raise ValueError(f"there is no such socket: {self._none}")
+            raise ValueError(f"there is no such socket: {self._why_none}")
         others = ", ".join(sorted({*self.unused, *self._taken}))
         raise ValueError(
             f"systemd passes no socket called {name}, only {others}; FileDescriptorName= in its socket unit names it"
@@ -107,7 +108,7 @@ class Passed:
 
 
 PASSED: Final = Passed()
-"""Those of this process: descriptors belong to a process, so there is one of these."""
+"""The sockets passed to this process."""
 
 
 def _opened(passed: _Passed) -> tuple[socket.socket, Address]:
@@ -116,7 +117,9 @@ def _opened(passed: _Passed) -> tuple[socket.socket, Address]:
     except OSError:
         raise ValueError(f"descriptor {passed.descriptor}, which systemd calls {passed.name}, is not open") from None
     if not is_socket:
-        raise ValueError(f"what systemd passes as {passed.name} is no socket; its unit needs ListenStream=")
+        raise ValueError(
+            f"the descriptor that systemd calls {passed.name} is not a socket; its unit needs ListenStream="
+        )
     opened = socket.socket(fileno=passed.descriptor)
     try:
         return opened, _address(opened, passed.name)

@@ -1,7 +1,7 @@
 """Addresses as the configuration and the command line write them: `tcp://host:port`, `tcp://[v6]:port`, `unix:///path`.
 
-Where something listens, `systemd:NAME` is one too: the socket of this name that systemd passes to the host.
-Standard library only and quick to import, for the client behind `rrpy rpc`.
+To listen, `systemd:NAME` is an address too: the socket of this name that systemd passes to the host.
+Standard library only and quick to import, for the client of `rrpy rpc`.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ ListenAddress = Address | SystemdAddress
 
 
 def parse_address(url: str) -> Address:
-    """Return the address that `url` says; a unix path that is relative counts from the current folder.
+    """Return the address of a URL; a relative unix path counts from the current folder.
 
-    Raises ValueError, in one sentence, for anything else.
+    Raises ValueError, in one sentence, for any other text.
     """
     if found := _UNIX.fullmatch(url):
         return UnixAddress(str(Path(found["path"]).absolute()))
@@ -69,6 +69,6 @@ def peer_text(peer: object) -> str:
 
 
 def parse_systemd(value: str) -> SystemdAddress | None:
-    """Return the socket of systemd that `systemd:NAME` says, None for anything else."""
+    """Return the address `systemd:NAME`, None for any other text."""
     found = _SYSTEMD.fullmatch(value)
     return SystemdAddress(found["name"]) if found else None

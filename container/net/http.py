@@ -88,7 +88,7 @@ class HTTPServer:
             bound.close()
 
     async def stop(self) -> None:
-        """Accept no connection any more, and let `serve` return once the responses under way are sent."""
+        """Stop accepting connections, and let `serve` return once the responses under way are sent."""
         self._stop.set()
 
     def _server(self) -> uvicorn.Server:

@@ -54,7 +54,7 @@ class HTTPConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of a request."""
+        """Read bytes of a request."""
         try:
             super().data_received(data)
         except LocalProtocolError:  # uvicorn answers 400 after it has begun another response
@@ -67,13 +67,13 @@ class HTTPConnection(H11Protocol):
         self._time_request()
 
     def pause_writing(self) -> None:
-        """Start to check whether the client reads."""
+        """Start the timer of a client that does not read."""
         super().pause_writing()
         _cancel(self._read_timer)
         self._start_read_timer()
 
     def resume_writing(self) -> None:
-        """Stop to check whether the client reads."""
+        """Stop the timer of a client that does not read."""
         _cancel(self._read_timer)
         super().resume_writing()
 

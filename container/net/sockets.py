@@ -1,10 +1,10 @@
 """A bound socket for a plugin that listens: TCP, a unix socket with its file, or one that systemd has bound.
 
-What we want of the file: it is 0600 from its first moment, a dead host's file is no obstacle, a living host's file is
-never taken, and at the end our own goes and nobody else's. So the umask is narrowed around `bind` (synchronous: no
-other task runs in between), a file is tried with `connect` before it is replaced, and at the end its inode is compared
-while our socket still holds it, which keeps the number from being given to a new file.
-A socket of systemd's is taken over as it is, and its file is systemd's to remove.
+What we want of the file: it is 0600 from its first moment, the file of a dead host is replaced, the file of a living
+host is not, and at the end we remove our own file only. So the umask is narrowed around `bind` (synchronous: no other
+task runs in between), and `connect` tries a file before it is replaced. At the end the inode is compared while our
+socket still holds it, so that no new file has its number.
+A socket of systemd's is taken as it is, and systemd removes its file.
 What can still fail: two hosts that start on one dead file in the same millisecond.
 """
 
@@ -36,16 +36,16 @@ _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
 
 
 class ListenError(HostError):
-    """A plugin cannot listen on its address. `owner`: the plugin; `reason`: what the system said, or a sentence."""
+    """A plugin cannot listen on its address. `owner`: the plugin; `reason`: the system's error, or a sentence."""
 
     def __init__(self, owner: str, address: ListenAddress, reason: OSError | str) -> None:
         super().__init__(f"{owner} cannot listen on {address}: {reason_of(reason)}")
 
 
 def is_loopback(address: Address) -> bool:
-    """Say whether only this machine can reach the address: every number that a host name stands for is loopback.
+    """Return whether only this machine can reach the address: every number of its host name is loopback.
 
-    Asks the resolver when the host is a name. Raises ValueError, in one sentence, when it knows no such name.
+    Asks the resolver when the host is a name. Raises ValueError, in one sentence, when the resolver does not know it.
     """
     if isinstance(address, UnixAddress):
         return True
@@ -53,7 +53,7 @@ def is_loopback(address: Address) -> bool:
 
 
 def pinned(address: Address) -> Address:
-    """Return the address with its host name replaced by a number, so that what was checked is what is bound.
+    """Return the address with a number for its host name, so that the address checked is the address bound.
 
     A name with several numbers gives the first IPv4 one, as Go's listener does. Raises ValueError as `is_loopback`.
     """
@@ -64,10 +64,10 @@ def pinned(address: Address) -> Address:
 
 
 def listen_address(value: str, key: str, source: str) -> ListenAddress:
-    """Return the address that a setting says as `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
+    """Return the address of a setting: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
 
-    Its host becomes a number. Which socket systemd passes is looked at when it is bound: a configuration can be checked
-    outside of its unit.
+    Its host becomes a number. A socket of systemd's is looked up when it is bound, so that a configuration can be
+    checked outside its unit.
     `key`, `source`: the setting's full path and its file, for the message. Raises ConfigError.
     """
     if passed := parse_systemd(value):
@@ -85,13 +85,13 @@ def listen_address(value: str, key: str, source: str) -> ListenAddress:
 
 
 class BoundSocket:
-    """A socket that is bound and not yet accepting. `address`: the real one, with the port that port 0 became.
+    """A bound socket that does not accept yet. `address`: the real one, with the port that port 0 became.
 
-    `owner`: the plugin, for the error. `close` it, also after it was given to a server.
+    `owner`: the plugin, for the error. The caller closes it, also after it gave the socket to a server.
     """
 
     def __init__(self, address: ListenAddress, *, owner: str) -> None:
-        """Bind, or take what systemd has bound. Raises ListenError."""
+        """Bind, or take the socket that systemd has bound. Raises ListenError."""
         self._file: os.stat_result | None = None
         self.address: Address
         try:
@@ -109,7 +109,7 @@ class BoundSocket:
 
     @property
     def unix_options(self) -> dict[str, Any]:
-        """What `create_unix_server` must be told, so that the file is left to `close`: Python 3.13 would remove it."""
+        """The options of `create_unix_server` that leave the file to `close`; Python 3.13 would remove it."""
         return {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class BoundSocket:
 
 
 def passed_address(address: SystemdAddress, *, owner: str) -> Address:
-    """Return where a socket of systemd's is bound, before it is taken. Raises ListenError."""
+    """Return the address of a socket of systemd's before a plugin takes it. Raises ListenError."""
     try:
         return PASSED.address(address.name)
     except ValueError as error:
@@ -180,7 +180,7 @@ def _bind_unix(address: UnixAddress, owner: str) -> socket.socket:
 
 
 def _replace_stale(address: UnixAddress, owner: str) -> None:
-    """Remove the socket file of a host that is gone; raise ListenError for a file that is anything else."""
+    """Remove the socket file of a host that is gone. Raises ListenError for any other file."""
     path = Path(address.path)
     try:
         found = path.lstat()

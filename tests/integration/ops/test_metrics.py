@@ -173,11 +173,11 @@ def test_metrics_of_the_configuration_are_counted_over_rpc(tmp_path: Path) -> No
     [
         (
             {"a-b": {"type": "gauge"}},
-            "the metric a-b cannot be made: 'a-b' is no name: letters, digits and underscores, and no digit in front",
+            "the metric a-b cannot be made: 'a-b' is not a name: letters, digits and underscores, and no digit first",
         ),
         (
             {"rr_uptime_seconds": {"type": "gauge"}},
-            "the metric rr_uptime_seconds cannot be made: its name, or one that it stands for, is taken",
+            "the metric rr_uptime_seconds cannot be made: its name, or one derived from it, is taken",
         ),
     ],
 )
@@ -328,7 +328,7 @@ async def test_a_collector_that_fails_hides_nobody_elses_numbers(tmp_path: Path)
 @pytest.mark.parametrize(
     ("collectors", "said"),
     [
-        (("nonsense",), r"^plugin mine: metrics_collectors\(\) gave 'nonsense', which is no collector$"),
+        (("nonsense",), r"^plugin mine: metrics_collectors\(\) returned 'nonsense', which is not a collector$"),
         (
             (prometheus_client.Gauge("rr_build_info", "x", registry=None),),
             r"^plugin mine has metrics whose names are taken: rr_build_info$",

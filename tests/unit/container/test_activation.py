@@ -154,7 +154,7 @@ def test_sockets_for_another_process_are_not_ours(receive, listening, pid):
 def test_a_number_that_is_none_is_told(receive):
     for wrong in ("-1", "9" * 20):
         receive(LISTEN_FDS=wrong)
-        assert refusal() == f"there is no such socket: LISTEN_FDS is '{wrong}', which is no number of sockets"
+        assert refusal() == f"there is no such socket: LISTEN_FDS is '{wrong}', which is not a number of sockets"
 
 
 def test_a_socket_that_another_plugin_has_is_told(receive, listening):
@@ -193,7 +193,7 @@ def test_another_kind_of_socket_is_told(receive, monkeypatch, listening):
 def test_what_is_no_socket_is_told(receive, tmp_path):
     with (tmp_path / "fifo").open("w") as file:
         receive(("smtp", file.fileno()))
-        assert refusal() == "what systemd passes as smtp is no socket; its unit needs ListenStream="
+        assert refusal() == "the descriptor that systemd calls smtp is not a socket; its unit needs ListenStream="
 
 
 def test_a_descriptor_that_is_not_open_is_told(receive):

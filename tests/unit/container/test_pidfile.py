@@ -117,7 +117,7 @@ def test_the_file_of_a_dead_host_gets_nobody_a_signal(tmp_path):
     path.write_text(f"{os.getpid()}\n")
     with pytest.raises(HostError) as caught:
         stop_host(path, 1)
-    assert str(caught.value) == f"no host to stop: {path} was left behind by one that is gone"
+    assert str(caught.value) == f"no host to stop: {path} was left by a host that is gone"
     assert caught.value.exit_code == 2
 
 

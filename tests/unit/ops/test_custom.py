@@ -9,14 +9,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from rrpy.container.errors import HostError
 from rrpy.ops import custom
 from rrpy.ops.config import MetricConfig
-from rrpy.ops.custom import Custom
+from rrpy.ops.custom import CustomMetric
 
 
-def metric(kind: str, name: str = "things", **config: Any) -> Custom:
-    return Custom(name, MetricConfig(type=kind, **config))
+def metric(kind: str, name: str = "things", **config: Any) -> CustomMetric:
+    return CustomMetric(name, MetricConfig(type=kind, **config))
 
 
-def shown(made: Custom, write=generate_latest) -> list[str]:
+def shown(made: CustomMetric, write=generate_latest) -> list[str]:
     registry = CollectorRegistry(auto_describe=True)
     registry.register(made)
     return [line for line in write(registry).decode().splitlines() if "_created" not in line]
@@ -103,12 +103,12 @@ def test_a_metric_has_no_more_combinations_of_labels_than_the_limit(monkeypatch)
 @pytest.mark.parametrize(
     ("name", "config", "words"),
     [
-        ("", {}, "'' is no name"),
-        ("9lives", {}, "'9lives' is no name"),
-        ("a-b", {}, "'a-b' is no name"),
-        ("a", {"namespace": "ü"}, "'ü_a' is no name"),
-        ("a", {"labels": ["a-b"]}, "'a-b' is no label"),
-        ("a", {"labels": ["__name__"]}, "'__name__' is no label"),
+        ("", {}, "'' is not a name"),
+        ("9lives", {}, "'9lives' is not a name"),
+        ("a-b", {}, "'a-b' is not a name"),
+        ("a", {"namespace": "ü"}, "'ü_a' is not a name"),
+        ("a", {"labels": ["a-b"]}, "'a-b' is not a label"),
+        ("a", {"labels": ["__name__"]}, "'__name__' is not a label"),
         ("a", {"labels": ["b", "b"]}, "the label b is there twice"),
         ("a", {"labels": ["le"]}, "the label le is Prometheus' own"),
         ("a", {"buckets": [2, 1]}, "buckets not in sorted order"),

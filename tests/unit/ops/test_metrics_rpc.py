@@ -52,7 +52,7 @@ def test_a_metric_that_is_there_is_refused_in_roadrunners_words(methods):
 
 def test_the_hosts_own_name_cannot_be_taken(methods, registry):
     Gauge("rr_uptime_seconds", "Up.", registry=registry)
-    words = r"^the metric rr_uptime_seconds cannot be made: its name, or one that it stands for, is taken$"
+    words = r"^the metric rr_uptime_seconds cannot be made: its name, or one derived from it, is taken$"
     with pytest.raises(HostError, match=words):
         methods.declare(declared("rr_uptime_seconds", "gauge"))
     with pytest.raises(HostError, match="undefined collector"):
