@@ -1,15 +1,15 @@
-"""From the bytes of a mail to text: a fixed table of charset names, and what happens to bytes that do not fit. Pure.
+"""Decode the bytes of a mail (docs/reference/mime.md, 'Charsets'): a fixed table of charset names, and repairs. Pure.
 
-What we want: valid Unicode out of any bytes under any name, without loss that nobody is told of, in linear time.
+Goal: valid Unicode for any bytes under any name, in linear time; every loss is a defect.
 
 - A name from a mail never reaches `codecs.lookup`: that imports modules, keeps every name for ever, and knows codecs
-  that are no charsets (punycode takes 20 s for a megabyte). The names that count are in `_NAMES`, a codec a line.
-- A charset is decoded by its superset: what says latin-1 is cp1252, what says gb2312 is gb18030.
-- us-ascii, no charset and an unknown one are UTF-8 where the bytes are, else cp1252. A declared charset is believed;
-  what it cannot decode becomes U+FFFD.
+  that are not charsets (punycode takes 20 s for a megabyte). `_NAMES` lists the accepted names, a codec a line.
+- A superset decodes each charset: cp1252 decodes latin-1, gb18030 decodes gb2312.
+- Text in us-ascii, in no charset or in an unknown one is UTF-8 if its bytes are valid UTF-8, else cp1252. A declared
+  charset is believed; bytes that it cannot decode become U+FFFD.
 - More than `SLICE` bytes go through the codec's incremental decoder, so that no call holds the interpreter for long.
 
-What can still fail: a wrong declaration that decodes is not seen.
+Limit: a wrong declaration that decodes stays unnoticed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import codecs
 from typing import Final
 
 SLICE: Final = 256 * 1024
-"""Bytes that one call into C is given at most."""
+"""Most bytes for one call into C."""
 
 Defects = dict[str, None]
-"""Tokens in the order in which they were found, each once; `mime.DEFECTS` tells what they mean."""
+"""Tokens in the order of their first occurrence; `message.DEFECTS` describes them."""
 
-_GUESS: Final = ""  # in place of a codec: UTF-8, else cp1252
+_GUESS: Final = ""  # stands for a codec: UTF-8, else cp1252
 
-# Codec -> the names it is called by, reduced to lower-case letters and digits. The codec's own name need not be said.
+# Codec -> its names in mail, reduced to lower-case letters and digits. Each codec's own name is one of them.
 _NAMES: Final = {
     _GUESS: "ascii usascii us 646 ansix341968 ansix341986 cp367 csascii ibm367 iso646irv1991 iso646us isoir6",
     "utf-8": "utf8 u8 utf cp65001 utf8ucs2 utf8ucs4 unicode11utf8 unicode20utf8 xunicode20utf8 utf8mb4 csutf8",
@@ -126,7 +126,7 @@ _NAMES: Final = {
     "iso2022-kr": "iso2022kr csiso2022kr",
 }
 
-# Of these the first bytes say the order of the bytes. Most who write no mark there mean little-endian.
+# The first bytes of these declare the byte order. Most senders without a mark mean little-endian.
 _MARKS: Final = {
     "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"), (b"", "utf-16-le")),
     "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"), (b"", "utf-32-le")),
@@ -144,9 +144,9 @@ CODECS: Final[dict[str, str]] = {
 }
 """Reduced name of a charset -> Python's codec, or "" for us-ascii."""
 
-_LONGEST: Final = 64  # no name is longer; a longer one is not looked at
+_LONGEST: Final = 64  # no name is longer; a longer one is unknown
 
-# The spellings that nearly all mail has, so that they are not reduced letter by letter.
+# The spellings in nearly all mail: a shortcut past the reduction letter by letter.
 _COMMON: Final = {
     b"utf-8": "utf-8",
     b"UTF-8": "utf-8",
@@ -160,7 +160,7 @@ _COMMON: Final = {
 
 
 def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
-    """Return the text of `data`, which a mail declares to be in `charset` (b"": it does not say). Never fails."""
+    """Return the text of `data`. `charset`: as the mail declares it, b"" without a declaration. Raise nothing."""
     codec = _COMMON.get(charset)
     if codec is None:
         name = _reduced(charset.decode("latin-1")) if len(charset) <= _LONGEST else ""
@@ -185,7 +185,7 @@ def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
     defects["charset-undecodable"] = None
     try:
         return _text(data, codec, "replace")
-    except UnicodeError:  # a run of escapes where a slice ends, which an incremental decoder has no room for
+    except UnicodeError:  # a run of escapes at the end of a slice, too long for an incremental decoder
         return str(data, codec, "replace")
 
 
@@ -200,6 +200,6 @@ def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
             text += decoder.decode(data[at : at + SLICE])
         text += decoder.decode(b"", final=True)
     if codec == "utf-7":
-        # The one codec here that lets half a surrogate pair through.
+        # This codec alone lets half a surrogate pair through.
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
     return text

@@ -1,16 +1,15 @@
 """Transfer encodings of mail (RFC 2045 section 6): base64, quoted-printable and uuencode, with their repairs. Pure.
 
-What we want: clean data at the speed of `binascii`, broken data without loss that nobody is told of, at no more than a
-few times its size in memory.
+Goal: clean data at the speed of `binascii`, a defect for every loss in broken data, and memory of a few times its size.
 
-- Whether base64 is clean is asked of two `translate` calls, which cost a third of decoding; clean base64 is not decoded
-  before somebody wants its bytes, and is handed on as base64 without being decoded at all.
-- binascii stops at the first padding, so blocks of base64 one behind the other would lose all but the first. The repair
-  reads on.
-- Whether quoted-printable is clean is seen from the length of what came out: every escape shortens it by two.
+- Two `translate` calls tell whether base64 is clean; they cost a third of decoding. Clean base64 is decoded when a
+  caller wants its bytes. A caller that wants base64 gets it without decoding.
+- binascii stops at the first padding, so of several blocks of base64 in a row it would lose all but the first. The
+  repair reads on.
+- The length of the result tells whether quoted-printable is clean: every escape shortens it by two.
 - C is called with slices: of 256 KB while all is well, of 16 KB in repairs, which make many small objects.
 
-What can still fail: text that somebody put below base64 is decoded as if it were base64.
+Limit: text that follows the base64 is decoded as if it were base64.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from .charsets import SLICE, Defects
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BLANKS: Final = b"\r\n\t "
 _FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
-_REPAIRED: Final = 16 * 1024  # bytes that a repair takes at once
-_ENCODED: Final = SLICE // 4 * 3  # bytes that are encoded at once: whole quads come out
+_REPAIRED: Final = 16 * 1024  # bytes of one step of a repair
+_ENCODED: Final = SLICE // 4 * 3  # bytes that one call encodes: they give whole quads
 
 _SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r*+\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
 _STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
 
 
 def base64_size(data: bytes, start: int, end: int) -> int:
-    """Return how many bytes the base64 in `data[start:end]` decodes to, or -1 where it needs a repair."""
+    """Return the decoded size of the base64 in `data[start:end]`, in bytes, or -1 if it needs a repair."""
     signs = 0
     padding = b""
     for at in range(start, end, SLICE):
@@ -60,7 +59,7 @@ def base64_line(data: bytes, start: int, end: int) -> bytes:
 
 
 def decode_base64(data: bytes, start: int, end: int) -> bytes:
-    """Return what the clean base64 in `data[start:end]` decodes to."""
+    """Return the decoded bytes of the clean base64 in `data[start:end]`."""
     view = memoryview(data)
     pieces = []
     while start < end:
@@ -90,12 +89,12 @@ def encode_base64(data: bytes, start: int, end: int) -> bytes:
 
 
 def repair_base64(data: bytes, start: int, end: int) -> bytes:
-    """Return what can be had of broken base64: what is foreign is dropped, a lone last sign too, padding is added.
+    """Return the decoded bytes of broken base64. Drop foreign bytes and a lone last sign; add padding.
 
-    Padding that closes a quad ends a block, and the next begins behind it; any other padding is foreign.
+    Padding that closes a quad ends a block, and the next block begins after it; any other padding is foreign.
     """
     content = bytearray()
-    quad = b""  # signs of a quad that is not complete
+    quad = b""  # signs of an incomplete quad
     padding = 0  # signs of padding since then
     for at in range(start, end, _REPAIRED):
         runs = data[at : min(at + _REPAIRED, end)].translate(None, _FOREIGN).split(b"=")
@@ -117,7 +116,7 @@ def repair_base64(data: bytes, start: int, end: int) -> bytes:
 
 
 def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects) -> bytes:
-    """Return what the quoted-printable in `data[start:end]` decodes to; an `=` that begins no escape is itself."""
+    """Return the decoded bytes of the quoted-printable in `data[start:end]`; an `=` outside an escape stays."""
     pieces = []
     for begin, stop in _line_slices(data, start, end, SLICE):
         piece = data[begin:stop]
@@ -133,16 +132,16 @@ def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects)
 
 
 def _repair_line(lines: bytes, last: bool) -> bytes:
-    # binascii would take `==` for one `=`, and leave out what follows `=` and a bare CR in a line.
+    # binascii would read `==` as one `=`, and drop the rest of a line after `=` and a bare CR.
     if lines.endswith(b"=") and not last:
         lines += b"3D"
     return a2b_qp(_STRAY.sub(b"=3D", _SOFT_BREAK.sub(b"=", lines)))
 
 
 def _line_slices(data: bytes, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut `data[start:end]` into slices of at most `size` bytes, behind a line's end where there is one.
+    """Yield slices of `data[start:end]` of at most `size` bytes, cut after the end of a line if they contain one.
 
-    Never in an escape of quoted-printable: a slice but the last ends with `=` only where another `=` follows.
+    No cut divides an escape of quoted-printable: a slice before the last ends with `=` only if another `=` follows.
     """
     while end - start > size:
         stop = data.rfind(b"\n", start, start + size) + 1
@@ -157,9 +156,9 @@ def _line_slices(data: bytes, start: int, end: int, size: int) -> Iterator[tuple
 
 
 def decode_uuencode(data: bytes, start: int, end: int, defects: Defects) -> bytes:
-    """Return what the uuencoded file in `data[start:end]` decodes to, everything as it is where no file begins.
+    """Return the decoded bytes of the uuencoded file in `data[start:end]`; if no file begins in it, return it all.
 
-    Broken lines are cut to the length that they say, or left out.
+    Cut broken lines to the length that they declare, or leave them out.
     """
     begin = start if data.startswith(b"begin ", start, end) else data.find(b"\nbegin ", start, end) + 1
     first = data.find(b"\n", max(begin, start), end) + 1
@@ -176,7 +175,7 @@ def decode_uuencode(data: bytes, start: int, end: int, defects: Defects) -> byte
                 return bytes(content)
             if text:
                 decoded = _uu_line(text, defects)
-                # A short line is filled up with zeros, but not so that a few bytes become a lot.
+                # Zeros fill a short line, but a few bytes must not become many.
                 content += decoded if len(content) < stop - start else decoded[: len(text)]
     defects["uuencode-repaired"] = None
     return bytes(content)

@@ -1,15 +1,14 @@
 """The header block of a message or a part: fields, encoded words (RFC 2047), parameters (RFC 2045, RFC 2231). Pure.
 
-What we want: everything at the level of bytes until the charset is known, every loop over `find`, so that hostile
-headers cost what their bytes cost.
+Goal: stay with bytes until the charset is known, and loop over `find`, so that hostile headers cost linear time.
 
-- A block is read field by field over offsets; nothing is copied but the values.
-- Encoded words: raw 8-bit bytes in a word belong to its charset, words of one charset side by side are joined before
-  they are decoded (a character may be cut between them), text outside is UTF-8 or else cp1252.
-- Parameters: what people send is read, not what the grammar allows: a semicolon may be missing, a value with blanks may
-  have no quotes, a quoted one may have no end.
+- A block is read field by field over offsets; only the values are copied.
+- Encoded words: raw 8-bit bytes in a word belong to its charset. Adjacent words of one charset are joined before they
+  are decoded, because a character may be cut between them. Text outside words is UTF-8 or else cp1252.
+- Parameters are read more freely than the grammar allows: a semicolon may be missing, a value with blanks may have no
+  quotes, a quoted value may have no end.
 
-What can still fail: an encoded word whose text holds `?=` ends there.
+Limit: an encoded word whose text holds `?=` ends there.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from binascii import a2b_base64
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from ..mime import charsets as mime_charsets
+from . import charsets as mime_charsets
 from .charsets import Defects
 from .encodings import base64_size, decode_quoted_printable, repair_base64
 
 MAX_BYTES: Final = 256 * 1024
-"""Header bytes that are read of one part."""
+"""Most header bytes of one part that are read."""
 MAX_FIELDS: Final = 1000
-"""Fields that are read of one part."""
+"""Most fields of one part that are read."""
 MAX_VALUE: Final = 64 * 1024
-"""Bytes that are read of one field's value."""
+"""Most bytes of one field's value that are read."""
 MAX_FILENAME: Final = 255
-"""Characters of a file name that are kept."""
+"""Most characters of a file name."""
 
-# RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks in front of the colon.
+# RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks before the colon.
 _NAME: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:")
-# A field in one line, which is what nearly all are: name, value.
+# A field in one line, like nearly all: name, value.
 _FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
 _TYPE: Final = re.compile(rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]++/[!#$%&'*+.^_`{|}~0-9A-Za-z-]++(?=[\s;,(]|\Z)")
 _TOKEN: Final = re.compile(rb"[^\s;,()=\"]++")
@@ -42,7 +41,7 @@ _UNWANTED: Final = dict.fromkeys((0x00, 0x0A, 0x0D), " ")  # in a header's text
 _CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))  # in a file name
 _LF, _CR, _SPACE, _TAB, _HYPHEN = b"\n\r \t-"
 
-_DIGITS: Final = 6  # of the number of a segment: no header has room for more
+_DIGITS: Final = 6  # of a segment's number: no header has room for more
 
 Parameters = dict[bytes, bytes]
 """Lower-case name, with its RFC 2231 suffix -> value without its quotes, as bytes."""
@@ -51,8 +50,8 @@ Parameters = dict[bytes, bytes]
 class Block(NamedTuple):
     """A header block.
 
-    `fields`: name and unfolded value, stripped. `body`: where the body begins. `limited`: a limit was met, and what
-    begins at `body` is not the body but the rest of the block. `cut`: ranges that were cut off long values.
+    `fields`: name and unfolded value, stripped. `body`: the offset of the body. `limited`: a limit ended the block, and
+    `body` is the offset of its rest. `cut`: ranges that were cut off long values.
     """
 
     fields: list[tuple[bytes, bytes]]
@@ -122,7 +121,7 @@ def _field_end(data: bytes, pos: int, window: int) -> tuple[int, int, bool]:
 
 
 def _is_skipped(data: bytes, pos: int, after: int, window: int, defects: Defects) -> bool:
-    """Whether the line at `pos`, which is no field, is skipped. If not, the body begins there."""
+    """Return whether to skip the line at `pos`, which is not a field. If not, the body begins there."""
     if data.startswith(b"--", pos):
         defects["header-end-missing"] = None
         return False
@@ -155,7 +154,7 @@ def decode(value: bytes, defects: Defects) -> str:
 
 
 class _Run:
-    """Encoded words of one charset side by side."""
+    """Adjacent encoded words of one charset."""
 
     __slots__ = ("_base64", "_bytes", "_defects", "charset")
 
@@ -169,7 +168,7 @@ class _Run:
         if encoding in b"Bb":
             if len(self._base64) % 4 == 0 or self._base64.endswith(b"="):
                 self._flush()
-            self._base64 += text  # behind an incomplete quad, which some senders cut between two words
+            self._base64 += text  # after an incomplete quad: some senders cut one between two words
             return
         self._flush()
         text = text.replace(b"_", b" ")
@@ -194,7 +193,7 @@ class _Run:
 def _decode_words(value: bytes, defects: Defects) -> str:
     pieces: list[str] = []
     run: _Run | None = None
-    done = 0  # what is in front of it is in `pieces` or in `run`
+    done = 0  # `pieces` and `run` hold everything before it
     at = value.find(b"=?")
     while at >= 0:
         second = value.find(b"?", at + 2)
@@ -226,7 +225,7 @@ def _decode_words(value: bytes, defects: Defects) -> str:
 
 
 def _after_comments(value: bytes, pos: int = 0) -> int:
-    """Return where a value begins behind blanks and comments (RFC 5322 section 3.2.2, not nested)."""
+    """Return the offset of a value after blanks and comments (RFC 5322 section 3.2.2, not nested)."""
     while True:
         while value[pos : pos + 1] in (b" ", b"\t"):
             pos += 1
@@ -238,7 +237,7 @@ def _after_comments(value: bytes, pos: int = 0) -> int:
 
 
 def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
-    """Return the type of a Content-Type in lower case, "" where there is none in it, and its parameters."""
+    """Return the type in a Content-Type in lower case, "" if it has none, and the parameters."""
     found = _TYPE.match(value, _after_comments(value))
     if found is None:
         defects["type-invalid"] = None
@@ -247,9 +246,9 @@ def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
 
 
 def disposition(value: bytes, defects: Defects) -> tuple[str, Parameters]:
-    """Return the disposition (RFC 2183) in lower case, "" where there is none in it, and its parameters."""
+    """Return the disposition (RFC 2183) in lower case, "" if the value has none, and the parameters."""
     word, stop = _first_token(value)
-    if value[stop : stop + 1] == b"=":  # a parameter without a disposition in front of it
+    if value[stop : stop + 1] == b"=":  # a parameter without a disposition before it
         defects["parameter-malformed"] = None
         return "", parameters(value, 0, defects)
     return word, parameters(value, stop, defects)
@@ -268,7 +267,7 @@ def _first_token(value: bytes) -> tuple[str, int]:
 
 
 def parameters(value: bytes, pos: int, defects: Defects) -> Parameters:
-    """Return the parameters in `value` from `pos` on. Of two with one name the first counts."""
+    """Return the parameters in `value` from `pos` on. The first of two with one name counts."""
     found: Parameters = {}
     size = len(value)
     if pos and value[pos : pos + 1] not in (b"", b";") and value[_after_comments(value, pos) :][:1] not in (b"", b";"):
@@ -285,7 +284,7 @@ def parameters(value: bytes, pos: int, defects: Defects) -> Parameters:
                 begin += 1
             close = _closing_quote(value, begin + 1) if value[begin : begin + 1] == b'"' else -1
             if close >= 0:
-                # Only these two are unescaped: the backslashes of C:\path are meant as they are.
+                # Only these two are unescaped: the backslashes of C:\path stay.
                 text = value[begin + 1 : close]
                 if b"\\" in text:
                     text = re.sub(rb'\\(["\\])', rb"\1", text)
@@ -358,7 +357,7 @@ def _joined(found: Parameters, prefix: bytes, defects: Defects) -> tuple[bytes, 
 
 
 def charset(found: Parameters, defects: Defects) -> bytes:
-    """Return the charset that the parameters of a type name, b"" for none."""
+    """Return the charset in the parameters of a type, b"" for none."""
     word = _TOKEN.match(parameter(found, b"charset", defects)[0].strip())
     return word[0] if word else b""
 

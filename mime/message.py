@@ -1,18 +1,18 @@
 """A message's bytes as a typed message: structure, text and attachments (RFC 2045, 2046, 2183). Pure, no I/O.
 
-What we want: whatever arrives becomes a message. Content never vanishes: what cannot be understood is kept as text or
-as an attachment, and `defects` names what was wrong. No input raises; none takes more than time and memory in
-proportion.
+Goal: any bytes give a message, in time and memory in proportion to their size, and without an exception. Content never
+disappears: a part that cannot be read stays as text or as an attachment, and `defects` names the fault. The rules are
+in docs/reference/mime.md.
 
-- The structure is walked over offsets into the received bytes, the outer multipart first: a part ends at the next
-  delimiter of the multipart that it is in, whatever is open inside it. Delimiters are looked for when they are needed,
-  with `find`; a stack takes the place of recursion.
+- The walk works on offsets into the received bytes, the outer multipart first. A part ends at the next delimiter of its
+  own multipart, even if a multipart inside it is open. `find` looks for a delimiter when it is needed; a stack replaces
+  recursion.
 - A delimiter is a whole line, so one boundary may be the beginning of another.
-- An attachment is a range of the received bytes until somebody wants its content. Only what had to be decoded to know
-  its size is kept decoded.
+- An attachment is a range of the received bytes until a caller wants its content. It stays decoded only if its size
+  could not be computed otherwise.
 - Past a limit the rest is one attachment: of the message for parts and delimiters, of the part for depth and headers.
 
-What can still fail: text whose characters are not all ASCII takes two or four bytes a character in memory.
+Limit: text that is not all ASCII takes two or four bytes a character in memory.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ..mime import charsets as mime_charsets
-from ..mime import encodings as mime_encodings
-from ..mime import headers as mime_headers
+from . import charsets as mime_charsets
+from . import encodings as mime_encodings
+from . import headers as mime_headers
 from .charsets import Defects
 from .headers import Block, Parameters
 
 MAX_DEPTH: Final = 50
-"""Multiparts inside each other that are opened."""
+"""Most nested multiparts that are opened."""
 MAX_PARTS: Final = 1000
-"""Parts of a message that are read."""
+"""Most parts of a message that are read."""
 MAX_REJECTED: Final = 10_000
-"""Near misses that are looked at when delimiters are looked for."""
+"""Most lines that resemble a delimiter and are not one, in a whole message."""
 
 DEFECTS: Final = {
     "headers-missing": "the message begins without a header: all of it is body",
-    "header-malformed": "a line in a header block is no header: it was skipped, or the body begins there",
-    "header-end-missing": "no empty line between a header block and the delimiter behind it",
+    "header-malformed": "a line in a header block is not a header: it was skipped, or the body begins there",
+    "header-end-missing": "the empty line between a header block and the delimiter after it is missing",
     "header-duplicate": "a Content header is there twice: the first counts",
     "headers-limit": "a header block is too long or has too many headers: its rest is an attachment",
     "header-value-limit": "a header's value is too long: its rest is an attachment",
-    "type-invalid": "a Content-Type names no type: it is text/plain, or application/octet-stream for an attachment",
+    "type-invalid": "a Content-Type has no valid type: it is text/plain, or application/octet-stream for an attachment",
     "header-cleaned": "a header's value held CR, LF or NUL: they are blanks",
     "parameter-malformed": "a parameter without its semicolon or its quote, or with a segment missing",
     "filename-cleaned": "a file name had a path, control characters or too many characters",
-    "encoding-unknown": "an unknown transfer encoding: the content is as it came",
+    "encoding-unknown": "an unknown transfer encoding: the content is unchanged",
     "multipart-encoded": "a multipart names a transfer encoding: it is ignored",
-    "boundary-missing": "a multipart names no boundary: it is one text",
-    "boundary-absent": "a multipart's boundary never comes: it is one text",
+    "boundary-missing": "a multipart has no boundary parameter: it is one text",
+    "boundary-absent": "a multipart's boundary never appears: it is one text",
     "boundary-unclosed": "a multipart has no closing delimiter",
-    "boundary-reopened": "a multipart goes on behind its closing delimiter: those parts are there as well",
-    "depth-limit": "multiparts are nested too deep: what is inside is an attachment",
+    "boundary-reopened": "a multipart goes on after its closing delimiter: those parts are kept too",
+    "depth-limit": "multiparts are nested too deep: the innermost is an attachment",
     "parts-limit": "too many parts: the rest of the message is an attachment",
     "delimiters-limit": "too many lines look like a delimiter: the rest of the message is an attachment",
     "base64-repaired": "base64 with foreign bytes, wrong padding or cut off",
-    "quoted-printable-repaired": "quoted-printable with an `=` that begins no escape",
+    "quoted-printable-repaired": "quoted-printable with an `=` that does not begin an escape",
     "uuencode-repaired": "uuencode with broken lines, without its end, or with text around it",
-    "uuencode-missing": "content that claims to be uuencoded and is not: it is as it came",
+    "uuencode-missing": "content that claims to be uuencoded and is not: it is unchanged",
     "charset-unknown": "an unknown charset: UTF-8 was tried, then windows-1252",
-    "charset-guessed": "bytes of no known charset that are not UTF-8: they were read as windows-1252",
-    "charset-undecodable": "bytes that are not of their charset: they were replaced",
+    "charset-guessed": "bytes without a known charset that are not UTF-8: they were read as windows-1252",
+    "charset-undecodable": "bytes that are invalid in their charset: they were replaced",
 }
-"""Every token that `Message.defects` can hold, and what it says."""
+"""Every token that `Message.defects` can hold, with its description."""
 
 _LF, _CR = b"\n\r"
 _SLICE: Final = mime_charsets.SLICE
@@ -74,7 +74,7 @@ _UUENCODE: Final = frozenset(("x-uuencode", "uuencode", "x-uue", "uue"))
 class Attachment(msgspec.Struct):
     """A part that is not the text of the message.
 
-    `filename`: as the mail has it, cleaned, "" for none. `content_type`: lower case, without parameters. `size`:
+    `filename`: the mail's own, cleaned, "" for none. `content_type`: lower case, without parameters. `size`:
     decoded bytes. `content_id`: without angle brackets, "" for none. `inline`: meant to be shown in the text.
     """
 
@@ -89,13 +89,13 @@ class Attachment(msgspec.Struct):
     _is_base64: bool
 
     def content(self) -> bytes:
-        """Return the decoded bytes. Not cached: keep them, or ask once."""
+        """Return the decoded bytes. Each call decodes them anew."""
         if self._is_base64:
             return mime_encodings.decode_base64(self._data, self._start, self._end)
         return self._data[self._start : self._end]
 
     def base64(self) -> bytes:
-        """Return the content as base64 in one line; what came as clean base64 is not decoded for that."""
+        """Return the content as base64 in one line, without decoding clean base64."""
         if self._is_base64:
             return mime_encodings.base64_line(self._data, self._start, self._end)
         return mime_encodings.encode_base64(self._data, self._start, self._end)
@@ -107,9 +107,9 @@ class Attachment(msgspec.Struct):
 class Message(msgspec.Struct):
     """A parsed message. All strings are valid Unicode.
 
-    `headers`: name as first written -> decoded values in order, names grouped whatever their case. `id`: Message-ID
-    without its angle brackets, "" for none. `subject`: decoded. `body`, `html_body`: text, with the line ends that it
-    came with, several texts joined by a newline; neither is made up from the other. `size`: bytes as received.
+    `headers`: name in its first spelling -> decoded values in order; the same name in another case is the same header.
+    `id`: Message-ID without its angle brackets, "" for none. `subject`: decoded. `body`, `html_body`: text with its
+    own line ends, several texts joined by a newline; neither is derived from the other. `size`: bytes as received.
     `defects`: keys of `DEFECTS`, each once.
     """
 
@@ -124,9 +124,9 @@ class Message(msgspec.Struct):
 
 
 def parse(data: bytes) -> Message:
-    """Return the message in `data`. Never raises, whatever the bytes are."""
+    """Return the message in `data`. Raise nothing, for any bytes."""
     walk = _Walk(data)
-    start = data.find(b"\n") + 1 if data.startswith(b"From ") else 0  # the line that a mailbox puts in front
+    start = data.find(b"\n") + 1 if data.startswith(b"From ") else 0  # the line that a mailbox adds
     block = mime_headers.read_block(data, start, len(data), walk.defects)
     if not block.fields:
         walk.defects["headers-missing"] = None
@@ -151,18 +151,17 @@ def parse(data: bytes) -> Message:
 
 
 def _bare(identifier: str) -> str:
-    """Return what is between the angle brackets, or all of it where there are none."""
+    """Return the text between the angle brackets, or all of it without them."""
     begin = identifier.find("<") + 1
     end = identifier.find(">", begin)
     return identifier[begin : end if end >= 0 else None].strip()
 
 
 class _Multipart:
-    """A multipart that is open.
+    """An open multipart.
 
-    `pos`: where the next part begins, -1 where the parts ran out. `closed`: `pos` is behind a closing delimiter.
-    `child`: number of the part that is being read. `chosen`: of a multipart/alternative, type -> the child that gave
-    its body.
+    `pos`: the offset of the next part, -1 after the last. `closed`: `pos` is after a closing delimiter. `child`: the
+    number of the current part. `chosen`: in a multipart/alternative, type -> the child whose body was taken.
     """
 
     __slots__ = ("alternative", "child", "chosen", "closed", "delimiter", "digest", "end", "pos")
@@ -179,7 +178,7 @@ class _Multipart:
 
 
 class _Delimiter(NamedTuple):
-    """A delimiter line: where the part in front of it ends, where the part behind it begins, whether it closes."""
+    """A delimiter line: the end of the part before it, the offset of the part after it, whether it is a closing one."""
 
     end: int
     after: int
@@ -187,7 +186,7 @@ class _Delimiter(NamedTuple):
 
 
 class _Walk:
-    """The way through the parts of one message, depth first."""
+    """A walk through the parts of one message, depth first."""
 
     __slots__ = ("attachments", "data", "defects", "html", "parts", "rejected", "stack", "text")
 
@@ -231,7 +230,7 @@ class _Walk:
         return self.entity(mime_headers.read_block(self.data, start, end, self.defects), start, end)
 
     def entity(self, block: Block, start: int, end: int) -> None:
-        """Take in the message or part at `start`, whose header block is read: open a multipart, keep a leaf."""
+        """Handle the message or part at `start`, whose header block is `block`: open a multipart, keep a leaf."""
         for begin, stop in block.cut:
             self._keep_rest(begin, stop)
         if block.limited:
@@ -257,7 +256,7 @@ class _Walk:
         return self._leaf(kind, listed, parameters, fields, encoding, block.body, end)
 
     def _opens(self, kind: str, parameters: Parameters, encoding: str, start: int, body: int, end: int) -> bool:
-        """Open the multipart at `start`, or keep it unopened beyond a limit. False: it is no multipart in truth."""
+        """Open the multipart at `start`, or keep it unopened beyond a limit. Return False if it is not a multipart."""
         boundary = mime_headers.parameter(parameters, b"boundary", self.defects)[0].rstrip(b" \t")
         if not boundary:
             self.defects["boundary-missing"] = None
@@ -280,7 +279,7 @@ class _Walk:
         return True
 
     def _opening(self, delimiter: bytes, pos: int, end: int) -> int:
-        """Return where the part behind the next delimiter that opens one begins, -1 for none."""
+        """Return the offset of the part after the next opening delimiter, -1 for none."""
         while True:
             found = self._delimiter(delimiter, pos, end)
             if found is None or not found.closes:
@@ -288,13 +287,13 @@ class _Walk:
             pos = found.after
 
     def _delimiter(self, delimiter: bytes, start: int, end: int) -> _Delimiter | None:
-        """Find the next delimiter line at or behind the beginning of a line, `start` (RFC 2046 section 5.1.1)."""
+        """Return the next delimiter line from `start`, the beginning of a line, on (RFC 2046 section 5.1.1)."""
         data = self.data
         pos = start
         while True:
             stop = pos + _SLICE
             window = min(stop + len(delimiter), end)
-            dash = data.find(b"-", pos, window)  # a lone byte is found forty times as fast, and base64 has no dash
+            dash = data.find(b"-", pos, window)  # finding a lone byte is forty times as fast, and base64 has no dash
             at = data.find(delimiter, dash, window) if dash >= 0 else -1
             if at < 0:
                 if stop >= end:
@@ -306,14 +305,14 @@ class _Walk:
             if at == start or data[at - 1] == _LF:
                 closes = data.startswith(b"--", after, end)
                 if not data[after + 2 * closes : next_line or end].strip():
-                    # The line end in front of a delimiter belongs to it.
+                    # The line end before a delimiter belongs to it.
                     if at > start:
                         at -= 2 if at - 2 >= start and data[at - 2] == _CR else 1
                     return _Delimiter(at, next_line or end, closes)
             self.rejected += 1
             if not next_line or self.rejected > MAX_REJECTED:
                 return None
-            pos = next_line  # there is one chance a line
+            pos = next_line  # a line has one chance
 
     def _give_up(self, start: int, defect: str) -> None:
         """Keep the message from `start` on as one attachment and end the walk."""
@@ -334,7 +333,7 @@ class _Walk:
         start: int,
         end: int,
     ) -> None:
-        """Keep a leaf: as text where it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
+        """Keep a leaf: as text if it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
         disposition = filename = content_id = ""
         if fields.get(b"content-disposition"):
             disposition, named = mime_headers.disposition(fields[b"content-disposition"], self.defects)
@@ -361,9 +360,9 @@ class _Walk:
         self.attachments.append(Attachment(filename, listed, size, content_id, inline, source, start, end, is_base64))
 
     def _decoded(self, encoding: str, start: int, end: int) -> tuple[bytes, int, int, int]:
-        """Return bytes and the range in them that holds a leaf's content, and the size of what is clean base64 there.
+        """Return bytes, the range in them that holds a leaf's content, and the decoded size of clean base64 in it.
 
-        The size is -1 where the range is the content itself.
+        The size is -1 if the range is the content itself.
         """
         data = self.data
         if encoding in _IDENTITY:
@@ -384,7 +383,7 @@ class _Walk:
         return content, 0, len(content), -1
 
     def _is_first_alternative(self, kind: str) -> bool:
-        """Whether no earlier alternative of a multipart/alternative has given the body of this type."""
+        """Return whether no earlier child of an open multipart/alternative has given the body of this type."""
         alternatives = [multipart for multipart in self.stack if multipart.alternative]
         if any(each.chosen.get(kind, each.child) != each.child for each in alternatives):
             return False

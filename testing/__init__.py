@@ -1,6 +1,6 @@
 """Catch the mail of your software in its tests: a real SMTP server in a thread of the test's process.
 
-With pytest the fixture `rr_smtp` is there as soon as rrpy is installed (plugin.py):
+With pytest, installing rrpy provides the fixture `rr_smtp` (plugin.py):
 
     def test_welcome(rr_smtp):
         register("ann@example.com", smtp=(rr_smtp.host, rr_smtp.port))
@@ -9,7 +9,7 @@ With pytest the fixture `rr_smtp` is there as soon as rrpy is installed (plugin.
 
 Without it: `with Catcher() as smtp: ...`. Every server has a port of its own, so tests may run side by side.
 
-The names are loaded when they are first used: every pytest beside rrpy imports this package for its plugin.
+A name is loaded at its first use, because every pytest in an environment with rrpy imports this package for its plugin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The SMTP server that tests run: in a thread, on a port of its own, keeping all that it gets."""
+"""The SMTP server for tests: in a thread, on a port of its own. It keeps every mail."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ..smtp_plugin.protocol.rules import Rules
 from ..smtp_plugin.server.listener import Listener
 from ..smtp_plugin.session import Envelope, Session
 
-START: Final = 20.0
-"""Seconds that the server has to come up, and to end."""
+START_TIMEOUT: Final = 20.0
+"""Seconds for the server to start, and to end."""
 
 
 class CaughtMail(NamedTuple):
-    """A mail that was caught.
+    """A mail that the server caught.
 
-    `sender`, `recipients`: of the envelope. `raw`: as it came, dots unstuffed. `helo`, `username`, `password`: what the
-    client said of itself; empty without AUTH.
+    `sender`, `recipients`: of the envelope. `raw`: the bytes as received, dots unstuffed. `helo`: the client's name in
+    HELO or EHLO. `username`, `password`: its credentials, empty without AUTH.
     """
 
     sender: str
@@ -67,45 +67,45 @@ class CaughtMail(NamedTuple):
 
 
 class Catcher:
-    """An SMTP server that accepts everything, from entering to leaving. `host`, `port`: where it listens."""
+    """An SMTP server that accepts every mail while its `with` block runs. `host`, `port`: its address."""
 
     host: Final = "127.0.0.1"
 
     def __init__(self) -> None:
         self.port = 0
-        self._news = threading.Condition()
+        self._received = threading.Condition()
         self._mails: list[CaughtMail] = []
         self._expected: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="rrpy SMTP server", daemon=True)
-        self._up = threading.Event()
+        self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
-        self._fault: BaseException | None = None
+        self._error: BaseException | None = None
 
     def __enter__(self) -> Catcher:
-        """Start. Raises ListenError, and RuntimeError for a server that does not come up."""
+        """Start the server. Raises ListenError, and RuntimeError if it does not start within START_TIMEOUT."""
         self._thread.start()
-        if not self._up.wait(START):
-            raise RuntimeError(f"the SMTP server did not come up within {START:g} s")
-        if self._fault is not None:
-            raise self._fault
+        if not self._started.wait(START_TIMEOUT):
+            raise RuntimeError(f"the SMTP server did not start within {START_TIMEOUT:g} s")
+        if self._error is not None:
+            raise self._error
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close the socket and every connection."""
         if self._loop is not None and self._end is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join(START)
+            self._thread.join(START_TIMEOUT)
 
     @property
     def mails(self) -> list[CaughtMail]:
-        """Everything that was caught, in order."""
-        with self._news:
+        """Every mail so far, in order."""
+        with self._received:
             return list(self._mails)
 
     def clear(self) -> None:
-        """Forget what was caught."""
-        with self._news:
+        """Forget every mail so far."""
+        with self._received:
             self._mails.clear()
             self._expected.clear()
 
@@ -119,12 +119,12 @@ class Catcher:
     ) -> CaughtMail:
         """Return the first mail that fits and was not returned before; wait for it, at most `timeout` seconds.
 
-        `to`: one of its recipients. `subject`: the whole of it, or a pattern to be found in it. Raises AssertionError,
-        which tells what came instead.
+        `to`: one of its recipients. `subject`: the whole subject, or a pattern to search in it. Raises AssertionError,
+        whose text lists the mails so far.
         """
         __tracebackhide__ = True
         deadline = time.monotonic() + timeout
-        with self._news:
+        with self._received:
             while True:
                 for number, mail in enumerate(self._mails):
                     if number not in self._expected and _fits(mail, to, sender, subject):
@@ -132,22 +132,21 @@ class Catcher:
                         return mail
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise AssertionError(self._told(to, sender, subject, timeout))
-                self._news.wait(left)
+                    raise AssertionError(self._describe_failure(to, sender, subject, timeout))
+                self._received.wait(left)
 
-    def _told(self, to: str | None, sender: str | None, subject: object, timeout: float) -> str:
-        asked = {"to": to, "sender": sender, "subject": getattr(subject, "pattern", subject)}
-        wanted = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-        came = [
+    def _describe_failure(self, to: str | None, sender: str | None, subject: object, timeout: float) -> str:
+        conditions = {"to": to, "sender": sender, "subject": getattr(subject, "pattern", subject)}
+        wanted = ", ".join(f"{name}={value!r}" for name, value in conditions.items() if value is not None)
+        received = [
             f"  <{mail.sender}> -> {', '.join(mail.recipients)} | {mail.subject}"
             + (" (returned before)" if number in self._expected else "")
             for number, mail in enumerate(self._mails)
         ]
-        return "\n".join(
-            [f"no mail{f' with {wanted}' if wanted else ''} within {timeout:g} s; what came:", *(came or ["  nothing"])]
-        )
+        asked = f" with {wanted}" if wanted else ""
+        return "\n".join([f"no mail{asked} within {timeout:g} s; received:", *(received or ["  nothing"])])
 
-    def _caught(self, session: Session, envelope: Envelope) -> None:
+    def _keep(self, session: Session, envelope: Envelope) -> None:
         content = envelope.content
         assert isinstance(content, bytes)
         credentials = session.credentials
@@ -160,41 +159,41 @@ class Catcher:
             username=session.username,
             password=credentials.secret.decode("utf-8", "surrogateescape") if credentials else "",
         )
-        with self._news:
+        with self._received:
             self._mails.append(mail)
-            self._news.notify_all()
+            self._received.notify_all()
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # it is told to whoever waits for the start
-            self._fault = error
+        except BaseException as error:  # raised by __enter__
+            self._error = error
         finally:
-            self._up.set()
+            self._started.set()
 
     async def _serve(self) -> None:
         bound = BoundSocket(TCPAddress(self.host, 0), owner="rr_smtp")
         try:
             listener = Listener(
-                Rules(max_errors=0, max_message_size=0, max_recipients=0), _Keeping(self), logger("rr_smtp")
+                Rules(max_errors=0, max_message_size=0, max_recipients=0), _CatcherBackend(self), logger("rr_smtp")
             )
             await listener.listen(bound)
             self.port = bound.socket.getsockname()[1]
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-            self._up.set()
+            self._started.set()
             await self._end.wait()
             await listener.aclose()
         finally:
             bound.close()
 
 
-class _Keeping(Backend):
+class _CatcherBackend(Backend):
     def __init__(self, catcher: Catcher) -> None:
         super().__init__(logger("rr_smtp"))
         self._catcher = catcher
 
     def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
-        self._catcher._caught(session, envelope)
+        self._catcher._keep(session, envelope)
         return Pending.settled(ACCEPTED)
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `rr_smtp`. Every pytest beside rrpy loads it, so the server is imported when used."""
+"""The pytest plugin: the fixture `rr_smtp`. Every pytest loads it; only a test with the fixture loads the server."""
 
 from __future__ import annotations
 

@@ -62,14 +62,14 @@ def test_a_mail_that_comes_later_is_waited_for(rr_smtp: Catcher) -> None:
 
 
 def test_what_did_not_come_is_told_with_what_came(rr_smtp: Catcher) -> None:
-    with pytest.raises(AssertionError, match=r"no mail within 0\.01 s; what came:\n  nothing$"):
+    with pytest.raises(AssertionError, match=r"no mail within 0\.01 s; received:\n  nothing$"):
         rr_smtp.expect(timeout=0.01)
     send(rr_smtp)
     rr_smtp.expect()
     with pytest.raises(AssertionError) as caught:
         rr_smtp.expect(to="ann@x.y", subject=re.compile("Wel"), timeout=0.01)
     assert str(caught.value).splitlines() == [
-        "no mail with to='ann@x.y', subject='Wel' within 0.01 s; what came:",
+        "no mail with to='ann@x.y', subject='Wel' within 0.01 s; received:",
         "  <a@b.c> -> x@y.z | Hello (returned before)",
     ]
 
