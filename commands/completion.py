@@ -75,7 +75,7 @@ def _keys(model: type[Struct], path: str) -> Iterator[tuple[str, str]]:
     from msgspec import Struct
     from msgspec.structs import fields
 
-    from ..container.config.config import options_of
+    from ..container.config.model import options_of
     from .descriptions import descriptions
 
     texts = descriptions(model)

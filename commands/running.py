@@ -52,18 +52,22 @@ class Running:
 
         listen = found.section("rpc", RPCConfig).listen
         if parse_systemd(listen):
-            raise ConfigError(
-                f"rpc.listen is {listen} in {self._config}, which does not say where that is; say --address with what "
-                "ListenStream= of the socket's unit has, as tcp://host:port or unix:///path"
+            hint = (
+                "this does not say where that is; say --address with what ListenStream= of the socket's unit has, "
+                "as tcp://host:port or unix:///path"
             )
+            error = ConfigError(f"is {listen}", key="rpc.listen", hint=hint)
+            found.locate(error)
+            raise error
         return listen
 
     def connect(self, timeout: float) -> Client:
         """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""
         from ..rpc.client import Client
 
+        address = self.address
         try:
-            return Client(self.address, timeout=timeout)
+            return Client(address, timeout=timeout)
         except ValueError as error:
             raise ConfigError(str(error)) from None
 

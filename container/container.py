@@ -189,6 +189,7 @@ class Container:
         """Log what a plugin raised and stop the host; the first failure is the host's."""
         node = task.node
         cause = _cause(error)
+        self._config.locate(cause)
         failure = PluginFailed(node.name, step, cause)
         failure.__cause__ = cause
         if node.machine.can("fail"):

@@ -20,9 +20,28 @@ class HostError(Exception):
 
 
 class ConfigError(HostError):
-    """The configuration is wrong: the text names the key with its full path, and the file."""
+    """The configuration or the command line is wrong. The text is `KEY: REASON in PLACE; HINT`, of what is known.
+
+    `reason`: what is wrong, in a few words; one that begins with `is` follows the key without the colon, as in
+    `smtp.addr is 'x' in rr.yaml`. `key`: the full path of the key that is wrong; in a model's `__post_init__` its path
+    within the model. `hint`: the details, or what to do. `place`: where the key was written, a file, `FILE:LINE` or
+    `-o KEY`; the Config adds it.
+    """
 
     exit_code: ClassVar[int] = 2
+
+    def __init__(self, reason: str, *, key: str = "", hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.key = key
+        self.hint = hint
+        self.place = ""
+
+    def __str__(self) -> str:
+        key = self.key and self.key + (" " if self.reason.startswith("is ") else ": ")
+        place = self.place and f" in {self.place}"
+        hint = self.hint and f"; {self.hint}"
+        return f"{key}{self.reason}{place}{hint}"
 
 
 class DependencyError(HostError):

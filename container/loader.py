@@ -15,34 +15,39 @@ def load_plugins(specifications: Sequence[str], folder: Path) -> list[Plugin]:
     """Return the plugins that `plugins:` names, each made without arguments; a name may also stand for an instance.
 
     `folder`: the configuration file's. It goes to the end of `sys.path`, so that modules beside the file are found
-    and never hide installed ones. Raises ConfigError, naming the specification, for one that gives no plugin.
+    and never hide installed ones. Raises ConfigError for an entry that gives no plugin.
     """
+    return [load_plugin(each, folder, f"plugins.{number}") for number, each in enumerate(specifications)]
+
+
+def load_plugin(specification: str, folder: Path, key: str) -> Plugin:
+    """Return the plugin that one entry of `plugins:` names, as `load_plugins`. `key`: the entry's, for errors."""
+
+    def wrong(hint: str) -> ConfigError:
+        return ConfigError(f"is {specification!r}", key=key, hint=hint)
+
     place = str(folder.absolute())
-    if specifications and place not in sys.path:
+    if place not in sys.path:
         sys.path.append(place)
-    return [_load(specification) for specification in specifications]
-
-
-def _load(specification: str) -> Plugin:
     module_name, colon, name = specification.partition(":")
     if not colon or not module_name or not name:
-        raise ConfigError(f"plugins: {specification!r} is not written package.module:ClassName")
+        raise wrong("it is written package.module:ClassName")
     try:
         found: object = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"plugins: {specification}: {module_name} cannot be imported: {_text(error)}") from error
+        raise wrong(f"{module_name} cannot be imported: {_text(error)}") from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise ConfigError(f"plugins: {specification}: {module_name} has no {name}")
+            raise wrong(f"{module_name} has no {name}")
         found = getattr(found, part)
     if isinstance(found, type):
         try:
             found = found()
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"plugins: {specification}: {name}() failed: {_text(error)}") from error
+            raise wrong(f"{name}() failed: {_text(error)}") from error
     missing = [part for part in ("name", "init", "serve", "stop") if not hasattr(found, part)]
     if missing:
-        raise ConfigError(f"plugins: {specification} is not a plugin: it has no {', '.join(missing)}")
+        raise wrong(f"it is not a plugin: it has no {', '.join(missing)}")
     return found  # type: ignore[return-value]  # it has every part of a plugin
 
 

@@ -170,7 +170,8 @@ class Wiring:
             self._disable(node, str(reason))
         except HostError as error:
             node.machine.on("fail")
-            raise self._config.blamed(error) from error.__cause__
+            self._config.locate(error)
+            raise
         except (Exception, SystemExit) as error:  # a plugin does not end the host
             node.machine.on("fail")
             self._log.exception("plugin failed", plugin=node.name, step="init")

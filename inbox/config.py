@@ -7,6 +7,8 @@ from typing import Annotated
 
 import msgspec
 
+from ..container.errors import ConfigError
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 _NAME = re.compile(r"[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
@@ -30,4 +32,5 @@ class InboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:
             if not _NAME.fullmatch(name.lower()):
-                raise ValueError(f"allowed_hosts: {name!r} is no host name; it is written without a scheme and a port")
+                hint = "it is written without a scheme and a port"
+                raise ConfigError(f"{name!r} is not a host name", key="allowed_hosts", hint=hint)

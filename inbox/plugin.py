@@ -42,7 +42,7 @@ class InboxPlugin:
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section(self.name, InboxConfig)
-        self._address = listen_address(self._config.address, "inbox.address", config.source)
+        self._address = listen_address(self._config.address, "inbox.address")
         self._log = log
 
     def collects(self) -> Sequence[Collect[Any]]:

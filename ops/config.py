@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..container.config.fields import Duration
+from ..container.config.fields import PositiveDuration
 
 
 class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,12 +18,8 @@ class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     address: str = "127.0.0.1:2114"
-    check_timeout: Duration = Duration(60)
+    check_timeout: PositiveDuration = PositiveDuration(60)
     unavailable_status_code: Annotated[int, msgspec.Meta(ge=500, le=599)] = 503
-
-    def __post_init__(self) -> None:
-        if self.check_timeout <= 0:
-            raise ValueError("check_timeout: must be more than 0")
 
 
 class MetricConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,8 +65,8 @@ class MetricsPlugin:
         self._custom: dict[str, CustomMetric] = {}
         self._registry = CollectorRegistry(auto_describe=True)
         self._add_own()
-        self._declare(section, config.source)
-        address = listen_address(section.address, "metrics.address", config.source)
+        self._declare(section)
+        address = listen_address(section.address, "metrics.address")
         self._shared_site = status.site if status is not None and status.site.is_on(address) else None
         self._site = self._shared_site or Site(address, log, owner=self.name)
         self._stopped = anyio.Event()
@@ -122,7 +122,7 @@ class MetricsPlugin:
             registry=self._registry,
         )
 
-    def _declare(self, section: MetricsConfig, source: str) -> None:
+    def _declare(self, section: MetricsConfig) -> None:
         if not section.collect:
             return
         from .custom import CustomMetric
@@ -132,7 +132,7 @@ class MetricsPlugin:
                 self._custom[name] = custom = CustomMetric(name, metric)
                 register(self._registry, custom)
             except HostError as error:
-                raise ConfigError(f"metrics.collect.{name} in {source}: {error}") from None
+                raise ConfigError("is wrong", key=f"metrics.collect.{name}", hint=str(error)) from None
             if metric.objectives:
                 self._log.warning("objectives are not computed; a histogram has quantiles", metric=name)
 

@@ -41,7 +41,7 @@ class StatusPlugin:
         self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._readiness = Checks("readiness", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._host_stops = False
-        self.site = Site(listen_address(section.address, "status.address", config.source), log, owner=self.name)
+        self.site = Site(listen_address(section.address, "status.address"), log, owner=self.name)
         self.site.add("/health", self._answer_health)
         self.site.add("/ready", self._answer_ready)
 

@@ -37,7 +37,7 @@ class RPCPlugin:
         self._registry = Registry()
         self._registry.add(self.name, self.rpc())
         self._server = Server(
-            _allowed_address(section, config.source),
+            _allowed_address(section),
             self._registry,
             log,
             max_frame_bytes=section.max_frame_bytes,
@@ -68,7 +68,7 @@ class RPCPlugin:
         if isinstance(self._server.address, SystemdAddress):
             where = passed_address(self._server.address, owner=self.name)
             section = self._config.section(self.name, RPCConfig)
-            _check_reach(section, where, self._config.source, f"{section.listen} is {where}, which")
+            _check_reach(section, where)
         await self._server.serve(task_status=task_status)
 
     async def stop(self) -> None:
@@ -100,21 +100,23 @@ class HostMethods:
         return msgspec.json.encode(self._config.masked())
 
 
-def _allowed_address(section: RPCConfig, source: str) -> ListenAddress:
+def _allowed_address(section: RPCConfig) -> ListenAddress:
     if passed := parse_systemd(section.listen):
         return passed
     try:
         address = pinned(parse_address(section.listen))
     except ValueError as error:
-        raise ConfigError(f"{source}: rpc.listen: {error}") from error
-    _check_reach(section, address, source, section.listen)
+        raise ConfigError(f"is {section.listen!r}", key="rpc.listen", hint=str(error)) from error
+    _check_reach(section, address)
     return address
 
 
-def _check_reach(section: RPCConfig, address: Address, source: str, said: str) -> None:
+def _check_reach(section: RPCConfig, address: Address) -> None:
     if section.allow_remote or is_loopback(address):
         return
     raise ConfigError(
-        f"{source}: rpc.listen: {said} is not a loopback address, and everyone who reaches it may call every "
-        "method without a password; set rpc.allow_remote: true if only people you trust can reach it"
+        f"is {section.listen}",
+        key="rpc.listen",
+        hint=f"{address} is not a loopback address, and everyone who reaches it can call every method without a "
+        "password; set rpc.allow_remote: true if only people you trust can reach it",
     )

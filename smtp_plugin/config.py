@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..container.config.fields import Duration
+from ..container.config.fields import Duration, PositiveDuration
+from ..container.errors import ConfigError
 from ..worker_pool import PoolConfig
 from .protocol.sasl import MECHANISMS
 
@@ -57,8 +58,8 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     addr: str = "127.0.0.1:1025"
     hostname: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "localhost"
-    read_timeout: Duration = Duration(60)
-    write_timeout: Duration = Duration(10)
+    read_timeout: PositiveDuration = PositiveDuration(60)
+    write_timeout: PositiveDuration = PositiveDuration(10)
     max_message_size: Count = 10 * 1024 * 1024
     max_recipients: Count = 100
     max_connections: Count = 1000
@@ -79,17 +80,14 @@ class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.hostname.isascii() or not self.hostname.isprintable() or " " in self.hostname:
-            raise ValueError(f"hostname: {self.hostname!r} is no host name: it may hold neither blanks nor non-ASCII")
-        for key in ("read_timeout", "write_timeout"):
-            if getattr(self, key) <= 0:
-                raise ValueError(f"{key}: must be more than 0")
+            hint = "a host name holds neither blanks nor non-ASCII characters"
+            raise ConfigError(f"is {self.hostname!r}", key="hostname", hint=hint)
         if self.proxy_protocol and self.tls is not None and self.tls.mode == "implicit":
-            raise ValueError(
-                "proxy_protocol: does not go with tls.mode implicit; let the proxy speak TLS, or use starttls"
-            )
+            hint = "let the proxy speak TLS, or use starttls"
+            raise ConfigError("does not go with tls.mode implicit", key="proxy_protocol", hint=hint)
         for name in self.auth_mechanisms:
             if name.upper() not in MECHANISMS:
-                raise ValueError(f"auth_mechanisms: {name!r} is not one of {', '.join(MECHANISMS)}")
+                raise ConfigError(f"{name!r} is not one of {', '.join(MECHANISMS)}", key="auth_mechanisms")
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

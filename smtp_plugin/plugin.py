@@ -52,8 +52,8 @@ class SMTPPlugin:
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section("smtp", SMTPConfig)
-        self._address = listen_address(self._config.addr, "smtp.addr", config.source)
-        self._tls = server_context(self._config.tls, config.source) if self._config.tls else None
+        self._address = listen_address(self._config.addr, "smtp.addr")
+        self._tls = server_context(self._config.tls) if self._config.tls else None
         self._log = log
         self._server = server
         self._workers = WorkersManager()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
-from ..container.config.fields import Duration
+from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
 from ..container.net.address import Address, parse_address
 from ..container.net.sockets import is_loopback, pinned
@@ -26,14 +27,11 @@ class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker finishes its request first. `exec_ttl`: hard, the worker is killed.
     """
 
-    watch_tick: Duration = Duration(5)
+    watch_tick: PositiveDuration = PositiveDuration(5)
     ttl: Duration = Duration(0)
     idle_ttl: Duration = Duration(0)
     exec_ttl: Duration = Duration(0)
     max_worker_memory: Count = 0
-
-    def __post_init__(self) -> None:
-        _more_than_nothing("watch_tick", self.watch_tick)
 
 
 class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,10 +43,7 @@ class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     spawn_rate: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
-    idle_timeout: Duration = Duration(60)
-
-    def __post_init__(self) -> None:
-        _more_than_nothing("idle_timeout", self.idle_timeout)
+    idle_timeout: PositiveDuration = PositiveDuration(60)
 
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +60,7 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_workers: Workers = 0
     max_jobs: Count = 0
     max_queue_size: Count = 0
-    allocate_timeout: Duration = Duration(60)
+    allocate_timeout: PositiveDuration = PositiveDuration(60)
     reset_timeout: Duration = Duration(60)
     stream_timeout: Duration = Duration(60)
     destroy_timeout: Duration = Duration(60)
@@ -75,14 +70,11 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dynamic_allocator: AllocatorConfig | None = None
 
     def __post_init__(self) -> None:
-        _more_than_nothing("allocate_timeout", self.allocate_timeout)
         if self.command:
-            try:
-                _words(self.command)
-            except ValueError as error:
-                raise ValueError(f"command: {error}") from None
+            split_command(self.command)
         if self.debug and self.dynamic_allocator is not None:
-            raise ValueError("dynamic_allocator: does not go with debug, where each request has its own worker")
+            hint = "with debug each request has its own worker"
+            raise ConfigError("does not go with debug", key="dynamic_allocator", hint=hint)
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,25 +90,32 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     user: str = ""
 
+    def __post_init__(self) -> None:
+        split_command(self.command)
+        if unfit := unfit_variable(self.env):
+            raise ConfigError(f"{unfit!r} cannot be an environment variable", key="env")
 
-def split_command(command: str | list[str], key: str) -> list[str]:
+
+def split_command(command: str | list[str], key: str = "command") -> list[str]:
     """Return the words of a command. Raises ConfigError, naming the key, for an empty or ill-quoted one."""
-    try:
-        return _words(command)
-    except ValueError as error:
-        raise ConfigError(f"{key} {error}") from None
-
-
-def _words(command: str | list[str]) -> list[str]:
     try:
         words = shlex.split(command) if isinstance(command, str) else command
     except ValueError as error:
-        raise ValueError(f"cannot be split into words: {error}") from None
+        raise ConfigError("cannot be split into words", key=key, hint=str(error).lower()) from None
     if not words or not words[0]:
-        raise ValueError(f"is empty: say which command runs a worker, for example {DEFAULT_COMMAND!r}")
+        hint = f"say which command runs a worker, for example {DEFAULT_COMMAND!r}"
+        raise ConfigError("is empty", key=key, hint=hint)
     if any("\0" in word for word in words):
-        raise ValueError("contains a NUL byte, which no command can carry")
+        raise ConfigError("contains a NUL byte, which no command can carry", key=key)
     return words
+
+
+def unfit_variable(env: Mapping[str, str]) -> str | None:
+    """Return a name that the system cannot carry, alone or with its value; None when all are fine.
+
+    uvloop refuses such a variable when the process starts; asyncio cuts it off.
+    """
+    return next((name for name, value in env.items() if not name or "=" in name or "\0" in name + value), None)
 
 
 def relay_address(relay: str) -> Address | None:
@@ -126,15 +125,8 @@ def relay_address(relay: str) -> Address | None:
     try:
         address = pinned(parse_address(relay))
     except ValueError as error:
-        raise ConfigError(f"server.relay is pipes, tcp://host:port or unix:///path, got {relay!r}: {error}") from None
+        raise ConfigError(f"is {relay!r}", key="server.relay", hint=f"it is not pipes, and {error}") from None
     if not is_loopback(address):
-        raise ConfigError(
-            f"server.relay: {relay} is not a loopback address, and whoever dials in is taken for a worker; the workers "
-            "run on this machine, so use 127.0.0.1 or a unix socket"
-        )
+        hint = "it is not a loopback address; workers run on this machine, so use 127.0.0.1 or a unix socket"
+        raise ConfigError(f"is {relay}", key="server.relay", hint=hint)
     return address
-
-
-def _more_than_nothing(key: str, seconds: float) -> None:
-    if not seconds:
-        raise ValueError(f"{key}: must be more than 0")

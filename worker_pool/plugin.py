@@ -13,7 +13,7 @@ from ..container.errors import ConfigError
 from ..container.net.address import Address
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
-from .config import PoolConfig, ServerConfig, relay_address, split_command
+from .config import PoolConfig, ServerConfig, relay_address, split_command, unfit_variable
 from .pool import WorkerPool
 from .protocols import Pool, RPCEndpoint
 from .relays import Relay
@@ -39,10 +39,9 @@ class ServerPlugin:
         """Read the `server` section. Raises PluginDisabled without one, ConfigError for a wrong one."""
         self._config = config.section(self.name, ServerConfig)
         self._relay_address = relay_address(self._config.relay)
-        self._command = split_command(self._config.command, "server.command")
+        self._command = split_command(self._config.command)
         self._account = find_account(self._config.user)
         self._rpc = rpc
-        _check_environment(self._config.env, "server.env")
         self._log = log
         log.debug("workers will run", command=" ".join(self._command))
 
@@ -70,7 +69,8 @@ class ServerPlugin:
         """
         from ..container.log import logger
 
-        _check_environment(env, f"the environment that {name} adds")
+        if unfit := unfit_variable(env):
+            raise ConfigError(f"the environment that {name} adds: {unfit!r} cannot be an environment variable")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
         return WorkerPool(config, Launch(command, self._environment(env), self._account, self._relay), logger(name))
 
@@ -79,10 +79,3 @@ class ServerPlugin:
         rpc = {"RR_RPC": self._rpc.rpc_address} if self._rpc is not None else {}
         relay = {"RR_RELAY": str(self._relay.address) if self._relay is not None else "pipes"}
         return {**os.environ, **relay, **rpc, **self._config.env, "RR_VERSION": VERSION, **env}
-
-
-def _check_environment(env: Mapping[str, str], key: str) -> None:
-    """Raise ConfigError for what the system cannot carry: one loop refuses it at the start, the other cuts it off."""
-    for name, value in env.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise ConfigError(f"{key}: {name!r} cannot be an environment variable")

@@ -91,11 +91,12 @@ def find_account(user: str) -> Account | None:
     try:
         found = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigError(f"server.user: there is no system user {user!r}") from None
+        raise ConfigError(f"is {user!r}", key="server.user", hint="there is no such system user") from None
     if found.pw_uid == os.geteuid():
         return None
     if os.geteuid() != 0:
-        raise ConfigError(f"server.user: only a host that runs as root can run workers as {user!r}")
+        hint = "only a host that runs as root can run workers as another user"
+        raise ConfigError(f"is {user!r}", key="server.user", hint=hint)
     return Account(found.pw_name, found.pw_uid, found.pw_gid)
 
 

@@ -8,22 +8,18 @@ and must not fail for a password that only the host's environment has.
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-import types
-import typing
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
+from msgspec import Struct
 
-from ..errors import ConfigError, HostError, PluginDisabled, reason_of
+from ..errors import ConfigError, PluginDisabled, reason_of
 from ..masking import masked
-from .blame import blamed
+from .decode import decode, unknown_key
 from .expand import expand
-from .fields import decode_field
 from .yamlfile import key_lines, parse
 
 T = TypeVar("T")
@@ -33,19 +29,6 @@ HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
 """The top-level sections that belong to the host itself; every other is a plugin's."""
 
 _MAX_DEPTH = 32  # parts of a key in -o; no section is that deep
-_WORDS = {
-    "array": "a list",
-    "bool": "true or false",
-    "float": "a number",
-    "int": "a whole number",
-    "null": "nothing",
-    "object": "a mapping",
-    "str": "a text",
-    " | ": " or ",
-}
-"""What msgspec calls the kinds of values, and what people do."""
-_KIND = re.compile(r"\b(?:array|bool|float|int|null|object|str)\b| \| ")
-_WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>.*?)`$")
 
 
 class Config:
@@ -106,8 +89,8 @@ class Config:
 
     @property
     def plugins(self) -> list[str]:
-        """The specifications of other people's plugins, `package.module:ClassName`."""
-        return self._convert("plugins", list[str]) if self._tree.get("plugins") is not None else []
+        """The specifications of other people's plugins, `package.module:ClassName`. Raises ConfigError."""
+        return self._decoded("plugins", list[str]) if self._tree.get("plugins") is not None else []
 
     def has(self, name: str) -> bool:
         """Say whether the configuration has this top-level section (an empty one counts)."""
@@ -120,23 +103,15 @@ class Config:
         """
         if name not in self._tree:
             raise PluginDisabled(f"{self._source} has no section {name}")
-        return self._convert(name, model)
+        return self._decoded(name, model)
 
     def section_or_default(self, name: str, model: type[T]) -> T:
         """Return the section decoded as `model`, the model's defaults when it is absent: for the host's own."""
-        return self._convert(name, model)
+        return self._decoded(name, model)
 
-    def written(self, name: str) -> Any:
-        """Return a section as the file and the overrides have it, its variables not expanded; None when absent."""
-        return self._tree.get(name)
-
-    def lines(self) -> dict[str, int]:
-        """Return the line of every key in the file, counted from 1: `smtp.pool.command` -> 12. Empty without a file."""
-        return key_lines(self._text)
-
-    def convert(self, value: Any, kind: Any, path: str) -> Any:
-        """Return a part of the configuration, as it is written, expanded and decoded. Raises ConfigError."""
-        return self._decode(expand(value, self._environ, path=path, source=self._source), kind, path)
+    def problems(self, name: str, model: type[Struct]) -> list[ConfigError]:
+        """Return an error for every key of the section that is wrong, in the section's order."""
+        return decode(model, self._written(name), name, self._environ)[1]
 
     def masked(self) -> dict[str, Any]:
         """Return the whole with every secret replaced by `***`; a section with an unset variable stays as written."""
@@ -149,122 +124,56 @@ class Config:
         tree: dict[str, Any] = masked(whole)
         return tree
 
-    def blamed(self, error: HostError) -> HostError:
-        """Return the error with the `-o` in place of the file, where one gave the key that it begins with."""
-        text = blamed(str(error), self._source, self._overridden)
-        return error if type(error) is not ConfigError or text == str(error) else ConfigError(text)
+    def locate(self, error: Exception, *, line: bool = False) -> None:
+        """Say in the error where its key was written: the `-o` that gave it, or the file, with its `line` or without.
+
+        A key that is not there has the line of the nearest section above it. An error without a key stays as it is.
+        """
+        if isinstance(error, ConfigError) and error.key:
+            error.place = self._place(error.key, line)
 
     def check_sections(self, known: Iterable[str]) -> None:
         """Raise ConfigError for a top-level section that is neither the host's own nor one of `known`."""
-        for problem in self.unknown_sections(known):
-            raise ConfigError(problem)
+        self._raise_first(self.unknown_sections(known))
 
-    def unknown_sections(self, known: Iterable[str]) -> list[str]:
-        """Return an error's text for each top-level section that is neither the host's own nor one of `known`."""
+    def unknown_sections(self, known: Iterable[str]) -> list[ConfigError]:
+        """Return an error for each top-level section that is neither the host's own nor one of `known`."""
         names = HOST_SECTIONS | set(known)
-        unknown = [str(name) for name in self._tree if name not in names]
-        texts = [unknown_key(name, name, names, self._source) for name in unknown]
-        return [blamed(text, self._source, self._overridden) for text in texts]
+        return [unknown_key(str(name), names) for name in self._tree if name not in names]
 
-    def _convert(self, name: str, model: type[T]) -> T:
-        try:
-            value = self._expanded(name)
-            return self._decode({} if value is None else value, model, name)
-        except ConfigError as error:
-            raise self.blamed(error) from None
+    @cached_property
+    def _lines(self) -> dict[str, int]:
+        return key_lines(self._text)
 
-    def _decode(self, value: Any, kind: type[T], path: str) -> T:
-        self._check_keys(value, kind, path)
-        try:
-            return msgspec.convert(value, kind, strict=False, dec_hook=decode_field, str_keys=True)
-        except msgspec.ValidationError as error:
-            raise ConfigError(self._explain(error, path, value)) from None
+    def _place(self, key: str, line: bool) -> str:
+        for path in reversed(self._overridden):
+            if f"{key}.".startswith(f"{path}."):
+                return f"-o {path}"
+            if path.startswith(f"{key}."):
+                return f"{self._source} with -o {path}"
+        lines = self._lines if line else {}
+        while key and key not in lines:
+            key = key.rpartition(".")[0]
+        return f"{self._source}:{lines[key]}" if key else self._source
+
+    def _decoded(self, name: str, model: type[T]) -> T:
+        value, errors = decode(model, self._written(name), name, self._environ)
+        self._raise_first(errors)
+        decoded: T = value
+        return decoded
+
+    def _raise_first(self, errors: Sequence[ConfigError]) -> None:
+        if errors:
+            self.locate(errors[0])
+            raise errors[0]
+
+    def _written(self, name: str) -> Any:
+        """Return a section as the file and the overrides have it; an absent one is an empty one."""
+        value = self._tree.get(name)
+        return {} if value is None else value
 
     def _expanded(self, name: str) -> Any:
-        return expand(self._tree.get(name), self._environ, path=name, source=self._source)
-
-    def _check_keys(self, value: Any, kind: Any, path: str) -> None:
-        """Raise ConfigError for a key that the type does not have, or a word that it does not know."""
-        for option in options_of(kind):
-            if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
-                fields = {field.encode_name: field.type for field in msgspec.structs.fields(option)}
-                for key, item in value.items():
-                    if key not in fields:
-                        raise ConfigError(unknown_key(f"{path}.{key}", str(key), fields, self._source))
-                    self._check_keys(item, fields[key], f"{path}.{key}")
-            elif isinstance(value, dict) and typing.get_origin(option) is dict:
-                for key, item in value.items():  # each by itself: msgspec's errors do not name a dict's keys
-                    self._decode(item, typing.get_args(option)[1], f"{path}.{key}")
-            elif typing.get_origin(option) is typing.Literal and not _fits(value, kind):
-                switches = ("true", "false") if bool in options_of(kind) else ()
-                allowed = ", ".join((*switches, *typing.get_args(option)))
-                raise ConfigError(f"{path}: expected one of {allowed}, got {_shown(value, path)} in {self._source}")
-            elif isinstance(value, list) and typing.get_origin(option) is list:
-                for index, item in enumerate(value):
-                    self._check_keys(item, typing.get_args(option)[0], f"{path}.{index}")
-
-    def _explain(self, error: msgspec.ValidationError, name: str, value: Any) -> str:
-        """Turn msgspec's words into ours: the full path, what was expected, what was found, the file."""
-        text = str(error)
-        where = _WHERE.search(text)
-        path = name
-        if where is not None:
-            text = text[: where.start()]
-            for step in re.findall(r"[^.\[\]]+", where["path"]):
-                path += f".{step}"
-                value = _step(value, step)
-        text = text[:1].lower() + text[1:].replace("`", "")
-        own = re.match(r"(\w+): ", text)
-        if own is not None:  # a model's own check names its key
-            return f"{path}.{text} in {self._source}"
-        text = re.sub(r"^object missing required field (\w+)$", r"the key \1 is missing", text)
-        if text.startswith("expected"):
-            text = _KIND.sub(lambda kind: _WORDS[kind[0]], re.sub(r", got [^,]*$", "", text))
-        got = f", got {_shown(value, path)}" if text.startswith("expected") and ", got" not in text else ""
-        return f"{path}: {text}{got} in {self._source}"
-
-
-def options_of(kind: Any) -> Iterator[Any]:
-    """Yield the members of a union, or the type itself, without Annotated around them."""
-    if typing.get_origin(kind) is typing.Annotated:
-        yield from options_of(typing.get_args(kind)[0])
-    elif typing.get_origin(kind) in (typing.Union, types.UnionType):
-        for option in typing.get_args(kind):
-            yield from options_of(option)
-    else:
-        yield kind
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    try:
-        msgspec.convert(value, kind, strict=False, dec_hook=decode_field)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _step(value: Any, step: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(step)
-    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-        return value[int(step)]
-    return value
-
-
-def _shown(value: Any, path: str) -> str:
-    (value,) = masked({path.rsplit(".", 1)[-1]: value}).values()
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else repr(value)
-
-
-def unknown_key(path: str, key: str, known: Iterable[str], source: str) -> str:
-    """Return the error's text for a key that is none of `known`. `path`: the key in full."""
-    near = difflib.get_close_matches(key, list(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-    return f"{path} is not a known key in {source}; {hint}"
+        return expand(self._tree.get(name), self._environ, path=name)
 
 
 def _read(path: Path) -> str:

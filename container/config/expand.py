@@ -14,7 +14,7 @@ _REFERENCE: Final = re.compile(
 )
 
 
-def expand(value: object, environ: Mapping[str, str], *, path: str, source: str) -> object:
+def expand(value: object, environ: Mapping[str, str], *, path: str) -> object:
     """Return a copy of a tree of dicts and lists with the variables in its strings replaced.
 
     An empty variable counts as unset (WIRE.md, 'Configuration file conventions'). A `$` before anything else, such as
@@ -22,12 +22,9 @@ def expand(value: object, environ: Mapping[str, str], *, path: str, source: str)
     of `value`, empty at the top. Raises ConfigError for an unset variable without default, and for an ill-formed `${`.
     """
     if isinstance(value, dict):
-        return {
-            key: expand(item, environ, path=f"{path}.{key}" if path else str(key), source=source)
-            for key, item in value.items()
-        }
+        return {key: expand(item, environ, path=f"{path}.{key}" if path else str(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [expand(item, environ, path=f"{path}.{number}", source=source) for number, item in enumerate(value)]
+        return [expand(item, environ, path=f"{path}.{number}") for number, item in enumerate(value)]
     if not isinstance(value, str) or "$" not in value:
         return value
 
@@ -35,20 +32,17 @@ def expand(value: object, environ: Mapping[str, str], *, path: str, source: str)
         if match["dollar"]:
             return "$"
         if match["bad"]:
-            raise ConfigError(
-                f"{path}: a ${{ is neither ${{NAME}} nor ${{NAME:-default}} in {source}; write $$ for a literal $"
-            )
+            reason = "a ${ is neither ${NAME} nor ${NAME:-default}"
+            raise ConfigError(reason, key=path, hint="write $$ for a literal $")
         name = match["braced"] or match["bare"]
         found = environ.get(name, "")
         if not found and match["or"]:
             return match["default"]
         if not found:
-            raise ConfigError(
-                f"{path}: the environment variable {name} is not set in {source}; "
-                f"set it, or write ${{{name}:-default}}, or $$ for a literal $"
-            )
+            hint = f"set it, or write ${{{name}:-default}}, or $$ for a literal $"
+            raise ConfigError(f"the environment variable {name} is not set", key=path, hint=hint)
         if not found.isascii() and any("\ud800" <= char <= "\udfff" for char in found):
-            raise ConfigError(f"{path}: the environment variable {name}, used in {source}, is not valid UTF-8")
+            raise ConfigError(f"the environment variable {name} is not valid UTF-8", key=path)
         return found
 
     return _REFERENCE.sub(replace, value)

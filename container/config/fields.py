@@ -1,4 +1,4 @@
-"""Field types for configuration models: `Duration` (seconds) and `Secret` (never shown)."""
+"""Field types for configuration models: `Duration`, `PositiveDuration` (seconds) and `Secret` (never shown)."""
 
 from __future__ import annotations
 
@@ -55,6 +55,19 @@ class Duration(float):
 
     def __repr__(self) -> str:
         return f"Duration({str(self)!r})"
+
+
+class PositiveDuration(Duration):
+    """A length of time that is more than 0."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: object = 0.0) -> Self:
+        """Read what a configuration has. Raises ValueError for 0 too."""
+        seconds = super().__new__(cls, value)
+        if seconds <= 0:
+            raise ValueError("must be more than 0")
+        return seconds
 
 
 class Secret:

@@ -38,7 +38,7 @@ class Output:
                 sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False
             )
         except (OSError, ValueError) as error:
-            raise ConfigError(f"logs.output: cannot write to {destination}: {reason_of(error)}") from None
+            raise ConfigError(f"cannot write to {destination}: {reason_of(error)}", key="logs.output") from None
 
     def write(self, line: str, *, urgent: bool) -> None:
         """Add a line, which ends in a newline. `urgent`: flush at once."""

@@ -63,25 +63,24 @@ def pinned(address: Address) -> Address:
     return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
 
 
-def listen_address(value: str, key: str, source: str) -> ListenAddress:
+def listen_address(value: str, key: str) -> ListenAddress:
     """Return the address of a setting: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
 
     Its host becomes a number. A socket of systemd's is looked up when it is bound, so that a configuration can be
     checked outside its unit.
-    `key`, `source`: the setting's full path and its file, for the message. Raises ConfigError.
+    `key`: the setting's full path, for the error. Raises ConfigError.
     """
     if passed := parse_systemd(value):
         return passed
     try:
         address = parse_address(value if value.startswith("unix://") else f"tcp://{value}")
     except ValueError:
-        raise ConfigError(
-            f"{key} is {value!r} in {source}; it is written host:port, [ipv6]:port, unix:///path or systemd:NAME"
-        ) from None
+        hint = "it is written host:port, [ipv6]:port, unix:///path or systemd:NAME"
+        raise ConfigError(f"is {value!r}", key=key, hint=hint) from None
     try:
         return pinned(address)
     except ValueError as error:
-        raise ConfigError(f"{key} in {source}: {error}") from None
+        raise ConfigError(f"is {value!r}", key=key, hint=str(error)) from None
 
 
 class BoundSocket:

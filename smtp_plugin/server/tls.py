@@ -9,8 +9,8 @@ from ...container.errors import ConfigError, reason_of
 from ..config import TLSConfig
 
 
-def server_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
-    """Return the context of a server with this certificate. `source`: the configuration's name, for errors.
+def server_context(tls: TLSConfig) -> ssl.SSLContext:
+    """Return the context of a server with this certificate.
 
     Raises ConfigError: a file cannot be read, is not what it should be, or the two do not belong together.
     """
@@ -18,19 +18,21 @@ def server_context(tls: TLSConfig, source: str) -> ssl.SSLContext:
         try:
             Path(path).read_bytes()
         except (OSError, ValueError) as error:
-            raise ConfigError(f"smtp.tls.{name}: cannot read {path}: {reason_of(error)} (in {source})") from None
+            raise _wrong(name, path, f"it cannot be read: {reason_of(error)}") from None
     if not _has_certificate(tls.cert):
-        raise ConfigError(f"smtp.tls.cert: there is no certificate as PEM in {tls.cert} (in {source})")
+        raise _wrong("cert", tls.cert, "there is no certificate as PEM in it")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(tls.cert, tls.key, password=_no_password)
     except (OSError, ValueError) as error:
         if "MISMATCH" in str(error):
-            reason = f"the key in {tls.key} does not belong to the certificate in {tls.cert}"
-        else:
-            reason = f"there is no private key as PEM, without a password, in {tls.key}"
-        raise ConfigError(f"smtp.tls.key: {reason} (in {source})") from None
+            raise _wrong("key", tls.key, f"it does not belong to the certificate in {tls.cert}") from None
+        raise _wrong("key", tls.key, "there is no private key as PEM, without a password, in it") from None
     return context
+
+
+def _wrong(name: str, path: str, hint: str) -> ConfigError:
+    return ConfigError(f"is {path}", key=f"smtp.tls.{name}", hint=hint)
 
 
 def _has_certificate(path: str) -> bool:

@@ -124,12 +124,12 @@ def test_an_override_is_found_where_it_was_put_or_refused_by_name(path, value, t
 def test_a_text_is_expanded_by_what_the_variable_holds_and_by_nothing_else(before, name, value):
     assume(value)
     written = f"{before}${{{name}}}"
-    assert expand(written, {name: value}, path="k", source="f") == before + value
+    assert expand(written, {name: value}, path="k") == before + value
 
 
 @given(st.text(max_size=30))
 def test_doubling_every_dollar_writes_any_text(text):
-    assert expand(text.replace("$", "$$"), {}, path="k", source="f") == text
+    assert expand(text.replace("$", "$$"), {}, path="k") == text
 
 
 @given(st.floats(0, 1e6))

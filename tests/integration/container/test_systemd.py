@@ -183,7 +183,7 @@ def test_every_plugin_that_listens_takes_a_socket_of_systemd(tmp_path, listening
             refused = host.rrpy("rpc", "rpc.Version")
         assert path.exists()
     assert refused.returncode == 2
-    assert refused.stderr.startswith("rrpy: rpc.listen is systemd:rpc in rr.yaml, which does not say where that is;")
+    assert refused.stderr.startswith("rrpy: rpc.listen is systemd:rpc in rr.yaml; this does not say where that is;")
 
 
 def test_rpc_that_the_whole_world_reaches_is_refused_on_a_socket_of_systemd_too(tmp_path):
@@ -192,7 +192,8 @@ def test_rpc_that_the_whole_world_reaches_is_refused_on_a_socket_of_systemd_too(
         with passing(tmp_path, ("rpc", made)) as host:
             assert host.wait() == 1
             assert (
-                f"rpc.listen: systemd:rpc is tcp://0.0.0.0:{made.getsockname()[1]}, which is not a loop" in host.text()
+                f"rpc.listen is systemd:rpc in rr.yaml; tcp://0.0.0.0:{made.getsockname()[1]} is not a loop"
+                in host.text()
             )
         write(tmp_path, rpc={"listen": "systemd:rpc", "allow_remote": True})
         with passing(tmp_path, ("rpc", made)) as host:

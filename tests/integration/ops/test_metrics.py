@@ -187,7 +187,7 @@ def test_a_metric_of_the_configuration_that_is_none_is_one_clear_sentence(
     write(tmp_path, logs={"mode": "none"}, metrics={**SECTIONS["metrics"], "collect": collect})
     done = run("serve", cwd=tmp_path)
     (name,) = collect
-    assert (done.returncode, done.stderr) == (2, f"rrpy: metrics.collect.{name} in rr.yaml: {said}\n")
+    assert (done.returncode, done.stderr) == (2, f"rrpy: metrics.collect.{name} is wrong in rr.yaml; {said}\n")
 
 
 def test_objectives_are_a_warning_in_the_log(tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ def test_without_a_section_it_bows_out():
 @pytest.mark.parametrize(
     ("section", "text"),
     [
-        ({"relay": "pipe"}, r"server\.relay is pipes, tcp://host:port or unix:///path, got 'pipe'"),
+        ({"relay": "pipe"}, r"server\.relay is 'pipe'; it is not pipes, and an address is written tcp://host:port"),
         ({"command": ""}, r"server\.command is empty"),
-        ({"command": "php 'x"}, r"server\.command cannot be split into words"),
+        ({"command": "php 'x"}, r"server\.command: cannot be split into words"),
         ({"env": {"A=B": "c"}}, r"server\.env: 'A=B' cannot be an environment variable"),
-        ({"user": "nobody-of-that-name"}, r"server\.user: there is no system user"),
+        ({"user": "nobody-of-that-name"}, r"server\.user is 'nobody-of-that-name'; there is no such system user"),
         ({"comand": "x"}, r"server\.comand"),
     ],
 )

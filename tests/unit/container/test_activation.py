@@ -54,7 +54,7 @@ def listening() -> Iterator[socket.socket]:
 
 def refusal(address: str = "systemd:smtp") -> str:
     with pytest.raises(ListenError) as caught:
-        BoundSocket(listen_address(address, "smtp.addr", "rr.yaml"), owner="smtp").close()
+        BoundSocket(listen_address(address, "smtp.addr"), owner="smtp").close()
     prefix = f"smtp cannot listen on {address}: "
     assert str(caught.value).startswith(prefix)
     return str(caught.value).removeprefix(prefix)
@@ -204,4 +204,4 @@ def test_a_descriptor_that_is_not_open_is_told(receive):
 @pytest.mark.parametrize("value", ["systemd:", "systemd:a b", "systemd:a:b", "systemd:\n", "systemd:" + "x" * 256])
 def test_what_cannot_be_a_name_is_no_address(value):
     with pytest.raises(Exception, match=r"it is written host:port, .* or systemd:NAME"):
-        listen_address(value, "smtp.addr", "rr.yaml")
+        listen_address(value, "smtp.addr")

@@ -42,7 +42,7 @@ class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.addr.startswith("!"):
-            raise ValueError("addr: it begins with an exclamation mark")
+            raise ConfigError("it begins with an exclamation mark", key="addr")
         if self.ratio > 9:
             raise ValueError("the ratio is too large")
 

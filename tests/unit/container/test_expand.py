@@ -17,7 +17,7 @@ ENV = {
 
 
 def expanded(value: object, environ: dict[str, str] = ENV) -> object:
-    return expand(value, environ, path="smtp.addr", source="rr.yaml")
+    return expand(value, environ, path="smtp.addr")
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_what_a_variable_holds_is_text_and_is_not_expanded_again():
 
 
 @pytest.mark.parametrize("written", ["$NONE", "${NONE}", "a ${HOST} ${NONE}", "$EMPTY", "${EMPTY}"])
-def test_a_variable_that_is_unset_or_empty_is_an_error_that_names_the_key_the_file_and_the_way_out(written):
+def test_a_variable_that_is_unset_or_empty_is_an_error_that_names_the_key_and_the_way_out(written):
     name = "EMPTY" if "EMPTY" in written else "NONE"
     with pytest.raises(ConfigError) as caught:
         expanded(written)
     assert str(caught.value) == (
-        f"smtp.addr: the environment variable {name} is not set in rr.yaml; "
+        f"smtp.addr: the environment variable {name} is not set; "
         f"set it, or write ${{{name}:-default}}, or $$ for a literal $"
     )
 
@@ -74,9 +74,7 @@ def test_a_variable_that_is_unset_or_empty_is_an_error_that_names_the_key_the_fi
 def test_an_ill_formed_reference_is_an_error_that_shows_the_two_forms(written):
     with pytest.raises(ConfigError) as caught:
         expanded(written)
-    assert str(caught.value) == (
-        "smtp.addr: a ${ is neither ${NAME} nor ${NAME:-default} in rr.yaml; write $$ for a literal $"
-    )
+    assert str(caught.value) == ("smtp.addr: a ${ is neither ${NAME} nor ${NAME:-default}; write $$ for a literal $")
 
 
 def test_every_text_of_a_tree_is_expanded_and_nothing_else():
@@ -87,20 +85,18 @@ def test_every_text_of_a_tree_is_expanded_and_nothing_else():
 
 def test_the_error_names_the_key_by_its_full_path_through_mappings_and_lists():
     with pytest.raises(ConfigError, match=r"^server\.env\.2\.KEY: the environment variable NONE"):
-        expand({"env": [1, 2, {"KEY": "$NONE"}]}, {}, path="server", source="rr.yaml")
+        expand({"env": [1, 2, {"KEY": "$NONE"}]}, {}, path="server")
 
 
 def test_at_the_top_the_path_has_no_leading_dot():
     with pytest.raises(ConfigError, match=r"^smtp\.addr: "):
-        expand({"smtp": {"addr": "$NONE"}}, {}, path="", source="rr.yaml")
+        expand({"smtp": {"addr": "$NONE"}}, {}, path="")
     with pytest.raises(ConfigError, match=r"^1: "):
-        expand({1: "$NONE"}, {}, path="", source="rr.yaml")
+        expand({1: "$NONE"}, {}, path="")
 
 
 def test_a_variable_that_is_not_utf8_is_an_error_here_and_not_a_crash_where_it_is_written():
-    with pytest.raises(
-        ConfigError, match=r"^smtp\.addr: the environment variable RAW, used in rr\.yaml, is not valid UTF-8$"
-    ):
+    with pytest.raises(ConfigError, match=r"^smtp\.addr: the environment variable RAW is not valid UTF-8$"):
         expanded("$RAW", {"RAW": b"\xff\xfe".decode("utf-8", "surrogateescape")})
     assert expanded("$OK", {"OK": "grüße"}) == "grüße"
 

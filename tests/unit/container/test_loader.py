@@ -101,7 +101,7 @@ def test_without_plugins_the_path_is_left_alone(folder):
 
 @pytest.mark.parametrize("specification", ["", ":", "rrpy_others", "rrpy_others:", ":Good", "rrpy_others.Good"])
 def test_a_specification_is_a_module_a_colon_and_a_class(folder, specification):
-    assert refusal(folder, specification) == f"plugins: {specification!r} is not written package.module:ClassName"
+    assert refusal(folder, specification) == f"plugins.0 is {specification!r}; it is written package.module:ClassName"
 
 
 @pytest.mark.parametrize(
@@ -123,18 +123,18 @@ def test_a_specification_is_a_module_a_colon_and_a_class(folder, specification):
     ],
 )
 def test_what_cannot_be_loaded_is_one_sentence_with_the_specification_and_the_reason(folder, specification, reason):
-    assert refusal(folder, specification) == f"plugins: {specification}: {reason}"
+    assert refusal(folder, specification) == f"plugins.0 is {specification!r}; {reason}"
 
 
 @pytest.mark.parametrize("specification", ["..others:X", ".others:X", "rrpy_syntax:X", "a b:X", "rrpy_others/:X"])
 def test_a_module_that_is_none_is_one_sentence_too(folder, specification):
     module = specification.partition(":")[0]
-    assert refusal(folder, specification).startswith(f"plugins: {specification}: {module} cannot be imported: ")
+    assert refusal(folder, specification).startswith(f"plugins.0 is {specification!r}; {module} cannot be imported: ")
 
 
 def test_a_class_that_wants_arguments_is_told_so(folder):
     said = refusal(folder, "rrpy_others:Needy")
-    assert said.startswith("plugins: rrpy_others:Needy: Needy() failed: TypeError: ")
+    assert said.startswith("plugins.0 is 'rrpy_others:Needy'; Needy() failed: TypeError: ")
     assert "argument" in said
 
 
@@ -143,7 +143,15 @@ def test_a_class_that_wants_arguments_is_told_so(folder):
     [("number", "name, init, serve, stop"), ("Nameless", "name, stop"), ("Outer", "name, init, serve, stop")],
 )
 def test_what_is_no_plugin_is_told_what_it_lacks(folder, name, missing):
-    assert refusal(folder, f"rrpy_others:{name}") == f"plugins: rrpy_others:{name} is not a plugin: it has no {missing}"
+    assert (
+        refusal(folder, f"rrpy_others:{name}")
+        == f"plugins.0 is 'rrpy_others:{name}'; it is not a plugin: it has no {missing}"
+    )
+
+
+def test_an_entry_is_named_by_its_number(folder):
+    with pytest.raises(ConfigError, match=r"^plugins\.1 is 'rrpy_others:Bad'; rrpy_others has no Bad$"):
+        load_plugins(["rrpy_others:Good", "rrpy_others:Bad"], folder)
 
 
 def test_the_reason_is_chained_for_who_looks_for_it(folder):

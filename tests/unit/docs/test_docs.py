@@ -23,7 +23,7 @@ import rrpy
 from rrpy.cli import main
 from rrpy.container.config import Config
 from rrpy.container.config.config import HOST_SECTIONS
-from rrpy.container.config.fields import Duration
+from rrpy.container.config.fields import Duration, PositiveDuration
 from rrpy.container.config.yamlfile import parse
 from rrpy.container.container import EndureConfig
 from rrpy.container.log import ChannelConfig, LogConfig
@@ -65,7 +65,14 @@ TOP: dict[str, type[msgspec.Struct]] = {
 FROM_THE_MODE = {"mode": "development", "level": "debug", "encoding": "console", "output": "stderr"}
 """What the log does where a key is absent; held by the transcripts, which show a host without a section `logs`."""
 
-KINDS = {str: "text", int: "integer", bool: "true or false", Duration: "duration", list[str]: "list of texts"}
+KINDS = {
+    str: "text",
+    int: "integer",
+    bool: "true or false",
+    Duration: "duration",
+    PositiveDuration: "duration",
+    list[str]: "list of texts",
+}
 KINDS |= {dict[str, str]: "mapping of texts", dict[str, ChannelConfig]: "mapping of sections"}
 KINDS |= {dict[str, MetricConfig]: "mapping of sections"}
 KINDS |= {list[float]: "list of numbers", dict[float, float]: "mapping of numbers"}

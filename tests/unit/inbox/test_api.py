@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rrpy.container.errors import ConfigError
 from rrpy.container.protocols import Logger
 from rrpy.inbox.api import API
 from rrpy.inbox.application import application
@@ -149,5 +150,5 @@ def test_a_host_name_may_be_allowed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "http://x", "x:80", "*", "x/", "-x", "x y", "ü"])
 def test_what_is_no_host_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no host name; it is written without a scheme and a port"):
+    with pytest.raises(ConfigError, match="is not a host name; it is written without a scheme and a port"):
         InboxConfig(allowed_hosts=[name])

@@ -53,10 +53,13 @@ def test_the_defaults_are_those_of_the_wire_page() -> None:
         ({"max_frame_bytes": 0}, "`int` >= 1"),
         ({"max_frame_bytes": 1 << 32}, "`int` <= 4294967295"),
         ({"max_connections": 0}, "`int` >= 1"),
-        ({"listen": "127.0.0.1:6001"}, "rr.yaml: rpc.listen: an address is written tcp://host:port or unix:///path"),
+        (
+            {"listen": "127.0.0.1:6001"},
+            "rpc.listen is '127.0.0.1:6001'; an address is written tcp://host:port or unix:///path",
+        ),
         (
             {"listen": "tcp://nobody.invalid:1"},
-            "rr.yaml: rpc.listen: the host name 'nobody.invalid' cannot be resolved",
+            "rpc.listen is 'tcp://nobody.invalid:1'; the host name 'nobody.invalid' cannot be resolved",
         ),
     ],
 )
@@ -71,8 +74,8 @@ def test_an_address_that_others_reach_needs_a_word(listen: str) -> None:
     with pytest.raises(ConfigError) as raised:
         plugin_of(rpc={"listen": listen})
     assert str(raised.value) == (
-        f"rr.yaml: rpc.listen: {listen} is not a loopback address, and everyone who reaches it may call every method "
-        "without a password; set rpc.allow_remote: true if only people you trust can reach it"
+        f"rpc.listen is {listen}; {listen} is not a loopback address, and everyone who reaches it can call every "
+        "method without a password; set rpc.allow_remote: true if only people you trust can reach it"
     )
     assert plugin_of(rpc={"listen": listen, "allow_remote": True}).rpc_address == listen
 

@@ -33,33 +33,33 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_certificate_with_its_key_makes_a_context(pems: Path) -> None:
-    context = server_context(TLSConfig(str(pems / "cert.pem"), str(pems / "key.pem")), "rr.yaml")
+    context = server_context(TLSConfig(str(pems / "cert.pem"), str(pems / "key.pem")))
     assert isinstance(context, ssl.SSLContext)
 
 
 @pytest.mark.parametrize(
     ("cert", "key", "said"),
     [
-        ("none.pem", "none.pem", "smtp.tls.cert: cannot read none.pem: no such file or directory (in rr.yaml)"),
-        ("cert.pem", "none.pem", "smtp.tls.key: cannot read none.pem: no such file or directory (in rr.yaml)"),
-        ("cert.pem", ".", "smtp.tls.key: cannot read .: is a directory (in rr.yaml)"),
-        ("ce\0rt.pem", "key.pem", "smtp.tls.cert: cannot read ce\0rt.pem: embedded null byte (in rr.yaml)"),
-        ("text.pem", "key.pem", "smtp.tls.cert: there is no certificate as PEM in text.pem (in rr.yaml)"),
-        ("key.pem", "cert.pem", "smtp.tls.cert: there is no certificate as PEM in key.pem (in rr.yaml)"),
+        ("none.pem", "none.pem", "smtp.tls.cert is none.pem; it cannot be read: no such file or directory"),
+        ("cert.pem", "none.pem", "smtp.tls.key is none.pem; it cannot be read: no such file or directory"),
+        ("cert.pem", ".", "smtp.tls.key is .; it cannot be read: is a directory"),
+        ("ce\0rt.pem", "key.pem", "smtp.tls.cert is ce\0rt.pem; it cannot be read: embedded null byte"),
+        ("text.pem", "key.pem", "smtp.tls.cert is text.pem; there is no certificate as PEM in it"),
+        ("key.pem", "cert.pem", "smtp.tls.cert is key.pem; there is no certificate as PEM in it"),
         (
             "cert.pem",
             "text.pem",
-            "smtp.tls.key: there is no private key as PEM, without a password, in text.pem (in rr.yaml)",
+            "smtp.tls.key is text.pem; there is no private key as PEM, without a password, in it",
         ),
         (
             "cert.pem",
             "locked.pem",
-            "smtp.tls.key: there is no private key as PEM, without a password, in locked.pem (in rr.yaml)",
+            "smtp.tls.key is locked.pem; there is no private key as PEM, without a password, in it",
         ),
         (
             "cert.pem",
             "other.pem",
-            "smtp.tls.key: the key in other.pem does not belong to the certificate in cert.pem (in rr.yaml)",
+            "smtp.tls.key is other.pem; it does not belong to the certificate in cert.pem",
         ),
     ],
 )
@@ -68,5 +68,5 @@ def test_the_file_that_is_wrong_is_named_with_the_reason(
 ) -> None:
     monkeypatch.chdir(pems)
     with pytest.raises(ConfigError) as caught:
-        server_context(TLSConfig(cert, key), "rr.yaml")
+        server_context(TLSConfig(cert, key))
     assert str(caught.value) == said
