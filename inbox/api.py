@@ -1,4 +1,4 @@
-"""The API: HTTP around the mailbox and the connections. Each method is one route of `routes.ROUTES`."""
+"""The API: HTTP around the mailbox and the mail servers. Each method is one route of `routes.ROUTES`."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..container.version import VERSION
-from ..inbox import routes
+from . import routes
 from .config import InboxConfig
-from .connections import Connections
 from .downloads import attachment_name, download, message_name
 from .feed import EVENTS
 from .html import POLICY, Image, safe_html
+from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
 from .records import Detail, Summary
 from .stream import TYPE as STREAM_TYPE
-from .stream import EventStream, cancel_when_gone
+from .stream import EventStream, cancel_on_disconnect
 
 T = TypeVar("T")
 
 MAX_NUMBER = 2**63 - 1
-"""SQLite's."""
+"""The largest integer of SQLite."""
 
 REWRITERS = 2
-"""Threads that make mails' HTML fit to be shown, so that many who look at once leave the others to the mail."""
+"""Threads that rewrite HTML. Many requests for it at once leave the other threads to the mail."""
 
 
 class API:
-    """What each route does. A request that cannot be met raises Problem."""
+    """The endpoints, one for each route. A request that cannot be answered raises Problem."""
 
-    def __init__(self, mailbox: Mailbox, connections: Connections, config: InboxConfig) -> None:
+    def __init__(self, mailbox: Mailbox, servers: MailServers, config: InboxConfig) -> None:
         self._mailbox = mailbox
-        self._connections = connections
+        self._servers = servers
         self._config = config
         self._rewriters = anyio.CapacityLimiter(REWRITERS)
         self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
 
     async def list_messages(self, request: Request) -> Response:
-        """Give a part of the list."""
+        """Return a part of the list."""
         limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
         before = _number(request, "before", None, 0, MAX_NUMBER)
         search = request.query_params.get("search", "")
         if len(search) > routes.MAX_SEARCH:
             raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
-        return _json(await self._mailbox.page(limit=limit, before=before, search=search))
+        return _json(await self._mailbox.list_messages(limit=limit, before=before, search=search))
 
     async def clear(self, _: Request) -> Response:
         """Delete every message."""
         return _json(routes.Cleared(await self._mailbox.clear()))
 
     async def get(self, request: Request) -> Response:
-        """Give a whole message."""
-        return _response(await self._one(request, self._mailbox.detail))
+        """Return a whole message."""
+        return _response(await self._read(request, self._mailbox.detail))
 
     async def delete(self, request: Request) -> Response:
         """Delete a message."""
@@ -68,33 +68,33 @@ class API:
         return Response(status_code=204)
 
     async def raw(self, request: Request) -> Response:
-        """Give a message as it came."""
-        message = await self._one(request, self._mailbox.decoded)
+        """Return a message as it arrived."""
+        message = await self._read(request, self._mailbox.decoded)
         content = await self._mailbox.raw(message.summary.id)
         if content is None:
             raise _no_message(request)
         return download(content, "message/rfc822", message_name(message.summary.subject))
 
     async def html(self, request: Request) -> Response:
-        """Give the page that shows a message's HTML."""
-        message = await self._one(request, self._mailbox.decoded)
+        """Return the page that shows a message's HTML."""
+        message = await self._read(request, self._mailbox.decoded)
         if not message.html:
             raise Problem(404, "the message has no HTML")
         page = await anyio.to_thread.run_sync(safe_html, message.html, self._images(message), limiter=self._rewriters)
         return Response(page, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
 
     async def attachment(self, request: Request) -> Response:
-        """Give an attachment."""
+        """Return an attachment."""
         number = request.path_params["number"]
-        place = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        found = await self._mailbox.attachment(request.path_params["id"], place)
+        position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+        found = await self._mailbox.attachment(request.path_params["id"], position)
         if found is None:
             raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
-        name = attachment_name(found[0].filename, place, found[0].content_type)
+        name = attachment_name(found[0].filename, position, found[0].content_type)
         return download(found[1], routes.BYTES, name)
 
     async def wait(self, request: Request) -> Response:
-        """Give the newest message that fits, as soon as there is one."""
+        """Return the newest message that fits, as soon as there is one."""
         timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
         after = _number(request, "after", 0, 0, MAX_NUMBER)
         fits = _filter(request)
@@ -104,61 +104,60 @@ class API:
         if found is None and self._mailbox.feed.closed:
             raise Problem(503, "the host stops")
         if found is None:
-            raise Problem(404, f"no message that fits came within {timeout:g} s")
+            raise Problem(404, f"no message that fits arrived within {timeout:g} s")
         return _response(found)
 
     async def stream(self, request: Request) -> Response:
-        """Follow what happens."""
+        """Follow the events of the inbox."""
         if self._mailbox.feed.full:
-            raise Problem(503, "too many follow the stream already", {"Retry-After": "5"})
+            raise Problem(503, "the stream has as many readers as it takes", {"Retry-After": "5"})
         if request.method == "HEAD":
             return Response(media_type=STREAM_TYPE)
         return EventStream(self._mailbox.feed, request.headers.get("last-event-id", ""))
 
     async def list_connections(self, _: Request) -> Response:
-        """List the connections that are open."""
-        return _json(routes.ConnectionList(list(self._connections.list())))
+        """List the open connections."""
+        return _json(routes.ConnectionList(self._servers.connections()))
 
     async def close_connection(self, request: Request) -> Response:
         """Close a connection."""
-        if not self._connections.close(request.path_params["uuid"]):
+        if not self._servers.close_connection(request.path_params["uuid"]):
             raise Problem(404, "connection not found")
-        self._mailbox.feed.connections(len(self._connections.list()))
         return Response(status_code=204)
 
     async def info(self, _: Request) -> Response:
-        """Give what the host says of itself."""
+        """Return the host's version, its address for mail, and the limits of the inbox."""
         config = self._config
         return _json(
             routes.Info(
                 version=VERSION,
-                smtp_address=self._connections.smtp_address,
+                smtp_address=self._servers.smtp_address,
                 max_messages=config.max_messages,
                 max_bytes=config.max_bytes,
                 persistent=bool(config.path),
-                connections=bool(self._connections),
+                connections=bool(self._servers),
             )
         )
 
     async def openapi(self, _: Request) -> Response:
-        """Give the API's own document."""
+        """Return the API's own document."""
         return _response(self._openapi)
 
-    async def _one(self, request: Request, look: Callable[[str], Awaitable[T | None]]) -> T:
-        found = await look(request.path_params["id"])
+    async def _read(self, request: Request, read: Callable[[str], Awaitable[T | None]]) -> T:
+        found = await read(request.path_params["id"])
         if found is None:
             raise _no_message(request)
         return found
 
     def _images(self, message: Detail) -> dict[str, Image]:
-        """Return the parts that the HTML can name. Their contents are taken from the store in the thread that asks."""
+        """Return the parts that the HTML can name. Their contents come from the store, asked from another thread."""
 
         def content(number: int) -> Callable[[], bytes]:
-            def taken() -> bytes:
+            def read() -> bytes:
                 found = anyio.from_thread.run(self._mailbox.attachment, message.summary.id, number)
                 return found[1] if found else b""
 
-            return taken
+            return read
 
         return {
             each.content_id: Image(each.content_type, each.size, content(each.number))
@@ -173,7 +172,7 @@ def _no_message(request: Request) -> Problem:
 
 
 def _filter(request: Request) -> Callable[[Summary], bool]:
-    """Return what says whether a message is the one that is waited for. Raises Problem for an unknown parameter."""
+    """Return the predicate of a `wait`: whether a message fits. Raises Problem for an unknown parameter."""
     wanted = {
         name: value.casefold() for name, value in request.query_params.items() if name not in ("timeout", "after")
     }
@@ -192,10 +191,10 @@ def _filter(request: Request) -> Callable[[Summary], bool]:
 
 
 async def _while_connected(request: Request, work: Callable[[], Awaitable[T | None]]) -> T | None:
-    """Do what may take long, and leave it, with None, when the client has gone."""
+    """Return the result of `work`, or None when the client disconnects before that."""
     result: T | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(cancel_when_gone, request.receive, group.cancel_scope)
+        group.start_soon(cancel_on_disconnect, request.receive, group.cancel_scope)
         result = await work()
         group.cancel_scope.cancel()
     return result

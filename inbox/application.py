@@ -17,9 +17,9 @@ from ..container.net.http import Application
 from ..container.protocols import Logger
 from .api import API
 from .config import InboxConfig
-from .connections import Connections
 from .database import StoreError
 from .guard import Guard
+from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
 from .routes import PREFIX, ROUTES
@@ -37,9 +37,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _ANSWERED = (Problem, HTTPException, StoreError)
 
 
-def application(mailbox: Mailbox, connections: Connections, config: InboxConfig, log: Logger) -> Application:
+def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log: Logger) -> Application:
     """Return the inbox's application."""
-    api = API(mailbox, connections, config)
+    api = API(mailbox, servers, config)
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method] = getattr(api, route.name)
@@ -51,23 +51,23 @@ def application(mailbox: Mailbox, connections: Connections, config: InboxConfig,
 
 
 def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:
-    """Return what does a path's operations: one route each would tell of the first alone in Allow."""
+    """Return the endpoint of a path with several methods. With one route each, Allow would name the first alone."""
 
     async def endpoint(request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
-            await _read_to_its_end(request)
+            await _read_whole(request)
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return endpoint
 
 
-async def _read_to_its_end(request: Request) -> None:
-    """See that a request is whole before it changes anything. Raises Problem."""
+async def _read_whole(request: Request) -> None:
+    """Read a request to its end before it changes anything. Raises Problem for a broken one."""
     try:
         async for _ in request.stream():
             pass
     except ClientDisconnect:
-        raise Problem(400, "the request's body did not come whole") from None
+        raise Problem(400, "the request's body is incomplete") from None
 
 
 def _path(file: Path) -> str:
@@ -89,7 +89,7 @@ def _file(file: Path) -> Endpoint:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    """Answer what a handler raises, and in our own words what Starlette says of a path or a method that is none."""
+    """Answer an error of an endpoint, and in our own words Starlette's for an unknown path or method."""
     if isinstance(error, Problem):
         return error.response()
     if isinstance(error, StoreError):
@@ -103,5 +103,5 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, __: Exception) -> Response:
-    """Answer a fault of ours; the guard logs it."""
+    """Answer a fault of the inbox. The guard logs it."""
     return Problem(500, "the inbox failed; the host's log says why").response()

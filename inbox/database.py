@@ -1,8 +1,8 @@
-"""The inbox's SQLite database: opened, checked and owned.
+"""The inbox's SQLite database: opened, checked and locked.
 
-A file belongs to one host: the lock on it is taken when it is opened and kept, so that a second host gets one clear
-sentence, and what is counted in memory stays true. It is written ahead (WAL): a message is safe from a killed host when
-its client gets 250, and from a power failure some moments later.
+A file belongs to one host. `connect` locks it until the connection closes: a second host gets one clear sentence, and
+the totals in memory stay true. The journal is a write-ahead log (WAL): once its client has 250, a message survives a
+killed host; a power failure may cost the last moments.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 from ..container.errors import HostError, reason_of
 
 VERSION: Final = 1
-"""Of the tables below, in the file's user_version."""
+"""The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
-"""`rrin`: the file's application_id, which says whose it is."""
+"""`rrin`: the file's application_id, which names its application."""
 
 _TABLES = """
 CREATE TABLE messages (
@@ -31,17 +31,17 @@ CREATE TABLE contents (
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
 """
-# Part 0 of a message's contents is the message as it came, the others are its attachments, decoded.
+# Part 0 of a message's contents is the message as it arrived, the others are its attachments, decoded.
 
 
 class StoreError(HostError):
-    """The inbox cannot keep or read its mail. The text is one sentence."""
+    """The inbox cannot store or read its mail. The text is one sentence."""
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open the database, empty for one in memory, and make its tables where it is new. Raises StoreError.
+    """Open the database, and create its tables in a new one. Raises StoreError.
 
-    The connection may be used from any thread, by one at a time.
+    `path`: of its file, empty for one in memory. The connection is for any thread, one at a time.
     """
     if not path:
         return _prepared(sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None))
@@ -60,18 +60,18 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 class _Foreign(Exception):
-    """A database that is not ours; the text says what it is."""
+    """The database is not ours. The text says whose it is."""
 
 
 def _create_private(path: Path) -> None:
-    """Make the file, for its owner alone; SQLite gives the files beside it the same mode. One that is there stays."""
+    """Create the file, for its owner alone, unless it exists. SQLite gives its other files the same mode."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     for pragma in ("locking_mode = EXCLUSIVE", "auto_vacuum = INCREMENTAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
-    # Read before anything is written: a file of somebody else is left as it is.
+    # Reads come before the first write: a foreign file stays as it is.
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -81,7 +81,7 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         raise _Foreign(f"was written by a newer rrpy (version {version} of its tables, this one knows {VERSION})")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # captured credentials are among what is deleted
+    connection.execute("PRAGMA secure_delete = ON")  # a deleted message may have captured credentials
     connection.execute("BEGIN EXCLUSIVE")
     if not tables:
         for statement in _TABLES.split(";"):

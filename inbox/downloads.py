@@ -1,4 +1,4 @@
-"""Downloads: bytes out of a mail that a browser saves under a fitting name and never shows."""
+"""Downloads: bytes of a mail. A browser saves them under a fitting name and does not show them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 POLICY = "sandbox; default-src 'none'"
-"""The Content-Security-Policy of bytes out of a mail, for a browser that shows them all the same."""
+"""The Content-Security-Policy of bytes of a mail, for a browser that shows them all the same."""
 MAX_NAME = 150
-"""Bytes of a name that a subject gives; file systems take 255."""
+"""Bytes of a file name made from a subject; file systems take 255."""
 
 
 def download(content: bytes, media_type: str, filename: str) -> Response:
-    """Return bytes that a browser saves and never shows."""
+    """Return a response that a browser saves and does not show."""
     headers = {"Content-Disposition": disposition(filename), "Content-Security-Policy": POLICY}
     response = Response(content, headers=headers)
     response.headers["Content-Type"] = media_type
@@ -22,7 +22,7 @@ def download(content: bytes, media_type: str, filename: str) -> Response:
 
 
 def disposition(filename: str) -> str:
-    """Return Content-Disposition for a download (RFC 6266): the name in ASCII, and as it is (RFC 8187)."""
+    """Return the Content-Disposition of a download (RFC 6266): the name in ASCII, and in UTF-8 (RFC 8187)."""
     clean = "".join(letter for letter in filename if letter.isprintable() and letter not in '/\\"')
     ascii_name = clean.encode("ascii", "replace").decode().replace("?", "_")
     whole = quote(clean.encode("utf-8", "replace"), safe="")
@@ -31,12 +31,12 @@ def disposition(filename: str) -> str:
 
 
 def message_name(subject: str) -> str:
-    """Return the name of a message's file: its subject without what file systems refuse, or `message.eml`."""
+    """Return the file name of a message: its subject without characters that file systems refuse, or `message.eml`."""
     letters = (each if each.isprintable() and each not in '/\\:*?"<>|' else " " for each in subject)
     name = " ".join("".join(letters).split()).encode("utf-8", "ignore")[:MAX_NAME].decode("utf-8", "ignore")
     return f"{name.strip(' .') or 'message'}.eml"
 
 
 def attachment_name(filename: str, number: int, content_type: str) -> str:
-    """Return an attachment's own name, or one by its number and with its type's extension."""
+    """Return an attachment's own name, or one of its number and the extension of its type."""
     return filename or f"attachment-{number}{mimetypes.guess_extension(content_type) or ''}"

@@ -1,15 +1,16 @@
-"""Who may ask: the page itself and programs, no other web page.
+"""The guard: it lets requests of the page and of programs through, and refuses those of other web pages.
 
-What we want: a web page that a developer visits neither reads the mail nor deletes it. The address is no secret, and
-the browser itself is on this machine.
-- A page that lets its own name lead to 127.0.0.1 (DNS rebinding) is of our origin to the browser. So the name in Host
-  must be one that nobody else can own: a number, localhost, or one that the configuration allows.
-- A page of another origin can send requests without reading the answer. Browsers say so: `Sec-Fetch-Site` is neither
-  `same-origin` nor `none` (the address was typed), or `Origin` is not ours. Another port of localhost counts as
-  another. Only a link to the page itself may come from anywhere.
-- Programs send neither and are let through: whoever runs one on a machine that reaches the address can read the mail.
-What can still fail: a browser older than 2020 that follows a link of another page to the API; it shows what it gets to
-its user alone.
+What we want: a web page that a developer visits can neither read nor delete the mail. The address is not a secret, and
+the browser runs on this machine.
+What we do:
+- To a browser, a page whose own name resolves to 127.0.0.1 (DNS rebinding) has our origin. So the name in Host must be
+  one that other pages cannot own: a number, localhost, or one that the configuration allows.
+- A page of another origin can send requests, though it cannot read the answers. Browsers mark them: `Sec-Fetch-Site` is
+  neither `same-origin` nor `none` (a typed address), or `Origin` is not ours. Another port of localhost is another
+  origin. A link to the page itself is the exception.
+- Programs send neither header, and pass. A program on a machine that reaches the address can read the mail.
+What can still fail: a browser older than 2020 follows a link of another page to the API. It shows the answer to its
+user alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of everything that has none of its own."""
+"""The Content-Security-Policy of every response without one of its own."""
 
 HEADERS: Final = {
     "Content-Security-Policy": PAGE_POLICY,
@@ -40,14 +41,14 @@ HEADERS: Final = {
     "X-DNS-Prefetch-Control": "off",
     "Cache-Control": "no-store",
 }
-"""What every response says, unless it says otherwise itself."""
+"""The headers of every response. A header that the response has itself stays."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/@]+)(?::[0-9]{1,5})?", re.ASCII)
 _OURS: Final = frozenset(("same-origin", "none"))
 
 
 class Guard:
-    """Stands in front of an application. `allowed_hosts`: names that are ours beside localhost and numbers."""
+    """Passes requests on to an application. `allowed_hosts`: names of ours, in addition to localhost and numbers."""
 
     def __init__(self, app: Application, allowed_hosts: Iterable[str], log: Logger) -> None:
         self._app = app
@@ -55,7 +56,7 @@ class Guard:
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it; see to the headers of every response, and to what goes wrong."""
+        """Pass a request on or refuse it. Add HEADERS to its response; log and answer errors."""
         unsent: list[Exception] = []
 
         async def sending(message: Scope) -> None:
@@ -66,7 +67,7 @@ class Guard:
                 message["headers"] = headers.raw
             try:
                 await send(message)
-            except Exception as error:  # the client has broken its own request, and takes no answer
+            except Exception as error:  # the client's request was malformed, and its connection takes no answer
                 unsent.append(error)
                 raise
 
@@ -82,7 +83,7 @@ class Guard:
             self._log.exception("request failed", method=scope["method"], path=scope["path"])
 
     def _check(self, scope: Scope) -> None:
-        """Raise Problem for a request that is not ours to answer."""
+        """Raise Problem for a request of another web page, or for another host."""
         headers = Headers(raw=scope["headers"])
         hosts = headers.getlist("host")
         host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None

@@ -1,13 +1,13 @@
-"""A mail's HTML, made fit to be shown: the tags and attributes of a list, written anew. Pure, no I/O.
+"""A mail's HTML, rewritten so that it is safe to show: allowed tags and attributes alone. Pure, no I/O.
 
-What we want: a mail looks as its sender meant it, runs nothing and loads nothing. What does not work: to trust one
-wall. The frame's sandbox runs no script, and the policy in POLICY loads nothing; but neither stops a browser from
-opening a connection for `<link rel=preconnect>`. A library that builds a tree takes minutes for some megabytes of
-`<div>`. What we do: read the tags one after the other, in time proportional to the length, and write what is on the
-lists anew, so that a browser reads the same tags that we read: a `<` outside of those does not begin one, and no tag
-that we write changes how the next is read, `<style>` apart, in which no tag can begin.
-What can still fail: CSS is left as it is, so only the policy keeps it from loading; a link that somebody follows leads
-where it says.
+What we want: a mail looks as its sender meant it, runs nothing and loads nothing.
+What does not work: one defence alone. The frame's sandbox runs no script, and POLICY loads nothing; but neither stops a
+browser that opens a connection for `<link rel=preconnect>`. A library that builds a tree takes minutes for some
+megabytes of `<div>`.
+What we do: read one tag after the other, in time proportional to the length, and write the allowed ones anew. A browser
+then reads the same tags as we do: every other `<` is escaped. No written tag changes how the next one is read. The
+exception is `<style>`, and no tag can begin inside it.
+What can still fail: CSS stays as it is, so the policy alone keeps it from loading. A link leads where it says.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 MAX_EMBEDDED: Final = 32 * 1024 * 1024
-"""Bytes of inline images that are put into one page; each further one is left out."""
+"""Bytes of inline images in one page; an image beyond that is left out."""
 
 POLICY: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""The Content-Security-Policy of the page that `safe_html` gives."""
+"""The Content-Security-Policy of the page that `safe_html` returns."""
 
 _WORD = re.compile(r"\w+")
-_TAGS: Final = frozenset(
+TAGS: Final = frozenset(
     _WORD.findall("""
     a abbr acronym address article aside b bdi bdo big blockquote body br caption center cite code col colgroup dd del
     details dfn dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hgroup hr html i img ins
@@ -36,17 +36,17 @@ _TAGS: Final = frozenset(
     sup table tbody td tfoot th thead time tr tt u ul var wbr
     """)
 )
-_ATTRIBUTES: Final = frozenset(
+ATTRIBUTES: Final = frozenset(
     _WORD.findall("""
     abbr align alt axis bgcolor border cellpadding cellspacing class clear color cols colspan compact dir face frame
     headers height hspace id lang link media noshade nowrap open role rowspan rules scope size span start style summary
     text title type valign value vlink vspace width
     """)
 )
-_GONE: Final = frozenset(
+_REMOVED: Final = frozenset(
     _WORD.findall("script title textarea iframe noembed noframes xmp plaintext object applet select")
 )
-"""Tags that go with all that is in them."""
+"""Tags that are removed with their content."""
 
 _NAME = re.compile(r"[a-zA-Z][^\s/>\x00]*")
 _ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>"'][^\s>]*))?""")
@@ -66,7 +66,7 @@ _HEAD = (
 
 
 class Image(NamedTuple):
-    """An inline image of the mail. `content`: asked for when the mail shows it."""
+    """An inline image of the mail. `content`: called if the mail shows it."""
 
     content_type: str
     size: int
@@ -74,12 +74,12 @@ class Image(NamedTuple):
 
 
 def safe_html(text: str, images: Mapping[str, Image]) -> str:
-    """Return a page that shows a mail's HTML. `images`: by Content-ID, put in where the mail says `cid:`."""
+    """Return a page that shows a mail's HTML. `images`: by Content-ID, embedded where the mail says `cid:`."""
     return _HEAD + _Rewriter(text, images).run()
 
 
 def unescape(text: str) -> str:
-    """Return a text with its character references resolved, also those whose digits are too many for Python."""
+    """Return a text with its character references resolved, also those with more digits than Python takes."""
     return html.unescape(_NO_CHARACTER.sub("\ufffd", _LEADING_ZEROS.sub("&#", text)))
 
 
@@ -101,7 +101,7 @@ class _Rewriter:
         return "".join(self._out)
 
     def _markup(self, at: int) -> int:
-        """Take what begins with the `<` at `at`; return the place behind it."""
+        """Rewrite the markup that begins at `at`, with its `<`. Return the position after it."""
         text = self._text
         if text.startswith("<!--", at):
             end = text.find("-->", at + 2)  # `<!-->` is a whole comment
@@ -117,17 +117,17 @@ class _Rewriter:
         tag = name[0].lower()
         attributes, end = self._attributes(name.end())
         if closing:
-            if tag in _TAGS:
+            if tag in TAGS:
                 self._out.append(f"</{tag}>")
             return end
-        if tag in _GONE or tag == "style":
+        if tag in _REMOVED or tag == "style":
             return self._raw(tag, attributes, end)
-        if tag in _TAGS:
+        if tag in TAGS:
             self._write(tag, attributes)
         return end
 
     def _attributes(self, pos: int) -> tuple[dict[str, str], int]:
-        """Return a tag's attributes, of each name the first, and the place behind its `>`."""
+        """Return a tag's attributes, the first of each name, and the position after its `>`."""
         found: dict[str, str] = {}
         while match := _ATTRIBUTE.match(self._text, pos):
             value = match[2] or ""
@@ -139,7 +139,7 @@ class _Rewriter:
         return found, rest.end() if rest else pos
 
     def _raw(self, tag: str, attributes: dict[str, str], pos: int) -> int:
-        """Take a tag whose content is not markup, to its end tag, or to the end of the mail."""
+        """Rewrite a tag whose content is not markup, up to its end tag or the end of the mail."""
         end = re.compile(rf"</{tag}(?=[\s/>])", re.IGNORECASE).search(self._text, pos)
         stop = end.start() if end else len(self._text)
         if tag == "style":
@@ -149,7 +149,7 @@ class _Rewriter:
         return self._attributes(end.end())[1] if end else stop
 
     def _write(self, tag: str, attributes: dict[str, str]) -> None:
-        kept = {name: value for name, value in attributes.items() if name in _ATTRIBUTES}
+        kept = {name: value for name, value in attributes.items() if name in ATTRIBUTES}
         if "style" in kept:
             kept["style"] = self._css(kept["style"])
         if tag == "a":
@@ -162,14 +162,14 @@ class _Rewriter:
         self._out.append(f"<{tag}{written}>")
 
     def _image(self, source: str) -> str:
-        """Return where an image is taken from: the mail itself, or nowhere."""
+        """Return an image's source, a data URL; empty for an image that is not part of the mail."""
         source = source.strip()
         if source[:4].lower() == "cid:":
             return self._embed(source[4:])
         return source if _IMAGE.match(source) else ""
 
     def _embed(self, content_id: str) -> str:
-        """Return an inline image as a data URL; empty for none of this Content-ID, or when too much is in already."""
+        """Return an inline image as a data URL; empty for an unknown Content-ID, or beyond MAX_EMBEDDED."""
         image = self._images.get(content_id.strip("<>"))
         if image is None or not image.content_type.startswith("image/") or image.size > self._left:
             return ""
@@ -184,10 +184,10 @@ class _Rewriter:
 
 
 def _link(target: str) -> dict[str, str]:
-    """Return the attributes of a link: into this page, or to a new one that learns nothing of ours."""
+    """Return the attributes of a link. It opens a new page, which learns nothing about this one."""
     target = _BLANKS.sub(" ", target).strip()
     if target.startswith("#"):
-        return {}  # it would be read against the mail's own address, and open a page of it
+        return {}  # a browser would resolve it against the URL of the inbox's page, and open that
     if not _LINK.match(target):
         return {}
     return {"href": target, "target": "_blank", "rel": "noopener noreferrer"}

@@ -1,4 +1,4 @@
-"""What the API says when it cannot do what it is asked: one JSON object (RFC 9457)."""
+"""The API's errors: one JSON object each (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 
 class Problem(Exception):
-    """An error for whoever asked. `status`: HTTP's; `detail`: one sentence that says what to do."""
+    """A request fails. `status`: HTTP's; `detail`: one sentence that names the cause."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -18,7 +18,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def response(self) -> Response:
-        """Return it as a response."""
+        """Return the error as a response."""
         body = ProblemBody(HTTPStatus(self.status).phrase, self.status, self.detail)
         return Response(
             msgspec.json.encode(body), self.status, self.headers | {"Cache-Control": "no-store"}, PROBLEM_TYPE
@@ -26,7 +26,7 @@ class Problem(Exception):
 
 
 class ProblemBody(msgspec.Struct, frozen=True):
-    """An error. `title`: HTTP's words for the status; `detail`: what is wrong, in one sentence."""
+    """An error. `title`: HTTP's words for the status; `detail`: the cause in one sentence."""
 
     title: str
     status: int

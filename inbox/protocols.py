@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
 
 from ..mime.message import Message
 
@@ -47,18 +49,20 @@ class IncomingMail(Protocol):
         ...
 
 
-class RPCProvider(Protocol):
-    """A plugin that serves methods on the RPC bus."""
-
-    name: str
-
-    def rpc(self) -> Any:
-        """Return the object whose public methods are served."""
-        ...
-
-
 class MailServer(Protocol):
     """A plugin that takes mail. `smtp_address`: its address as a URL; empty while it does not listen."""
 
     @property
     def smtp_address(self) -> str: ...  # noqa: D102
+
+    def connections(self) -> Sequence[msgspec.Struct]:
+        """Return the open connections, oldest first. Their JSON is `routes.CONNECTION`."""
+        ...
+
+    def close_connection(self, uuid: str) -> bool:
+        """Close a connection at once. Return False for an unknown uuid."""
+        ...
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each change of a connection. Return the function that ends this."""
+        ...

@@ -1,4 +1,4 @@
-"""What the inbox keeps of a message, and what its API says of it: one Struct for each JSON object."""
+"""The data of a message: the record that the inbox keeps, and the Structs that are the API's JSON objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -15,13 +15,15 @@ from .html import unescape
 from .protocols import IncomingMail
 
 EXCERPT: Final = 160
-"""Characters of the text that a list shows."""
+"""Characters of the text that the list shows."""
 MAX_HTML: Final = 64 * 1024
-"""Characters of a message's HTML that an excerpt is taken from."""
+"""Characters of a message's HTML that its excerpt comes from."""
 MAX_WORDS: Final = 256 * 1024
-"""Characters of a message that a search looks at."""
+"""Characters of a message that a search reads."""
+SCHEMAS: Final = "#/components/schemas/"
+"""The place of a Struct's schema in the OpenAPI document."""
 
-# What is not closed goes on to the end, so that the time is in proportion to the length.
+# A tag or comment without its end goes on to the end of the text: so the time is proportional to the length.
 _MARKUP = re.compile(
     r"<(style|script|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -30,9 +32,9 @@ _MARKUP = re.compile(
 class Summary(msgspec.Struct, frozen=True):
     """A message in a list.
 
-    `from`, `to`: of the envelope, `""` for the null sender. `header_from`: as the message says it, decoded. `size`:
-    bytes as received. `attachments`: how many. `code`: what its client was told, 250 where it was accepted. `number`:
-    its place in the order of arrival; it grows and is never given twice.
+    `from`, `to`: of the envelope, `""` for the null sender. `header_from`: decoded. `size`: bytes as received.
+    `attachments`: their number. `code`: of the reply to its client, 250 for an accepted message. `number`: its position
+    in the order of arrival; each is given once.
     """
 
     id: str
@@ -49,32 +51,46 @@ class Summary(msgspec.Struct, frozen=True):
     number: int = 0
 
 
-class Credentials(msgspec.Struct, frozen=True):
-    """What the client said in AUTH; nothing checked it."""
+class MessageList(msgspec.Struct, frozen=True):
+    """A part of the list, newest first.
+
+    `messages`: Summary objects. `next`: the value of `before` for the part after this one, null after the last.
+    `total`, `bytes`: of the whole inbox; bytes as `inbox.max_bytes` counts them.
+    """
+
+    messages: list[Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]]
+    next: int | None
+    total: int
+    bytes: int
+
+
+class CredentialsInfo(msgspec.Struct, frozen=True):
+    """What the client sent in AUTH, unchecked."""
 
     mechanism: str
     username: str
     password: str
 
 
-class Session(msgspec.Struct, frozen=True):
-    """The connection that the message came on.
+class SessionInfo(msgspec.Struct, frozen=True):
+    """The SMTP session of a message.
 
-    `uuid`: of the connection. `authentication`: null without AUTH. `reply`: the text behind the code. `reason`: why,
-    where no worker decided it; else empty. `transcript`: `C: ` and `S: ` in front of who said it, without secrets.
+    `uuid`: of the connection. `authentication`: null without AUTH. `reply`: the text after the code. `reason`: of a
+    reply that no worker gave, else empty. `transcript`: a line of the client begins with `C: `, one of the server with
+    `S: `; secrets are masked.
     """
 
     uuid: str
     remote_addr: str
     helo: str
-    authentication: Credentials | None
+    authentication: CredentialsInfo | None
     reply: str
     reason: str
     transcript: Sequence[str]
 
 
 class AttachmentInfo(msgspec.Struct, frozen=True):
-    """An attachment. `number`: from 1, in its URL. `size`: decoded bytes. `inline`: meant to be shown in the text."""
+    """An attachment. `number`: in its URL, from 1. `size`: decoded bytes. `inline`: the text or the HTML shows it."""
 
     number: int
     filename: str
@@ -87,8 +103,8 @@ class AttachmentInfo(msgspec.Struct, frozen=True):
 class Detail(msgspec.Struct, frozen=True):
     """A whole message.
 
-    `headers`: every name as first written, and its decoded values in order. `text`, `html`: empty where the message has
-    none. `defects`: what was wrong with it, as tokens of the page on events.
+    `headers`: each name as first written, with its decoded values in order. `text`, `html`: empty where the message has
+    none. `defects`: tokens of docs/reference/events.md.
     """
 
     summary: Summary
@@ -97,11 +113,11 @@ class Detail(msgspec.Struct, frozen=True):
     html: str
     attachments: Sequence[AttachmentInfo]
     defects: Sequence[str]
-    session: Session
+    session: SessionInfo
 
 
 class Record(NamedTuple):
-    """What is kept of a message. `words`: what a search looks at. `contents`: the raw message, then each attachment."""
+    """The data that is kept of a message. `words`: for a search. `contents`: the raw message, then each attachment."""
 
     summary: Summary
     detail: Detail
@@ -109,20 +125,20 @@ class Record(NamedTuple):
     contents: Sequence[bytes]
 
     def numbered(self, number: int) -> Record:
-        """Return it with its place in the order."""
+        """Return it with its position in the order of arrival."""
         summary = msgspec.structs.replace(self.summary, number=number)
         return self._replace(summary=summary, detail=msgspec.structs.replace(self.detail, summary=summary))
 
     @property
     def bytes(self) -> int:
-        """What the message counts for against `max_bytes`: its bytes, its attachments, its headers and its texts."""
+        """The size that counts for `max_bytes`: of the message, its attachments, its headers and its texts."""
         headers = sum(len(value) for values in self.detail.headers.values() for value in values)
         texts = len(self.detail.text) + len(self.detail.html) + len(self.words)
         return headers + texts + sum(len(content) for content in self.contents)
 
 
 def record(mail: IncomingMail) -> Record:
-    """Return what to keep of a mail. Parses it: a large one takes long enough to belong into a thread."""
+    """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
     attachments = [
         AttachmentInfo(number, each.filename, each.content_type, each.size, each.content_id, each.inline)
@@ -133,7 +149,7 @@ def record(mail: IncomingMail) -> Record:
         received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         sender=mail.sender,
         to=mail.to,
-        header_from=header(message, "from"),
+        header_from=_header(message, "from"),
         subject=message.subject,
         excerpt=_excerpt(message),
         size=len(mail.content),
@@ -148,11 +164,11 @@ def record(mail: IncomingMail) -> Record:
         html=message.html_body,
         attachments=attachments,
         defects=list(message.defects),
-        session=Session(
+        session=SessionInfo(
             uuid=mail.uuid,
             remote_addr=mail.remote_addr,
             helo=mail.helo,
-            authentication=Credentials(*mail.authentication) if mail.authentication else None,
+            authentication=CredentialsInfo(*mail.authentication) if mail.authentication else None,
             reply=mail.reply,
             reason=mail.reason,
             transcript=list(mail.transcript),
@@ -163,20 +179,20 @@ def record(mail: IncomingMail) -> Record:
 
 
 def _excerpt(message: Message) -> str:
-    """Return how the text begins, or what the HTML says where there is no text."""
+    """Return the beginning of the text, or of the HTML's words where there is no text."""
     text = message.body[: EXCERPT * 4]
     if not text.strip():
         text = unescape(_MARKUP.sub(" ", message.html_body[:MAX_HTML]))
     return " ".join(text.split())[:EXCERPT]
 
 
-def header(message: Message, name: str) -> str:
-    """Return the first value of a header whatever its case, empty for none."""
+def _header(message: Message, name: str) -> str:
+    """Return the first value of a header, empty for none. `name`: in lower case."""
     return next((values[0] for found, values in message.headers.items() if found.lower() == name), "")
 
 
 def fold(text: str) -> str:
-    """Return a text as a search compares it: without case, accents and forms of a character's width."""
+    """Return a text as a search compares it: without case, accents and the width of characters."""
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKD", text)
@@ -192,7 +208,7 @@ def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
     yield mail.sender
     yield from mail.to
     for name in ("from", "to", "cc", "reply-to"):
-        yield header(message, name)
+        yield _header(message, name)
     yield from (each.filename for each in message.attachments)
     yield message.body
     yield message.html_body

@@ -1,56 +1,61 @@
-"""The API, as data: every route with what it takes and gives. The server and its OpenAPI document come from this."""
+"""The API as data: every route, its parameters and its answers. The server and the OpenAPI document come from this."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from .connections import Connection
 from .problems import PROBLEM_TYPE, ProblemBody
-from .records import Detail, Summary
+from .records import SCHEMAS, Detail, MessageList, Summary
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 MAX_LIMIT: Final = 500
-"""Messages in one answer."""
+"""Messages of one answer."""
 MAX_SEARCH: Final = 256
-"""Characters: what a search costs, and keeps the mail waiting, grows with them."""
+"""Characters of a search. Its cost grows with them, and mail waits for it."""
 MAX_WAIT: Final = 300
-"""Seconds."""
+"""Seconds of a wait."""
 TEXT: Final[dict[str, Any]] = {"type": "string"}
+FLAG: Final[dict[str, Any]] = {"type": "boolean"}
 
-
-class MessageList(msgspec.Struct, frozen=True):
-    """A part of the list, newest first.
-
-    `next`: the value of `before` for those behind these, null where there are none. `total`, `bytes`: of the whole
-    inbox; bytes are what `inbox.max_bytes` counts.
-    """
-
-    messages: list[Summary]
-    next: int | None
-    total: int
-    bytes: int
+CONNECTION: Final[dict[str, Any]] = {
+    "title": "Connection",
+    "description": "An open connection. `from`, `to`: of the message that it sends now, empty without one.",
+    "type": "object",
+    "properties": {
+        "uuid": TEXT,
+        "remote_addr": TEXT,
+        "from": TEXT,
+        "to": {"type": "array", "items": TEXT},
+        "authenticated": FLAG,
+        "username": TEXT,
+    },
+    "required": ["uuid", "remote_addr", "from", "to", "authenticated", "username"],
+}
+"""The JSON of a connection, as the mail servers give it."""
 
 
 class ConnectionList(msgspec.Struct, frozen=True):
-    """The connections that are open, oldest first."""
+    """The open connections, oldest first."""
 
-    connections: list[Connection]
+    connections: Sequence[Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Connection"})]]
 
 
 class Cleared(msgspec.Struct, frozen=True):
-    """How many messages went."""
+    """The number of messages that were deleted."""
 
     deleted: int
 
 
 class Info(msgspec.Struct, frozen=True):
-    """The host: its version, where it takes mail (empty when that is not known), and what the inbox keeps, 0 for all.
+    """The host and the limits of its inbox.
 
-    `connections`: whether it can tell of them.
+    `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
+    `connections`: whether the host has a mail server.
     """
 
     version: str
@@ -71,7 +76,7 @@ class Parameter(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a route gives when all is well. `model`: the JSON, None for what is not JSON."""
+    """The answer of a route that succeeds. `model`: of its JSON, None for another type."""
 
     status: int
     description: str
@@ -80,7 +85,7 @@ class Answer(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One operation. `name`: the method of the API that does it; `errors`: the statuses beside those of every route."""
+    """One operation. `name`: of the API's method; `errors`: statuses that not every route has."""
 
     method: str
     path: str
@@ -91,7 +96,7 @@ class Route(NamedTuple):
     errors: tuple[int, ...] = ()
 
 
-_ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest")
+_ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
 _NUMBER = {"type": "integer", "minimum": 0}
 _SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
@@ -105,22 +110,22 @@ ROUTES: Final = (
         "List the messages, newest first",
         Answer(200, "the messages", MessageList),
         (
-            Parameter("limit", "query", _LIMIT, "how many at most"),
-            Parameter("before", "query", _NUMBER, "`next` of the answer before"),
+            Parameter("limit", "query", _LIMIT, "the number of messages at most"),
+            Parameter("before", "query", _NUMBER, "`next` of the previous answer"),
             Parameter(
-                "search", "query", _SEARCH, "words that are all in the subject, an address, the text or a file's name"
+                "search", "query", _SEARCH, "words; the subject, an address, the text or a file's name has each of them"
             ),
         ),
         (400,),
     ),
-    Route("DELETE", "/messages", "clear", "Delete every message", Answer(200, "they are gone", Cleared)),
+    Route("DELETE", "/messages", "clear", "Delete every message", Answer(200, "they are deleted", Cleared)),
     Route("GET", "/messages/{id}", "get", "Get a message", Answer(200, "the message", Detail), (_ID,), (404,)),
-    Route("DELETE", "/messages/{id}", "delete", "Delete a message", Answer(204, "it is gone"), (_ID,), (404,)),
+    Route("DELETE", "/messages/{id}", "delete", "Delete a message", Answer(204, "it is deleted"), (_ID,), (404,)),
     Route(
         "GET",
         "/messages/{id}/raw",
         "raw",
-        "Get a message as it came, byte for byte",
+        "Get a message as it arrived, byte for byte",
         Answer(200, "the message", media_type="message/rfc822"),
         (_ID,),
         (404,),
@@ -129,7 +134,7 @@ ROUTES: Final = (
         "GET",
         "/messages/{id}/html",
         "html",
-        "Get a message's HTML, made safe to be shown",
+        "Get a message's HTML, rewritten so that it is safe to show",
         Answer(200, "a page that runs nothing and loads nothing", media_type="text/html"),
         (_ID,),
         (404,),
@@ -150,11 +155,11 @@ ROUTES: Final = (
         "Get the newest message that fits, as soon as there is one",
         Answer(200, "the message", Detail),
         (
-            Parameter("to", "query", TEXT, "one of its recipients, whatever its case"),
-            Parameter("from", "query", TEXT, "its sender, whatever its case"),
-            Parameter("subject", "query", TEXT, "what its subject holds, whatever its case"),
-            Parameter("after", "query", _NUMBER, "only one whose number is above this"),
-            Parameter("timeout", "query", _TIMEOUT, "seconds to wait; the answer is 404 when they are over"),
+            Parameter("to", "query", TEXT, "one of its recipients; case does not count"),
+            Parameter("from", "query", TEXT, "its sender; case does not count"),
+            Parameter("subject", "query", TEXT, "a part of its subject; case does not count"),
+            Parameter("after", "query", _NUMBER, "a number: only a later message fits"),
+            Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 404"),
         ),
         (400, 404),
     ),
@@ -162,15 +167,15 @@ ROUTES: Final = (
         "GET",
         "/stream",
         "stream",
-        "Follow what happens, as server-sent events",
+        "Follow the events of the inbox, as server-sent events",
         Answer(200, "events, until the host stops", media_type="text/event-stream"),
-        (Parameter("Last-Event-ID", "header", TEXT, "the last event that is known"),),
+        (Parameter("Last-Event-ID", "header", TEXT, "the last event that the client has"),),
     ),
     Route(
         "GET",
         "/connections",
         "list_connections",
-        "List the connections that are open",
+        "List the open connections",
         Answer(200, "the connections", ConnectionList),
     ),
     Route(
@@ -182,27 +187,28 @@ ROUTES: Final = (
         (Parameter("uuid", "path", TEXT, "the connection's"),),
         (404,),
     ),
-    Route("GET", "/info", "info", "Get what the host says of itself", Answer(200, "the host", Info)),
+    Route("GET", "/info", "info", "Get the host's version, its address and its limits", Answer(200, "the host", Info)),
     Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1")),
 )
 ERRORS: Final = {
     400: "a parameter or the Host header is wrong",
     403: "the request is from another web page, or for a host name that is not allowed",
-    404: "there is no such thing, or none came in time",
+    404: "it does not exist, or none arrived in time",
     500: "the inbox failed",
-    503: "too many follow the stream, the host stops, or its database fails",
+    503: "the stream has too many readers, the host stops, or its database fails",
 }
 EVERYWHERE: Final = (400, 403, 500, 503)
 
 
 def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
-    """Return the API's OpenAPI 3.1 document. `version`: of the host; `events`: those of the stream."""
-    models = [ProblemBody, *(route.answer.model for route in ROUTES if route.answer.model is not None)]
-    _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
+    """Return the API's OpenAPI 3.1 document. `version`: of the host; `events`: of the stream."""
+    models = [ProblemBody, Summary, *(route.answer.model for route in ROUTES if route.answer.model is not None)]
+    _, schemas = msgspec.json.schema_components(models, ref_template=f"{SCHEMAS}{{name}}")
+    schemas["Connection"] = CONNECTION
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route, events)
-    info = {"title": "rrpy inbox", "version": version, "description": "The mail that a host has caught."}
+    info = {"title": "rrpy inbox", "version": version, "description": "The mail that the host has caught."}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
@@ -227,7 +233,7 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
     }
     if route.name == "stream":
         operation["description"] = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.items())
-    problem = {"schema": {"$ref": "#/components/schemas/ProblemBody"}}
+    problem = {"schema": {"$ref": f"{SCHEMAS}ProblemBody"}}
     for status in sorted({*EVERYWHERE, *route.errors}):
         operation["responses"][str(status)] = {"description": ERRORS[status], "content": {PROBLEM_TYPE: problem}}
     return operation
@@ -235,5 +241,5 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
 
 def _schema(answer: Answer) -> dict[str, Any]:
     if answer.model is not None:
-        return {"$ref": f"#/components/schemas/{answer.model.__name__}"}
+        return {"$ref": f"{SCHEMAS}{answer.model.__name__}"}
     return {"type": "object"} if answer.media_type == JSON else TEXT

@@ -1,6 +1,6 @@
-"""The mail that is kept: tables in SQLite, bounded in messages and in bytes. Synchronous; for one thread at a time.
+"""The mail of the inbox: tables in SQLite, bounded in messages and in bytes. Synchronous; for one thread at a time.
 
-JSON is kept as it goes out, so that a list is read and sent without being taken apart.
+JSON is stored as the API sends it, so that a list is read and sent without decoding.
 """
 
 from __future__ import annotations
@@ -13,41 +13,28 @@ from typing import Final, NamedTuple
 import msgspec
 
 from .database import StoreError, connect
-from .records import AttachmentInfo, Detail, Record, Summary, fold
+from .records import AttachmentInfo, Detail, MessageList, Record, Summary, fold
 
 LATEST: Final = "latest"
 """Stands for the id of the newest message."""
 
 
 class Added(NamedTuple):
-    """A message was kept. `summary`: JSON; `evicted`: the ids that it pushed out."""
+    """The result of `add`. `summary`: the message's, as JSON; `evicted`: ids of the messages deleted for it."""
 
     summary: bytes
     evicted: Sequence[str]
 
 
 class Found(NamedTuple):
-    """What a look for a message gave. `detail`: JSON, None for none; `number`: up to which it looked."""
+    """The result of `find`. `detail`: JSON, None for none; `number`: of the newest message that it read."""
 
     detail: bytes | None
     number: int
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A part of the list, newest first.
-
-    `next`: the cursor for the messages behind these, null where there are none. `total`, `bytes`: of the whole inbox;
-    bytes are what `inbox.max_bytes` counts.
-    """
-
-    messages: list[msgspec.Raw]
-    next: int | None
-    total: int
-    bytes: int
-
-
 class Store:
-    """The messages. `path`: the database's file, empty for memory. 0 is no limit. Raises StoreError."""
+    """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError."""
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
         self._path = path
@@ -58,14 +45,14 @@ class Store:
             row: tuple[int, int] = self._execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
             self.total, self.bytes = row
             with self._transaction():
-                self._evict()  # the limits may have become smaller
+                self._evict()  # the limits may be smaller than before
 
     def close(self) -> None:
         """Close the database. Idempotent."""
         self._database.close()
 
     def add(self, record: Record) -> Added:
-        """Keep a message and let the oldest go where a limit is passed; the newest always stays."""
+        """Store a message. Delete the oldest ones until both limits hold; the newest always stays."""
         with self._translated(), self._transaction():
             (last,) = self._execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
             number = last + 1
@@ -82,8 +69,8 @@ class Store:
             evicted = self._evict()
         return Added(summary, evicted)
 
-    def page(self, *, limit: int, before: int | None = None, search: str = "") -> Page:
-        """Return up to `limit` messages that hold every word of `search`, those before the cursor `before`."""
+    def list_messages(self, *, limit: int, before: int | None = None, search: str = "") -> MessageList:
+        """Return up to `limit` messages that have every word of `search`, of those with a number below `before`."""
         conditions, values = self._search(search)
         if before is not None:
             conditions.append("number < ?")
@@ -95,20 +82,20 @@ class Store:
             rows = self._execute(query, (*values, limit + 1)).fetchall()
         more = len(rows) > limit
         messages = [msgspec.Raw(summary) for _, summary in rows[:limit]]
-        return Page(messages, rows[limit - 1][0] if more else None, self.total, self.bytes)
+        return MessageList(messages, rows[limit - 1][0] if more else None, self.total, self.bytes)
 
     def detail(self, message_id: str) -> bytes | None:
-        """Return a whole message as JSON, None for none of this id."""
+        """Return a whole message as JSON, None for an unknown id."""
         with self._translated():
             row = self._row("SELECT detail FROM details WHERE number = ?", message_id)
         return row[0] if row else None
 
     def raw(self, message_id: str) -> bytes | None:
-        """Return a message as it came, None for none of this id."""
+        """Return a message as it arrived, None for an unknown id."""
         return self._content(message_id, 0)
 
     def attachment(self, message_id: str, number: int) -> tuple[AttachmentInfo, bytes] | None:
-        """Return an attachment by its number, which begins with 1; None for none."""
+        """Return an attachment by its number, from 1; None for an unknown one."""
         message = self.decoded(message_id)
         if message is None or not 1 <= number <= len(message.attachments):
             return None
@@ -116,12 +103,12 @@ class Store:
         return None if content is None else (message.attachments[number - 1], content)
 
     def decoded(self, message_id: str) -> Detail | None:
-        """Return a whole message, None for none of this id."""
+        """Return a whole message, None for an unknown id."""
         detail = self.detail(message_id)
         return None if detail is None else msgspec.json.decode(detail, type=Detail)
 
     def find(self, fits: Callable[[Summary], bool], after: int) -> Found:
-        """Return the newest message behind the place `after` that fits."""
+        """Return the newest message that fits and has a number above `after`."""
         newest = after
         with self._translated():
             rows = self._execute("SELECT number, id, summary FROM messages WHERE number > ? ORDER BY 1 DESC", (after,))
@@ -132,7 +119,7 @@ class Store:
         return Found(None, newest)
 
     def delete(self, message_id: str) -> str | None:
-        """Forget a message and return its id, None for none of this id."""
+        """Delete a message and return its id, None for an unknown one."""
         with self._translated(), self._transaction():
             row = self._row("SELECT id, bytes FROM messages WHERE number = ?", message_id)
             if row is None:
@@ -143,7 +130,7 @@ class Store:
             return str(row[0])
 
     def clear(self) -> int:
-        """Forget every message, give the file's room back, and return how many they were."""
+        """Delete every message, shrink the file, and return their number."""
         count = self.total
         with self._translated():
             with self._transaction():
@@ -157,7 +144,7 @@ class Store:
         return self._database.execute(query, values)
 
     def _row(self, query: str, message_id: str) -> tuple[bytes, int] | None:
-        """Return the row that a query gives for the number of a message."""
+        """Return the row of a query that takes the number of a message."""
         by_id = "SELECT number FROM messages WHERE id = ?"
         latest = "SELECT max(number) FROM messages"
         found = self._execute(latest) if message_id == LATEST else self._execute(by_id, (message_id,))
@@ -171,12 +158,12 @@ class Store:
         return row[0] if row else None
 
     def _search(self, text: str) -> tuple[list[str], list[object]]:
-        """Return the conditions that every word of a text is in a message. A word is text: nothing in it is special."""
+        """Return the conditions, and their values, that a message has every word. No character of a word is special."""
         words = fold(text).split()
         return ["instr(words, ?) > 0"] * len(words), list(words)
 
     def _evict(self) -> list[str]:
-        """Let the oldest messages go until the limits hold."""
+        """Delete the oldest messages until the limits hold. Return their ids."""
         evicted: list[str] = []
         while self._is_over():
             message_id, size = self._execute("SELECT id, bytes FROM messages ORDER BY number LIMIT 1").fetchone()
@@ -193,7 +180,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Do all or nothing, with the totals."""
+        """Commit everything, the totals too, or roll everything back."""
         before = self.total, self.bytes
         self._execute("BEGIN IMMEDIATE")
         try:

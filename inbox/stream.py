@@ -1,4 +1,4 @@
-"""The feed as a response: text/event-stream (html.spec.whatwg.org, 9.2), until its reader leaves or the host stops."""
+"""The feed as a response: text/event-stream (html.spec.whatwg.org, 9.2), until its reader or the host leaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TYPE = "text/event-stream"
 
 
 class EventStream(Response):
-    """Follows the feed from the event behind `last_event_id` on. Its reader sets the pace."""
+    """Follows the feed, beginning after the event `last_event_id`. Its reader sets the pace."""
 
     media_type = TYPE
     charset = "utf-8"
@@ -28,7 +28,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
         async with anyio.create_task_group() as group, aclosing(self._feed.follow(self._last_event_id)) as events:
-            group.start_soon(cancel_when_gone, receive, group.cancel_scope)
+            group.start_soon(cancel_on_disconnect, receive, group.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in events:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
@@ -36,8 +36,8 @@ class EventStream(Response):
             group.cancel_scope.cancel()
 
 
-async def cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Cancel the scope when the client has gone."""
+async def cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel the scope when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

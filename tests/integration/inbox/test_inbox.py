@@ -228,7 +228,7 @@ def test_waiting_ends_with_the_message_that_fits(tmp_path: Path) -> None:
         assert newest["subject"] == "Your order 17"
         assert client.get("wait", params={"to": "one@example.com", "timeout": "0"}).json()["summary"]["number"] == 1
         late = client.get("wait", params={"after": newest["number"], "timeout": 0.05})
-        assert (late.status_code, late.json()["detail"]) == (404, "no message that fits came within 0.05 s")
+        assert (late.status_code, late.json()["detail"]) == (404, "no message that fits arrived within 0.05 s")
         thread = waits(after=str(newest["number"]))
         send(host, mail("third"))
         thread.join(PATIENCE)
@@ -375,7 +375,7 @@ def test_a_host_without_the_section_loads_nothing_of_it(tmp_path: Path) -> None:
         assert "inbox" not in host.wait_for("host is ready")[0]["plugins"]
     program = """import sys
 from rrpy import Config, Container, default_plugins
-Container([], Config.from_dict({"rpc": {}}), optional=default_plugins())._initialize()
+Container([], Config.from_dict({"rpc": {}}), optional=default_plugins()).try_init()
 print(sorted({"starlette", "uvicorn", "rrpy.inbox.api", "rrpy.inbox.store"} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
@@ -674,7 +674,7 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
 
 def test_an_address_that_others_reach_is_a_warning(tmp_path: Path) -> None:
     with inbox(tmp_path, address="0.0.0.0:0") as (host, client):
-        (line,) = host.wait_for("whoever reaches the inbox can read and delete its mail")
+        (line,) = host.wait_for("other machines can read and delete the inbox's mail")
         assert line["level"] == "warn"
         assert client.get("info").status_code == 200
 

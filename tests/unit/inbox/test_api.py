@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import httpx
 import pytest
@@ -14,12 +14,13 @@ from rrpy.container.protocols import Logger
 from rrpy.inbox.api import API
 from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
-from rrpy.inbox.connections import Connections
 from rrpy.inbox.downloads import disposition
+from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.plugin import InboxPlugin
 from rrpy.inbox.protocols import IncomingMail
 from rrpy.inbox.routes import ROUTES
+from rrpy.inbox.store import Store
 
 
 @pytest.mark.parametrize(
@@ -50,59 +51,6 @@ def test_every_route_is_a_method_of_the_api_and_the_other_way_round() -> None:
     assert methods == {route.name for route in ROUTES}
 
 
-class Server:
-    """A plugin with connections. `open`: their uuids."""
-
-    name = "server"
-
-    def __init__(self, *uuids: str, address: str = "") -> None:
-        self.open = list(uuids)
-        self.smtp_address = address
-
-    def rpc(self) -> Server:
-        return self
-
-    def list_connections(self, _: bool) -> list[Any]:
-        class Connection:
-            remote_addr, sender, to, authenticated, username = "127.0.0.1:1", "a@b.c", ["x@y.z"], True, "u"
-
-            def __init__(self, uuid: str) -> None:
-                self.uuid = uuid
-
-        return [Connection(uuid) for uuid in self.open]
-
-    def close_connection(self, uuid: str) -> bool:
-        if uuid not in self.open:
-            raise ValueError("connection not found")
-        self.open.remove(uuid)
-        return True
-
-
-class Other:
-    """A plugin whose methods are about something else."""
-
-    name = "other"
-
-    def rpc(self) -> object:
-        return object()
-
-
-def test_the_connections_of_every_server_are_told_and_closed() -> None:
-    connections = Connections()
-    connections.add_methods(Other())
-    assert not connections
-    assert connections.smtp_address == ""
-    for server in (Server("1"), Server("2", "3", address="tcp://127.0.0.1:25")):
-        connections.add_methods(server)
-        connections.add_server(server)
-    assert connections
-    assert connections.smtp_address == "tcp://127.0.0.1:25"
-    assert [each.uuid for each in connections.list()] == ["1", "2", "3"]
-    assert connections.close("3")
-    assert not connections.close("3")
-    assert [each.uuid for each in connections.list()] == ["1", "2"]
-
-
 class Log:
     """A channel that keeps what it is told."""
 
@@ -113,21 +61,27 @@ class Log:
         self.lines.append((message, keys))
 
 
+class Faulty(Store):
+    """A store with a fault of ours."""
+
+    def detail(self, message_id: str) -> bytes | None:
+        raise ZeroDivisionError(message_id)
+
+
 @pytest.mark.anyio
 async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> None:
-    mailbox = await Mailbox.open("", max_messages=0, max_bytes=0)
+    store = Faulty()
     log = Log()
-    app = application(mailbox, Connections(), InboxConfig(), cast(Logger, log))
+    app = application(Mailbox(store), MailServers(), InboxConfig(), cast(Logger, log))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1/") as client:
-        mailbox._store._database.close()
+        store.close()
         failed = await client.get("messages")
         assert failed.status_code == 503
         assert failed.json()["detail"] == (
             "the inbox's database in memory failed: Cannot operate on a closed database."
         )
         assert log.lines == []
-        del mailbox._store
         failed = await client.get("messages/latest")
         assert failed.json() == {
             "title": "Internal Server Error",

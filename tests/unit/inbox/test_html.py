@@ -111,9 +111,9 @@ def test_whatever_comes_only_what_is_on_the_lists_goes_out(text: str) -> None:
     reader = Reader()
     reader.feed(out)
     for tag, attributes in reader.seen:
-        assert tag in html._TAGS
+        assert tag in html.TAGS
         for name, value in attributes:
-            assert name in html._ATTRIBUTES | {"href", "target", "rel", "src", "background"}
+            assert name in html.ATTRIBUTES | {"href", "target", "rel", "src", "background"}
             assert not name.startswith("on")
             if name == "href":
                 assert re.match("(?i)https?:|mailto:|tel:", value or "")

@@ -37,7 +37,7 @@ def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
 
 
 def ids(store: Store, **options: Any) -> list[str]:
-    page = store.page(**({"limit": 100} | options))
+    page = store.list_messages(**({"limit": 100} | options))
     return [msgspec.json.decode(each, type=Summary).id for each in page.messages]
 
 
@@ -91,13 +91,13 @@ def test_the_newest_come_first_in_pages_that_do_not_overlap() -> None:
     store = Store()
     for number in range(5):
         kept(store, str(number))
-    page = store.page(limit=2)
+    page = store.list_messages(limit=2)
     assert (page.total, len(page.messages)) == (5, 2)
     assert ids(store, limit=2, before=page.next) == ["2", "1"]
     store.delete("3")
     kept(store, "5")
     assert ids(store, before=page.next) == ["2", "1", "0"], "a cursor outlives its message"
-    assert store.page(limit=5).next is None
+    assert store.list_messages(limit=5).next is None
     store.close()
 
 
@@ -111,7 +111,7 @@ def test_the_oldest_go_until_both_limits_hold_and_the_newest_stays() -> None:
     assert ids(store) == ["5"]
     assert store.bytes > 1500
     assert kept(store, "6") == ["5"]
-    assert store.bytes == store.page(limit=1).bytes < 1500
+    assert store.bytes == store.list_messages(limit=1).bytes < 1500
     store.close()
 
 
