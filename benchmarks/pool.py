@@ -29,8 +29,8 @@ from echo import echo
 
 from rrpy.container.log import logger
 from rrpy.worker_pool.config import PoolConfig
-from rrpy.worker_pool.exchange import Terms
-from rrpy.worker_pool.life import boot, dismiss
+from rrpy.worker_pool.life import boot, stop_worker
+from rrpy.worker_pool.limits import WorkerLimits
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.protocols import Payload
 from rrpy.worker_pool.spawn import Launch
@@ -107,16 +107,16 @@ class Nobody:
 
     def free(self, worker: object) -> None: ...
 
-    def lost(self, worker: object) -> None: ...
+    def retired(self, worker: object) -> None: ...
 
-    def again(self, call: object) -> None: ...
+    def dispatch(self, call: object) -> None: ...
 
 
 async def spawn_worker() -> float:
     began = time.perf_counter()
-    worker = await boot(Nobody(), launch(), logger("pool"), 60, Terms())
+    worker = await boot(Nobody(), launch(), logger("pool"), 60, WorkerLimits())
     took = time.perf_counter() - began
-    await dismiss(worker, 1)
+    await stop_worker(worker, 1)
     return took
 
 

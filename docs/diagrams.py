@@ -23,7 +23,7 @@ import rrpy.worker.testing
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
-from rrpy.worker_pool.states import TRANSITIONS, State
+from rrpy.worker_pool.states import PROCESS, REQUEST, TRANSITIONS, ProcessState, RequestState, State
 
 S = TypeVar("S", bound=enum.Enum)
 
@@ -49,6 +49,8 @@ def pages() -> dict[str, dict[str, str]]:
             "host": _fenced(mermaid(HOST, HostState.NEW)),
             "plugin": _fenced(mermaid(_joined(PLUGIN), PluginState.REGISTERED)),
             "worker": _fenced(_worker_diagram()),
+            "process": _fenced(mermaid(PROCESS, ProcessState.BOOTING)),
+            "request": _fenced(mermaid(REQUEST, RequestState.IDLE)),
             "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},

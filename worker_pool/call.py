@@ -1,6 +1,7 @@
-"""Requests on their way to a worker, and the judgement of the frame that comes back. No I/O.
+"""Requests on their way to a worker. No I/O.
 
-A worker tells its `Call` what came: `part` for each frame of a stream, then `resolve` for the last frame, or `fail`.
+A worker reports to its `Call` what it receives: `part` for each frame of a stream, then `resolve` for the last frame,
+or `fail`.
 """
 
 from __future__ import annotations
@@ -12,38 +13,23 @@ from typing import ClassVar, Final
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from ..goridge.frame import CONTROL, Frame, header
+from ..goridge.worker import request_pieces
 from .errors import UnexpectedStream
 from .protocols import Payload
 
-LEAVING: Final = b'{"stop":true}'
-"""The context of an answer with an empty body by which a worker says that it leaves, and did not touch the request."""
-
 MAX_UNREAD: Final = 1024 * 1024
-"""Bytes of a stream that wait for their reader, above which the worker is not read from."""
+"""Bytes of a stream that wait for their reader, above which the host does not read from the worker."""
 
-_PART: Final = 256
+_PART_OVERHEAD: Final = 256
 """Bytes that a part counts for beside its own: a million parts of one byte are not one megabyte."""
-
-
-def frame_of(payload: Payload) -> list[bytes]:
-    """Return a request's frame, in pieces. Raises ValueError for more than 4 GiB."""
-    context, body = payload.context, payload.body
-    split = len(context)
-    frame = [header(0, split + len(body), (split,))]
-    if context:  # an empty piece keeps some versions of asyncio busy for ever
-        frame.append(context)
-    if body:
-        frame.append(body)
-    return frame
 
 
 class Call:
     """A request with one answer.
 
-    `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time.
-    `streams`: whether it takes more than one part; then `on_read` is called when its reader has read something, and
-    when it has left. The worker sets it, for as long as it has the request.
+    `answer`: the caller's future. `deadline`: of its wait for a worker, in loop time; 0 for one that has not waited.
+    `streams`: whether it takes more than one part; then `on_read` is called after its reader has read a part, and
+    after the reader has left. The worker sets it for as long as it has the request.
     Raises ValueError for a payload of more than 4 GiB.
     """
 
@@ -51,7 +37,7 @@ class Call:
     streams: ClassVar[bool] = False
 
     def __init__(self, payload: Payload, answer: asyncio.Future[Payload]) -> None:
-        self._frame = frame_of(payload)
+        self._frame = request_pieces(payload.context, payload.body)
         self.answer = answer
         self.deadline = 0.0
         self.on_read: Callable[[], None] | None = None
@@ -61,17 +47,17 @@ class Call:
         return self._frame
 
     @property
-    def left(self) -> bool:
-        """Whether nobody waits for what is still to come."""
+    def abandoned(self) -> bool:
+        """Whether its caller does not wait any more: it has the answer, or was cancelled."""
         return self.answer.done()
 
     @property
     def unread(self) -> int:
-        """Bytes that came and wait for their reader."""
+        """Bytes that were received and wait for their reader."""
         return 0
 
     def part(self, payload: Payload) -> None:
-        """Take one part of a stream. Nobody reads it here: the caller gets UnexpectedStream, the rest is cancelled."""
+        """Take one part of a stream. Here the caller gets UnexpectedStream, and the rest of the stream is cancelled."""
         self.fail(UnexpectedStream())
 
     def resolve(self, answer: Payload) -> None:
@@ -85,12 +71,11 @@ class Call:
             self.answer.set_exception(error)
 
 
-class Errand(Call):
-    """A request that is made when a worker takes it, and whose answer goes to a function, not to a future.
+class CallbackCall(Call):
+    """A request that is made when a worker takes it, and whose answer goes to a function instead of a future.
 
-    So it costs no task and no turn of the event loop, and while it waits it holds nothing but what `make` holds. `make`
-    may be called again when a worker hands the request back. `done` gets the answer or the error, once, and must not
-    raise.
+    It costs no task and no turn of the event loop, and while it waits it holds only the functions. `make` may be called
+    again when a worker hands the request back. `done` is called once, with the answer or the error, and must not raise.
     """
 
     __slots__ = ("_done", "_make")
@@ -102,20 +87,21 @@ class Errand(Call):
         self.on_read = None
 
     def frame(self) -> list[bytes]:
-        """Make it, and return its frame."""
-        return frame_of(self._make())
+        """Make the request and return its frame. Raises what `make` raises."""
+        payload = self._make()
+        return request_pieces(payload.context, payload.body)
 
     @property
-    def left(self) -> bool:
-        """Whether it is done."""
+    def abandoned(self) -> bool:
+        """Whether `done` has been called."""
         return self._done is None
 
     def resolve(self, answer: Payload) -> None:
-        """Hand the answer over."""
+        """Call `done` with the answer."""
         self._settle(answer)
 
     def fail(self, error: Exception) -> None:
-        """Hand the error over."""
+        """Call `done` with the error."""
         self._settle(error)
 
     def _settle(self, outcome: Payload | Exception) -> None:
@@ -125,9 +111,9 @@ class Errand(Call):
 
 
 class StreamCall(Call):
-    """A request whose answer comes in parts, which are iterated as they come.
+    """A request whose answer comes in parts. Its reader iterates over it and gets them as they arrive.
 
-    `answer` is done when the first frame is there, or an error.
+    `answer` is done with the first frame, or with an error.
     """
 
     __slots__ = ("_arrived", "_error", "_left", "_over", "_parts", "_unread")
@@ -143,47 +129,47 @@ class StreamCall(Call):
         self._arrived = asyncio.Event()
 
     @property
-    def left(self) -> bool:
+    def abandoned(self) -> bool:
         """Whether its reader has left, or was cancelled before the first part."""
         return self._left or self.answer.cancelled()
 
     @property
     def unread(self) -> int:
-        """Bytes of the parts that nobody has read yet."""
+        """Bytes of the parts that wait for their reader; a part counts for 256 bytes more than it has."""
         return self._unread
 
     def part(self, payload: Payload) -> None:
         """Take one part."""
         self._parts.append(payload)
-        self._unread += _PART + len(payload.context) + len(payload.body)
+        self._unread += _PART_OVERHEAD + len(payload.context) + len(payload.body)
         self._arrived.set()
         super().resolve(payload)
 
     def resolve(self, answer: Payload) -> None:
-        """Take the last frame; when others came before and it is empty, it is the end and no part."""
+        """Take the last frame. An empty one after other parts is the end, and not a part."""
         self._over = True
         if answer.context or answer.body or not self.answer.done():
             self.part(answer)
         self._arrived.set()
 
     def fail(self, error: Exception) -> None:
-        """Fail the reader: at once when nothing came yet, else behind what came."""
+        """Fail the reader: at once before the first part, else after the parts that have arrived."""
         self._over = True
         self._error = error
         self._arrived.set()
         super().fail(error)
 
     def leave(self) -> None:
-        """Want no more parts."""
+        """Called when the reader wants no more parts."""
         self._left = True
-        self._told()
+        self._report_reading()
 
     def __aiter__(self) -> AsyncIterator[Payload]:
         return self
 
     async def __anext__(self) -> Payload:
-        """Return the next part; raises what ended the stream before its time."""
-        await checkpoint_if_cancelled()  # parts may come faster than anyio finds a reader that waits
+        """Return the next part. Raises the error that ended the stream early, after the parts before it."""
+        await checkpoint_if_cancelled()  # parts may arrive faster than anyio finds a reader that waits
         while not self._parts:
             if self._error is not None:
                 raise self._error
@@ -192,21 +178,10 @@ class StreamCall(Call):
             self._arrived.clear()
             await self._arrived.wait()
         part = self._parts.popleft()
-        self._unread -= _PART + len(part.context) + len(part.body)
-        self._told()
+        self._unread -= _PART_OVERHEAD + len(part.context) + len(part.body)
+        self._report_reading()
         return part
 
-    def _told(self) -> None:
+    def _report_reading(self) -> None:
         if self.on_read is not None:
             self.on_read()
-
-
-def fault_of(frame: Frame) -> str:
-    """Say what is wrong with an answer that is not an error (WIRE.md, 'Worker protocol', 3); empty when it is right."""
-    if frame.flags & CONTROL:
-        return "it answered a request with a CONTROL frame"
-    if len(frame.options) != 1:
-        return f"its answer has {len(frame.options)} options, expected 1"
-    if frame.options[0] != len(frame.context):
-        return f"its answer's context ends at byte {frame.options[0]} of {len(frame.payload)}"
-    return ""

@@ -1,35 +1,30 @@
-"""What frames travel over: a worker's own pipes, or a connection that it made to us (relays.py)."""
+"""What frames travel over: a worker's own pipes, or a connection that the worker makes to the host (relays.py)."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
-import msgspec
-
-from ..goridge.frame import CONTROL, JSON, Frame, encode
-
 
 class Channel(Protocol):
-    """What frames are written to, and where reading can be paused."""
+    """Writes frames to a worker; its reading can be paused."""
 
     @property
     def write(self) -> Callable[[Sequence[bytes]], None]:
-        """Write the parts of a frame."""
+        """Write the pieces of a frame."""
         ...
 
     def pause(self, paused: bool) -> None:
-        """Read no more until told, or read on."""
+        """Stop reading, or go on with it."""
         ...
 
     def end(self) -> None:
-        """Send what was written, then the end of the input."""
+        """Send the end of the input after everything written so far."""
         ...
 
     def close(self) -> None:
-        """Close it, whatever was not sent or read."""
+        """Close it at once and drop everything unsent and unread."""
         ...
 
     @property
@@ -39,7 +34,7 @@ class Channel(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written and wait for the other side to read."""
+        """Bytes that are written and that the worker has not read."""
         ...
 
 
@@ -52,11 +47,11 @@ class Pipes:
         self.write: Callable[[Sequence[bytes]], None] = self._stdin.writelines
 
     def pause(self, paused: bool) -> None:
-        """Read no more of its stdout until told, or read on."""
+        """Stop reading its stdout, or go on with it."""
         set_reading(self._stdout, not paused)
 
     def end(self) -> None:
-        """Close its stdin behind what was written."""
+        """Close its stdin after everything written so far."""
         self._stdin.close()
 
     def close(self) -> None:
@@ -74,22 +69,6 @@ class Pipes:
 
 
 def set_reading(transport: asyncio.ReadTransport, on: bool) -> None:
-    """Pause or resume a transport, unless it is so already or closes."""
+    """Pause or resume a transport, unless it is in that state already or closes."""
     if not transport.is_closing() and transport.is_reading() is not on:
         (transport.resume_reading if on else transport.pause_reading)()
-
-
-class _Hello(msgspec.Struct):
-    pid: int
-
-
-def greeting() -> bytes:
-    """Return the host's half of the handshake (WIRE.md, 'Worker protocol', 1)."""
-    return encode(Frame(CONTROL | JSON, b'{"pid":%d}' % os.getpid()))
-
-
-def pid_of(frame: Frame) -> int:
-    """Return the process id in a worker's half of the handshake. Raises ValueError for a frame that is not that."""
-    if not frame.flags & CONTROL:
-        raise ValueError("not a CONTROL frame")
-    return msgspec.json.decode(frame.payload, type=_Hello).pid

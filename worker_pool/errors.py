@@ -1,15 +1,15 @@
-"""What can go wrong with a pool's request, and with a pool.
+"""The errors of a pool's request, and of a pool.
 
 PoolError
  +-- SoftError          the worker refused this one request and lives on
  +-- UnexpectedStream   the worker answered with a stream, and `exec` asked for one answer; it lives on
- +-- NoFreeWorker       no worker was free within `allocate_timeout`, or none is alive at all
+ +-- NoFreeWorker       no worker was free within `allocate_timeout`, or none is alive
  +-- QueueFull          `max_queue_size` requests wait or run already
  +-- WorkerBroken       the worker died or broke the protocol during the request, which is not run again
  |    +-- ExecTimeout   it took longer than `supervisor.exec_ttl` and was killed
  +-- LastWorker         the pool's only worker cannot be removed
  +-- TooManyWorkers     no worker can be added
- +-- PoolClosed         the pool is being left, or was
+ +-- PoolClosed         the pool is closed, or closes
  +-- WorkerBootError    a worker did not come up; also a HostError: it ends `serve` with one sentence
 """
 
@@ -23,14 +23,14 @@ import msgspec
 from ..container.errors import HostError
 
 SHOWN_LINES = 8
-"""How many of a dead worker's last lines an error's text shows; `Remains` keeps more."""
+"""How many of a dead worker's last lines an error's text shows; `ExitReport` keeps more."""
 
 
-class Remains(msgspec.Struct, frozen=True):
-    """What a dead worker leaves behind, for the person who has to find out why.
+class ExitReport(msgspec.Struct, frozen=True):
+    """How a worker's process ended, for the person who looks for the cause.
 
-    `returncode`: as in subprocess (negative: the signal). `printed`: what it wrote to stdout in place of a frame.
-    `stderr`: its last lines.
+    `returncode`: as in subprocess (negative: the signal), None for an unknown one. `printed`: the first bytes that it
+    wrote to its channel in place of a frame. `stderr`: its last lines.
     """
 
     pid: int = 0
@@ -40,18 +40,19 @@ class Remains(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """How it ended: `status 3` or `signal 9`; `unknown status` when nobody could find out."""
+        """How it ended: `status 3` or `signal 9`; `unknown status` without a return code."""
         if self.returncode is None:
             return "unknown status"
         return f"signal {-self.returncode}" if self.returncode < 0 else f"status {self.returncode}"
 
-    def told(self) -> str:
-        """Return what it said last, as the end of a sentence; empty when it said nothing."""
+    @property
+    def output(self) -> str:
+        """Its last output, as the end of a sentence; empty without any."""
         text = ""
         if self.printed:
             text += f"; it printed to stdout: {self.printed.decode('utf-8', 'replace').strip()!r}"
         if self.stderr:
-            text += f"; its last words on stderr: {' | '.join(line.strip() for line in self.stderr[-SHOWN_LINES:])}"
+            text += f"; its last lines on stderr: {' | '.join(line.strip() for line in self.stderr[-SHOWN_LINES:])}"
         return text
 
 
@@ -60,18 +61,18 @@ class PoolError(Exception):
 
 
 class SoftError(PoolError):
-    """The worker answered with an error, whose text this is, and lives on."""
+    """The worker answered with an error and lives on. The text is the worker's."""
 
 
 class UnexpectedStream(PoolError):
-    """The worker answered with a stream where one answer was asked for; the rest of it was cancelled."""
+    """The worker answered with a stream in place of one answer; the rest of the stream is cancelled."""
 
     def __init__(self) -> None:
         super().__init__("the worker answered with a stream, and this request takes one answer")
 
 
 class NoFreeWorker(PoolError):
-    """No worker took the request. `waited`: seconds in the queue; 0 when no worker is alive to wait for."""
+    """No worker took the request. `waited`: seconds in the queue; 0 when no worker is alive. `reason`: why none is."""
 
     def __init__(self, waited: float, reason: str = "") -> None:
         if waited:
@@ -83,7 +84,7 @@ class NoFreeWorker(PoolError):
 
 
 class QueueFull(PoolError):
-    """The pool has as many requests as it may. `limit`: max_queue_size."""
+    """The pool has `max_queue_size` requests already. `limit`: that number."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the pool's queue is full: {limit} requests wait or run (max_queue_size)")
@@ -98,42 +99,45 @@ class PoolClosed(PoolError):
 
 
 class WorkerBroken(PoolError):
-    """The worker died or had to be killed during the request. `remains`: what it left; `fault`: what it did."""
+    """The worker died or was killed during the request. `report`: of its exit; `fault`: why it was killed."""
 
-    def __init__(self, remains: Remains, fault: str = "") -> None:
-        what = f"{fault} and was killed" if fault else f"died with {remains.status}"
-        super().__init__(f"worker {remains.pid} {what}{remains.told()}")
-        self.remains = remains
+    def __init__(self, report: ExitReport, fault: str = "") -> None:
+        end = f"{fault} and was killed" if fault else f"died with {report.status}"
+        super().__init__(f"worker {report.pid} {end}{report.output}")
+        self.report = report
         self.fault = fault
 
 
 class ExecTimeout(WorkerBroken):
-    """The worker took longer for the request than it may, and was killed."""
+    """The worker took longer than `supervisor.exec_ttl` for the request and was killed."""
 
 
 class LastWorker(PoolError):
-    """A pool keeps one worker at least."""
+    """The pool's only worker cannot be removed."""
 
     def __init__(self) -> None:
-        super().__init__("the last worker cannot be removed: a pool keeps one at least")
+        super().__init__("the last worker cannot be removed: a pool keeps at least one")
 
 
 class TooManyWorkers(PoolError):
-    """The pool has as many workers as it may. `limit`: how many that is."""
+    """The pool has its largest number of workers already. `limit`: that number."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"no worker can be added: a pool has {limit} at most")
+        super().__init__(f"no worker can be added: a pool has at most {limit}")
         self.limit = limit
 
 
 class WorkerBootError(PoolError, HostError):
-    """A worker did not come up. `command`: as it was run; `fault`: what it did; `remains`: what it left."""
+    """A worker did not come up. `command`: its command line; `fault`: the verb and the rest of the sentence.
+
+    `report`: of its exit; None when its process was never there.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, command: Sequence[str], fault: str, remains: Remains | None = None) -> None:
-        told = remains.told() if remains else ""
-        super().__init__(f"the worker command {' '.join(command)!r} {fault}{told}")
+    def __init__(self, command: Sequence[str], fault: str, report: ExitReport | None = None) -> None:
+        output = report.output if report else ""
+        super().__init__(f"the worker command {' '.join(command)!r} {fault}{output}")
         self.command = tuple(command)
         self.fault = fault
-        self.remains = remains
+        self.report = report

@@ -1,4 +1,4 @@
-"""What RPC and the command line show of a worker (WIRE.md, 'Methods every host serves')."""
+"""The state of a worker as RPC and the command line show it (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .worker import Worker
 
 
 def describe(worker: Worker, command: str) -> WorkerInfo:
-    """Return the worker's row; a process that is gone has zeros for memory and CPU."""
+    """Return a worker's state. `command`: as it was started. A process that is gone has zeros for memory and CPU."""
     memory, cpu = _usage(worker.pid)
     return WorkerInfo(
         pid=worker.pid,
@@ -31,8 +31,8 @@ def _usage(pid: int) -> tuple[int, float]:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
-            lived = max(time.time() - process.create_time(), 0.001)
-            return process.memory_info().rss, round(100 * (times.user + times.system) / lived, 2)
+            age = max(time.time() - process.create_time(), 0.001)
+            return process.memory_info().rss, round(100 * (times.user + times.system) / age, 2)
     except psutil.Error:
         return 0, 0.0
 

@@ -1,4 +1,4 @@
-"""The two ends of a worker's life: `boot` brings one up, `dismiss` sees it off. Neither leaves a process behind."""
+"""The two ends of a worker's life: `boot` and `stop_worker`. Neither leaves a process running."""
 
 from __future__ import annotations
 
@@ -9,73 +9,73 @@ import anyio
 
 from ..container.protocols import Logger
 from .errors import WorkerBootError
-from .exchange import Terms
+from .limits import WorkerLimits
 from .spawn import Launch
-from .worker import Owner, Worker
+from .worker import Dispatcher, Worker
 
-STOP_GRACE: Final = 10.0
-TERM_GRACE: Final = 5.0
-"""Seconds that a worker has to leave after the stop frame, and then after SIGTERM, before it is killed."""
+STOP_TIMEOUT: Final = 10.0
+TERM_TIMEOUT: Final = 5.0
+"""Seconds that a worker has to exit after the stop frame, and then after SIGTERM, before it is killed."""
 
 
-async def boot(owner: Owner, launch: Launch, log: Logger, timeout: float, terms: Terms) -> Worker:
-    """Start a worker and return it when it has shaken hands; it has been given to `owner.free` by then.
+async def boot(dispatcher: Dispatcher, launch: Launch, log: Logger, timeout: float, limits: WorkerLimits) -> Worker:
+    """Start a worker and return it after its handshake, which has given it to `dispatcher.free` already.
 
     Raises WorkerBootError, with the process reaped, when it does not come up within `timeout` seconds.
     """
     relay = launch.relay
-    worker = Worker(owner, log, terms, dials=relay is not None)
+    worker = Worker(dispatcher, log, limits, connects=relay is not None)
     with anyio.CancelScope(shield=True):  # a process half started could not be ended
         await launch.start(worker)
     try:
         if relay is not None:
             relay.expect(worker)
         with anyio.move_on_after(timeout):
-            await worker.up.wait()
+            await worker.until(lambda: worker.up_since > 0 or worker.gone)
     except BaseException:
-        await _end(worker, "was not needed any more")
+        await _kill(worker, "was not needed any more")
         raise
     finally:
         if relay is not None:
             relay.forget(worker)
     if worker.up_since:
         return worker
-    what = "dial in and shake hands" if relay is not None else "answer the handshake"
-    await _end(worker, f"did not {what} within {timeout:g} s")
-    fault = worker.fault or f"died at boot with {worker.remains.status}"
-    raise WorkerBootError(launch.command, fault, worker.remains)
+    step = "dial in and shake hands" if relay is not None else "answer the handshake"
+    await _kill(worker, f"did not {step} within {timeout:g} s")
+    fault = worker.fault or f"died at boot with {worker.exit_report.status}"
+    raise WorkerBootError(launch.command, fault, worker.exit_report)
 
 
-async def dismiss(worker: Worker, patience: float) -> None:
-    """Make a worker leave and wait until its process is reaped; it is killed at once when this is cancelled.
+async def stop_worker(worker: Worker, timeout: float) -> None:
+    """Make a worker exit and wait until its process is reaped. A cancelled wait kills it at once.
 
-    A busy worker has `patience` seconds to finish. Then the stop frame, after STOP_GRACE SIGTERM, after TERM_GRACE
-    SIGKILL, the two signals to its whole process group. May be called again, and for one that is dead.
+    A busy worker has `timeout` seconds to finish. It gets the stop frame, after STOP_TIMEOUT SIGTERM, after
+    TERM_TIMEOUT SIGKILL; both signals go to its whole process group. May be called again, and for a dead worker.
     """
     worker.retire()
-    fault = "did not stop when it was told to"
+    fault = "did not exit after the stop frame"
     try:
         if worker.busy:
-            with anyio.move_on_after(patience):
-                await worker.drained.wait()
+            with anyio.move_on_after(timeout):
+                await worker.until(lambda: worker.drained)
         if worker.busy:
-            fault = f"was still busy after {patience:g} s"
+            fault = f"was still busy after {timeout:g} s"
         else:
-            worker.farewell()
-            with anyio.move_on_after(STOP_GRACE):
-                await worker.gone.wait()
-        if not worker.gone.is_set():
+            worker.send_stop()
+            with anyio.move_on_after(STOP_TIMEOUT):
+                await worker.until(lambda: worker.gone)
+        if not worker.gone:
             worker.signal(signal.SIGTERM)
-            with anyio.move_on_after(TERM_GRACE):
-                await worker.gone.wait()
+            with anyio.move_on_after(TERM_TIMEOUT):
+                await worker.until(lambda: worker.gone)
     except BaseException:
-        fault = "was not given the time to stop"
+        fault = "had no time to stop"
         raise
     finally:
-        await _end(worker, fault)
+        await _kill(worker, fault)
 
 
-async def _end(worker: Worker, fault: str) -> None:
+async def _kill(worker: Worker, fault: str) -> None:
     worker.kill(fault)
     with anyio.CancelScope(shield=True):
-        await worker.gone.wait()
+        await worker.until(lambda: worker.gone)

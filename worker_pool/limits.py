@@ -1,16 +1,28 @@
-"""The limits of a worker that the supervisor looks at (WIRE.md, 'Pool'), and the order in which they count. Pure."""
+"""The limits of a worker (docs/reference/wire.md#pool): those that it carries itself, and those that are looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .config import SupervisorConfig
 from .states import State
 
 
-class Supervised(Protocol):
-    """A worker, as the supervisor sees it. Times are monotonic, in seconds."""
+class WorkerLimits(NamedTuple):
+    """The limits that a worker carries itself. 0 is no limit, except for `stream_timeout`; times in seconds.
+
+    `max_jobs`: answers before it retires. `exec_ttl`: for an answer, and for each frame of a stream; above it the
+    worker is killed. `stream_timeout`: for the end of a cancelled stream.
+    """
+
+    max_jobs: int = 0
+    exec_ttl: float = 0
+    stream_timeout: float = 60
+
+
+class SupervisedWorker(Protocol):
+    """A worker, as `limit_reached` sees it. Times are monotonic, in seconds."""
 
     served: int
     up_since: float
@@ -18,15 +30,17 @@ class Supervised(Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is running."""
+        """Whether a request is under way."""
         ...
 
 
-def limit_reached(worker: Supervised, limits: SupervisorConfig, now: float, memory: Callable[[], int]) -> State | None:
-    """Return the state of the first limit that a worker has reached: its age, its idleness, its memory; else None.
+def limit_reached(
+    worker: SupervisedWorker, limits: SupervisorConfig, now: float, memory: Callable[[], int]
+) -> State | None:
+    """Return the state of the first soft limit that a worker has reached, else None: its age, idle time or memory.
 
-    `memory`: gives its bytes of RSS; not called when nobody wants to know. A worker that has served nobody is never
-    idle for too long: the one that took its place would be so next.
+    `memory`: returns its bytes of RSS; called only for a limit on memory. A worker that has not served yet never
+    counts as idle for too long: its replacement would be idle next.
     """
     if limits.ttl and now - worker.up_since >= limits.ttl:
         return State.TTL_REACHED

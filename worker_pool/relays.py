@@ -1,12 +1,12 @@
-"""Where workers dial in when `server.relay` is `tcp://…` or `unix://…` (WIRE.md, 'Worker protocol').
+"""The socket that workers connect to when `server.relay` is `tcp://…` or `unix://…` (docs/reference/wire.md).
 
-We say our half of the handshake to whoever connects; the pid in the other half says which of the processes that we
-started it is. A worker may be started by another program (`sh -c "php worker.php"`), so a pid counts for a worker when
-it is the process we started, or in that process's session. A process may dial in before we are told that it runs: a
-caller whose worker is not known yet waits for it, `PATIENCE` seconds.
+The host sends its half of the handshake to every connection. The pid in the other half says which of the host's
+workers has made it. Another program may start a worker (`sh -c "php worker.php"`): so a connection belongs to a worker
+when its pid is the process that the host started, or is in that process's session. A process may connect before the
+host knows that it runs: a connection without a worker waits for its worker, `CLAIM_TIMEOUT` seconds.
 
-What can still fail: on a tcp relay another user of this machine can claim to be a worker that has not dialled in yet.
-A unix socket's file is for one user alone.
+What can still fail: on a tcp relay another user of this machine can claim to be a worker that has not connected yet.
+Only one user can open a unix socket's file.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Final, Protocol
 
 from ..container.net.address import Address, UnixAddress
 from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
-from .channel import Channel, greeting, pid_of, set_reading
+from ..goridge.worker import host_handshake, worker_pid
+from .channel import Channel, set_reading
 
-PATIENCE: Final = 60.0
+CLAIM_TIMEOUT: Final = 60.0
 """Seconds that a connection without a worker is kept."""
-MAX_CALLERS: Final = 1000
+MAX_UNCLAIMED: Final = 1000
 """Connections without a worker at the same time."""
 _MAX_HANDSHAKE: Final = 4096
 _BACKLOG: Final = 512
 
 
-class Dialler(Protocol):
+class ConnectingWorker(Protocol):
     """A worker, as the relay sees it."""
 
     pid: int
 
     def attach(self, channel: Channel) -> None:
-        """Speak over this channel from now on."""
+        """Use this channel from now on."""
         ...
 
     def received(self, data: bytes) -> None:
@@ -44,163 +46,173 @@ class Dialler(Protocol):
         ...
 
     def channel_lost(self) -> None:
-        """Take notice that the channel is closed."""
+        """Called when the channel is closed."""
         ...
 
 
 class Relay:
-    """A socket that workers dial in to: `async with` binds it, and closes it with every connection without a worker.
+    """A socket that workers connect to: `async with` binds it, and closes it with every connection without a worker.
 
-    `uid`: the user that workers run as, when that is another one than ours: the unix socket's file is given to it.
+    `uid`: the user that workers run as, when it is not the host's: the unix socket's file is given to that user.
+    `unclaimed`: the connections that have no worker yet.
     """
 
     def __init__(self, address: Address, log: Logger, uid: int | None = None) -> None:
         self.address = address
         self._log = log
         self._uid = uid
-        self._expected: dict[int, Dialler] = {}
-        self._callers: set[_Caller] = set()
+        self._expected: dict[int, ConnectingWorker] = {}
+        self.unclaimed: set[RelayConnection] = set()
+        self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Relay:
         """Listen. Raises ListenError."""
-        self._bound = BoundSocket(self.address, owner="server.relay")
-        self.address = self._bound.address
-        try:
-            loop = asyncio.get_running_loop()
-            if isinstance(self.address, UnixAddress):
-                if self._uid is not None:
-                    os.chown(self.address.path, self._uid, -1)
-                serve = loop.create_unix_server
-            else:
-                serve = loop.create_server  # type: ignore[assignment]
-            self._server = await serve(lambda: _Caller(self), sock=self._bound.socket, backlog=_BACKLOG)
-        except BaseException:
-            self._bound.close()
-            raise
+        async with AsyncExitStack() as closing:
+            bound = BoundSocket(self.address, owner="server.relay")
+            closing.callback(bound.close)
+            self.address = bound.address
+            server = await self._listen(bound)
+            closing.push_async_callback(server.wait_closed)
+            closing.callback(self._close_unclaimed)
+            closing.callback(server.close)
+            self._closing = closing.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Listen no more."""
-        self._server.close()
-        self._bound.close()
-        for caller in list(self._callers):
-            caller.close()
-        await self._server.wait_closed()
+        """Close the socket."""
+        await self._closing.aclose()
 
-    def expect(self, worker: Dialler) -> None:
-        """Give the connection that this worker makes, or has made, to it."""
-        for caller in self._callers:
-            if caller.pid and _is_of(caller.pid, worker.pid):
-                self._give(caller, worker)
+    async def _listen(self, bound: BoundSocket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if isinstance(self.address, UnixAddress):
+            if self._uid is not None:
+                os.chown(self.address.path, self._uid, -1)
+            return await loop.create_unix_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
+        return await loop.create_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
+
+    def _close_unclaimed(self) -> None:
+        for connection in list(self.unclaimed):
+            connection.close()
+
+    # Called by `boot`.
+
+    def expect(self, worker: ConnectingWorker) -> None:
+        """Give this worker the connection that it makes, or has made already."""
+        for connection in self.unclaimed:
+            if connection.pid and _belongs(connection.pid, worker.pid):
+                self._give(connection, worker)
                 return
         self._expected[worker.pid] = worker
 
-    def forget(self, worker: Dialler) -> None:
+    def forget(self, worker: ConnectingWorker) -> None:
         """Expect this worker no more."""
         if self._expected.get(worker.pid) is worker:
             del self._expected[worker.pid]
 
-    def arrived(self, caller: _Caller) -> bool:
-        """Take a new connection; say whether there is room for it."""
-        if len(self._callers) >= MAX_CALLERS:
-            self._log.warning("relay connection refused: too many have not said whose they are")
+    # Called by its connections.
+
+    def opened(self, connection: RelayConnection) -> bool:
+        """Take a new connection; return whether there is room for it."""
+        if len(self.unclaimed) >= MAX_UNCLAIMED:
+            self._log.warning("relay connection refused: too many connections have no worker")
             return False
-        self._callers.add(caller)
+        self.unclaimed.add(connection)
         return True
 
-    def introduced(self, caller: _Caller) -> None:
-        """Find the worker of a connection that has told its pid."""
+    def identified(self, connection: RelayConnection) -> None:
+        """Find the worker of a connection that has sent its pid."""
         for pid, worker in self._expected.items():
-            if _is_of(caller.pid, pid):
+            if _belongs(connection.pid, pid):
                 del self._expected[pid]
-                self._give(caller, worker)
+                self._give(connection, worker)
                 return
 
-    def left(self, caller: _Caller, reason: str = "") -> None:
-        """Forget a connection without a worker."""
-        self._callers.discard(caller)
+    def closed(self, connection: RelayConnection, reason: str = "") -> None:
+        """Forget a connection without a worker. `reason`: why it is refused, for the log."""
+        self.unclaimed.discard(connection)
         if reason:
-            self._log.warning("relay connection dropped", pid=caller.pid, reason=reason)
+            self._log.warning("relay connection dropped", pid=connection.pid, reason=reason)
 
-    def _give(self, caller: _Caller, worker: Dialler) -> None:
-        self._callers.discard(caller)
-        caller.serve(worker)
+    def _give(self, connection: RelayConnection, worker: ConnectingWorker) -> None:
+        self.unclaimed.discard(connection)
+        connection.serve(worker)
 
 
-class _Caller(asyncio.Protocol):
-    """One connection: of nobody known until its handshake, then the channel of its worker."""
+class RelayConnection(asyncio.Protocol):
+    """A connection: without a worker until its handshake, then the channel of its worker. `pid`: 0 before that."""
 
     def __init__(self, relay: Relay) -> None:
         self.pid = 0
         self._relay = relay
-        self._worker: Dialler | None = None
-        self._heard = b""
+        self._worker: ConnectingWorker | None = None
+        self._received = b""
         self._decoder = Decoder(_MAX_HANDSHAKE)
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self.write: Callable[[Sequence[bytes]], None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say our half of the handshake."""
+        """Send the host's half of the handshake."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclass of asyncio's
         self.write = self._transport.writelines
-        if not self._relay.arrived(self):
+        if not self._relay.opened(self):
             self.close()
             return
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._refuse, "no worker of ours has its pid")
-        self._transport.write(greeting())
+        reason = "no worker of this host has its pid"
+        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIMEOUT, self._refuse, reason)
+        self._transport.write(host_handshake(os.getpid()))
 
     def data_received(self, data: bytes) -> None:
-        """Hear its half; then everything is for its worker."""
+        """Read the other half of the handshake; pass everything to the worker, once there is one."""
         if self._worker is not None:
             self._worker.received(data)
             return
-        self._heard += data
-        if len(self._heard) > 2 * _MAX_HANDSHAKE:
-            self._refuse("it said more than a handshake")
+        self._received += data
+        if len(self._received) > 2 * _MAX_HANDSHAKE:
+            self._refuse("it sent more than a handshake")
             return
         if self.pid:
             return
         try:
             frames = self._decoder.feed(data)
-            self.pid = pid_of(frames[0]) if frames else 0
+            self.pid = worker_pid(frames[0]) if frames else 0
         except (FrameError, ValueError) as error:
             self._refuse(f"its handshake is wrong: {error}")
             return
         if frames:
-            self._relay.introduced(self)
+            self._relay.identified(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell whoever has it."""
+        """Tell its worker, or else the relay."""
         if self._timer is not None:
             self._timer.cancel()
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.channel_lost()
         else:
-            self._relay.left(self)
+            self._relay.closed(self)
 
-    def serve(self, worker: Dialler) -> None:
-        """Be this worker's channel."""
+    def serve(self, worker: ConnectingWorker) -> None:
+        """Become this worker's channel."""
         if self._timer is not None:
             self._timer.cancel()
         self._worker = worker
         worker.attach(self)
-        heard, self._heard = self._heard, b""
-        worker.received(heard)
+        received, self._received = self._received, b""
+        worker.received(received)
 
     def _refuse(self, reason: str) -> None:
-        self._relay.left(self, reason)
+        self._relay.closed(self, reason)
         self.close()
 
     # The Channel.
 
     def pause(self, paused: bool) -> None:
-        """Read no more until told, or read on."""
+        """Stop reading, or go on with it."""
         set_reading(self._transport, not paused)
 
     def end(self) -> None:
-        """Shut our sending side behind what was written."""
+        """Shut the host's sending side after everything written so far."""
         if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
 
@@ -219,8 +231,8 @@ class _Caller(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
 
-def _is_of(pid: int, worker: int) -> bool:
-    """Say whether a process is this worker's, or one that it started."""
+def _belongs(pid: int, worker: int) -> bool:
+    """Return whether a process is this worker's process, or one that it started."""
     try:
         return pid == worker or os.getsid(pid) == worker
     except (OSError, OverflowError):  # there is no such process here

@@ -1,12 +1,12 @@
-"""How a worker process is started, and how it is made sure that it never outlives the host.
+"""How a worker process is started, so that it never outlives the host.
 
-We want: no worker left behind, also when the host is killed with SIGKILL and nobody can clean up.
+A worker may not be left running, also when SIGKILL ends the host before it can clean up.
 
-- A worker sees the end of its stdin when the host is gone, and ends. That is enough for one that reads, and does
-  nothing for one that hangs in its handler, or whose stdin some other process inherited.
-- So on Linux the kernel is told, between fork and exec, to SIGKILL the worker when its parent dies (PR_SET_PDEATHSIG).
-  It is set after the change of user, which would clear it. Elsewhere the end of stdin has to do.
-- A worker leads its own session and process group: Ctrl+C reaches the host alone, and signals go to the whole group.
+- A worker sees the end of its stdin when the host is gone, and exits. That is enough for one that reads. It does
+  nothing for one that hangs in its handler, or whose stdin another process inherited.
+- So on Linux the child asks the kernel, between fork and exec, for SIGKILL when its parent dies (PR_SET_PDEATHSIG). It
+  does so after the change of user, which would clear the request. On other systems only the end of stdin is left.
+- A worker leads a session and process group: Ctrl+C reaches the host alone, and signals go to the whole group.
 
 What can still fail: a process that the worker itself started gets no signal from the kernel when the host is killed.
 """
@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The system user that workers run as."""
+    """A system user that workers run as."""
 
     name: str
     uid: int
@@ -42,9 +42,9 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """What is run as a worker: the command's words, the whole environment, and the user (None: the host's own).
+    """How workers are started. `command`: its words; `env`: the whole environment; `account`: None for the host's own.
 
-    `relay`: where it dials in; None is over its stdin and stdout.
+    `relay`: the socket that a worker connects to; None for one that speaks on its stdin and stdout.
     """
 
     command: list[str]
@@ -77,7 +77,7 @@ class Launch(msgspec.Struct, frozen=True):
 def own_interpreter(command: list[str]) -> list[str]:
     """Return the command, where `python -m rrpy.worker` means the interpreter that has rrpy: the host's own.
 
-    A host is often run from a virtual environment that is not activated, and then `python` in PATH is another one, or
+    A host often runs from a virtual environment that is not activated; then `python` in PATH is another one, or
     missing. Every other first word is looked up in the worker's PATH.
     """
     own = DEFAULT_COMMAND.split()
@@ -101,7 +101,7 @@ def find_account(user: str) -> Account | None:
 
 
 def _before_exec(account: Account | None) -> Callable[[], None]:
-    """Return what the child does between fork and exec. It runs in a copy of the host: it must not allocate much."""
+    """Return the child's steps between fork and exec. They run in a copy of the host, and must not allocate much."""
     host = os.getpid()
     prctl = ctypes.PyDLL(None).prctl if sys.platform == "linux" else None
 
@@ -122,8 +122,8 @@ def _before_exec(account: Account | None) -> Callable[[], None]:
 def _inherit_standard_channels_only() -> None:  # pragma: no cover - as above
     """Make every descriptor but 0, 1 and 2 close at exec.
 
-    uvloop leaves the originals of the three open in the child: with them a worker that closes its stdout would not seem
-    to have done so, and every process that it starts would hold the channel open.
+    uvloop leaves the originals of the three open in the child. With them the host would not see that a worker closes
+    its stdout, and every process that the worker starts would hold the channel open.
     """
     try:
         numbers = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - little may be allocated here
@@ -131,5 +131,5 @@ def _inherit_standard_channels_only() -> None:  # pragma: no cover - as above
         numbers = list(range(3, 256))
     for number in numbers:
         if number > 2:
-            with suppress(OSError):  # the listing's own is closed by now
+            with suppress(OSError):  # the descriptor of the listing is closed by now
                 os.set_inheritable(number, False)

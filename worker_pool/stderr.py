@@ -1,7 +1,7 @@
-"""What a worker says beside its frames, in lines: they are logged, and the last are kept for the message of its death.
+"""What a worker writes beside its frames: each line is logged, and the last lines are kept for the report of its exit.
 
-A line takes its level from the worker where it gives one: as a JSON object with `level` and `msg` (or `message`), whose
-other keys become the event's, or as a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
+A line has the level that the worker gives it: as a JSON object with `level` and `msg` (or `message`), whose other keys
+become the event's, or as a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import msgspec
 
 from ..container.protocols import Logger
 
 MAX_LINE: Final = 64 * 1024
-"""A longer line is passed on in pieces of this many bytes."""
+"""A longer line is logged in pieces of this many bytes."""
 
 KEPT_LINES: Final = 20
 KEPT_WIDTH: Final = 500
@@ -49,29 +49,29 @@ _PREFIX: Final = re.compile(
 )
 
 
-class Said(NamedTuple):
-    """What a line says: the host's name of its level, the message, and the event's keys."""
+class LogLine(NamedTuple):
+    """A line of a worker: the host's name of its level, the message, and the event's keys."""
 
     level: str
     message: str
     keys: dict[str, object]
 
 
-def read_line(line: str) -> Said:
-    """Return what a line says (see the module)."""
-    if line.startswith("{") and (said := _read_json(line)) is not None:
-        return said
+def parse_line(line: str) -> LogLine:
+    """Return the level, the message and the keys of a line (see the module)."""
+    if line.startswith("{") and (parsed := _parse_json(line)) is not None:
+        return parsed
     found = _PREFIX.match(line)
     if found is None:
-        return Said("info", line, {})
+        return LogLine("info", line, {})
     word = found["bracketed"] or found["plain"] or found["upper"]
     if found["upper"] and not word.isupper():  # a sentence that begins with the word
-        return Said("info", line, {})
+        return LogLine("info", line, {})
     message = line if found["php"] else line[found.end() :] or line
-    return Said(_LEVELS[word.lower()], message, {})
+    return LogLine(_LEVELS[word.lower()], message, {})
 
 
-def _read_json(line: str) -> Said | None:
+def _parse_json(line: str) -> LogLine | None:
     try:
         record = msgspec.json.decode(line, type=dict[str, object])
     except (ValueError, RecursionError):
@@ -80,12 +80,12 @@ def _read_json(line: str) -> Said | None:
     if not isinstance(level, str) or level.lower() not in _LEVELS or not isinstance(message, str):
         return None
     if "traceback" in record:
-        record["stacktrace"] = record.pop("traceback")  # what the log shows line by line
-    return Said(_LEVELS[level.lower()], message, record)
+        record["stacktrace"] = record.pop("traceback")  # the key that the log shows line by line
+    return LogLine(_LEVELS[level.lower()], message, record)
 
 
-class Lines:
-    """Turns bytes, cut anywhere, into lines without their ends; invalid UTF-8 is replaced, empty lines are left out.
+class LineSplitter:
+    """Turns bytes, cut anywhere, into lines without their ends. It replaces invalid UTF-8 and drops empty lines.
 
     `write` gets every line.
     """
@@ -118,34 +118,28 @@ class Lines:
                 self._write(text)
 
 
-class Speaker(Protocol):
-    """The worker, as its words see it."""
+class OutputLog:
+    """Logs a worker's stderr line by line, and a stdout that is not its channel. `pid`: the worker's, once it has one.
 
-    pid: int
-
-
-class LastWords:
-    """Logs what a worker says on its stderr, and on a stdout that is not its channel, line by line.
-
-    `last` keeps the last 20 lines of the request under way, each cut to 500 characters; of a JSON line its message.
+    `tail` keeps the last 20 lines of the request under way, each cut to 500 characters; of a JSON line its message.
     """
 
-    def __init__(self, log: Logger, worker: Speaker) -> None:
-        self.last: deque[str] = deque(maxlen=KEPT_LINES)
+    def __init__(self, log: Logger) -> None:
+        self.pid = 0
+        self.tail: deque[str] = deque(maxlen=KEPT_LINES)
         self._write = {level: getattr(log, level) for level in ("debug", "info", "warning", "error")}
-        self._worker = worker
-        self._streams = {1: Lines(self._line), 2: Lines(self._line)}
+        self._streams = {1: LineSplitter(self._log_line), 2: LineSplitter(self._log_line)}
 
     def feed(self, fd: int, data: bytes) -> None:
         """Take bytes of stdout (1) or stderr (2)."""
         self._streams[fd].feed(data)
 
     def flush(self) -> None:
-        """Pass on the last lines, which have no end."""
-        for lines in self._streams.values():
-            lines.flush()
+        """Log the last lines, which have no end."""
+        for stream in self._streams.values():
+            stream.flush()
 
-    def _line(self, line: str) -> None:
-        said = read_line(line)
-        self.last.append((said.message if said.keys else line)[:KEPT_WIDTH])
-        self._write[said.level](said.message, **{**said.keys, "pid": self._worker.pid})
+    def _log_line(self, line: str) -> None:
+        parsed = parse_line(line)
+        self.tail.append((parsed.message if parsed.keys else line)[:KEPT_WIDTH])
+        self._write[parsed.level](parsed.message, **{**parsed.keys, "pid": self.pid})

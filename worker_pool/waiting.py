@@ -1,7 +1,7 @@
 """Requests that wait for a worker.
 
-One timer watches the head of the queue: the wait is the same for all, so the head is the first whose time is over. A
-request that a worker hands back unread goes to the head, and has no more time than it had.
+One timer watches the head of the queue: all wait equally long, so that the time of the head is over first. A request
+that a worker hands back goes to the head, and keeps the deadline that it had.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from contextlib import suppress
 from .call import Call
 
 
-class Waiting:
-    """The queue. `patience`: seconds that a request may wait. `expired`: called with one whose time is over."""
+class WaitingQueue:
+    """The queue. `timeout`: seconds that a request may wait. `expired`: called with each request that waits longer."""
 
-    def __init__(self, patience: float, expired: Callable[[Call], None]) -> None:
-        self._patience = patience
+    def __init__(self, timeout: float, expired: Callable[[Call], None]) -> None:
+        self._timeout = timeout
         self._expired = expired
-        self._loop = asyncio.get_running_loop()
         self._calls: deque[Call] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -30,49 +29,50 @@ class Waiting:
     @property
     def count(self) -> int:
         """How many callers wait."""
-        return sum(not call.left for call in self._calls)
+        return sum(not call.abandoned for call in self._calls)
 
-    def add(self, call: Call) -> None:
-        """Let a request wait."""
+    def add(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        """Add a request: at the end, or at the head when it has waited before. `loop`: the running one."""
         if call.deadline:
             self._calls.appendleft(call)
         else:
-            call.deadline = self._loop.time() + self._patience
+            call.deadline = loop.time() + self._timeout
             self._calls.append(call)
         if self._timer is not None and self._timer.when() > call.deadline:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self._loop.call_at(call.deadline, self._expire)
+            self._timer = loop.call_at(call.deadline, self._expire, loop)
 
     def remove(self, call: Call) -> None:
-        """Take a request out, if it is there still."""
+        """Remove a request, if it is still in the queue."""
         with suppress(ValueError):
             self._calls.remove(call)
 
     def next(self) -> Call | None:
-        """Return the first request whose caller still waits, taken out."""
+        """Remove and return the first request whose caller still waits."""
         while self._calls:
             call = self._calls.popleft()
-            if not call.left:
+            if not call.abandoned:
                 return call
         return None
 
     def drain(self) -> Iterator[Call]:
-        """Yield every request, taken out."""
+        """Remove and yield every request."""
         while self._calls:
             yield self._calls.popleft()
 
     def stop(self) -> None:
-        """Look at no more deadlines."""
+        """Watch no deadline until the next request is added."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
-    def _expire(self) -> None:
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = loop.time()
         while self._calls and self._calls[0].deadline <= now:
             self._expired(self._calls.popleft())
-        self.stop()  # who was refused may have added one more, which set it
+        self.stop()  # the caller of an expired request may have added the next one, which set the timer
         if self._calls:
-            self._timer = self._loop.call_at(self._calls[0].deadline, self._expire)
+            self._timer = loop.call_at(self._calls[0].deadline, self._expire, loop)

@@ -1,12 +1,12 @@
-"""One worker process as the host sees it: its state, and how it ends.
+"""One worker process as the host sees it: its states, and how it ends.
 
-There is no task and no lock in a request: the pool hands a `Call` to `send`, the answer's bytes resolve it
-(exchange.py) and give the worker back to the pool, in the same turn of the event loop. A caller that was cancelled has
-left a done future behind; the worker finishes, its answer is dropped, and it goes back all the same.
+There is no task and no lock in a request. The pool gives a `Call` to `send`; the bytes of the answer resolve it
+(requester.py) and give the worker back to the pool, in the same turn of the event loop. A caller that was cancelled
+leaves a done future: the worker finishes, its answer is dropped, and it goes back to the pool all the same.
 
-The end of a process comes in pieces (its channel ends, stderr ends, the process exits, in any order). From the first
-piece on the worker is `unfit` and gets no more requests; with the last it is `gone`, and the caller is told what it
-left behind.
+The end of a process comes in pieces: its channel ends, stderr ends, the process exits, in any order. The first piece
+retires the worker: it gets no more requests. After the last one it is gone, and the caller gets the report of its exit.
+What may follow what stands in tables (states.py): `TRANSITIONS` for the state that clients see, `PROCESS` for the rest.
 """
 
 from __future__ import annotations
@@ -19,311 +19,354 @@ from signal import SIGKILL, Signals
 from typing import Final, Protocol, cast
 
 from ..container.protocols import Logger
-from ..goridge.frame import CONTROL, JSON, Frame, encode
+from ..container.states import Machine
+from ..goridge.frame import Frame
+from ..goridge.worker import STOP_FRAME, host_handshake, worker_pid
 from .call import Call
-from .channel import Channel, Pipes, greeting, pid_of
-from .errors import ExecTimeout, Remains, WorkerBroken
-from .exchange import SHOWN, Exchange, Terms
-from .states import State, step
-from .stderr import LastWords
+from .channel import Channel, Pipes
+from .errors import ExecTimeout, ExitReport, WorkerBroken
+from .limits import WorkerLimits
+from .requester import SHOWN, Requester
+from .states import PROCESS, ProcessState, State, step
+from .stderr import OutputLog
 
-EXIT_GRACE: Final = 1.0
-"""Seconds that a process has to exit after it closed its channel, and its pipes to end after it exited."""
+EXIT_TIMEOUT: Final = 1.0
+"""Seconds that a process has to exit after its channel ended, and its pipes to end after it exited."""
 
-YOUNG: Final = 5.0
+EARLY: Final = 5.0
 """Seconds: a worker that dies sooner, and without an answer, counts for the crash-loop guard."""
 
-_STOP: Final = encode(Frame(CONTROL | JSON, b'{"stop":true}'))
-_SPOKE_UNASKED: Final = "broke the protocol (it sent a frame that nobody asked for)"
+_SPOKE_UNASKED: Final = "broke the protocol (it sent a frame without a request)"
+# Names for the hot path: until Python 3.12, reading a member of an Enum takes as long as the rest of a comparison.
+_SERVING: Final = ProcessState.SERVING
+_READY: Final = State.READY
+_WORKING: Final = State.WORKING
 
 
-class Owner(Protocol):
-    """The pool, as its workers see it. `served`: requests that its workers have answered."""
+class Dispatcher(Protocol):
+    """The pool, as its workers see it. `served`: requests that all its workers have answered."""
 
     served: int
 
     def free(self, worker: Worker) -> None:
-        """Take a worker that can work."""
+        """Take back a worker that can take a request."""
         ...
 
-    def lost(self, worker: Worker) -> None:
-        """Give no more requests to this worker. May be told more than once."""
+    def retired(self, worker: Worker) -> None:
+        """Give no more requests to this worker."""
         ...
 
-    def again(self, call: Call) -> None:
-        """Run a request that the worker did not touch on another one."""
+    def dispatch(self, call: Call) -> None:
+        """Give a request to the next free worker."""
         ...
 
 
 class Worker(asyncio.SubprocessProtocol):
-    """A worker process, from `boot` to `dismiss` (life.py). `dials`: its channel is a connection that it makes to us.
+    """A worker process, from `boot` to `stop_worker` (life.py). `connects`: it makes a connection for its channel.
 
-    `up`: it has shaken hands, at `up_since` (monotonic time; 0 for one that never did), or it is gone. `idle_since`:
-    the time of its last answer. `unfit`: it gets no more requests. `drained`: it was unfit and its last request is
-    done. `gone`: reaped; `remains` tells the rest.
+    `created`: unix nanoseconds. `up_since`, `idle_since`: monotonic times of its handshake (0 before it) and of its
+    last answer. `fault`: why the host killed it; empty when it did not. `exit_report`: complete when `gone`.
     """
 
-    def __init__(self, owner: Owner, log: Logger, terms: Terms, *, dials: bool = False) -> None:
+    def __init__(self, dispatcher: Dispatcher, log: Logger, limits: WorkerLimits, *, connects: bool = False) -> None:
         self.state = State.INACTIVE
         self.served = 0
         self.created = time.time_ns()
         self.pid = 0
-        self.fault = ""
-        self.unfit = asyncio.Event()
-        self.gone = asyncio.Event()
-        self.remains = Remains()
-        self.up = asyncio.Event()
-        self.drained = asyncio.Event()
         self.up_since = 0.0
         self.idle_since = 0.0
-        self._owner = owner
-        self._max_jobs = terms.max_jobs
-        self._dials = dials
-        self._exchange = Exchange(self, terms)
-        self._words = LastWords(log, self)
-        self._reached: State | None = None
-        self._overdue = False
-        self._exited = False
-        self._reaped = False
-        self._killed = False
+        self.fault = ""
+        self.exit_report = ExitReport()
+        self._dispatcher = dispatcher
+        self._max_jobs = limits.max_jobs
+        self._connects = connects
+        self._process = Machine("worker process", PROCESS, ProcessState.BOOTING)
+        self._requester = Requester(self, limits)
+        self._output = OutputLog(log)
+        self._limit_reached: State | None = None
+        self._last_state = State.ERRORED  # unless the host ends it
+        self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.SubprocessTransport
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    # Its states.
 
     @property
     def busy(self) -> bool:
-        """Whether a request is running."""
-        return self._exchange.busy
+        """Whether a request is under way."""
+        return self._requester.busy
+
+    @property
+    def retired(self) -> bool:
+        """Whether it gets no more requests."""
+        return self._process.state not in (ProcessState.BOOTING, _SERVING)
+
+    @property
+    def drained(self) -> bool:
+        """Whether it gets no more requests and its last one is done."""
+        return self.retired and not self.busy
+
+    @property
+    def gone(self) -> bool:
+        """Whether its process is reaped and `exit_report` is complete."""
+        return self._process.state is ProcessState.GONE
 
     @property
     def expiring(self) -> bool:
-        """Whether it leaves when its request is answered, for a limit that it has reached."""
-        return self._reached is not None
+        """Whether it leaves after its request, because it has reached a limit."""
+        return self._limit_reached is not None
 
     @property
-    def died_young(self) -> bool:
-        """Whether it served nobody and was up only for a moment: the mark of a crash loop."""
-        return self.served == 0 and not self._overdue and time.monotonic() - self.up_since < YOUNG
+    def died_early(self) -> bool:
+        """Whether it served no request and was up only for a moment: the mark of a crash loop."""
+        overdue = self._limit_reached is State.EXEC_TTL_REACHED
+        return self.served == 0 and not overdue and time.monotonic() - self.up_since < EARLY
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until one of its states above makes `holds` true."""
+        while not holds():
+            await self._changed.wait()
+
+    async def retirement(self) -> None:
+        """Wait until it is retired."""
+        await self.until(lambda: self.retired)
+
+    def _advance(self, event: str) -> None:
+        """Take its process to the next state, and tell the pool and those who wait."""
+        was_serving = self._process.state is _SERVING
+        self._process.on(event)
+        if was_serving:
+            self._dispatcher.retired(self)
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    # Called by the pool.
 
     def send(self, call: Call) -> None:
-        """Give it a request; it must be ready. The call gets its answer, or a PoolError."""
-        if not self._exchange.writable:
+        """Send it a request; it must be free. The call gets its answer, or a PoolError."""
+        if not self._requester.writable:
             self._channel_ended("closed its stdin")
-            self._owner.again(call)
+            self._dispatcher.dispatch(call)
             return
         try:
             frame = call.frame()
-        except Exception as error:  # it is made only now
+        except Exception as error:  # the request is made only now
             call.fail(error)
             asyncio.get_running_loop().call_soon(self._give_back)  # not at once: the next one may fail too
             return
-        self.state = step(self.state, State.WORKING)
-        self._words.last.clear()  # what it said of an earlier request explains nothing of this one
-        self._exchange.begin(call, frame)
+        self.state = step(self.state, _WORKING)
+        self._output.tail.clear()  # the lines of an earlier request explain nothing of this one
+        self._requester.send(call, frame)
 
     def retire(self) -> None:
-        """Let it finish its request and give it no other. It is `dismiss` that makes it leave."""
-        self._owner.lost(self)
-        self.unfit.set()
+        """Give it no more requests; it finishes the one under way. `stop_worker` makes it exit."""
+        if self._process.can("retire"):
+            self._advance("retire")
 
     def expire(self, reached: State) -> None:
-        """Retire it for a limit that it has reached: at once, or when its request is answered."""
+        """Retire it for a limit that it has reached: at once, or after its request."""
         if self.busy:
-            self._reached = reached
-        elif self.state is State.READY:
+            self._limit_reached = reached
+        elif self.state is _READY:
             self.state = step(self.state, reached)
             self.retire()
 
-    def farewell(self) -> None:
-        """Send the stop frame to a worker that is not busy. Does nothing when it is told already, or dying."""
-        if self._dying or self.state is State.STOPPING:
+    def send_stop(self) -> None:
+        """Send the stop frame, unless it is sent or the process ends already. The worker must not be busy."""
+        if self._ending or self.state is State.STOPPING:
             return
         self.state = step(self.state, State.STOPPING)
-        self._exchange.deaf = True
-        channel = self._exchange.channel
+        self._last_state = State.STOPPED
+        self._requester.ignore()
+        channel = self._requester.channel
         if channel is not None and not channel.closing:
-            channel.write((_STOP,))
-            channel.end()  # a worker that knows no frames understands the end
+            channel.write((STOP_FRAME,))
+            channel.end()  # for a worker that knows no frames
 
     def kill(self, fault: str) -> None:
-        """Kill its process group. `fault`: why, for the message. Does nothing when the process is gone."""
-        if self._exited or self._killed:
+        """Kill its process group. `fault`: the reason, for the message. Does nothing after the process's exit."""
+        if not self._process.can("kill"):
             return
-        self._killed = True
-        self._exchange.deaf = True
         self.fault = self.fault or fault
-        self.retire()
+        self._last_state = State.DESTROYED
+        self._requester.ignore()
+        self._advance("kill")
         self.signal(SIGKILL)
 
     def signal(self, number: Signals) -> None:
-        """Send a signal to its process group. Does nothing when the process is gone."""
-        if self._exited:
+        """Send a signal to its process group. Does nothing after the process's exit."""
+        if not self._process.can("exit"):
             return
         try:
             os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):  # it is gone already; on macOS a zombie's group is not permitted
+        except (ProcessLookupError, PermissionError):  # it has exited; on macOS a zombie's group is not permitted
             return
 
-    # What the channel's owner tells.
+    # Called by the owner of its channel.
 
     def attach(self, channel: Channel) -> None:
-        """Speak over this channel from now on. Our half of the handshake was said by whoever opened it."""
-        self._exchange.channel = channel
+        """Use this channel from now on. Its owner has sent the host's half of the handshake."""
+        self._requester.channel = channel
 
     def received(self, data: bytes) -> None:
         """Take bytes of the channel."""
-        self._exchange.feed(data)
+        self._requester.feed(data)
 
     def channel_lost(self) -> None:
-        """Take notice that the connection which it made is closed."""
-        self._exchange.channel = None
-        if self._reaped:
+        """Called when the connection that it made is closed."""
+        self._requester.channel = None
+        if self._process.can("end"):
             self._end()
         else:
             self._channel_ended("closed its connection")
 
-    # What asyncio tells of the process.
+    # Called by asyncio, for the process.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The process runs: shake hands, unless it is to dial in first."""
+        """Shake hands over its pipes, unless it connects."""
         self._transport = cast(asyncio.SubprocessTransport, transport)
-        self.pid = self._transport.get_pid()
-        if self._dials:
+        self.pid = self._output.pid = self._transport.get_pid()
+        if self._connects:
             return
         pipes = Pipes(self._transport)
         self.attach(pipes)
-        if not pipes.closing:  # on a busy machine it may be dead before we are told that it runs
-            pipes.write((greeting(),))
+        if not pipes.closing:  # on a busy machine the process may be dead by now
+            pipes.write((host_handshake(os.getpid()),))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Bytes of stdout are frames, unless it dials in; all others are the log."""
-        if fd == 1 and not self._dials:
-            self._exchange.feed(data)
+        """Read frames from stdout, unless it connects; log everything else."""
+        if fd == 1 and not self._connects:
+            self._requester.feed(data)
         else:
-            self._words.feed(fd, data)
+            self._output.feed(fd, data)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """A pipe ended: the beginning of the process's end, unless it was told to leave."""
-        if fd == 2 or self._dials:
-            self._words.flush()
+        """Expect the process to exit when a pipe of its channel ends."""
+        if fd == 2 or self._connects:
+            self._output.flush()
         else:
             self._channel_ended("closed its stdout" if fd == 1 else "closed its stdin")
 
     def process_exited(self) -> None:
-        """The process is reaped: end what it left of its group, and do not wait long for its pipes."""
+        """Kill the rest of its process group, and give its pipes a moment to end."""
         self.signal(SIGKILL)
-        self._exited = True
-        self.retire()
-        if (channel := self._exchange.channel) is not None:
+        self._advance("exit")
+        if (channel := self._requester.channel) is not None:
             channel.pause(False)
             channel.end()
-        self._arm(self._let_go)
+        self._restart_timer(self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The process and its pipes are gone; what it said over its connection may still be on the way."""
-        self._reaped = True
-        if not self._dials or self._exchange.channel is None:
+        """The process and its pipes are gone; the last bytes of its connection may still be on the way."""
+        self._advance("reap")
+        if not self._connects or self._requester.channel is None:
             self._end()
 
-    # What the exchange tells.
+    # Called by its requester.
 
     def answered(self, more: bool) -> None:
         """Give it back to the pool, unless it has reached a limit."""
         self.served += 1
-        self._owner.served += 1
+        self._dispatcher.served += 1
         self.idle_since = time.monotonic()
-        if more:  # what follows an answer would be taken for the answer to the next request
-            self.broke(_SPOKE_UNASKED)
+        if more:  # the next request would take it for its answer
+            self.broke_protocol(_SPOKE_UNASKED)
             return
-        if self._reached is None and 0 < self._max_jobs <= self.served:
-            self._reached = State.MAX_JOBS_REACHED
-        self.state = step(self.state, self._reached or State.READY)
-        if self._reached is not None:
+        if self._limit_reached is None and 0 < self._max_jobs <= self.served:
+            self._limit_reached = State.MAX_JOBS_REACHED
+        self.state = step(self.state, self._limit_reached or _READY)
+        if self._limit_reached is not None:
             self.retire()
         self._give_back()
 
-    def leaves(self, call: Call) -> None:
-        """Let it leave, as it asks for, and run its request on another one."""
-        self.drained.set()
-        self.farewell()
+    def handed_back(self, call: Call) -> None:
+        """Stop it, as it asks for, and run its request on another worker."""
+        self.send_stop()
         self.retire()
-        if not call.left:
-            self._owner.again(call)
+        self._wake()
+        if not call.abandoned:
+            self._dispatcher.dispatch(call)
 
-    def unasked(self, frame: Frame, more: bool) -> None:
-        """Take its half of the handshake; any other frame, and anything behind it, breaks the protocol."""
+    def spoke_unasked(self, frame: Frame, more: bool) -> None:
+        """Take its half of the handshake. Any other frame breaks the protocol, and so do bytes after the handshake."""
         if self.state is not State.INACTIVE or more:
-            self.broke(_SPOKE_UNASKED)
+            self.broke_protocol(_SPOKE_UNASKED)
             return
         try:
-            pid_of(frame)
+            worker_pid(frame)
         except ValueError as error:
-            self._exchange.printed = frame.payload[:SHOWN]
-            self.broke(f"gave a wrong answer to the handshake ({error})")
+            self._requester.printed = frame.payload[:SHOWN]
+            self.broke_protocol(f"gave a wrong answer to the handshake ({error})")
             return
-        self.state = step(self.state, State.READY)
+        self.state = step(self.state, _READY)
         self.up_since = self.idle_since = time.monotonic()
-        self.up.set()
+        if self._process.can("shake hands"):
+            self._advance("shake hands")
         self._give_back()
 
-    def broke(self, fault: str) -> None:
-        """Kill it: nothing that it says can be trusted any more."""
+    def broke_protocol(self, fault: str) -> None:
+        """Kill it: the host can trust no byte of it any more."""
         self.state = step(self.state, State.INVALID)
         self.fault = self.fault or fault
-        self._exchange.deaf = True  # also where there is nothing left to kill
+        self._requester.ignore()  # also where there is no process left to kill
         self.kill(fault)
 
-    def late(self, fault: str, *, answer: bool) -> None:
-        """Kill it: it took longer than it may."""
-        if self._dying:
+    def timed_out(self, fault: str, *, answering: bool) -> None:
+        """Kill it: it took longer than its limits allow."""
+        if self._ending:
             return
-        if answer:
-            self._overdue = True
+        if answering:
+            self._limit_reached = State.EXEC_TTL_REACHED
             self.state = step(self.state, State.EXEC_TTL_REACHED)
         self.kill(fault)
 
     def _give_back(self) -> None:
-        if self.unfit.is_set():
-            self.drained.set()
+        if self._process.state is _SERVING:
+            self._dispatcher.free(self)
         else:
-            self._owner.free(self)
+            self._wake()
 
     # How it ends.
 
     @property
-    def _dying(self) -> bool:
-        return self._exited or self._killed or self._timer is not None
+    def _ending(self) -> bool:
+        """Whether its channel has ended, or its process is killed or has exited."""
+        return not self._process.can("close")
 
-    def _channel_ended(self, what: str) -> None:
-        if self._dying or self.state is State.STOPPING:
+    def _channel_ended(self, event: str) -> None:
+        if self._ending or self.state is State.STOPPING:
             return
-        self.retire()
-        # Most often it is about to exit, and its status says more than our signal would.
-        self._arm(lambda: self.kill(f"{what} and did not exit"))
+        self._advance("close")
+        # Most often it is about to exit, and its status says more than the host's signal would.
+        self._restart_timer(lambda: self.kill(f"{event} and did not exit"))
 
-    def _arm(self, then: Callable[[], None]) -> None:
+    def _restart_timer(self, then: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(EXIT_GRACE, then)
+        self._timer = asyncio.get_running_loop().call_later(EXIT_TIMEOUT, then)
 
-    def _let_go(self) -> None:
-        self._transport.close()
-        if (channel := self._exchange.channel) is not None:
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        if (channel := self._requester.channel) is not None:
             channel.close()
 
     def _end(self) -> None:
-        """Everything has ended: write the last record and tell whoever waits."""
+        """Write the exit report, and fail the request under way."""
+        assert self._transport is not None, "a process that has ended had a transport"
         if self._timer is not None:
             self._timer.cancel()
-        self._words.flush()
+        self._output.flush()
         self._transport.close()
-        left_when_told = State.STOPPED if self.state is State.STOPPING else State.ERRORED
-        self.state = step(self.state, State.DESTROYED if self._killed else left_when_told)
-        status, printed = self._transport.get_returncode(), self._exchange.printed
-        self.remains = Remains(self.pid, status, printed, tuple(self._words.last))
-        self.retire()
-        call = self._exchange.drop()
+        self.state = step(self.state, self._last_state)
+        status, printed = self._transport.get_returncode(), self._requester.printed
+        self.exit_report = ExitReport(self.pid, status, printed, tuple(self._output.tail))
+        call = self._requester.take()
+        self._requester.ignore()
+        self._advance("end")
         if call is not None:
-            broken = ExecTimeout if self._overdue else WorkerBroken
-            call.fail(broken(self.remains, self.fault))
-        for event in (self.up, self.drained, self.gone):
-            event.set()
+            broken = ExecTimeout if self._limit_reached is State.EXEC_TTL_REACHED else WorkerBroken
+            call.fail(broken(self.exit_report, self.fault))

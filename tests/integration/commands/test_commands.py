@@ -71,7 +71,7 @@ def test_a_reset_whose_worker_does_not_come_up_has_its_words_and_the_old_ones_wo
         done = host.rrpy("reset")
         assert done.returncode == 1
         assert re.fullmatch(
-            r"asker: the worker command .* with status 3; its last words on stderr: no database\n", done.stderr
+            r"asker: the worker command .* with status 3; its last lines on stderr: no database\n", done.stderr
         )
         assert done.stdout.startswith("smtp: 1 worker replaced in "), "the others are reset all the same"
         assert pids(host)["asker"] == before["asker"]

@@ -233,7 +233,7 @@ def test_without_any_worker_mail_is_refused_for_now_at_once(tmp_path):
     with delivering(tmp_path, pool={"command": command}) as host, ready(host) as client:
         (tmp_path / "broken").touch()
         assert transaction(client, "die@x.y") == "451 4.3.0 Temporary failure"
-        host.wait_for("workers die young, next try after a pause", count=3)
+        host.wait_for("workers keep dying, next start after a pause", count=3)
         assert transaction(client, "accept@x.y") == "451 4.3.0 Temporary failure"
         assert "no worker is alive" in host.wait_for("email not accepted", count=2)[-1]["reason"]
         assert client.say("NOOP") == "250 OK"

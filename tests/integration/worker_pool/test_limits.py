@@ -26,7 +26,7 @@ async def test_exec_ttl_kills_the_worker_and_the_caller_is_told():
         with pytest.raises(ExecTimeout, match=r"did not answer within 0\.3 s \(exec_ttl\) and was killed") as caught:
             await workers.exec(Payload())
         assert isinstance(caught.value, WorkerBroken)
-        assert caught.value.remains.status == "signal 9"
+        assert caught.value.report.status == "signal 9"
         (death,) = await log.seen("worker died")
         assert death["pid"] == before.pid
         await until(lambda: [row.status_str for row in workers.workers()] == ["ready"])
@@ -162,4 +162,4 @@ async def test_a_worker_killed_for_its_request_is_no_sign_of_a_crash_loop():
         for _ in range(4):
             with pytest.raises(ExecTimeout):
                 await workers.exec(Payload())
-    assert not log.keys("workers die young, next try after a pause")
+    assert not log.keys("workers keep dying, next start after a pause")

@@ -190,7 +190,7 @@ async def test_workers_killed_under_traffic_cost_their_own_requests_only():
                 assert await workers.exec(payload) == payload
                 answered += 1
             except WorkerBroken as error:
-                assert error.remains.status == "signal 9"
+                assert error.report.status == "signal 9"
                 broken += 1
 
     async with pool(sdk("echo"), log, num_workers=4) as workers:

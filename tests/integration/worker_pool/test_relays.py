@@ -23,9 +23,14 @@ def anyio_backend(request):
     return ("asyncio", {"use_uvloop": request.param})
 
 
+@pytest.fixture
+async def relay_log():
+    return RecordingLog()
+
+
 @pytest.fixture(params=["tcp", "unix"])
-async def relay(request, tmp_path):
-    async with listening(request.param, tmp_path) as relay:
+async def relay(request, tmp_path, relay_log):
+    async with listening(request.param, tmp_path, relay_log) as relay:
         yield relay
 
 
@@ -88,7 +93,7 @@ async def test_the_host_speaks_first_and_a_connection_is_its_worker_s(relay):
 async def test_a_worker_that_dials_in_before_it_is_expected_is_waited_for(relay):
     async with dialled(relay) as (_, writer):
         writer.write(hello(os.getpid()) + MORE)
-        await until(lambda: any(caller.pid for caller in relay._callers))
+        await until(lambda: any(connection.pid for connection in relay.unclaimed))
         worker = Sham(os.getpid())
         relay.expect(worker)
         assert worker.heard == hello(os.getpid()) + MORE
@@ -110,23 +115,23 @@ async def test_a_worker_that_another_program_starts_is_known_by_its_session(rela
         (encode(Frame(0, b"hello")), "not a CONTROL frame"),
         (encode(Frame(CONTROL, b'{"name":"joe"}')), "`pid`"),
         (encode(Frame(CONTROL, b"x" * 5000)), "over the limit"),
-        (hello(1) + b"x" * 9000, "it said more than a handshake"),
+        (hello(1) + b"x" * 9000, "it sent more than a handshake"),
     ],
 )
-async def test_who_does_not_shake_hands_is_turned_away_with_a_warning(relay, said, reason):
+async def test_who_does_not_shake_hands_is_turned_away_with_a_warning(relay, relay_log, said, reason):
     async with dialled(relay) as (reader, writer):
         writer.write(said)
         with anyio.fail_after(20):
             with suppress(ConnectionError):
                 while await reader.read(1000):
                     pass
-    (told,) = await relay._log.seen("relay connection dropped")
+    (told,) = await relay_log.seen("relay connection dropped")
     assert reason in told["reason"]
-    assert not relay._callers
+    assert not relay.unclaimed
 
 
-async def test_a_connection_of_nobody_s_is_kept_for_a_while_and_then_closed(relay, monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.relays.PATIENCE", 0.1)
+async def test_a_connection_of_nobody_s_is_kept_for_a_while_and_then_closed(relay, relay_log, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.relays.CLAIM_TIMEOUT", 0.1)
     relay.expect(Sham(os.getpid()))
     async with dialled(relay) as (reader, writer):
         writer.write(hello(os.getppid()))
@@ -134,19 +139,19 @@ async def test_a_connection_of_nobody_s_is_kept_for_a_while_and_then_closed(rela
             with suppress(ConnectionError):
                 while await reader.read(1000):
                     pass
-    (told,) = await relay._log.seen("relay connection dropped")
-    assert told == {"pid": os.getppid(), "reason": "no worker of ours has its pid"}
+    (told,) = await relay_log.seen("relay connection dropped")
+    assert told == {"pid": os.getppid(), "reason": "no worker of this host has its pid"}
 
 
-async def test_no_more_than_so_many_connections_may_be_of_nobody_known(relay, monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.relays.MAX_CALLERS", 1)
+async def test_no_more_than_so_many_connections_may_be_of_nobody_known(relay, relay_log, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.relays.MAX_UNCLAIMED", 1)
     async with dialled(relay) as (reader, _):
         assert await reader.read(1000)
         async with dialled(relay) as (second, _):
             with anyio.fail_after(20):
                 with suppress(ConnectionError):
                     assert await second.read() == b""
-    assert await relay._log.seen("relay connection refused: too many have not said whose they are")
+    assert await relay_log.seen("relay connection refused: too many connections have no worker")
 
 
 async def test_a_pid_that_no_process_can_have_is_nobody_s(relay):

@@ -8,7 +8,7 @@ import sys
 
 import anyio
 import pytest
-from support.worker_pool.pools import ZOO, RecordingLog, pool, sdk
+from support.worker_pool.pools import ZOO, RecordingLog, beast, sdk
 
 from rrpy.container.config import Config
 from rrpy.container.config.fields import Duration
@@ -16,6 +16,9 @@ from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.protocols import Plugin
 from rrpy.container.version import VERSION
 from rrpy.worker_pool import Payload, PoolConfig, PoolFactory, WorkerBootError
+from rrpy.worker_pool.info import describe
+from rrpy.worker_pool.life import boot, stop_worker
+from rrpy.worker_pool.limits import WorkerLimits
 from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.spawn import Account, Launch, find_account
@@ -24,6 +27,18 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 SUPPORT = str(ZOO.parents[1] / "worker")
 ONE = PoolConfig(num_workers=1)
+
+
+class NoRequests:
+    """A Dispatcher without requests."""
+
+    served = 0
+
+    def free(self, worker) -> None: ...
+
+    def retired(self, worker) -> None: ...
+
+    def dispatch(self, call) -> None: ...
 
 
 class Endpoint:
@@ -173,9 +188,9 @@ async def test_it_serves_until_it_is_stopped():
 
 
 async def test_a_worker_that_is_gone_has_zeros_for_memory_and_cpu():
-    async with pool(sdk("echo"), num_workers=1) as workers:
-        (worker,) = workers._workers
-    from rrpy.worker_pool.info import describe
-
+    launch = Launch(beast("pids"), dict(os.environ))
+    worker = await boot(NoRequests(), launch, RecordingLog(), 20, WorkerLimits())
+    assert describe(worker, "command").memory_usage > 0
+    await stop_worker(worker, 1)
     row = describe(worker, "command")
     assert (row.memory_usage, row.cpu_percent, row.status_str) == (0, 0.0, "stopped")

@@ -56,8 +56,8 @@ async def test_the_last_worker_stays_and_there_is_an_end_to_adding(monkeypatch):
     async with pool(beast("pids"), num_workers=1) as workers:
         with pytest.raises(LastWorker, match="the last worker cannot be removed"):
             await workers.remove_worker()
-        monkeypatch.setattr("rrpy.worker_pool.pool.MAX_WORKERS", 1)
-        with pytest.raises(TooManyWorkers, match="no worker can be added: a pool has 1 at most"):
+        monkeypatch.setattr("rrpy.worker_pool.places.MAX_WORKERS", 1)
+        with pytest.raises(TooManyWorkers, match="no worker can be added: a pool has at most 1"):
             await workers.add_worker()
         assert len(workers.workers()) == 1
     for change in (workers.add_worker, workers.remove_worker, workers.reset):
@@ -148,7 +148,7 @@ async def test_the_allocator_reacts_long_before_allocate_timeout(tmp_path):
 
 
 async def test_a_short_wait_adds_nobody(monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.pool.REACTION", 0.5)
+    monkeypatch.setattr("rrpy.worker_pool.allocator.REACTION", 0.5)
     log = RecordingLog()
     async with pool(sdk("echo"), log, num_workers=1, dynamic_allocator=allocating()) as workers:
         async with anyio.create_task_group() as group:
@@ -210,7 +210,7 @@ async def test_in_the_mode_debug_at_most_num_workers_run_at_once(tmp_path):
 async def test_in_the_mode_debug_a_worker_that_does_not_come_up_is_told_to_its_caller():
     async with pool(beast("dies_at_boot"), debug=True) as workers:
         for _ in range(2):
-            with pytest.raises(WorkerBootError, match="status 3; its last words on stderr: no database here"):
+            with pytest.raises(WorkerBootError, match="status 3; its last lines on stderr: no database here"):
                 await workers.exec(Payload())
 
 
@@ -226,15 +226,15 @@ async def test_in_the_mode_debug_a_worker_whose_caller_has_left_is_not_kept_for_
 
 
 async def test_a_reset_wakes_a_place_that_pauses_after_a_crash_loop(tmp_path, monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.pool.FIRST_PAUSE", 60)
-    monkeypatch.setattr("rrpy.worker_pool.pool.MAX_PAUSE", 60)
+    monkeypatch.setattr("rrpy.worker_pool.backoff.FIRST_PAUSE", 60)
+    monkeypatch.setattr("rrpy.worker_pool.backoff.MAX_PAUSE", 60)
     flag = tmp_path / "flag"
     flag.touch()
     log = RecordingLog()
     async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=1) as workers:
         with pytest.raises(PoolError):
             await workers.exec(Payload(b"die"))
-        await log.seen("workers die young, next try after a pause")
+        await log.seen("workers keep dying, next start after a pause")
         flag.touch()
         with pytest.raises(NoFreeWorker, match="no worker is alive"):
             await workers.reset()
@@ -270,8 +270,8 @@ async def test_what_a_leaving_worker_still_does_is_in_the_figures(tmp_path):
 
 
 async def test_the_allocator_pauses_longer_and_longer_while_nothing_that_it_starts_comes_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.pool.FIRST_PAUSE", 60)
-    monkeypatch.setattr("rrpy.worker_pool.pool.MAX_PAUSE", 60)
+    monkeypatch.setattr("rrpy.worker_pool.backoff.FIRST_PAUSE", 60)
+    monkeypatch.setattr("rrpy.worker_pool.backoff.MAX_PAUSE", 60)
     flag, gate = tmp_path / "flag", tmp_path / "gate"
     flag.touch()
     log = RecordingLog()

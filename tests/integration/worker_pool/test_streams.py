@@ -118,7 +118,7 @@ async def test_a_worker_that_dies_in_a_stream_fails_it_behind_what_came(relay):
         workers.stream(Payload()) as parts,
     ):
         assert (await anext(parts)).body == b"part"
-        with pytest.raises(WorkerBroken, match=r"died with status 6; its last words on stderr: no more ink"):
+        with pytest.raises(WorkerBroken, match=r"died with status 6; its last lines on stderr: no more ink"):
             await anext(parts)
         with pytest.raises(WorkerBroken):
             await anext(parts)
@@ -174,7 +174,7 @@ async def test_parts_without_a_byte_hold_the_worker_up_too(relay):
         await until(lambda: parts.unread > 1024 * 1024)
         for _ in range(20):
             await asyncio.sleep(0.005)
-            assert len(parts._parts) < 30_000
+            assert parts.unread < 30_000 * 256
 
 
 async def test_a_worker_that_asks_for_pongs_and_reads_none_is_killed(relay):
@@ -195,4 +195,4 @@ async def test_a_worker_that_says_too_much_and_dies_is_told_by_what_it_did(relay
             await asyncio.sleep(0.1)  # it is dead before the rest is read
             assert len([part async for part in parts]) == 30
         (death,) = await log.seen("worker died")
-        assert "nobody asked for" in death["fault"]
+        assert "without a request" in death["fault"]

@@ -43,7 +43,7 @@ async def test_no_request_is_lost_while_workers_are_killed_reset_added_and_remov
                 assert await workers.exec(payload) == payload
                 answered += 1
             except WorkerBroken as error:
-                assert error.remains.status.startswith(("signal", "status")), error
+                assert error.report.status.startswith(("signal", "status")), error
                 failed += 1
 
     async def trouble() -> None:

@@ -16,20 +16,20 @@ from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError,
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 BOOT_SINS = {
-    "dies_at_boot": r"died at boot with status 3; its last words on stderr: no database here$",
+    "dies_at_boot": r"died at boot with status 3; its last lines on stderr: no database here$",
     "leaves_at_boot": r"died at boot with status 0$",
     "prints_at_boot": r"broke the protocol \(not a goridge frame.*it printed to stdout: 'Hello, I am a script'$",
     "never_shakes": r"did not answer the handshake within 0.5 s$",
     "wrong_handshake": r"gave a wrong answer to the handshake \(not a CONTROL frame\); it printed.*'hello yourself'$",
     "handshake_without_pid": r"gave a wrong answer to the handshake \(.*`pid`",
-    "speaks_early": r"broke the protocol \(it sent a frame that nobody asked for\)",
+    "speaks_early": r"broke the protocol \(it sent a frame without a request\)",
 }
 
 REQUEST_SINS = {
     "wrong_crc": r"broke the protocol \(goridge header CRC is .* and was killed",
     "prints_in_request": r"broke the protocol .* and was killed; it printed to stdout: 'debug: got a request'$",
     "dies_mid_reply": r"died with status 4$",
-    "dies_mid_request": r"died with status 3; its last words on stderr: out of paper$",
+    "dies_mid_request": r"died with status 3; its last lines on stderr: out of paper$",
     "kills_itself": r"died with signal 9$",
     "two_options": r"its answer has 2 options, expected 1",
     "offset_past_payload": r"its answer's context ends at byte 7 of 6",
@@ -85,11 +85,11 @@ async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text, rel
         (first,) = workers.workers()
         with pytest.raises(WorkerBroken, match=text) as caught:
             await workers.exec(Payload(b"context", b"body"))
-        assert caught.value.remains.pid == first.pid
+        assert caught.value.report.pid == first.pid
         await until(lambda: [one.pid for one in workers.workers()] not in ([], [first.pid]))
         (death,) = await log.seen("worker died")
         assert death["pid"] == first.pid
-        assert death["status"] == caught.value.remains.status
+        assert death["status"] == caught.value.report.status
         assert not psutil.pid_exists(first.pid)
 
 
@@ -98,7 +98,7 @@ async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands(rela
     async with pool(beast("answers_twice"), log, num_workers=1, relay=relay) as workers:
         assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
         (death,) = await log.seen("worker died")
-        assert "nobody asked for" in death["fault"]
+        assert "without a request" in death["fault"]
         assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
 
 
@@ -147,7 +147,7 @@ async def test_workers_that_always_leave_do_not_keep_a_caller_for_ever(relay):
 async def test_a_crash_loop_pauses_longer_and_longer_and_callers_get_an_error_at_once():
     log = RecordingLog()
     async with pool(beast("dies_young"), log, num_workers=1) as workers:
-        pauses = [keys["pause"] for keys in await log.seen("workers die young, next try after a pause", 5)]
+        pauses = [keys["pause"] for keys in await log.seen("workers keep dying, next start after a pause", 5)]
         assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6]
         with pytest.raises(NoFreeWorker, match=r"no worker is alive: .*status 1.*cannot stay"):
             await workers.exec(Payload())
@@ -172,8 +172,8 @@ async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path, relay):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr("rrpy.worker_pool.life.STOP_GRACE", 0.2)
-    monkeypatch.setattr("rrpy.worker_pool.life.TERM_GRACE", 0.2)
+    monkeypatch.setattr("rrpy.worker_pool.life.STOP_TIMEOUT", 0.2)
+    monkeypatch.setattr("rrpy.worker_pool.life.TERM_TIMEOUT", 0.2)
 
 
 @pytest.mark.parametrize(("sin", "killed"), [("deaf", ["signal 9"] * 2), ("ends_on_sigterm", [])])

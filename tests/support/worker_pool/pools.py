@@ -91,13 +91,13 @@ def pool(
 
 
 @asynccontextmanager
-async def listening(kind: str, folder: Path) -> AsyncIterator[Relay | None]:
+async def listening(kind: str, folder: Path, log: RecordingLog | None = None) -> AsyncIterator[Relay | None]:
     """A relay of this kind, None for pipes."""
     if kind == "pipes":
         yield None
         return
     address = parse_address("tcp://127.0.0.1:0" if kind == "tcp" else f"unix://{folder}/relay.sock")
-    async with Relay(address, RecordingLog()) as relay:
+    async with Relay(address, log or RecordingLog()) as relay:
         yield relay
 
 

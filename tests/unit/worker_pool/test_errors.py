@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from rrpy.container.errors import HostError
 from rrpy.worker_pool.errors import (
+    ExitReport,
     NoFreeWorker,
     PoolClosed,
     PoolError,
     QueueFull,
-    Remains,
     SoftError,
     WorkerBootError,
     WorkerBroken,
@@ -16,26 +16,26 @@ from rrpy.worker_pool.errors import (
 def test_all_are_pool_errors_and_a_failed_boot_ends_the_host_with_one_sentence():
     kinds = [NoFreeWorker, PoolClosed, QueueFull, SoftError, WorkerBootError, WorkerBroken]
     assert all(issubclass(kind, PoolError) for kind in kinds)
-    error = WorkerBootError(["php", "worker.php"], "died at boot with status 3", Remains(5, 3, stderr=("no db",)))
+    error = WorkerBootError(["php", "worker.php"], "died at boot with status 3", ExitReport(5, 3, stderr=("no db",)))
     assert isinstance(error, HostError)
     assert error.exit_code == 1
-    told = "died at boot with status 3; its last words on stderr: no db"
+    told = "died at boot with status 3; its last lines on stderr: no db"
     assert str(error) == f"the worker command 'php worker.php' {told}"
 
 
 def test_a_death_is_told_as_status_or_signal():
-    assert str(WorkerBroken(Remains(7, 3))) == "worker 7 died with status 3"
-    assert str(WorkerBroken(Remains(7, -9))) == "worker 7 died with signal 9"
-    assert Remains().status == "unknown status"
+    assert str(WorkerBroken(ExitReport(7, 3))) == "worker 7 died with status 3"
+    assert str(WorkerBroken(ExitReport(7, -9))) == "worker 7 died with signal 9"
+    assert ExitReport().status == "unknown status"
 
 
 def test_a_broken_worker_shows_what_it_printed_and_its_last_lines_only():
     lines = tuple(f"line {number}" for number in range(20))
-    error = WorkerBroken(Remains(7, -9, b"Hello\n", lines), "broke the protocol (no frame)")
+    error = WorkerBroken(ExitReport(7, -9, b"Hello\n", lines), "broke the protocol (no frame)")
     assert str(error).startswith("worker 7 broke the protocol (no frame) and was killed; it printed to stdout: 'Hello'")
     assert str(error).endswith("line 18 | line 19")
     assert "line 5" not in str(error)
-    assert error.remains.stderr == lines
+    assert error.report.stderr == lines
 
 
 def test_waiting_in_vain_and_no_worker_at_all_are_told_apart():

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.worker_pool.pools import RecordingLog
 
-from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LastWords, Lines, read_line
+from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LineSplitter, OutputLog, parse_line
 
 
 def lines_of(*chunks: bytes) -> list[str]:
     written: list[str] = []
-    lines = Lines(written.append)
+    lines = LineSplitter(written.append)
     for chunk in chunks:
         lines.feed(chunk)
     lines.flush()
@@ -38,7 +38,7 @@ def test_what_is_not_utf8_is_replaced():
 
 def test_a_line_without_an_end_is_passed_on_in_pieces_and_not_kept_in_memory():
     written: list[str] = []
-    lines = Lines(written.append)
+    lines = LineSplitter(written.append)
     for _ in range(100):
         lines.feed(b"x" * 10_000)
     assert [len(piece) for piece in written] == [MAX_LINE] * (1_000_000 // MAX_LINE)
@@ -46,26 +46,23 @@ def test_a_line_without_an_end_is_passed_on_in_pieces_and_not_kept_in_memory():
     assert sum(map(len, written)) == 1_000_000
 
 
-class Speaker:
-    pid = 7
-
-
-def words_of(*chunks: tuple[int, bytes]) -> tuple[list[tuple[str, str, dict[str, Any]]], LastWords]:
+def logged(*chunks: tuple[int, bytes]) -> tuple[list[tuple[str, str, dict[str, Any]]], OutputLog]:
     log = RecordingLog()
-    words = LastWords(log, Speaker())
+    output = OutputLog(log)
+    output.pid = 7
     for fd, data in chunks:
-        words.feed(fd, data)
-    words.flush()
-    return log.lines, words
+        output.feed(fd, data)
+    output.flush()
+    return log.lines, output
 
 
 def test_the_last_lines_are_kept_as_they_came_and_no_more():
-    _, words = words_of((2, b"".join(b"ERROR: %d\n" % number for number in range(100))))
-    assert list(words.last) == [f"ERROR: {number}" for number in range(100 - KEPT_LINES, 100)]
+    _, output = logged((2, b"".join(b"ERROR: %d\n" % number for number in range(100))))
+    assert list(output.tail) == [f"ERROR: {number}" for number in range(100 - KEPT_LINES, 100)]
 
 
 def test_two_streams_do_not_break_each_other_s_lines():
-    lines, _ = words_of((1, b"one "), (2, b"two "), (1, b"after one\n"), (2, b"after two\n"))
+    lines, _ = logged((1, b"one "), (2, b"two "), (1, b"after one\n"), (2, b"after two\n"))
     assert [message for _, message, _ in lines] == ["one after one", "two after two"]
 
 
@@ -100,16 +97,16 @@ def test_two_streams_do_not_break_each_other_s_lines():
     ],
 )
 def test_a_line_takes_its_level_from_the_worker_where_it_gives_one(line, said):
-    assert read_line(line) == said
+    assert parse_line(line) == said
 
 
 def test_the_pid_of_a_line_is_the_host_s_and_its_other_keys_are_the_worker_s():
-    lines, _ = words_of((2, b'{"level": "warn", "msg": "low", "pid": 1, "left": 3}\n'))
+    lines, _ = logged((2, b'{"level": "warn", "msg": "low", "pid": 1, "left": 3}\n'))
     assert lines == [("warning", "low", {"left": 3, "pid": 7})]
 
 
 @given(st.text(max_size=80))
 def test_any_line_is_said_with_a_level_of_the_host(line):
-    said = read_line(line)
+    said = parse_line(line)
     assert said.level in ("debug", "info", "warning", "error")
     assert said.message or not line
