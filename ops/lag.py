@@ -12,9 +12,12 @@ INTERVAL: Final = 0.5
 """Seconds between two samples."""
 
 
-async def watch_lag(observe: Callable[[float], object]) -> None:
-    """Call `observe` with the loop's lag in seconds every `INTERVAL`, until cancelled."""
+async def watch_lag(observe: Callable[[float], object], clock: Callable[[], float] = time.monotonic) -> None:
+    """Call `observe` with the loop's lag in seconds every `INTERVAL`, until cancelled.
+
+    `clock`: returns seconds, and must go on while a callback blocks; the loop's own clock stands still then.
+    """
     while True:
-        due = time.monotonic() + INTERVAL  # the loop's own clock stands still while a callback blocks
+        due = clock() + INTERVAL
         await anyio.sleep(INTERVAL)
-        observe(max(0.0, time.monotonic() - due))
+        observe(max(0.0, clock() - due))

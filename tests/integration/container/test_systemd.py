@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -51,6 +51,13 @@ class Systemd:
             text = self.socket.recv(4096).decode()
             if text.startswith(beginning):
                 return dict(line.split("=", 1) for line in text.splitlines())
+
+    def drain(self) -> None:
+        """Forget the messages that have come."""
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.socket.recv(4096)
 
 
 @pytest.fixture
@@ -107,31 +114,50 @@ def test_systemd_hears_of_the_start_and_the_stop_and_that_the_loop_is_alive(tmp_
         assert host.wait() == 0
 
 
-def test_a_loop_that_is_held_up_lets_the_watchdog_bite(tmp_path, systemd):
-    (tmp_path / "stuck.py").write_text(
-        "import signal\n"
-        "class Stuck:\n"
-        "    name = 'stuck'\n"
-        "    def init(self): pass\n"
-        "    async def serve(self, *, task_status):\n"
-        "        task_status.started()\n"
-        "        import anyio\n"
-        "        await anyio.sleep(0.3)\n"
-        "        print('held up', flush=True)\n"
-        "        signal.sigwait([signal.SIGUSR1])\n"
-        "    async def stop(self): pass\n"
-    )
-    write(tmp_path, plugins=["stuck:Stuck"], smtp=None)
-    host = Host(tmp_path, [], {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "100000"})
-    try:
-        systemd.hear("READY=1")
+STUCK = """
+import asyncio
+import os
+import signal
+
+from rrpy import Logger
+
+
+class Stuck:
+    name = "stuck"
+
+    def init(self, log: Logger) -> None:
+        self.log = log
+        self.ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.block)
+
+    def block(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        self.log.warning("blocked")
+        signal.sigwait([signal.SIGUSR2])
+
+    async def serve(self, *, task_status) -> None:
+        task_status.started()
+        await self.ended.wait()
+
+    async def stop(self) -> None:
+        self.ended.set()
+"""
+
+
+def test_a_loop_that_is_blocked_is_silent_to_the_watchdog_for_as_long(tmp_path, systemd):
+    (tmp_path / "stuck.py").write_text(STUCK)
+    environ = {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "40000"}
+    with hosting(tmp_path, environ=environ, plugins=["stuck:Stuck"], smtp=None) as host:
         systemd.hear("WATCHDOG=1")
-        systemd.socket.settimeout(1.5)  # 30 times the interval
+        host.process.send_signal(signal.SIGUSR1)
+        host.wait_for("blocked")
+        systemd.drain()
+        systemd.socket.settimeout(0.4)  # 20 times the interval
         with pytest.raises(TimeoutError):
-            while True:
-                systemd.hear("WATCHDOG=1")
-    finally:
-        host.close()
+            systemd.hear("WATCHDOG=1")
+        systemd.socket.settimeout(PATIENCE)
+        host.process.send_signal(signal.SIGUSR2)
+        systemd.hear("WATCHDOG=1")
 
 
 def test_workers_inherit_nothing_of_systemd(tmp_path, systemd, listening):

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from support.container.descriptors import on_file
 from support.container.plugins import PATIENCE, script
 
 from rrpy.container.errors import ConfigError, HostError
@@ -79,8 +80,8 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path, place
 
 
 def test_a_worker_does_not_inherit_the_hosts_hold(tmp_path):
-    with PidFile(tmp_path / ".pid") as held:
-        assert not os.get_inheritable(held._descriptor)
+    with PidFile(tmp_path / ".pid"):
+        assert [os.get_inheritable(descriptor) for descriptor in on_file(tmp_path / ".pid")] == [False]
 
 
 def test_stopping_tells_the_host_and_returns_when_it_has_ended(tmp_path):

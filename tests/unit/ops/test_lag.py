@@ -1,26 +1,33 @@
+"""The loop's lag, by a clock that the test turns."""
+
 from __future__ import annotations
 
-import time
+import asyncio
 
-import anyio
 import pytest
+from support.container.clock import TurnedLoop, run
 
-from rrpy.ops import lag
-
-pytestmark = pytest.mark.anyio
-
-HELD = 0.2
+from rrpy.ops.lag import INTERVAL, watch_lag
 
 
-async def test_a_loop_that_is_held_up_is_late_by_that_much(monkeypatch):
-    monkeypatch.setattr(lag, "INTERVAL", 0.02)
-    put, samples = anyio.create_memory_object_stream[float](1000)
-    with put, samples:
-        async with anyio.create_task_group() as group:
-            group.start_soon(lag.watch_lag, put.send_nowait)
-            with anyio.fail_after(20):
-                assert await samples.receive() >= 0
-                time.sleep(HELD)  # noqa: ASYNC251 - this is what the sampler is to find
-                while await samples.receive() < HELD - 0.02 - 0.01:
-                    pass
-            group.cancel_scope.cancel()
+def test_a_timer_that_fires_late_is_late_by_the_time_for_which_the_loop_was_blocked() -> None:
+    async def test(loop: TurnedLoop) -> None:
+        lags: list[float] = []
+        now = 100.0
+        sampled = asyncio.Event()
+
+        def observe(lag: float) -> None:
+            lags.append(lag)
+            sampled.set()
+
+        sampler = asyncio.create_task(watch_lag(observe, lambda: now))
+        for blocked in (0.0, 0.2, -0.001, 3.0):  # a timer may fire early by the clock's resolution
+            await asyncio.sleep(0)
+            sampled.clear()
+            now += INTERVAL + blocked
+            loop.turn(INTERVAL)
+            await sampled.wait()
+        sampler.cancel()
+        assert lags == pytest.approx([0.0, 0.2, 0.0, 3.0])
+
+    run(test)
