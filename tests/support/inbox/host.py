@@ -22,6 +22,12 @@ def url(host: Host) -> str:
     return str(line["address"]).replace("tcp://", "http://")
 
 
+def address(host: Host) -> tuple[str, int]:
+    """Where the inbox is, for a socket."""
+    name, _, port = url(host).removeprefix("http://").rpartition(":")
+    return name, int(port)
+
+
 @contextmanager
 def inbox(folder: Path, smtp: dict[str, Any] | None = None, **section: Any) -> Iterator[tuple[Host, httpx.Client]]:
     """A host with an inbox, and a client of its API."""

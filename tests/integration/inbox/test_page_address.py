@@ -1,0 +1,179 @@
+"""The page's address, its history, and the ways through the page: keyboard, small screens, a host that restarts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.container.host import hosting
+from support.inbox.host import inbox, mail, send, url
+from support.inbox.page import Visit, live, subjects
+
+pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+
+
+def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        for number in range(4):
+            send(host, mail(f"number {number}", html="<p>Hi</p>"))
+        page = live(visit(host))
+        expect(page.get_by_role("option")).to_have_count(4)
+        chosen = page.get_by_role("option", selected=True)
+        press = page.keyboard.press
+        press("j")
+        expect(chosen).to_contain_text("number 3")
+        press("j")
+        expect(chosen).to_contain_text("number 2")
+        press("k")
+        expect(chosen).to_contain_text("number 3")
+        page.get_by_role("listbox").focus()
+        press("End")
+        expect(chosen).to_contain_text("number 0")
+        press("ArrowUp")
+        expect(chosen).to_contain_text("number 1")
+        assert chosen.get_attribute("id") == page.get_by_role("listbox").get_attribute("aria-activedescendant")
+        press("Enter")
+        expect(page.locator("#subject")).to_be_focused()
+        press("3")
+        expect(page.get_by_role("tab", selected=True)).to_have_text("Headers")
+        page.get_by_role("tab", selected=True).focus()
+        press("ArrowRight")
+        expect(page.get_by_role("tab", name="Source")).to_be_focused()
+        press("Home")
+        expect(page.get_by_role("tab", selected=True)).to_have_text("Text")
+        press("ArrowLeft")
+        expect(page.get_by_role("tab", selected=True)).to_have_text("Session")
+        press("Escape")
+        expect(page.get_by_role("listbox")).to_be_focused()
+        press("#")
+        expect(page.get_by_role("option")).to_have_count(3)
+        expect(chosen).to_contain_text("number 0")
+        press("Delete")
+        expect(page.get_by_role("option")).to_have_count(2)
+        press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
+        press("j")  # nothing behind the dialog is moved
+        press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        press("/")
+        expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+def test_the_focus_is_seen(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        send(host, mail(html="<p>Hi</p>"))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        expect(page.get_by_role("tab", name="HTML")).to_be_visible()
+        page.locator("body").click(position={"x": 5, "y": 5})
+        reached = []
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            found = page.evaluate(
+                "() => { const at = document.activeElement;"
+                " const seen = document.getElementById(at.getAttribute('aria-activedescendant')) || at;"
+                " return [at.id || at.tagName, getComputedStyle(seen).outlineStyle]; }"
+            )
+            if found[0] in ("BODY", "IFRAME"):
+                continue
+            assert found[1] != "none", found
+            reached.append(found[0])
+        assert {"search", "messages", "connections", "clear", "help", "download", "delete", "tab-html"} <= set(reached)
+
+
+def test_a_small_screen_shows_one_pane_at_a_time(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        long = "A subject that goes on and on " * 5 + "x" * 200
+        send(host, mail(long, html="<p>Hi</p>"))
+        page = live(visit(host, viewport={"width": 400, "height": 700}))
+        page.get_by_role("option").click()
+        expect(page.get_by_role("listbox")).to_be_hidden()
+        expect(page.locator("#subject")).to_be_visible()
+        for name in ("HTML", "Text", "Headers", "Source", "Session"):
+            page.get_by_role("tab", name=name).click()
+            assert page.evaluate("document.scrollingElement.scrollWidth") == 400, name
+        page.get_by_role("button", name="Back to the list").click()
+        expect(page.get_by_role("listbox")).to_be_visible()
+        assert page.evaluate("document.scrollingElement.scrollWidth") == 400
+
+
+def test_the_page_comes_back_to_a_host_that_was_restarted(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path, path="inbox.db") as (host, _):
+        send(host, mail("before"))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        port = url(host).rpartition(":")[2]
+    expect(page.locator("#state")).to_have_text("Reconnecting")
+    section = {"address": f"127.0.0.1:{port}", "path": "inbox.db"}
+    with hosting(tmp_path, inbox=section) as host:
+        send(host, mail("after"))
+        live(page)
+        expect(page.get_by_role("option")).to_have_count(2)
+        assert subjects(page) == ["after", "before"]
+        expect(page.get_by_role("option", selected=True)).to_contain_text("before")
+        page.close()  # so that it does not follow a host that ends
+
+
+def test_a_link_leads_to_one_message(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, client):
+        send(host, mail("one"))
+        wanted = client.get("messages/latest").json()["summary"]["id"]
+        send(host, mail("two"))
+        page = visit(f"{url(host)}/#{wanted}")
+        expect(page.locator("#subject")).to_have_text("one")
+
+
+def test_back_and_a_pasted_address_lead_to_their_messages(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, client):
+        for subject in ("one", "two"):
+            send(host, mail(subject))
+        one, two = (each["id"] for each in reversed(client.get("messages").json()["messages"]))
+        page = live(visit(host))
+        shown = page.locator("#subject")
+        page.get_by_role("option", name="one").click()
+        expect(shown).to_have_text("one")
+        page.get_by_role("option", name="two").click()
+        expect(shown).to_have_text("two")
+        page.go_back()
+        expect(shown).to_have_text("one")
+        assert page.url.endswith(f"#{one}")
+        page.go_back()
+        expect(page.get_by_text("Choose a message")).to_be_visible()
+        expect(page.get_by_role("option", selected=True)).to_have_count(0)
+        page.go_forward()
+        expect(shown).to_have_text("one")
+        page.evaluate("address => { location.href = address }", f"{url(host)}/#{two}")
+        expect(shown).to_have_text("two")
+        assert page.title() == "rrpy inbox"
+
+
+def test_back_leads_to_the_list_on_a_small_screen(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        for subject in ("one", "two"):
+            send(host, mail(subject))
+        page = live(visit(host, viewport={"width": 400, "height": 700}))
+        for subject in ("one", "two"):
+            page.get_by_role("option", name=subject).click()
+            expect(page.locator("#subject")).to_have_text(subject)
+            page.get_by_role("button", name="Back to the list").click()
+            expect(page.get_by_role("listbox")).to_be_visible()
+        page.get_by_role("option", name="two").click()
+        page.keyboard.press("j")
+        expect(page.locator("#subject")).to_have_text("one")
+        page.go_back()
+        expect(page.get_by_role("listbox")).to_be_visible()
+        expect(page.locator("#message")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_an_address_of_a_message_that_went_says_so(tmp_path: Path, visit: Visit, width: int) -> None:
+    with inbox(tmp_path) as (host, _):
+        page = live(visit(f"{url(host)}/#%E0unknown", viewport={"width": width, "height": 700}))
+        expect(page.get_by_text("This message is no longer here").first).to_be_visible()
+        assert page.url.endswith("#%E0unknown")
+        send(host, mail("one"))
+        page.get_by_role("button", name="To the list").click()
+        page.get_by_role("option", name="one").click()
+        expect(page.locator("#subject")).to_have_text("one")
+        expect(page.locator("#choose")).to_be_hidden()

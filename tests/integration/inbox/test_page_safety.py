@@ -1,0 +1,182 @@
+"""The inbox's page and a hostile mail, or a hostile web page."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.inbox import showcase
+from support.inbox.host import Elsewhere, inbox, mail, send, url
+from support.inbox.page import Visit, live
+
+from rrpy.inbox.html import POLICY
+
+pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+
+
+def hostile(trap: str) -> str:
+    """What a mail may try: to run something, to load something, to lead somewhere. Every try goes to the trap."""
+    return f"""
+    <html><head><base href="{trap}/base/"><meta http-equiv="refresh" content="0;url={trap}/refresh">
+    <link rel="stylesheet" href="{trap}/css"><link rel="preconnect" href="{trap}">
+    <link rel="dns-prefetch" href="{trap}">
+    <link rel="prefetch" href="{trap}/prefetch"><link rel="preload" as="image" href="{trap}/preload">
+    <link rel="icon" href="{trap}/icon"><link rel="manifest" href="{trap}/manifest">
+    <style>@import "{trap}/import"; @font-face {{ font-family: x; src: url({trap}/font) }} p {{ font-family: x }}
+    body {{ background: url({trap}/background) }} .\\75rl {{ }} #a {{ background: \\75rl({trap}/escaped) }}
+    a:after {{ content: "</style><script>fetch('{trap}/style')</script>" }}</style>
+    <script>fetch('{trap}/script'); top.document.title = 'owned'; alert(1)</script></head>
+    <body onload="fetch('{trap}/onload')" background="{trap}/attribute">
+    <p id="a" style="background: url('{trap}/inline')" onmouseover="alert(2)">Text</p>
+    <img src="{trap}/img" srcset="{trap}/srcset 2x" onerror="alert(3)"><img src=x onerror=alert(4)>
+    <picture><source srcset="{trap}/source"><img src="{trap}/picture"></picture>
+    <video src="{trap}/video" poster="{trap}/poster" autoplay></video><audio src="{trap}/audio"></audio>
+    <iframe src="{trap}/iframe"></iframe><iframe srcdoc="<script>fetch('{trap}/srcdoc')</script>"></iframe>
+    <object data="{trap}/object"></object><embed src="{trap}/embed"><input type="image" src="{trap}/input">
+    <svg onload="alert(5)"><image href="{trap}/svg"/><use href="{trap}/use#x"/><style>@import url({trap}/svgcss)</style>
+    <a xlink:href="javascript:alert(6)"><text y="20">svg</text></a><script>alert(7)</script></svg>
+    <math><mtext><table><mglyph><style><!--</style><img src=x onerror=alert(8)>--></mglyph></table></mtext></math>
+    <form action="{trap}/form" id="f"><button formaction="javascript:alert(9)">Go</button></form>
+    <noscript><p title="</noscript><img src=x onerror=alert(10)>"></noscript>
+    <a id="js" href=" java&#10;script:alert(11)">link</a><a id="out" href="{trap}/clicked">out</a>
+    <![if !x]><table background="{trap}/table"><tr><td>cell</td></tr></table><![endif]>
+    <textarea><script>alert(12)</script></textarea><frameset onload=alert(13)><frame src="{trap}/frame"></frameset>
+    <xmp><a href="</xmp><img src=x onerror=alert(14)>">x</a></xmp><b>The end</b></body></html>
+    """
+
+
+def test_a_hostile_mail_runs_no_script_and_loads_nothing(tmp_path: Path, visit: Visit) -> None:
+    with Elsewhere() as trap, inbox(tmp_path) as (host, client):
+        send(host, mail("Dear <img src=x onerror=alert(0)>", html=hostile(trap.url)))
+        page = live(visit(host))
+        got: list[str] = []
+        page.context.on("requestfinished", lambda request: got.append(request.url))
+        page.get_by_role("option").click()
+        expect(page.locator("#subject")).to_have_text("Dear <img src=x onerror=alert(0)>")
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_text("The end")).to_be_visible()
+        assert frame.locator("#a").inner_text() == "Text"
+        assert page.locator("iframe").get_attribute("sandbox") == "allow-popups allow-popups-to-escape-sandbox"
+        frame.locator("#a").hover()
+        frame.locator("#js").click()
+        assert [each for each in got if not each.startswith(f"{url(host)}/")] == []
+        assert page.title() == "rrpy inbox"
+        assert (
+            page.frames[1].url
+            == f"{url(host)}/api/v1/messages/{client.get('messages/latest').json()['summary']['id']}/html"
+        )
+        # Opened by itself, without the frame's sandbox, it is no different.
+        alone = visit(page.frames[1].url)
+        expect(alone.get_by_text("The end")).to_be_visible()
+        assert trap.seen == []
+        # A link that somebody follows is a link, to a page that learns nothing of ours. And the trap works.
+        with page.context.expect_page() as opened:
+            frame.locator("#out").click()
+        expect(opened.value.get_by_text("elsewhere")).to_be_visible()
+        assert opened.value.evaluate("[opener, document.referrer]") == [None, ""]
+        assert set(trap.seen) <= {"connection", "/clicked", "/favicon.ico"}
+        assert "/clicked" in trap.seen
+
+
+def test_the_policy_alone_holds_what_a_mail_tries(tmp_path: Path, visit: Visit) -> None:
+    with Elsewhere() as trap, Elsewhere() as server:
+        text = re.sub(r'<link rel="(preconnect|dns-prefetch)"[^>]*>', "", hostile(trap.url))
+        server.pages["/"] = (text, {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"})
+        page = visit(f"{server.url}/")
+        expect(page.locator("#a")).to_be_visible()
+        assert page.url == f"{server.url}/"
+        assert set(trap.seen) <= {"connection"}, (
+            "it asks for nothing; a connection it does open, which is why we rewrite"
+        )
+        # The control: without the policy all of that would have happened.
+        server.pages["/bare"] = (re.sub("alert|fetch", "void", text), {})
+        with page.expect_request(f"{trap.url}/css"):
+            page.goto(f"{server.url}/bare", wait_until="commit")
+
+
+def test_images_of_the_mail_itself_are_shown(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        send(host, showcase.order())
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        image = page.frame_locator("iframe").locator("img")
+        expect(image).to_be_visible()
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 72
+
+
+def test_every_part_of_a_message_is_shown_as_text(tmp_path: Path, visit: Visit) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    message = mail("Hello", f"see https://example.com/a?b=1. {evil}\n")
+    message["X-Evil"] = evil
+    message.add_attachment(b"1", maintype="text", subtype="x", filename=f"{evil.replace('/', '')}.txt")
+    with inbox(tmp_path) as (host, _):
+        with smtplib.SMTP(*host.smtp) as client:
+            client.ehlo("client.example")
+            client.login(evil, "s3cret<b>")
+            client.send_message(message, "a@b.c", ["bob@example.com", "hidden@example.com"])
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        panel = page.locator("#panel")
+        expect(panel).to_contain_text(evil)
+        assert panel.get_by_role("link").get_attribute("href") == "https://example.com/a?b=1"
+        expect(page.locator("#people")).to_contain_text("hidden@example.com")
+        for name, wanted in (
+            ("Headers", evil),
+            ("Source", f"X-Evil: {evil}"),
+            ("Attachments", f"{evil}.txt"),
+            ("Session", "S: 250-PIPELINING"),
+        ):
+            page.get_by_role("tab", name=name).click()
+            expect(panel).to_contain_text(wanted)
+        expect(panel).to_contain_text("C: AUTH PLAIN ***")
+        expect(panel).not_to_contain_text("s3cret<b>")
+        page.get_by_role("button", name="Show the password").click()
+        expect(panel).to_contain_text("s3cret<b>")
+        expect(panel).to_contain_text(evil)
+
+
+def test_another_web_page_can_neither_read_nor_change_the_inbox(tmp_path: Path, visit: Visit) -> None:
+    with Elsewhere() as elsewhere, inbox(tmp_path) as (host, client):
+        send(host, mail("secret"))
+        page = visit(f"{elsewhere.url}/")
+        tries = """async (url) => {
+            const result = [];
+            for (const [path, options] of [["messages", {}], ["messages", {method: "DELETE"}],
+                    ["messages", {mode: "no-cors"}], ["stream", {}]]) {
+                result.push(await fetch(`${url}/api/v1/${path}`, options).then(
+                    async (response) => `${response.type} ${await response.text()}`, (error) => "refused"));
+            }
+            for (const [tag, name] of [["img", "src"], ["script", "src"], ["iframe", "src"]]) {
+                const element = document.createElement(tag);
+                element[name] = `${url}/api/v1/messages`;
+                document.body.append(element);
+                result.push(await new Promise((resolve) => { element.onload = () => resolve("loaded");
+                    element.onerror = () => resolve("refused"); }));
+            }
+            return result;
+        }"""
+        assert page.evaluate(tries, url(host))[:6] == ["refused"] * 6
+        assert "secret" not in page.frames[1].content()
+        page.set_content(f'<form method="post" action="{url(host)}/api/v1/messages"><button>x</button></form>')
+        with page.expect_navigation():
+            page.get_by_role("button").click()
+        expect(page.locator("body")).to_contain_text("other web pages are refused")
+        assert client.get("messages").json()["total"] == 1
+        # A link to the page itself is no harm, and works.
+        page.goto(f"{elsewhere.url}/")
+        page.set_content(f'<a href="{url(host)}/">the inbox</a>')
+        page.get_by_role("link").click()
+        expect(page.get_by_role("option")).to_contain_text("secret")
+
+
+def test_a_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        send(host, mail("secret"))
+        page = visit(url(host).replace("127.0.0.1", "rebound.example"))
+        expect(page.locator("body")).to_contain_text("rebound.example is not known here")
+        answer = page.evaluate("fetch('/api/v1/messages').then(async (r) => [r.status, await r.text()])")
+        assert answer[0] == 403
+        assert "secret" not in answer[1]

@@ -1,0 +1,127 @@
+"""The file of an inbox: what survives, what is refused."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import smtplib
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.container.host import PATIENCE, Host, hosting, run, write
+from support.inbox.host import api, inbox, mail, send
+
+
+def test_a_message_is_there_after_the_host_was_killed_behind_its_250(tmp_path: Path) -> None:
+    keys = {"address": "127.0.0.1:0", "path": "inbox.db"}
+    subjects: list[str] = []
+    for round_ in range(3):
+        write(tmp_path, inbox=keys)
+        host = Host(tmp_path, ())
+        try:
+            host.ready()
+            with api(host) as client:
+                found = [each["subject"] for each in client.get("messages").json()["messages"]]
+            assert found == subjects[::-1]
+            with smtplib.SMTP(*host.smtp) as smtp:
+                for number in range(5):
+                    smtp.sendmail("a@b.c", "x@y.z", f"Subject: {round_}.{number}\n\n{'x' * 1000}\n")
+                    subjects.append(f"{round_}.{number}")
+                host.process.send_signal(signal.SIGKILL)
+                host.process.wait(PATIENCE)
+                smtp.close()
+        finally:
+            host.close()
+    with inbox(tmp_path, path="inbox.db") as (_, client):
+        assert client.get("messages").json()["total"] == 15
+        assert client.get("messages/latest/raw").content.startswith(b"Subject: 2.4\r\n")
+
+
+def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    with inbox(tmp_path, path="inbox.db") as (host, _):
+        send(host, mail())
+        for file in tmp_path.glob("inbox.db*"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert [file.name for file in tmp_path.glob("inbox.db*")] == ["inbox.db"], "it is whole when the host has ended"
+
+
+def test_a_message_that_cannot_be_kept_is_refused_for_a_while(tmp_path: Path) -> None:
+    with inbox(tmp_path, path="inbox.db") as (host, client):
+        # No room: a limit on the size of files is the nearest to a full disk.
+        size = (tmp_path / "inbox.db-wal").stat().st_size
+        resource.prlimit(host.process.pid, resource.RLIMIT_FSIZE, (size + 4096, resource.RLIM_INFINITY))
+        with smtplib.SMTP(*host.smtp) as smtp:
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                smtp.sendmail("a@b.c", "x@y.z", f"Subject: lost?\n\n{'x' * 200_000}\n")
+            assert refused.value.smtp_code == 451
+            assert client.get("messages").json()["total"] == 0
+            failed = client.delete("messages")
+            if failed.status_code != 200:  # whether an empty table needs room is SQLite's business
+                assert failed.status_code == 503
+                assert failed.json()["detail"].startswith("the inbox's database in inbox.path inbox.db failed: ")
+            resource.prlimit(host.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+            smtp.sendmail("a@b.c", "x@y.z", f"Subject: kept\n\n{'x' * 200_000}\n")
+        assert client.get("messages/latest").json()["summary"]["subject"] == "kept"
+
+
+def refusal(folder: Path, **keys: Any) -> str:
+    """Start a host that must not come up; return what it says on stderr."""
+    write(folder, inbox={"address": "127.0.0.1:0", **keys}, logs={"level": "error", "encoding": "console"})
+    result = run("serve", cwd=folder)
+    assert result.returncode in (1, 2)
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+def test_a_file_that_is_no_inbox_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is a text, and long enough to be one. " * 50)
+    assert refusal(tmp_path, path="text.db").endswith("inbox.path text.db is not a SQLite database; name another file")
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    before = (tmp_path / "other.db").read_bytes()
+    assert refusal(tmp_path, path="other.db").endswith(
+        "inbox.path other.db is a database of something else; name another file"
+    )
+    assert (tmp_path / "other.db").read_bytes() == before
+    assert "cannot open inbox.path no/where.db: no such file or directory" in refusal(tmp_path, path="no/where.db")
+    assert "cannot open inbox.path .: is a directory" in refusal(tmp_path, path=".")
+    assert "inbox.address is 'x' in rr.yaml; it is written host:port" in refusal(tmp_path, address="x")
+    assert "inbox.allowed_hosts: 'http://x' is not a host name in rr.yaml" in refusal(tmp_path, allowed_hosts=["http://x"])
+
+
+def test_a_file_of_a_newer_host_is_left_alone(tmp_path: Path) -> None:
+    with inbox(tmp_path, path="inbox.db"):
+        pass
+    newer = sqlite3.connect(tmp_path / "inbox.db")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    assert "inbox.path inbox.db was written by a newer rrpy (version 99" in refusal(tmp_path, path="inbox.db")
+
+
+def test_a_file_belongs_to_one_host(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    path = str(tmp_path / "inbox.db")
+    with inbox(first, path=path) as (host, client):
+        said = refusal(second, path=path)
+        assert said.endswith(f"inbox.path {path} is in use by another process; stop it, or name another file")
+        send(host, mail())
+        assert client.get("messages").json()["total"] == 1
+
+
+def test_a_host_without_the_section_loads_nothing_of_it(tmp_path: Path) -> None:
+    with hosting(tmp_path) as host:
+        assert "inbox" not in host.wait_for("host is ready")[0]["plugins"]
+    program = """import sys
+from rrpy import Config, Container, default_plugins
+Container([], Config.from_dict({"rpc": {}}), optional=default_plugins()).try_init()
+print(sorted({"starlette", "uvicorn", "rrpy.inbox.api", "rrpy.inbox.store"} & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
