@@ -1,8 +1,8 @@
 """MAIL and RCPT arguments: the path and the parameters after it. Pure; a refusal is `Refused`, with its reply.
 
 Goal: the address as the client wrote it, with nothing added and nothing lost. Like Postfix, the parser accepts a blank
-after the colon, a path without angle brackets, an address without a domain (`<postmaster>`, cron's `<root>`), and a
-source route (ignored, RFC 5321 appendix C). It refuses control bytes, invalid UTF-8, and text after the path.
+after the colon, a path without angle brackets, and an address without a domain (`<postmaster>`, cron's `<root>`). It
+ignores a source route (RFC 5321 appendix C). It refuses control bytes, invalid UTF-8, and text after the path.
 
 Nearly every address is plain and costs one regular expression (`PLAIN_MAIL`, `PLAIN_RCPT`); `parse_path` parses the
 others.
@@ -54,8 +54,8 @@ class Refused(Exception):
 def parse_path(argument: bytes, keyword: str, bad: Reply, syntax: Reply) -> tuple[str, str]:
     """Split `FROM:<path> parameters` into the address ('' for the null path) and the parameters' text.
 
-    `keyword`: 'FROM:' or 'TO:'. Raises Refused with `syntax` where the keyword or the path is missing, with `bad`
-    where the address is malformed (RFC 5321 section 4.1.2), with a 553 where it is not UTF-8 (RFC 6531).
+    `keyword`: 'FROM:' or 'TO:'. Raises Refused: `syntax` for a missing keyword or path, `bad` for a malformed address
+    (RFC 5321 section 4.1.2), 553 for an address that is not UTF-8 (RFC 6531).
     """
     try:
         text = argument.decode("utf-8")

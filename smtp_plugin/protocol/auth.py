@@ -93,4 +93,4 @@ def _capture(conversation: Conversation, mechanism: str, username: bytes, secret
     conversation.session.capture(mechanism, username, secret)
     if conversation.rules.tally is not None:
         conversation.rules.tally.captured(mechanism)
-    conversation.say(replies.AUTHENTICATED)
+    conversation.reply(replies.AUTHENTICATED)

@@ -2,14 +2,14 @@ r"""An incoming message's bytes: `DataBody` finds the end of DATA, `ChunkBody` t
 
 Goal: the body byte-exact, in memory once, the end found in C, and no way to smuggle a second message.
 
-- Only CR LF . CR LF ends DATA (the first line of the data counts as one after a CR LF). A lone dot with a bare CR or a
-  bare LF on either side of it is smuggling, or the error of a client that will wait for ever. The body sets `smuggled`,
-  and the dialog closes the connection. Other bare CR or LF bytes stay in the message; `bare_newline` reports them.
+- Only CR LF . CR LF ends DATA (the first line of the data counts as one after a CR LF). A lone dot beside a bare CR or
+  a bare LF is smuggling, or the error of a client that would wait for ever. The body sets `smuggled`, and the dialog
+  closes the connection. Other bare CR or LF bytes stay in the message; `bare_newline` reports them.
 - `bytes.find` searches a piece of the network's input. `IncrementalNewlineDecoder` looks for bare newlines in it: the
   one routine of the standard library that knows the three kinds of newline at memory speed. The piece is kept whole;
   one `replace` removes stuffed dots, if there are any.
-- Bytes at the end of a piece that may begin one of the patterns (`\r\n.\r` at most) are carried to the next piece, so
-  that no pattern is ever cut. The carry begins as `\r\n`, which makes the first line a line like any other.
+- A piece may end with the beginning of a pattern (`\r\n.\r` at most). Those bytes move to the next piece, so that no
+  pattern is cut. The carry begins as `\r\n`, which makes the first line a line like any other.
 - Above `limit` the body is dropped and reading goes on, without keeping anything, until `is_flood`.
 
 Limit: a body does not measure time; the connection closes slow clients.

@@ -95,7 +95,7 @@ class Conversation:
         """Send bytes."""
         self._out.append(data)
 
-    def say(self, reply: Reply) -> None:
+    def reply(self, reply: Reply) -> None:
         """Send a reply."""
         self._out.append(reply.extended if self._enhanced else reply.plain)
         if reply.code >= 400 and self.rules.tally is not None:
@@ -103,7 +103,7 @@ class Conversation:
 
     def refuse(self, reply: Reply) -> bool:
         """Refuse a command, and close the session at `max_errors`. Return False, for a verb to return."""
-        self.say(reply)
+        self.reply(reply)
         if reply.refused:
             self._errors += 1
             if self._errors >= self.rules.max_errors > 0:
@@ -131,7 +131,7 @@ class Conversation:
     def refuse_message(self, reply: Reply) -> None:
         """Refuse a message after its end, in LMTP for every recipient."""
         for _ in self.envelope.rcpt_tos if self.rules.lmtp else (None,):
-            self.say(reply)
+            self.reply(reply)
         if self.rules.tally is not None:
             self.rules.tally.ended(reply)
         self.end_transaction()
@@ -160,7 +160,7 @@ class Conversation:
         if self.closing:
             return
         if reply is not None:
-            self.say(reply)
+            self.reply(reply)
         self.closing = True
         self.reset(Phase.CLOSED)
         self.exchange = None
@@ -216,6 +216,6 @@ class Conversation:
 
     def refuse_protocol(self) -> bool:
         """Close on a client of another protocol. A web page must not be able to send mail to a local port."""
-        self.say(replies.NOT_SMTP)
+        self.reply(replies.NOT_SMTP)
         self.close(None)
         return False

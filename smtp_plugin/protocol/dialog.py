@@ -97,7 +97,7 @@ class Dialog(Conversation):
         if self.rules.lmtp and not more:
             more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
         for each in (reply, *more):
-            self.say(each)
+            self.reply(each)
         if not reply.refused:
             self._errors = 0
         self.end_transaction()
@@ -106,10 +106,10 @@ class Dialog(Conversation):
         self._resume()
 
     def tls_started(self) -> None:
-        """Go on after the TLS handshake; forget what the client said before it (RFC 3207 section 4.2)."""
+        """Go on after the TLS handshake; forget the client's words before it (RFC 3207 section 4.2)."""
         self.session.forget()
         self.tls = True
-        self.drop_input()  # bytes that came in clear must not count inside TLS (RFC 3207 section 6)
+        self.drop_input()  # clear text must not count inside TLS (RFC 3207 section 6)
         self.rules = self.rules.inside_tls()
         self.reset(Phase.CONNECTED)
         self._resume()

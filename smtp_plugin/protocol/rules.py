@@ -11,7 +11,7 @@ from .replies import Reply, clean, multiline
 
 
 class Tally(Protocol):
-    """Counts what a dialog does."""
+    """Counts the refusals, messages and credentials of dialogs."""
 
     def refused(self, reply: Reply) -> None:
         """Count a reply of 4xx or 5xx."""

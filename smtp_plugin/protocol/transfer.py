@@ -22,7 +22,7 @@ def data(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.BODY_NEEDS_BDAT)
     conversation.body = conversation.incoming = DataBody(conversation.rules.max_message_size, conversation.rules.budget)
     conversation.reader = read_data
-    conversation.say(replies.START_MAIL)
+    conversation.reply(replies.START_MAIL)
     return True
 
 
@@ -37,7 +37,7 @@ def read_data(conversation: Conversation) -> bool:
         data, start = data[start : start + max(1, room)], 0
     end = body.feed(data, start)
     if body.smuggled:
-        conversation.say(replies.SMUGGLING)
+        conversation.reply(replies.SMUGGLING)
         conversation.close(None)
     elif body.is_flood:
         conversation.close(replies.FLOOD)
@@ -102,7 +102,7 @@ def _parse_chunk(conversation: Conversation, argument: bytes) -> tuple[int, bool
             return int(words[0]), False
         if len(words) == 2 and words[1].upper() == b"LAST":
             return int(words[0]), True
-    conversation.say(replies.BDAT_SYNTAX)
+    conversation.reply(replies.BDAT_SYNTAX)
     conversation.close(None)
     return None
 
@@ -127,7 +127,7 @@ def _end_chunk(conversation: Conversation, body: ChunkBody) -> bool:
     if body.kept:
         if body.last:
             return conversation.finish(body)
-        conversation.say(replies.CHUNK_OK)
+        conversation.reply(replies.CHUNK_OK)
     else:
         _fail_transaction(conversation, replies.OUT_OF_STORAGE, last=body.last)
     return True

@@ -73,7 +73,7 @@ def _mail(conversation: Conversation, argument: bytes) -> bool:
         envelope.smtp_utf8 = utf8
         envelope.mail_options = rest.split()
         envelope.parameters = parameters
-    conversation.say(replies.SENDER_OK)
+    conversation.reply(replies.SENDER_OK)
     return True
 
 
@@ -99,20 +99,20 @@ def _rcpt(conversation: Conversation, argument: bytes) -> bool:
     if rest:
         envelope.rcpt_options += rest.split()
     envelope.recipients.append(parameters)
-    conversation.say(replies.RECIPIENT_OK)
+    conversation.reply(replies.RECIPIENT_OK)
     return True
 
 
 def _rset(conversation: Conversation, argument: bytes) -> bool:
     if argument:
         return conversation.refuse(replies.NO_PARAMETERS)
-    conversation.say(replies.OK)
+    conversation.reply(replies.OK)
     conversation.end_transaction()
     return False
 
 
 def _noop(conversation: Conversation, argument: bytes) -> bool:
-    conversation.say(replies.OK)
+    conversation.reply(replies.OK)
     return False
 
 
@@ -127,7 +127,7 @@ def _quit(conversation: Conversation, argument: bytes) -> bool:
 def _vrfy(conversation: Conversation, argument: bytes) -> bool:
     if not argument:
         return conversation.refuse(replies.VRFY_SYNTAX)
-    conversation.say(replies.CANNOT_VERIFY)
+    conversation.reply(replies.CANNOT_VERIFY)
     return False
 
 
@@ -136,7 +136,7 @@ def _expn(conversation: Conversation, argument: bytes) -> bool:
 
 
 def _help(conversation: Conversation, argument: bytes) -> bool:
-    conversation.say(replies.HELP)
+    conversation.reply(replies.HELP)
     return False
 
 
@@ -147,8 +147,8 @@ def _starttls(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.NOT_IMPLEMENTED)
     if argument:
         return conversation.refuse(replies.NO_PARAMETERS)
-    conversation.say(replies.READY_FOR_TLS)
-    conversation.drop_input()  # bytes that came in clear must not count inside TLS (RFC 3207 section 6)
+    conversation.reply(replies.READY_FOR_TLS)
+    conversation.drop_input()  # clear text must not count inside TLS (RFC 3207 section 6)
     return conversation.wait_for(Event.START_TLS)
 
 
