@@ -92,7 +92,9 @@ def test_a_file_that_is_no_inbox_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot open inbox.path no/where.db: no such file or directory" in refusal(tmp_path, path="no/where.db")
     assert "cannot open inbox.path .: is a directory" in refusal(tmp_path, path=".")
     assert "inbox.address is 'x' in rr.yaml; it is written host:port" in refusal(tmp_path, address="x")
-    assert "inbox.allowed_hosts: 'http://x' is not a host name in rr.yaml" in refusal(tmp_path, allowed_hosts=["http://x"])
+    assert "inbox.allowed_hosts: 'http://x' is not a host name in rr.yaml" in refusal(
+        tmp_path, allowed_hosts=["http://x"]
+    )
 
 
 def test_a_file_of_a_newer_host_is_left_alone(tmp_path: Path) -> None:
