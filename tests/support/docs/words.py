@@ -24,7 +24,7 @@ DENIED = {
     r"\b(?:nobody|somebody|anybody|everybody|whoever)\b": "name the actor",
     r"\bwho (?:\w+ly )?(?:only|has|is|was|wants?|writes?|comes?|knows?|would|calls?|asks?)\b": "name the actor",
     r"\bwhat comes\b": "name it",
-    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more than\b)[a-z]+": "'is not a ...', 'there is no ...', 'without'",
+    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more than\b)[a-z]+": "'is not a ...', 'there is no ...'",
     r"(?<!there )\b(?:is|are) none\b": "'is not a ...'",
     r"\bbehind\b|\bin front of\b": "'after', 'following'; 'before'",
     r"\bfor ever\b": "'without end'",
