@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..container.errors import HostError
+from ..container.text import printable
 
 if TYPE_CHECKING:
     from ..rpc.client import ReconnectingClient
@@ -70,7 +71,7 @@ def line(mail: Mapping[str, Any]) -> str:
     told = f"{mail['code']} {mail['reply']}" + (f" ({mail['reason']})" if mail["reason"] else "")
     to = ", ".join(mail["to"])
     text = f"{when:%H:%M:%S} <{mail['from']}> -> {to} | {mail['subject'] or '-'} | {_size(mail['size'])} | {told}"
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text)
 
 
 def _size(size: float) -> str:

@@ -13,7 +13,7 @@ from .config import Config
 from .errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
 from .graph import start_order
 from .injection import Dependency, dependencies, satisfies, type_name
-from .log import Channel, logger
+from .log import LogChannel, logger
 from .protocols import Collect, Collector, Configurer, Logger, Outermost, Plugin
 from .states import PLUGIN, Machine, PluginState
 
@@ -214,7 +214,7 @@ def _is_config(kind: Any) -> bool:
 
 
 def _is_log(kind: Any) -> bool:
-    return kind in (Logger, Channel)
+    return kind in (Logger, LogChannel)
 
 
 def _check_plugin(plugin: Any) -> None:

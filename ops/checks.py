@@ -20,7 +20,7 @@ Check = Callable[[], Status | Awaitable[Status]]
 NOT_FOUND: Final = 404
 
 
-class Report(NamedTuple):
+class CheckReport(NamedTuple):
     """One plugin in a response, with RoadRunner's keys."""
 
     plugin_name: str
@@ -49,7 +49,7 @@ class Checks:
     def __contains__(self, plugin: str) -> bool:
         return plugin in self._checks
 
-    async def report(self, plugins: Sequence[str] = ()) -> list[Report]:
+    async def report(self, plugins: Sequence[str] = ()) -> list[CheckReport]:
         """Run the checks of these plugins, or of all, and return a report of each, in their order.
 
         A plugin named twice is reported once. One without a check is `NOT_FOUND`.
@@ -66,9 +66,9 @@ class Checks:
                     group.start_soon(run, name)
         return [_report(name, found) for name in names]
 
-    def same_for_all(self, message: str, code: int, plugins: Sequence[str] = ()) -> list[Report]:
+    def same_for_all(self, message: str, code: int, plugins: Sequence[str] = ()) -> list[CheckReport]:
         """Return the same report of these plugins, or of all, without a check."""
-        return [Report(name, message, code) for name in dict.fromkeys(plugins or sorted(self._checks))]
+        return [CheckReport(name, message, code) for name in dict.fromkeys(plugins or sorted(self._checks))]
 
     async def status(self, plugin: str) -> Status:
         """Run one plugin's check and return its status; never raises. An unavailable plugin has the code `code`."""
@@ -104,7 +104,7 @@ class Checks:
             self._log.info("plugin is available again", plugin=plugin, check=self._kind)
 
 
-def _report(name: str, found: Mapping[str, Status]) -> Report:
+def _report(name: str, found: Mapping[str, Status]) -> CheckReport:
     if name not in found:
-        return Report(name, "no such plugin, or it has no such check", NOT_FOUND)
-    return Report(name, found[name].message, found[name].code)
+        return CheckReport(name, "no such plugin, or it has no such check", NOT_FOUND)
+    return CheckReport(name, found[name].message, found[name].code)

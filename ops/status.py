@@ -17,7 +17,7 @@ from ..container.errors import HostError
 from ..container.health import HealthCheck, ReadinessCheck
 from ..container.net.sockets import listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from .checks import Checks, Report
+from .checks import CheckReport, Checks
 from .config import StatusConfig
 from .site import Site
 
@@ -82,7 +82,7 @@ class StatusPlugin:
             )
         return self._response(await self._readiness.report(plugins))
 
-    def _response(self, reports: list[Report], code: int = 200) -> Response:
+    def _response(self, reports: list[CheckReport], code: int = 200) -> Response:
         from starlette.responses import Response
 
         if any(report.status_code >= 500 for report in reports):

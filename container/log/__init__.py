@@ -10,7 +10,7 @@ and so does every line while no event loop runs.
 What can still fail: a host that SIGKILL ends loses the lines of its last moment.
 """
 
-from .channels import Channel, close, configure, flush, logger
+from .channels import LogChannel, close, configure, flush, logger
 from .config import ChannelConfig, LogConfig
 
-__all__ = ["Channel", "ChannelConfig", "LogConfig", "close", "configure", "flush", "logger"]
+__all__ = ["ChannelConfig", "LogChannel", "LogConfig", "close", "configure", "flush", "logger"]

@@ -14,7 +14,7 @@ from .format import as_text, exception_keys, render_coloured, render_console, re
 from .output import Output
 
 
-class Channel:
+class LogChannel:
     """A channel of the log; satisfies Logger. Made by `logger`."""
 
     __slots__ = ("_outputs", "_threshold", "name")
@@ -64,17 +64,17 @@ class Channel:
             output.write(output.render(level, self.name, message, keys), urgent=level >= WARNING)
 
 
-_channels: dict[str, Channel] = {}
+_channels: dict[str, LogChannel] = {}
 _outputs: dict[tuple[str, str], Output] = {}
 _config = LogConfig(mode="none")
 _forced_level: int | None = None  # by --debug or --silent
 
 
-def logger(name: str) -> Channel:
+def logger(name: str) -> LogChannel:
     """Return the channel of this name; it follows every later `configure`."""
     channel = _channels.get(name)
     if channel is None:
-        channel = _channels[name] = Channel(name)
+        channel = _channels[name] = LogChannel(name)
         _direct(channel)
     return channel
 
@@ -145,7 +145,7 @@ def _from_loguru(message: Any) -> None:
         channel.write(level, record["message"], {**record["extra"], **exception_keys(error)})
 
 
-def _direct(channel: Channel) -> None:
+def _direct(channel: LogChannel) -> None:
     """Direct one channel as the configuration demands."""
     whole = _config
     own = whole.channels.get(channel.name, ChannelConfig())

@@ -11,7 +11,7 @@ from rrpy.container import log
 from rrpy.container.config import Config
 from rrpy.container.container import Container
 from rrpy.container.errors import ConfigError, DependencyError, PluginDisabled
-from rrpy.container.log import Channel
+from rrpy.container.log import LogChannel
 from rrpy.container.protocols import Collect, Configurer, Logger
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 async def test_init_gets_the_configuration_its_channel_and_its_dependencies(story):
     class Asks(Recorder):
         def init(
-            self, a: A, config: Configurer, log: Logger, own: Config, channel: Channel, b: B | None, n: int = 5
+            self, a: A, config: Configurer, log: Logger, own: Config, channel: LogChannel, b: B | None, n: int = 5
         ) -> None:
             self.got = (a, config, own, log, channel, b, n)
 

@@ -7,7 +7,7 @@ from support.container.log import Lines
 
 from rrpy import Status
 from rrpy.container.config.fields import Duration
-from rrpy.ops.checks import Checks, Report
+from rrpy.ops.checks import CheckReport, Checks
 
 pytestmark = pytest.mark.anyio
 
@@ -34,15 +34,15 @@ def nameless() -> Status:
 
 async def test_every_plugin_is_asked_in_the_order_of_its_name():
     made = checks(b=lambda: Status(200), a=later)
-    assert await made.report() == [Report("a", "soon", 201), Report("b", "", 200)]
+    assert await made.report() == [CheckReport("a", "soon", 201), CheckReport("b", "", 200)]
 
 
 async def test_those_that_are_named_are_asked_alone_each_once_and_one_that_is_not_there_is_said_so():
     asked = []
     made = checks(a=lambda: asked.append("a") or Status(200), b=lambda: asked.append("b") or Status(200))
     assert await made.report(["x", "a", "a"]) == [
-        Report("x", "no such plugin, or it has no such check", 404),
-        Report("a", "", 200),
+        CheckReport("x", "no such plugin, or it has no such check", 404),
+        CheckReport("a", "", 200),
     ]
     assert asked == ["a"]
 
@@ -61,12 +61,12 @@ async def test_those_that_are_named_are_asked_alone_each_once_and_one_that_is_no
     ],
 )
 async def test_what_is_not_fine_is_unavailable_and_says_why(check, message):
-    assert await checks(code=555, a=check).report() == [Report("a", message, 555)]
+    assert await checks(code=555, a=check).report() == [CheckReport("a", message, 555)]
 
 
 @pytest.mark.parametrize("code", [100, 200, 399, 400])
 async def test_the_codes_that_roadrunner_takes_for_fine_are_fine(code):
-    assert await checks(a=lambda: Status(code)).report() == [Report("a", "", code)]
+    assert await checks(a=lambda: Status(code)).report() == [CheckReport("a", "", code)]
 
 
 async def test_a_check_that_hangs_is_unavailable_and_holds_up_nobody_else():
@@ -74,8 +74,8 @@ async def test_a_check_that_hangs_is_unavailable_and_holds_up_nobody_else():
     with anyio.fail_after(20):
         reports = await made.report()
     assert reports == [
-        Report("fine", "soon", 201),
-        Report("hangs", "its readiness_check() did not return within 50ms", 503),
+        CheckReport("fine", "soon", 201),
+        CheckReport("hangs", "its readiness_check() did not return within 50ms", 503),
     ]
 
 
@@ -83,7 +83,7 @@ async def test_a_check_that_has_a_time_limit_of_its_own_says_its_own_words():
     async def slow() -> Status:
         raise TimeoutError("the database did not answer")
 
-    assert await checks(a=slow).report() == [Report("a", "the database did not answer", 503)]
+    assert await checks(a=slow).report() == [CheckReport("a", "the database did not answer", 503)]
 
 
 async def test_the_log_has_one_line_for_each_change():
@@ -100,5 +100,5 @@ async def test_the_log_has_one_line_for_each_change():
 
 async def test_all_can_be_told_the_same_without_being_asked():
     made = checks(a=broken, b=broken)
-    assert made.same_for_all("bye", 200) == [Report("a", "bye", 200), Report("b", "bye", 200)]
-    assert made.same_for_all("bye", 503, ["b"]) == [Report("b", "bye", 503)]
+    assert made.same_for_all("bye", 200) == [CheckReport("a", "bye", 200), CheckReport("b", "bye", 200)]
+    assert made.same_for_all("bye", 503, ["b"]) == [CheckReport("b", "bye", 503)]
