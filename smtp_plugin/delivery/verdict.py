@@ -1,4 +1,4 @@
-"""What a worker's answer means for the client (docs/reference/events.md, 'The worker's answer'). Pure."""
+"""What a worker's answer means for the client (docs/reference/events.md, 'The answer'). Pure."""
 
 from __future__ import annotations
 

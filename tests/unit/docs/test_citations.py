@@ -1,0 +1,58 @@
+"""The pages and headings that the source cites exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.docs.pages import ROOT, anchors, page, prose
+
+CITED = re.compile(r"(?<![\w/])(?P<page>docs/[\w/-]+\.md)(?:#(?P<anchor>[\w-]+)|, '(?P<heading>.+?)'(?!\w))?")
+SUFFIXES = {".css", ".html", ".js", ".php", ".py", ".sh", ".toml", ".yaml", ""}
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def sources() -> list[Path]:
+    """Return every text file of the repository that is not a page."""
+    command = ["git", "ls-files", "-z", "-co", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    paths = [ROOT / name for name in names if name and not name.startswith(("docs/images/", "docs/javascripts/"))]
+    return [path for path in paths if path.suffix in SUFFIXES and path.is_file() and path != Path(__file__)]
+
+
+def faults(text: str) -> list[str]:
+    """Return the citations of a text that lead nowhere."""
+    joined = re.sub(r"\s+(?:(?:#|//|\*) )?", " ", text)
+    return [found[0] for found in CITED.finditer(joined) if not exists(found)]
+
+
+def exists(found: re.Match[str]) -> bool:
+    path = ROOT / found["page"]
+    if not path.is_file():
+        return False
+    text = page(found["page"])
+    if found["anchor"]:
+        return found["anchor"] in anchors(text)
+    return not found["heading"] or found["heading"] in HEADING.findall(prose(text))
+
+
+def test_every_cited_page_and_heading_exists() -> None:
+    found = [f"{path.relative_to(ROOT)}: {fault}" for path in sources() for fault in faults(path.read_text("utf-8"))]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("(docs/reference/wire.md, 'Goridge frame')", False),
+        ("docs/reference/wire.md#pool, 6", False),
+        ("(docs/reference/wire.md, 'Goridge\n# frame')", False),
+        ("docs/reference/wires.md", True),
+        ("docs/reference/wire.md#pools", True),
+        ("docs/reference/wire.md, 'Worker's frame'", True),
+    ],
+)
+def test_a_citation_that_leads_nowhere_is_found(text: str, wrong: bool) -> None:
+    assert bool(faults(text)) is wrong
