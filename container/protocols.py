@@ -83,7 +83,7 @@ class Logger(Protocol):
     """A channel of the log, under the plugin's name. A line is an event: a constant message, and keys."""
 
     def debug(self, message: str, /, **keys: object) -> None:
-        """Log a detail for a person who looks for a fault."""
+        """Log a detail that helps to find a fault."""
         ...
 
     def info(self, message: str, /, **keys: object) -> None:

@@ -34,7 +34,7 @@ class LogChannel:
         return self._threshold <= LEVELS[level.lower()]
 
     def debug(self, message: str, /, **keys: object) -> None:
-        """Log a detail for a person who looks for a fault."""
+        """Log a detail that helps to find a fault."""
         if self._threshold <= DEBUG:
             self.write(DEBUG, message, keys)
 

@@ -1,7 +1,7 @@
 """One HTTP connection: uvicorn's, with limits on the resources of a client.
 
-What we want: a client that opens thousands of connections, sends a request byte by byte or reads no response takes no
-descriptor and no memory from the rest of the host. What does not work: uvicorn's own limits, which answer 503 to too
+What we want: no client takes the host's descriptors or memory. It may open thousands of connections, send a request
+byte by byte, or read no response. What does not work: uvicorn's own limits, which answer 503 to too
 many connections and keep them, and wait for ever for a request and for a reader.
 What can still fail: MAX_CONNECTIONS clients keep others out, for REQUEST_TIMEOUT seconds at a time.
 """

@@ -1,7 +1,7 @@
 """A bound socket for a plugin that listens: TCP, a unix socket with its file, or one that systemd has bound.
 
-What we want of the file: it is 0600 from its first moment, the file of a dead host is replaced, the file of a living
-host is not, and at the end we remove our own file only. So the umask is narrowed around `bind` (synchronous: no other
+What we want of the file: it is 0600 from its first moment. The file of a dead host is replaced, that of a living host
+is not. At the end we remove our own file only. So the umask is narrowed around `bind` (synchronous: no other
 task runs in between), and `connect` tries a file before it is replaced. At the end the inode is compared while our
 socket still holds it, so that no new file has its number.
 A socket of systemd's is taken as it is, and systemd removes its file.
