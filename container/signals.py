@@ -31,8 +31,8 @@ class Signals:
     """A context manager around a host's life, in the main thread.
 
     `on_signal`: gets each signal and its count, from 1, on the loop that `deliver` was called on. Signals that came
-    before `deliver` wait for it. A third signal after the loop has ended ends the process with 1. So does a fourth at any
-    time: the loop may be blocked.
+    before `deliver` wait for it. A third signal after the loop has ended ends the process with 1. So does a fourth at
+    any time: the loop may be blocked.
     """
 
     def __init__(self, on_signal: Callable[[signal.Signals, int], None]) -> None:
