@@ -57,7 +57,7 @@ SCENARIOS = {
     "attachment": (1200, with_attachment(100 * 1024), 20),
     "large": (16, with_attachment(10 * 1024 * 1024), 4),
 }
-"""Scenario -> messages, what comes behind DATA, connections."""
+"""Scenario -> messages, the text after DATA, connections."""
 
 
 def start(name: str, folder: str) -> Server:

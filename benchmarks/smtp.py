@@ -115,7 +115,7 @@ class Sender(asyncio.Protocol):
 
 
 async def load(port: int, messages: int, payload: bytes, at_once: int, each: int, pipelined: bool) -> None:
-    """Send `messages` messages. `payload`: what comes behind DATA, with its end."""
+    """Send `messages` messages. `payload`: the bytes after DATA, with the end of data."""
     loop = asyncio.get_running_loop()
     todo = messages
     left = messages

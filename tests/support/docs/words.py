@@ -20,14 +20,13 @@ LONGEST = 25
 """Words of a sentence."""
 
 DENIED = {
-    r"\b(?:be told|told|tells? of)\b": "name the act: reports, shows, names, gets",
-    r"\b(?:nobody|somebody|anybody|everybody|whoever)\b": "name the actor",
+    r"\b(?:[Bb]e told|told|tells? of)\b": "name the act: reports, shows, names, gets",
+    r"\b(?:[Ss]omebody|[Aa]nybody|[Ee]verybody|[Ww]hoever|[Nn]obody(?![@\"]))\b": "name the actor",
     r"\bwho (?:\w+ly )?(?:only|has|is|was|wants?|writes?|comes?|knows?|would|calls?|asks?)\b": "name the actor",
-    r"\bwhat comes\b": "name it",
-    r"(?<!there )\b(?:is|are|was|were) no (?!longer\b|more than\b)[a-z]+": "'is not a ...', 'there is no ...'",
+    r"\b[Ww]hat comes\b(?! back)": "name it",
+    r"(?<!there )(?<!There )\b(?:is|are|was|were) no (?!longer\b|more than\b)[a-z]+": "'is not a ...'",
     r"(?<!there )\b(?:is|are) none\b": "'is not a ...'",
-    r"\bbehind\b|\bin front of\b": "'after', 'following'; 'before'",
-    r"\bfor ever\b": "'without end'",
+    r"(?<!left )\bbehind (?=\w)|\bin front of\b": "'after', 'following'; 'before'",
     r"\b(?:patience|heirs?|barren|hopeless|errands?|farewell|heed(?:s|ed)?|wish(?:es)?|see[sn]? off)\b": "a plain term",
 }
 """Patterns of words that the prose does not use, and what to write instead."""
@@ -86,9 +85,9 @@ def faults_of_source(path: Path) -> Iterator[Fault]:
 
 def denied(text: str, place: str) -> Iterator[Fault]:
     """Yield the denied words of a text."""
-    joined = re.sub(r"\s+(?:# )?", " ", text)
+    joined = re.sub(r"\s+(?:(?:#|//|\*) )?", " ", text)
     for pattern, advice in DENIED.items():
-        for found in re.finditer(pattern, joined, re.IGNORECASE):
+        for found in re.finditer(pattern, joined):
             if (place.partition(":")[0], found[0]) not in ALLOWED:
                 yield Fault(place, found[0], advice)
 
