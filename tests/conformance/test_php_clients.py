@@ -9,9 +9,10 @@ from pathlib import Path
 import msgpack
 import pytest
 from support.container.host import hosting
+from support.log import Log
 from support.rpc import php_client
 from support.rpc.php_client import RPC
-from support.worker_pool.pools import RELAYS, RecordingLog, listening, pool
+from support.worker_pool.pools import RELAYS, listening, pool
 
 from rrpy.worker_pool import Payload, SoftError
 
@@ -52,7 +53,7 @@ async def test_an_error_is_the_caller_s_and_the_worker_goes_on(relay):
 
 @pytest.mark.anyio
 async def test_a_worker_that_stops_itself_gives_its_request_to_another(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(WORKER, log, num_workers=1, relay=relay) as workers:
         (first,) = workers.workers()
         await workers.exec(Payload(b"a"))
@@ -63,7 +64,7 @@ async def test_a_worker_that_stops_itself_gives_its_request_to_another(relay):
 
 @pytest.mark.anyio
 async def test_a_stream_gets_its_pongs_and_comes_whole(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(WORKER, log, num_workers=1, relay=relay) as workers:
         async with workers.stream(Payload(b"stream", b"20")) as parts:
             read = [part.body async for part in parts]
@@ -73,7 +74,7 @@ async def test_a_stream_gets_its_pongs_and_comes_whole(relay):
 
 @pytest.mark.anyio
 async def test_a_stream_that_is_left_is_stopped_at_its_next_ping_and_the_worker_goes_on(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(WORKER, log, num_workers=1, relay=relay) as workers:
         async with workers.stream(Payload(b"stream", b"1000000")) as parts:
             assert (await anext(parts)).body == b"part 0"

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from support.commands.terminal import Terminal
-from support.container.host import RRPY, Host, eventually, hosting, run, write
+from support.container.host import RRPY, Host, hosting, run, write
 from support.docs.pages import page, write_files
+from support.waiting import eventually
 
 from rrpy.cli import main
 from rrpy.rpc.client import Client

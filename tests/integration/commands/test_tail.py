@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.container.host import PATIENCE, RRPY, hosting, run
+from support.container.host import RRPY, hosting, run
+from support.waiting import TIMEOUT
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def test_mail_is_shown_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
             send(host.smtp, f"number {number}")
             assert json.loads(tail.stdout.readline())["subject"] == f"number {number}"
         tail.send_signal(signal.SIGINT)
-        assert tail.wait(PATIENCE) == 0
+        assert tail.wait(TIMEOUT) == 0
         assert tail.stderr.read() == ""
 
 
@@ -68,7 +69,7 @@ def test_a_host_that_goes_away_is_waited_for_and_nothing_of_the_next_one_is_miss
                 send(host.smtp, f"anew {number}")
             assert [json.loads(tail.stdout.readline())["subject"] for _ in range(3)] == ["anew 0", "anew 1", "anew 2"]
             tail.send_signal(signal.SIGINT)
-            assert tail.wait(PATIENCE) == 0
+            assert tail.wait(TIMEOUT) == 0
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def test_a_reader_that_has_gone_ends_it(tmp_path: Path) -> None:
         tail.stdout.readline()
         tail.stdout.close()
         send(host.smtp, "two")
-        assert tail.wait(PATIENCE) == 0
+        assert tail.wait(TIMEOUT) == 0
 
 
 def test_a_subject_cannot_move_the_terminal_s_cursor(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
-from support.container.recorders import PATIENCE, A, B, C, Deaf, Recorder, Silent, grace, lived
+from support.container.recorders import A, B, C, Deaf, Recorder, Silent, grace, lived
+from support.waiting import TIMEOUT
 
 from rrpy.container.container import Container
 from rrpy.container.errors import IllegalTransition
@@ -60,7 +61,7 @@ async def test_those_that_need_nothing_of_each_other_stop_at_the_same_time(story
                     each.end.set()
             await self.end.wait()
 
-    await lived(Container([Waiting("a", story), Waiting("b", story)], grace(PATIENCE)))
+    await lived(Container([Waiting("a", story), Waiting("b", story)], grace(TIMEOUT)))
     assert len(meeting) == 2
 
 
@@ -108,7 +109,7 @@ async def test_no_grace_at_all_still_ends_everything(story):
 
 async def test_a_stop_during_the_start_cancels_who_starts_and_stops_who_serves(story, said):
     container = Container([A("a", story), Silent("silent", story), Recorder("never", story)])
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             group.start_soon(container.serve)
             while "serve silent" not in story:
@@ -125,7 +126,7 @@ async def test_a_stop_during_the_start_cancels_who_starts_and_stops_who_serves(s
 async def test_a_host_that_is_stopped_before_it_runs_starts_nothing(story, how):
     container = Container([A("a", story)])
     getattr(container, how)()
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         await container.serve()
     assert story == ["init a"]
     assert container.state == "stopped"
@@ -139,14 +140,14 @@ async def test_a_plugin_may_stop_the_host_from_within(story):
             await self.end.wait()
 
     container = Container([Enough("e", story), A("a", story)])
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         await container.serve()
     assert container.state == "stopped"
 
 
 async def test_force_ends_at_once_what_would_not_end(story):
     container = Container([A("a", story), Deaf("deaf", story)], grace("1h"))
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             await group.start(container.serve)
             container.stop()
@@ -159,7 +160,7 @@ async def test_force_ends_at_once_what_would_not_end(story):
 
 async def test_force_without_a_stop_before_it_cancels_everything(story):
     container = Container([A("a", story), Deaf("deaf", story)], grace("1h"))
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             await group.start(container.serve)
             container.force()
@@ -169,7 +170,7 @@ async def test_force_without_a_stop_before_it_cancels_everything(story):
 
 async def test_a_host_whose_task_is_cancelled_stops_its_plugins_in_order(story):
     container = Container([A("a", story), B("b", story)])
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             await group.start(container.serve)
             group.cancel_scope.cancel()

@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
-from support.container.recorders import PATIENCE, A, B, Failing, Recorder, failed, lived
+from support.container.recorders import A, B, Failing, Recorder, failed, lived
+from support.waiting import TIMEOUT
 
 from rrpy.container.container import Container
 from rrpy.container.errors import ConfigError, PluginFailed
@@ -47,7 +48,7 @@ async def test_the_third_of_four_that_fails_to_start_rolls_back_those_that_serve
 async def test_a_plugin_that_fails_later_brings_all_down_in_order(story, said, where):
     error = RuntimeError("broken")
     container = Container([A("a", story), B("b", story), Failing("f", story, where, error)])
-    with anyio.fail_after(PATIENCE), pytest.raises(BaseException) as caught:
+    with anyio.fail_after(TIMEOUT), pytest.raises(BaseException) as caught:
         await lived(container)
     (failure,) = caught.value.exceptions if isinstance(caught.value, BaseExceptionGroup) else (caught.value,)
     assert isinstance(failure, PluginFailed)

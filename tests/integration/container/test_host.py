@@ -12,7 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.container.host import PATIENCE, Host, Telnet, eventually, gone, hosting, run, write
+from support.container.host import Host, gone, hosting, run, write
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT, eventually
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -50,7 +52,7 @@ def test_a_stale_socket_of_a_killed_host_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
-    with hosting(tmp_path) as host, Telnet(host.smtp) as client:
+    with hosting(tmp_path) as host, BlockingClient(host.smtp) as client:
         client.begin()
         host.process.send_signal(signal.SIGINT)
         host.wait_for("host is stopping")
@@ -149,7 +151,7 @@ def test_options_of_serve(tmp_path: Path) -> None:
     write(folder, smtp={"hostname": "${NAME}"}, logs={"level": "error"})
     host = Host(tmp_path, ["-w", "work", "--dotenv", "../some.env", "-d", "-o", "smtp.enhanced_status_codes=true"])
     try:
-        with Telnet(host.ready().smtp) as client:
+        with BlockingClient(host.ready().smtp) as client:
             assert client.line() == "220 from-dotenv.test ESMTP"
             client.say("EHLO x")
             assert client.say("NOOP") == "250 2.0.0 OK"
@@ -242,7 +244,7 @@ def test_a_host_whose_standard_streams_are_closed_runs(tmp_path: Path, closed: s
         eventually(lambda: run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0, "the host answers")
         assert json.loads(run("workers", "--json", cwd=tmp_path).stdout)["smtp"]
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
     finally:
         process.kill()
         process.wait()
@@ -258,7 +260,7 @@ def test_a_host_under_nohup_survives_the_terminal(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert run("rpc", "rpc.Version", cwd=tmp_path).returncode == 0
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
     finally:
         process.kill()
         process.wait()

@@ -14,8 +14,8 @@ import anyio
 import pytest
 from support.container.clock import TurnedLoop, run
 from support.container.host import hosting
+from support.log import Log
 from support.ops.host import SECTIONS, url
-from support.worker_pool.pools import RecordingLog
 
 from rrpy.container.net.address import TCPAddress
 from rrpy.container.net.http import HTTPServer, Receive, Scope, Send
@@ -32,7 +32,7 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(log: RecordingLog) -> AsyncIterator[TCPAddress]:
+async def serving(log: Log) -> AsyncIterator[TCPAddress]:
     server = HTTPServer(large, TCPAddress("127.0.0.1", 0), log, owner="x")
     async with anyio.create_task_group() as group:
         await group.start(lambda *, task_status: server.serve(task_status=task_status))
@@ -69,7 +69,7 @@ def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path) -> 
 def test_a_request_that_does_not_end_is_cut(said: bytes) -> None:
     async def test(loop: TurnedLoop) -> None:
         async with (
-            serving(RecordingLog()) as address,
+            serving(Log()) as address,
             flying(loop),
             await anyio.connect_tcp(address.host, address.port) as client,
         ):
@@ -84,7 +84,7 @@ def test_a_request_that_does_not_end_is_cut(said: bytes) -> None:
 
 def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not() -> None:
     async def test(loop: TurnedLoop) -> None:
-        async with serving(RecordingLog()) as address:
+        async with serving(Log()) as address:
             stuck = await anyio.connect_tcp(address.host, address.port)
             await stuck.send(GET)
             reader, writer = await asyncio.open_connection(address.host, address.port)
@@ -111,7 +111,7 @@ def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not() -
 
 def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        async with serving(RecordingLog()) as address, await anyio.connect_tcp(address.host, address.port) as client:
+        async with serving(Log()) as address, await anyio.connect_tcp(address.host, address.port) as client:
             await client.send(GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
             await client.receive(1)
             await client.send(b"zzz\r\n")
@@ -125,7 +125,7 @@ def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplo
 
 def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     async def test(loop: TurnedLoop) -> None:
-        async with flying(loop), serving(RecordingLog()) as address:
+        async with flying(loop), serving(Log()) as address:
             client = await anyio.connect_tcp(address.host, address.port)
             await client.send(GET)
             await client.receive(1)
@@ -137,7 +137,7 @@ def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytes
 
 def test_what_is_wrong_with_a_request_is_the_clients_fault_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        async with serving(RecordingLog()) as address:
+        async with serving(Log()) as address:
             for request in (b"nonsense\r\n\r\n", GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"):
                 async with await anyio.connect_tcp(address.host, address.port) as client:
                     await client.send(request)

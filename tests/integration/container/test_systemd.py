@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.container.host import PATIENCE, RRPY, Host, eventually, hosting, run, write
+from support.container.host import RRPY, Host, hosting, run, write
+from support.waiting import TIMEOUT, eventually
 
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig
@@ -43,7 +44,7 @@ class Systemd:
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
 
     def hear(self, beginning: str) -> dict[str, str]:
         """Wait for a message that begins with this, and return it."""
@@ -96,7 +97,7 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 def send(address: tuple[str, int]) -> None:
-    with smtplib.SMTP(*address, timeout=PATIENCE) as client:
+    with smtplib.SMTP(*address, timeout=TIMEOUT) as client:
         client.sendmail("a@example.com", ["b@example.com"], "Subject: hello\n\nhello\n")
 
 
@@ -155,7 +156,7 @@ def test_a_loop_that_is_blocked_is_silent_to_the_watchdog_for_as_long(tmp_path, 
         systemd.socket.settimeout(0.4)  # 20 times the interval
         with pytest.raises(TimeoutError):
             systemd.hear("WATCHDOG=1")
-        systemd.socket.settimeout(PATIENCE)
+        systemd.socket.settimeout(TIMEOUT)
         host.process.send_signal(signal.SIGUSR2)
         systemd.hear("WATCHDOG=1")
 
@@ -183,13 +184,13 @@ def test_a_socket_that_is_gone_is_a_warning_and_no_more(tmp_path):
 
 def test_mail_that_comes_before_the_host_waits_in_the_socket(tmp_path, listening):
     write(tmp_path, smtp={"addr": "systemd:smtp"})
-    with socket.create_connection(listening.getsockname(), PATIENCE) as early:
+    with socket.create_connection(listening.getsockname(), TIMEOUT) as early:
         with passing(tmp_path, ("smtp", listening)) as host:
             assert early.makefile("rb").readline().startswith(b"220 ")
             early.sendall(b"QUIT\r\n")
             assert host.smtp == listening.getsockname()
             send(listening.getsockname())
-        with socket.create_connection(listening.getsockname(), PATIENCE):
+        with socket.create_connection(listening.getsockname(), TIMEOUT):
             pass  # the port was never closed: the next host gets this one
 
 
@@ -315,7 +316,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.container.host import Telnet, hosting
+from support.container.host import hosting
 from support.docs.pages import blocks, page, section, table, write_files
+from support.smtp_plugin.client import BlockingClient
 
 from rrpy import Config, Container, default_plugins
 
@@ -18,7 +19,7 @@ def test_the_rpc_pages_client_lists_connections(tmp_path: Path) -> None:
     (program,) = [block.text for block in blocks(page("docs/reference/rpc.md"), "python") if "Client(" in block.text]
     with hosting(tmp_path) as host:
         program = program.replace("tcp://127.0.0.1:6001", f"unix://{tmp_path}/rpc.sock")
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.line()
             said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
             port = client.socket.getsockname()[1]

@@ -18,8 +18,9 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from support.container.host import PATIENCE, Host, eventually, run
+from support.container.host import Host, run
 from support.docs.image import Built, Stage, sent, stages
+from support.waiting import TIMEOUT, eventually
 
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig
@@ -81,7 +82,7 @@ class Contained:
         program = shutil.which(mapped[0], path=self.env["PATH"])
         assert program is not None
         checked = subprocess.run(
-            [program, *mapped[1:]], env=self.env, capture_output=True, timeout=PATIENCE, check=False
+            [program, *mapped[1:]], env=self.env, capture_output=True, timeout=TIMEOUT, check=False
         )
         return checked.returncode
 
@@ -96,7 +97,7 @@ def contained(image: Built, stage: Stage, home: Path, *more: str) -> Iterator[Co
 
 
 def send(port: int, to: str = "b@example.com") -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=TIMEOUT) as client:
         client.sendmail("a@example.com", [to], "Subject: hello\n\nhello\n")
 
 

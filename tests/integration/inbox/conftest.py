@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from support.container.host import PATIENCE, Host
+from support.container.host import Host
 from support.inbox.host import url
 from support.inbox.page import Visit
+from support.waiting import TIMEOUT
 
-expect.set_options(timeout=PATIENCE * 1000)
+expect.set_options(timeout=TIMEOUT * 1000)
 
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig><dir>/usr/share/fonts</dir><alias binding="strong"><family>system-ui</family>
@@ -43,7 +44,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
 
     def opened(host: Host | str, **options: Any) -> Page:
         context = browser.new_context(locale="en-GB", **options)
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(TIMEOUT * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.container.host import PATIENCE, hosting
+from support.container.host import hosting
 from support.inbox.host import address, api, inbox, mail, send
+from support.waiting import TIMEOUT
 from support.worker.delivery import SUPPORT
 
 
@@ -85,7 +86,7 @@ def test_many_who_look_at_a_mail_with_images_hold_up_neither_each_other_nor_the_
         send(host, message)
         page = f"/api/v1/messages/{client.get('messages').json()['messages'][0]['id']}/html"
         get = f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        asked = [clients.enter_context(socket.create_connection(address(host), PATIENCE)) for _ in range(100)]
+        asked = [clients.enter_context(socket.create_connection(address(host), TIMEOUT)) for _ in range(100)]
         for each in asked:
             each.sendall(get.encode())
         send(host, mail("meanwhile"))
@@ -108,7 +109,7 @@ def test_a_big_mail_does_not_hold_the_host(tmp_path: Path) -> None:
             longest = max(longest, time.monotonic() - began)
         thread.join()
         assert client.get("messages/latest").json()["summary"]["size"] > 20_000_000
-        assert longest < PATIENCE
+        assert longest < TIMEOUT
 
 
 @pytest.mark.parametrize("html", ["<p>&#1{}; there</p>", '<a href="&#1{};">there</a>', "<p>&#x1{}; there</p>"])
@@ -200,7 +201,7 @@ def test_waiting_ends_with_the_message_that_fits(tmp_path: Path) -> None:
         send(host, mail("second"), to="two@example.com")
         send(host, mail("My order"), to="three@example.com")
         send(host, mail("Your order 17"), to="two@example.com")
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         assert got[0].json()["summary"]["subject"] == "Your order 17"
         # What is there already counts, the newest first; with `after` it does not.
         newest = client.get("wait", params={"timeout": 0}).json()["summary"]
@@ -210,5 +211,5 @@ def test_waiting_ends_with_the_message_that_fits(tmp_path: Path) -> None:
         assert (late.status_code, late.json()["detail"]) == (404, "no message that fits arrived within 0.05 s")
         thread = waits(after=str(newest["number"]))
         send(host, mail("third"))
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         assert got[1].json()["summary"]["subject"] == "third"

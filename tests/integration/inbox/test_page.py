@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
-from support.container.host import PATIENCE, Telnet, hosting
+from support.container.host import hosting
 from support.inbox import showcase
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, subjects
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT
 
 pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
 
@@ -50,7 +52,7 @@ def test_an_empty_inbox_shows_commands_that_fill_it(tmp_path: Path, visit: Visit
         commands = page.locator(".snippet pre").all_text_contents()
         assert len(commands) == 3
         for number, command in enumerate(commands, 1):
-            subprocess.run(["bash", "-c", command], check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+            subprocess.run(["bash", "-c", command], check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
             expect(page.locator("#messages .subject")).to_have_text(["Hello"] * number)
 
 
@@ -90,7 +92,7 @@ def test_clear_asks_first(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_a_live_connection_is_seen_and_closed(tmp_path: Path, visit: Visit) -> None:
-    with inbox(tmp_path) as (host, _), Telnet(host.smtp) as telnet:
+    with inbox(tmp_path) as (host, _), BlockingClient(host.smtp) as telnet:
         telnet.line()
         telnet.say("EHLO client.example")
         telnet.say("MAIL FROM:<ann@example.com>")
@@ -102,7 +104,7 @@ def test_a_live_connection_is_seen_and_closed(tmp_path: Path, visit: Visit) -> N
         dialog.get_by_role("button", name=re.compile("Close the connection of 127")).click()
         assert telnet.rest().startswith("421 ")
         expect(dialog).to_contain_text("No client is connected.")
-        with Telnet(host.smtp):  # it is seen as it comes, by a page that is open already
+        with BlockingClient(host.smtp):  # it is seen as it comes, by a page that is open already
             expect(dialog.get_by_role("listitem")).to_have_count(1)
         expect(dialog.get_by_role("listitem")).to_have_count(0)
 
@@ -213,7 +215,7 @@ def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Vi
     section = {"deliver": "workers", "pool": {"num_workers": 1}}
     with hosting(tmp_path, inbox={"address": "127.0.0.1:0"}, smtp=section, server=server) as host:
         showcase.send(host.smtp)
-        with Telnet(host.smtp):
+        with BlockingClient(host.smtp):
             view = {"width": 1280, "height": 800}
             page = live(visit(host, viewport=view, device_scale_factor=1.25, color_scheme=scheme))
             page.get_by_role("option", name="Your order #20417").click()

@@ -8,8 +8,9 @@ import socket
 from pathlib import Path
 
 import jsonschema
-from support.container.host import PATIENCE, Telnet
 from support.inbox.host import address, inbox, mail, send, url
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT
 
 from rrpy.inbox.application import STATIC, TYPES
 from rrpy.inbox.feed import EVENTS
@@ -62,7 +63,7 @@ def test_head_gives_the_headers_alone(tmp_path: Path) -> None:
 def test_what_is_no_whole_request_deletes_nothing(tmp_path: Path) -> None:
     with inbox(tmp_path) as (host, client):
         send(host, mail("kept"))
-        with socket.create_connection(address(host), PATIENCE) as broken:
+        with socket.create_connection(address(host), TIMEOUT) as broken:
             broken.sendall(
                 b"DELETE /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
             )
@@ -75,7 +76,7 @@ def test_what_is_no_whole_request_deletes_nothing(tmp_path: Path) -> None:
 def test_a_client_that_breaks_its_own_request_is_no_fault_of_ours(tmp_path: Path) -> None:
     with inbox(tmp_path) as (host, _):
         head = "GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-        with socket.create_connection(address(host), PATIENCE) as client:
+        with socket.create_connection(address(host), TIMEOUT) as client:
             client.sendall(head.encode() + b"ZZZ\r\n")
             said = b""
             while piece := client.recv(65536):
@@ -124,7 +125,7 @@ def test_every_file_of_the_page_has_its_type_and_its_policy_and_is_asked_for_ane
 def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) -> None:
     message = mail("Hello", html="<p>Hi</p>")
     message.add_attachment(b"1234", maintype="application", subtype="pdf", filename="x.pdf")
-    with inbox(tmp_path) as (host, client), Telnet(host.smtp) as telnet:
+    with inbox(tmp_path) as (host, client), BlockingClient(host.smtp) as telnet:
         telnet.line()
         with smtplib.SMTP(*host.smtp) as smtp:
             smtp.login("user", "password")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.container.host import PATIENCE, Host, hosting, run, write
+from support.container.host import Host, hosting, run, write
 from support.inbox.host import api, inbox, mail, send
+from support.waiting import TIMEOUT
 
 
 def test_a_message_is_there_after_the_host_was_killed_behind_its_250(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_message_is_there_after_the_host_was_killed_behind_its_250(tmp_path: P
                     smtp.sendmail("a@b.c", "x@y.z", f"Subject: {round_}.{number}\n\n{'x' * 1000}\n")
                     subjects.append(f"{round_}.{number}")
                 host.process.send_signal(signal.SIGKILL)
-                host.process.wait(PATIENCE)
+                host.process.wait(TIMEOUT)
                 smtp.close()
         finally:
             host.close()

@@ -7,9 +7,11 @@ import socket
 import time
 from pathlib import Path
 
-from support.container.host import PATIENCE, Telnet, eventually, hosting
+from support.container.host import hosting
 from support.inbox.host import address, api, inbox, mail, send
 from support.inbox.stream import followed, streaming, take
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT, eventually
 
 
 def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: 
             assert len(json.loads(take(events, "deleted")["data"])["ids"]) == 1
             client.delete("messages")
             take(events, "cleared")
-            with Telnet(host.smtp):
+            with BlockingClient(host.smtp):
                 for event in events:
                     if event["event"] == "connections" and json.loads(event["data"]) == {"open": 1}:
                         break
@@ -64,8 +66,8 @@ def test_a_host_that_stops_ends_those_who_wait(tmp_path: Path) -> None:
     with hosting(tmp_path, inbox={"address": "127.0.0.1:0"}) as host:
         with (
             streaming(host) as events,
-            socket.create_connection(address(host), PATIENCE) as stuck,
-            socket.create_connection(address(host), PATIENCE) as waiting,
+            socket.create_connection(address(host), TIMEOUT) as stuck,
+            socket.create_connection(address(host), TIMEOUT) as waiting,
         ):
             take(events, "reset")
             stuck.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -98,7 +100,7 @@ def test_readers_of_the_stream_are_counted(tmp_path: Path) -> None:
 
 
 def test_live_connections_are_listed_and_closed(tmp_path: Path) -> None:
-    with inbox(tmp_path) as (host, client), Telnet(host.smtp) as telnet:
+    with inbox(tmp_path) as (host, client), BlockingClient(host.smtp) as telnet:
         telnet.line()
         telnet.say("EHLO client.example")
         telnet.say("MAIL FROM:<ann@example.com>")

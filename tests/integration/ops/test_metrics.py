@@ -17,10 +17,12 @@ import httpx
 import msgpack
 import prometheus_client
 import pytest
-from support.container.host import PATIENCE, Telnet, eventually, hosting, run, write
+from support.container.host import hosting, run, write
 from support.docs.pages import page, section, table
 from support.ops.host import OPENMETRICS, SECTIONS, number, scrape, url
 from support.rpc.php_client import CODEC_JSON, CODEC_MSGPACK, RPC
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT, eventually
 from support.worker.delivery import SUPPORT
 
 import rrpy
@@ -53,7 +55,7 @@ def test_mail_that_workers_decide_about_is_counted(tmp_path: Path) -> None:
     with hosting(tmp_path, server=server, smtp={"deliver": "workers"}, **METRICS) as host:
         deliver(host.smtp, "x@y.z", "code+550@y.z", "code+451@y.z", "x@y.z", "code+550@y.z")
         eventually(lambda: number(scrape(host), "rr_smtp_session_duration_seconds_count") == 1, "the session ended")
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.line()
             assert client.say("NOPE").startswith("500 ")
             found = scrape(host)
@@ -75,7 +77,7 @@ def test_mail_that_workers_decide_about_is_counted(tmp_path: Path) -> None:
 def test_mail_that_is_logged_and_mail_that_is_too_big_is_counted(tmp_path: Path) -> None:
     with hosting(tmp_path, smtp={"max_message_size": 1000}, **METRICS) as host:
         deliver(host.smtp, "x@y.z")
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.begin()
             client.send("x" * 900 + "\r\n" + "x" * 900 + "\r\n.")
             assert client.line().startswith("552 ")
@@ -88,7 +90,7 @@ def test_mail_that_is_logged_and_mail_that_is_too_big_is_counted(tmp_path: Path)
 def test_the_page_names_every_metric_that_a_host_has_with_its_type_and_its_labels(tmp_path: Path) -> None:
     rows = table(section(page("docs/how-to/operations.md"), "Metrics"))
     documented = {row[0].strip("`"): (row[1], set(re.findall(r"`(\w+)`", row[2]))) for row in rows.values()}
-    with hosting(tmp_path, **METRICS) as host, Telnet(host.smtp) as client:
+    with hosting(tmp_path, **METRICS) as host, BlockingClient(host.smtp) as client:
         client.line()
         client.say("EHLO x")
         client.say("AUTH PLAIN AHUAcA==")
@@ -123,7 +125,7 @@ def test_prometheus_gets_the_format_that_it_asks_for_compressed(tmp_path: Path) 
 
 
 def test_the_numbers_can_be_had_until_the_last_message_is_in(tmp_path: Path) -> None:
-    with hosting(tmp_path, **METRICS) as host, Telnet(host.smtp) as client:
+    with hosting(tmp_path, **METRICS) as host, BlockingClient(host.smtp) as client:
         client.begin()
         host.process.send_signal(signal.SIGTERM)
         host.wait_for("host is stopping")
@@ -236,7 +238,7 @@ loaded |= {"rrpy.smtp_plugin.server.metrics"} & sys.modules.keys()  # which coun
 print(sorted(loaded))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=TIMEOUT
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
@@ -284,7 +286,7 @@ async def served(tmp_path: Path, plugin: Plugin, ask: Callable[[httpx.AsyncClien
     """Run a host with this plugin, and `ask` with a client of its metrics."""
     config = Config.from_dict({"metrics": {"address": f"unix://{tmp_path}/m.sock"}})
     container = Container([plugin, MetricsPlugin()], config)
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             await group.start(container.serve)
             transport = httpx.AsyncHTTPTransport(uds=f"{tmp_path}/m.sock")

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.container.host import Host, Telnet, eventually, hosting, run, write
+from support.container.host import Host, hosting, run, write
 from support.ops.host import SECTIONS, probe, url
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import eventually
 from support.worker.delivery import SUPPORT
 
 FINE = [{"plugin_name": "smtp", "error_message": "", "status_code": 200}]
@@ -67,7 +69,7 @@ def test_a_host_that_starts_is_not_ready_before_it_listens(tmp_path: Path) -> No
 
 
 def test_a_host_that_drains_is_alive_and_not_ready_until_its_last_message_is_in(tmp_path: Path) -> None:
-    with hosting(tmp_path, **SECTIONS) as host, Telnet(host.smtp) as client:
+    with hosting(tmp_path, **SECTIONS) as host, BlockingClient(host.smtp) as client:
         client.begin()
         host.process.send_signal(signal.SIGTERM)
         host.wait_for("host is stopping")
@@ -110,7 +112,7 @@ def test_a_busy_worker_is_no_reason_not_to_be_ready(tmp_path: Path) -> None:
     }
     with (
         hosting(tmp_path, server=server, status=SECTIONS["status"], smtp={"deliver": "workers"}) as host,
-        Telnet(host.smtp) as client,
+        BlockingClient(host.smtp) as client,
     ):
         client.line()
         for line in ("EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<wait@y.z>", "DATA"):

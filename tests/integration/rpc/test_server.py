@@ -10,20 +10,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from support.rpc.host import (
-    DEADLINE,
-    ONE,
-    Config,
-    Log,
-    Peer,
-    SMTPMethods,
-    TestMethods,
-    body,
-    peer_of,
-    request,
-    serve,
-    server_of,
-)
+from support.log import Log
+from support.rpc.host import ONE, Config, Peer, SMTPMethods, TestMethods, body, peer_of, request, serve, server_of
+from support.waiting import TIMEOUT
 
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import ListenError
@@ -95,7 +84,7 @@ async def test_an_unexpected_exception_goes_to_the_log_and_not_to_the_client() -
         assert body(await peer.call("t.Crash")) == b"rpc: internal error in t.Crash"
         assert body(await peer.call("t.Cancelled")) == b"rpc: internal error in t.Cancelled"
         assert body(await peer.call("t.Echo", b"1")) == b"1"
-    (crash, _cancelled) = log.of("ERROR")
+    (crash, _cancelled) = log.of("exception")
     assert crash[0] == "rpc method failed"
     assert crash[1]["method"] == "t.Crash"
     assert str(crash[1]["remote"]).startswith("127.0.0.1:")
@@ -234,7 +223,7 @@ async def test_what_is_no_request_drops_the_connection_and_says_why(address: str
         assert await peer.receive_or_end() is None
         assert body(await other.call("t.Echo", b"1")) == b"1"
         assert methods.waiting == 0, "what ran for the connection is cancelled"
-    ((message, keys),) = log.of("WARNING")
+    ((message, keys),) = log.of("warning")
     assert message == "rpc connection dropped"
     assert reason in str(keys["reason"])
     assert str(keys["remote"]).startswith({"unix": "unix", "[": "[::1]:"}.get(address[:4], ("127.0.0.1:", "[::1]:")))
@@ -246,7 +235,7 @@ async def test_an_end_inside_a_frame_is_said(address: str) -> None:
         await peer.send(request("t.Echo", b"1")[:-1])
         peer.finish_sending()
         assert await peer.receive_or_end() is None
-    assert "ended inside a goridge frame" in str(log.of("WARNING")[0][1]["reason"])
+    assert "ended inside a goridge frame" in str(log.of("warning")[0][1]["reason"])
 
 
 async def test_a_request_of_exactly_the_limit_is_served() -> None:
@@ -270,7 +259,7 @@ async def test_a_client_that_resets_ends_its_calls() -> None:
             await peer.ask("s.Call")
             await methods.until_waiting(1)
             peer.reset_at_close()
-        with anyio.fail_after(DEADLINE):
+        with anyio.fail_after(TIMEOUT):
             await ended.wait()
 
 
@@ -288,7 +277,7 @@ async def test_one_connection_too_many_is_closed_at_once_and_said_once(address: 
             assert await second.receive_or_end() is None
         async with peer_of(server.address) as again:
             assert body(await again.call("t.Echo", b"1")) == b"1"
-    ((message, keys),) = log.of("WARNING")
+    ((message, keys),) = log.of("warning")
     assert message == "rpc connection refused: too many"
     assert keys["limit"] == 2
 
@@ -376,7 +365,7 @@ async def test_the_plugin_serves_on_the_address_that_it_names(address: str) -> N
     async with anyio.create_task_group() as group:
         await group.start(_serve_plugin, plugin)
         assert not plugin.rpc_address.endswith(":0")
-        assert log.of("INFO") == [("rpc is listening", {"address": plugin.rpc_address})]
+        assert log.of("info") == [("rpc is listening", {"address": plugin.rpc_address})]
         async with peer_of(plugin.rpc_address) as peer:
             assert (await peer.call("rpc.Version", b"true")).flags == JSON
             assert (await peer.call("rpc.Config", b"\xc3", flags=MSGPACK)).flags == MSGPACK

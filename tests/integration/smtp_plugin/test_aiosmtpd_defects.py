@@ -9,8 +9,9 @@ import asyncio
 import ssl
 
 import pytest
+from support.smtp_plugin.client import Client
 from support.smtp_plugin.dialog import BEGIN, HOST
-from support.smtp_plugin.server import Client, serving
+from support.smtp_plugin.server import serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.rules import Rules

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 import trustme
-from support.container.host import eventually, hosting
+from support.container.host import hosting
 from support.smtp_plugin.clients_list import (
     ATTACHMENT,
     BODY,
@@ -28,6 +28,7 @@ from support.smtp_plugin.clients_list import (
 )
 from support.smtp_plugin.clients_postfix import relaying
 from support.smtp_plugin.server import Serving, serving
+from support.waiting import eventually
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.replies import Reply
@@ -36,7 +37,7 @@ from rrpy.smtp_plugin.session import Envelope, Session
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
-PATIENCE = 40.0
+CLIENT_TIMEOUT = 40.0
 
 
 def absent(reason: str) -> None:
@@ -103,7 +104,7 @@ async def test_a_real_client_delivers(client: Client, way: str, certificate: Pat
         absent("needs nodemailer, which node does not find")
     async with expecting(way, certificate, tmp_path) as (server, order):
         call = client.call(order)
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(CLIENT_TIMEOUT):
             done = await anyio.run_process(call.command, input=call.stdin, env=call.environment(), check=False)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
         check(server, client.recipients)
@@ -118,7 +119,7 @@ async def test_a_postfix_relays(way: str, certificate: Path, tmp_path: Path) -> 
     async with expecting(way, certificate, tmp_path) as (server, order):
         async with relaying(order) as relay:
             await relay.send(order)
-            with anyio.move_on_after(PATIENCE):
+            with anyio.move_on_after(CLIENT_TIMEOUT):
                 await server.backend.delivered.wait()
             assert server.backend.delivered.is_set(), relay.log
             await server.emptied()
@@ -132,7 +133,7 @@ def test_fifty_sessions_deliver_five_thousand_messages(tmp_path: Path) -> None:
         name, port = host.smtp
         options = ["-s", "50", "-m", "5000", "-f", SENDER, "-t", RECIPIENTS[0]]
         done = subprocess.run(
-            ["smtp-source", *options, f"{name}:{port}"], capture_output=True, timeout=PATIENCE, check=False
+            ["smtp-source", *options, f"{name}:{port}"], capture_output=True, timeout=CLIENT_TIMEOUT, check=False
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert host.stop() == 0

@@ -15,11 +15,13 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from support.container.host import Telnet, eventually, hosting
+from support.container.host import hosting
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import eventually
 from support.worker.delivery import delivering, seen
 
 
-def transaction(client: Telnet, to: str, text: str = "Subject: x\r\n\r\nhello") -> str:
+def transaction(client: BlockingClient, to: str, text: str = "Subject: x\r\n\r\nhello") -> str:
     """Send a message and return the last reply."""
     assert client.say("MAIL FROM:<a@b.c>").startswith("250")
     assert client.say(f"RCPT TO:<{to}>").startswith("250")
@@ -27,8 +29,8 @@ def transaction(client: Telnet, to: str, text: str = "Subject: x\r\n\r\nhello") 
     return client.say(f"{text}\r\n.")
 
 
-def ready(host) -> Telnet:
-    client = Telnet(host.smtp)
+def ready(host) -> BlockingClient:
+    client = BlockingClient(host.smtp)
     client.line()
     client.say("EHLO client.example")
     return client
@@ -123,7 +125,7 @@ def test_a_worker_may_end_the_session(tmp_path, to, last):
 
 
 def test_over_lmtp_the_answer_holds_for_every_recipient(tmp_path):
-    with delivering(tmp_path, lmtp=True) as host, Telnet(host.smtp) as client:
+    with delivering(tmp_path, lmtp=True) as host, BlockingClient(host.smtp) as client:
         client.line()
         client.say("LHLO x")
         client.say("MAIL FROM:<a@b.c>")

@@ -6,7 +6,8 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from support.container.host import Telnet, hosting
+from support.container.host import hosting
+from support.smtp_plugin.client import BlockingClient
 from support.worker.delivery import delivering
 
 MIB = 1024 * 1024
@@ -21,7 +22,7 @@ def peak(pid: int) -> int:
 
 
 def send(address: tuple[str, int], body: bytes, replies: list[str]) -> None:
-    with Telnet(address) as client:
+    with BlockingClient(address) as client:
         client.begin()
         client.socket.sendall(body)
         replies.append(client.line())
@@ -45,7 +46,7 @@ def test_four_messages_of_ten_mib_at_once_take_less_than_100_mib(tmp_path: Path)
 def test_a_flood_without_an_end_takes_no_memory(tmp_path: Path) -> None:
     with hosting(tmp_path, smtp={"max_message_size": 1024}) as host:
         before = peak(host.process.pid)
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.line()
             chunk = b"x" * MIB
             try:
@@ -53,7 +54,7 @@ def test_a_flood_without_an_end_takes_no_memory(tmp_path: Path) -> None:
                     client.socket.sendall(chunk)  # an endless command line
             except OSError:
                 pass
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.begin()
             try:
                 for _ in range(100):
@@ -70,13 +71,13 @@ def test_messages_that_wait_for_a_worker_cost_no_more_than_their_bytes(tmp_path:
     with delivering(tmp_path) as host, ExitStack() as clients:
         send(host.smtp, b"\r\n.\r\n", [])  # what is imported with the first message is here now
         before = peak(host.process.pid)
-        waiting = [clients.enter_context(Telnet(host.smtp)) for _ in range(count)]
+        waiting = [clients.enter_context(BlockingClient(host.smtp)) for _ in range(count)]
         for client in waiting:
             client.line()
             for command in ("EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<wait@y.z>", "DATA"):
                 client.say(command)
             client.socket.sendall(body)
-        with Telnet(host.smtp) as client:  # whoever is served now tells that the others were read
+        with BlockingClient(host.smtp) as client:  # whoever is served now tells that the others were read
             client.begin()
         grown = peak(host.process.pid) - before
         (tmp_path / "seen" / "gate").touch()
@@ -86,7 +87,7 @@ def test_messages_that_wait_for_a_worker_cost_no_more_than_their_bytes(tmp_path:
 
 def test_the_recipients_of_a_message_that_waits_count_for_the_budget(tmp_path: Path) -> None:
     with delivering(tmp_path, max_inflight_bytes=100_000) as host, ExitStack() as clients:
-        waiting = [clients.enter_context(Telnet(host.smtp)) for _ in range(2)]
+        waiting = [clients.enter_context(BlockingClient(host.smtp)) for _ in range(2)]
         for client in waiting:
             client.line()
             client.say("EHLO x")
@@ -95,7 +96,7 @@ def test_the_recipients_of_a_message_that_waits_count_for_the_budget(tmp_path: P
                 assert client.say(f"RCPT TO:<wait@{number}.example>") == "250 OK"
             client.say("DATA")
             client.send("hello\r\n.")
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.line()
             client.say("EHLO x")
             assert client.say("MAIL FROM:<a@b.c>") == "452 4.3.1 Insufficient system storage, try again later"

@@ -7,7 +7,8 @@ import smtplib
 from pathlib import Path
 
 import pytest
-from support.container.host import Host, Telnet, hosting
+from support.container.host import Host, hosting
+from support.smtp_plugin.client import BlockingClient
 
 KEEPER = '''
 import json
@@ -125,7 +126,7 @@ def test_a_workers_verdict_is_told_and_stands_whatever_an_observer_makes_of_it(t
 
 
 def test_an_observer_is_there_until_the_last_session_has_ended(tmp_path):
-    with keeping(tmp_path) as host, Telnet(host.smtp) as client:
+    with keeping(tmp_path) as host, BlockingClient(host.smtp) as client:
         client.begin()
         host.process.terminate()
         host.wait_for("host is stopping")

@@ -10,7 +10,8 @@ import threading
 
 import anyio
 import pytest
-from support.smtp_plugin.server import Client, Serving, serving
+from support.smtp_plugin.client import Client
+from support.smtp_plugin.server import Serving, serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.body import Budget
@@ -115,7 +116,7 @@ async def test_a_client_that_does_not_read_its_replies_is_cut() -> None:
                 except ConnectionError:
                     pass
         await server.emptied()
-        assert server.log.named("client does not read its replies")
+        assert server.log.keys("client does not read its replies")
 
 
 async def test_a_connection_over_the_limit_is_told_so() -> None:
@@ -295,7 +296,7 @@ async def test_an_exception_is_a_temporary_failure_without_its_text(how: str) ->
         await client.begin()
         assert await client.say(b"x\r\n.\r\n") == "451 4.3.0 Temporary failure\r\n"
         assert await client.say("NOOP") == "250 OK\r\n"
-        assert server.log.named("delivery failed")
+        assert server.log.keys("delivery failed")
 
 
 async def test_two_hundred_sessions_of_three_messages_lose_none() -> None:
@@ -313,7 +314,7 @@ async def test_two_hundred_sessions_of_three_messages_lose_none() -> None:
                 group.create_task(session(server, number))
         await server.emptied()
         assert len({content for *_, content in server.backend.messages}) == 600
-        assert len(server.log.named("email received")) == 600
+        assert len(server.log.keys("email received")) == 600
         assert server.backend.connections() == []
 
 
@@ -484,8 +485,7 @@ async def test_a_tls_client_that_never_says_goodbye_is_closed_all_the_same(
     async with serving(implicit_tls=tls[0]) as server, anyio.create_task_group() as group:
         group.start_soon(anyio.to_thread.run_sync, silent, server.port, hold)
         with anyio.fail_after(10):
-            while not server.log.named("connection opened"):  # noqa: ASYNC110 - the client is in a thread
-                await asyncio.sleep(0.01)
+            await server.log.seen("connection opened")
             await server.listener.drain()
         hold.set()
 
@@ -509,7 +509,7 @@ async def test_a_client_that_reads_its_replies_slowly_is_not_cut() -> None:
             while loop.time() < until:
                 assert await loop.sock_recv(client, 8192)
                 await asyncio.sleep(0.01)
-            assert not server.log.named("client does not read its replies")
+            assert not server.log.keys("client does not read its replies")
             sending.cancel()
             await asyncio.wait([sending])
 

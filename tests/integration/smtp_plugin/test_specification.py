@@ -11,7 +11,9 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
-from support.container.host import Telnet, eventually, hosting
+from support.container.host import hosting
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import eventually
 
 TRANSCRIPT = """\
 S: 220 buggregator.local ESMTP
@@ -42,7 +44,7 @@ S: 221 Bye
 
 def test_the_transcript_to_the_letter_and_its_log(tmp_path: Path) -> None:
     with hosting(tmp_path) as host:
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             for step in TRANSCRIPT.splitlines():
                 if step.startswith("C:"):
                     client.send(step[3:])
@@ -70,7 +72,7 @@ def test_the_transcript_to_the_letter_and_its_log(tmp_path: Path) -> None:
 def test_connections_are_listed_and_closed_by_the_command_line(tmp_path: Path) -> None:
     with hosting(tmp_path) as host:
         assert host.rrpy("rpc", "smtp.ListConnections").stdout == "[]\n"
-        with Telnet(host.smtp) as client:
+        with BlockingClient(host.smtp) as client:
             client.line()
             client.say("EHLO x")
             client.say("AUTH PLAIN AHVzZXIAcGFzc3dvcmQ=")
@@ -146,7 +148,7 @@ def test_two_hundred_sessions_of_three_messages_lose_none(tmp_path: Path) -> Non
 
 
 def test_a_graceful_stop_ends_idle_sessions_and_lets_a_message_finish(tmp_path: Path) -> None:
-    with hosting(tmp_path) as host, Telnet(host.smtp) as idle, Telnet(host.smtp) as sending:
+    with hosting(tmp_path) as host, BlockingClient(host.smtp) as idle, BlockingClient(host.smtp) as sending:
         workers = host.workers()
         idle.line()
         idle.say("EHLO x")
@@ -164,7 +166,7 @@ def test_a_graceful_stop_ends_idle_sessions_and_lets_a_message_finish(tmp_path: 
 
 
 def test_what_is_not_finished_at_the_end_of_the_grace_period_is_cut(tmp_path: Path) -> None:
-    with hosting(tmp_path, endure={"grace_period": "300ms"}) as host, Telnet(host.smtp) as sending:
+    with hosting(tmp_path, endure={"grace_period": "300ms"}) as host, BlockingClient(host.smtp) as sending:
         sending.begin()
         assert host.stop() == 0
         assert host.named("plugin was cut off", plugin="smtp")
@@ -188,7 +190,7 @@ def test_smtp_on_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "smtp.sock"
     with hosting(tmp_path, smtp={"addr": f"unix://{path}"}) as host:
         assert path.stat().st_mode & 0o777 == 0o600
-        with Telnet(str(path)) as client:
+        with BlockingClient(str(path)) as client:
             client.begin()
             assert client.say("hi\r\n.") == "250 OK: message accepted"
         host.wait_for("email received", remote_addr="unix")
@@ -202,7 +204,7 @@ def test_lmtp_on_a_unix_socket_answers_for_every_recipient(tmp_path: Path) -> No
             client.ehlo()
             # One recipient: smtplib reads one reply, whatever RFC 2033 section 4.2 says.
             assert client.sendmail("a@b.c", ["x@y.z"], "Subject: hi\r\n\r\nhello\r\n") == {}
-        with Telnet(str(path)) as person:
+        with BlockingClient(str(path)) as person:
             assert person.line() == "220 buggregator.local LMTP"
             for command in ("LHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@y.z>", "RCPT TO:<w@y.z>"):
                 assert person.say(command).startswith("250 ")

@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 import pytest
-from support.worker.host import SDK, SUPPORT, WorkerHost, last, part, wait_until
+from support.waiting import eventually
+from support.worker.host import SDK, SUPPORT, WorkerHost, last, part
 
 from rrpy.goridge.frame import CONTROL, ERROR, JSON, PONG, STOP, Frame, encode
 
@@ -63,7 +64,7 @@ def test_all_requests_run_on_one_event_loop(host):
 
 def test_a_background_task_runs_while_the_worker_is_idle_and_is_cancelled_at_its_end(host, tmp_path):
     assert host.ask(b"background", os.fsencode(tmp_path)) == last(b"begun")
-    wait_until((tmp_path / "idle").exists)
+    eventually((tmp_path / "idle").exists)
     assert not (tmp_path / "cancelled").exists()
     assert host.end() == (0, "")
     assert (tmp_path / "cancelled").exists()
@@ -85,7 +86,7 @@ def test_a_worker_that_is_told_to_end_finishes_its_request_first(start, tmp_path
     host = start(handler)
     started, gate = tmp_path / "started", tmp_path / "gate"
     host.send(b"gate", os.fsencode(f"{started}:{gate}"))
-    wait_until(started.exists)
+    eventually(started.exists)
     if how == "end":
         host.process.stdin.close()
     else:
@@ -173,7 +174,7 @@ def test_a_background_task_runs_while_the_host_is_slow_to_take_an_answer(start, 
     host.ask(b"background slow", os.fsencode(tmp_path))
     host.send(b"big", bytes(5_000_000))
     (tmp_path / "go").touch()
-    wait_until((tmp_path / "went").exists)
+    eventually((tmp_path / "went").exists)
     assert host.receive() == last(b"5000000", bytes(5_000_000))
 
 
@@ -189,7 +190,7 @@ def test_a_stop_or_pong_that_comes_when_no_stream_runs_is_passed_over(start, bit
 def test_a_stop_does_not_disturb_a_request_that_is_no_stream(host, tmp_path):
     started, gate = tmp_path / "started", tmp_path / "gate"
     host.send(b"gate", os.fsencode(f"{started}:{gate}"))
-    wait_until(started.exists)
+    eventually(started.exists)
     host.cancel()
     gate.touch()
     assert host.receive() == last(b"text")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from support.container.host import Host
 from support.docs.pages import ROOT, blocks, page
-from support.worker.host import PATIENCE, WorkerHost, last, listen
+from support.waiting import TIMEOUT
+from support.worker.host import WorkerHost, last, listen
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 
@@ -99,7 +100,7 @@ def test_a_refused_connection_is_one_line_and_status_1(name, tmp_path):
     listener.close()
     for relay in (address, f"unix://{tmp_path}/nobody.sock"):
         env = {**os.environ, "RR_RELAY": relay}
-        run = subprocess.run(EXAMPLES[name], cwd=folder(name), env=env, capture_output=True, timeout=PATIENCE)
+        run = subprocess.run(EXAMPLES[name], cwd=folder(name), env=env, capture_output=True, timeout=TIMEOUT)
         assert (run.returncode, run.stdout, run.stderr.count(b"\n")) == (1, b"", 1)
 
 

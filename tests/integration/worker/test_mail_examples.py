@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from support.container.host import Host
 from support.docs.pages import ROOT
-from support.worker.host import PATIENCE, SDK, WorkerHost, listen
+from support.waiting import TIMEOUT
+from support.worker.host import SDK, WorkerHost, listen
 
 from rrpy.goridge.frame import ERROR
 from rrpy.worker.testing import email_event
@@ -74,7 +75,7 @@ class HookHandler(BaseHTTPRequestHandler):
         hook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         hook.peers.add(self.client_address)
         if hook.slow:
-            hook.closed.wait(PATIENCE)
+            hook.closed.wait(TIMEOUT)
         self.send_response(hook.statuses.pop(0) if hook.statuses else 200)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "2")
@@ -288,7 +289,7 @@ def test_its_rr_yaml_runs_it(name, mode, tmp_path):
     )
     try:
         host.wait_for("worker is up", 2)
-        with smtplib.SMTP(*host.smtp, timeout=PATIENCE) as client:
+        with smtplib.SMTP(*host.smtp, timeout=TIMEOUT) as client:
             client.sendmail("a@example.com", ["bob@example.com"], message)
             with pytest.raises(smtplib.SMTPDataError, match="no such user: carol"):
                 client.sendmail("a@example.com", ["carol@example.com"], message)

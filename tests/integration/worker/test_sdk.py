@@ -8,7 +8,8 @@ import socket
 import subprocess
 
 import pytest
-from support.worker.host import SDK, WorkerHost, last, listen, part, wait_until
+from support.waiting import eventually
+from support.worker.host import SDK, WorkerHost, last, listen, part
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 
@@ -94,7 +95,7 @@ def test_sigterm_lets_the_running_request_finish(start, tmp_path):
     host.shake_hands()
     started, gate = tmp_path / "started", tmp_path / "gate"
     host.send(os.fsencode(started), os.fsencode(gate))
-    wait_until(started.exists)
+    eventually(started.exists)
     host.terminate()
     gate.touch()
     assert host.relay.receive() == Frame(0, b"done", (4,))

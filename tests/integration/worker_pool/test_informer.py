@@ -7,7 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
-from support.worker_pool.pools import pool, sdk, until
+from support.waiting import until
+from support.worker_pool.pools import pool, sdk
 
 from rrpy.container.errors import HostError
 from rrpy.container.protocols import Collector, Plugin

@@ -7,7 +7,9 @@ import os
 
 import anyio
 import pytest
-from support.worker_pool.pools import RecordingLog, beast, pool, sdk, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import beast, pool, sdk
 
 from rrpy.worker_pool import ExecTimeout, Payload, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
@@ -20,7 +22,7 @@ def limits(**given) -> SupervisorConfig:
 
 
 async def test_exec_ttl_kills_the_worker_and_the_caller_is_told():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("hangs"), log, num_workers=1, supervisor=limits(exec_ttl=0.3)) as workers:
         (before,) = workers.workers()
         with pytest.raises(ExecTimeout, match=r"did not answer within 0\.3 s \(exec_ttl\) and was killed") as caught:
@@ -33,7 +35,7 @@ async def test_exec_ttl_kills_the_worker_and_the_caller_is_told():
 
 
 async def test_exec_ttl_holds_for_a_request_whose_caller_has_left():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("hangs"), log, num_workers=1, supervisor=limits(exec_ttl=0.3)) as workers:
         with anyio.move_on_after(0.05):
             await workers.exec(Payload())
@@ -59,7 +61,7 @@ async def test_exec_ttl_is_measured_anew_for_each_request():
     ],
 )
 async def test_a_worker_that_reaches_a_soft_limit_is_replaced_and_no_request_fails(given, reached):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("leaks"), log, num_workers=1, supervisor=limits(**given)) as workers:
         (before,) = workers.workers()
         assert (await workers.exec(Payload(b"90"))).body == b"%d" % before.pid
@@ -73,7 +75,7 @@ async def test_a_worker_that_reaches_a_soft_limit_is_replaced_and_no_request_fai
 
 async def test_a_busy_worker_finishes_its_request_before_a_soft_limit_makes_it_leave(tmp_path):
     gate = tmp_path / "gate"
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1, supervisor=limits(ttl=0.3)) as workers:
         (before,) = workers.workers()
         asking = asyncio.create_task(workers.exec(Payload(os.fsencode(gate))))
@@ -88,7 +90,7 @@ async def test_a_busy_worker_finishes_its_request_before_a_soft_limit_makes_it_l
 
 
 async def test_an_idle_worker_that_never_served_is_left_alone():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1, supervisor=limits(idle_ttl=0.1)) as workers:
         (before,) = workers.workers()
         await asyncio.sleep(0.5)
@@ -98,7 +100,7 @@ async def test_an_idle_worker_that_never_served_is_left_alone():
 
 async def test_while_a_limit_replaces_workers_no_request_waits_for_a_boot_or_fails():
     served = 0
-    log = RecordingLog()
+    log = Log()
 
     async def traffic():
         nonlocal served
@@ -121,7 +123,7 @@ async def test_while_a_limit_replaces_workers_no_request_waits_for_a_boot_or_fai
 async def test_a_new_worker_that_does_not_come_up_leaves_the_old_one_at_work(tmp_path):
     flag = tmp_path / "flag"
     flag.touch()
-    log = RecordingLog()
+    log = Log()
     async with pool(
         beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=1, supervisor=limits(ttl=0.3)
     ) as workers:
@@ -135,7 +137,7 @@ async def test_a_new_worker_that_does_not_come_up_leaves_the_old_one_at_work(tmp
 
 async def test_a_worker_that_becomes_busy_while_its_heir_boots_leaves_its_place_at_once(tmp_path):
     gate = tmp_path / "gate"
-    log = RecordingLog()
+    log = Log()
     slow = ["/bin/sh", "-c", 'sleep 0.3; exec "$@"', "sh", *beast("pids")]
     async with pool(slow, log, num_workers=1, supervisor=limits(ttl=0.5)) as workers:
         (old,) = workers.workers()
@@ -157,7 +159,7 @@ async def test_a_worker_that_becomes_busy_while_its_heir_boots_leaves_its_place_
 
 
 async def test_a_worker_killed_for_its_request_is_no_sign_of_a_crash_loop():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("hangs"), log, num_workers=1, supervisor=limits(exec_ttl=0.1)) as workers:
         for _ in range(4):
             with pytest.raises(ExecTimeout):

@@ -9,7 +9,9 @@ import sys
 
 import anyio
 import pytest
-from support.worker_pool.pools import RecordingLog, beast, pool, sdk, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import beast, pool, sdk
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, QueueFull, SoftError, WorkerBroken
 
@@ -126,7 +128,7 @@ async def test_above_max_queue_size_a_request_fails_at_once(tmp_path):
 
 
 async def test_a_worker_is_replaced_after_max_jobs_and_no_request_fails():
-    log = RecordingLog()
+    log = Log()
     async with pool(sdk("echo"), log, num_workers=2, max_jobs=5) as workers:
         for number in range(30):
             assert (await workers.exec(Payload(b"%d" % number))).context == b"%d" % number
@@ -167,7 +169,7 @@ async def test_a_reset_whose_new_worker_does_not_come_up_leaves_the_old_ones_at_
 
 
 async def test_a_worker_that_dies_during_its_reset_is_replaced_once():
-    log = RecordingLog()
+    log = Log()
     async with pool(sdk("echo"), log, num_workers=1) as workers:
         resetting = asyncio.ensure_future(workers.reset())
         await asyncio.sleep(0)
@@ -180,7 +182,7 @@ async def test_a_worker_that_dies_during_its_reset_is_replaced_once():
 
 async def test_workers_killed_under_traffic_cost_their_own_requests_only():
     answered = broken = 0
-    log = RecordingLog()
+    log = Log()
 
     async def traffic():
         nonlocal answered, broken
@@ -237,7 +239,7 @@ async def test_a_pool_can_be_entered_again():
 
 @pytest.mark.parametrize("handler", ["pool_handlers:echo", "async_handlers:echo"])
 async def test_sigterm_to_a_busy_worker_of_the_sdk_costs_no_request(handler):
-    log = RecordingLog()
+    log = Log()
     payload = Payload(b"context", bytes(20_000))
 
     async def traffic():
@@ -257,7 +259,7 @@ async def test_sigterm_to_a_busy_worker_of_the_sdk_costs_no_request(handler):
 
 
 async def test_an_error_of_the_handler_is_one_record_and_no_last_word_of_a_later_request():
-    log = RecordingLog()
+    log = Log()
     async with pool(sdk("answers"), log, num_workers=1) as workers:
         with pytest.raises(SoftError, match="ValueError: a bad value"):
             await workers.exec(Payload(b"unexpected"))

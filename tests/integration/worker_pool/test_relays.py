@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
-from support.worker_pool.pools import RecordingLog, beast, listening, pool, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import beast, listening, pool
 
 from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
 from rrpy.worker_pool import Payload, WorkerBootError
@@ -25,7 +27,7 @@ def anyio_backend(request):
 
 @pytest.fixture
 async def relay_log():
-    return RecordingLog()
+    return Log()
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -164,7 +166,7 @@ async def test_a_pid_that_no_process_can_have_is_nobody_s(relay):
 
 
 async def test_what_a_dialling_worker_prints_is_a_log_line(relay):
-    log = RecordingLog()
+    log = Log()
     command = ["/bin/sh", "-c", 'echo hello from stdout; exec "$@"', "sh", *beast("pids")]
     async with pool(command, log, relay=relay, num_workers=1):
         assert await log.seen("hello from stdout")

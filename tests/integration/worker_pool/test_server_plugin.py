@@ -8,7 +8,8 @@ import sys
 
 import anyio
 import pytest
-from support.worker_pool.pools import ZOO, RecordingLog, beast, sdk
+from support.log import Log
+from support.worker_pool.pools import ZOO, beast, sdk
 
 from rrpy.container.config import Config
 from rrpy.container.config.fields import Duration
@@ -47,7 +48,7 @@ class Endpoint:
 
 def server(section, rpc=None) -> ServerPlugin:
     plugin = ServerPlugin()
-    plugin.init(Config.from_dict({"server": section}), RecordingLog(), rpc)
+    plugin.init(Config.from_dict({"server": section}), Log(), rpc)
     return plugin
 
 
@@ -63,7 +64,7 @@ def test_it_is_a_plugin_and_a_pool_factory():
 
 def test_without_a_section_it_bows_out():
     with pytest.raises(PluginDisabled):
-        ServerPlugin().init(Config.from_dict({}), RecordingLog(), None)
+        ServerPlugin().init(Config.from_dict({}), Log(), None)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +169,14 @@ async def test_root_runs_workers_as_another_user():
     account = find_account("nobody")
     command = ["/bin/sh", "-c", "id -u >&2; id -g >&2; id -G >&2; exit 3"]
     with pytest.raises(WorkerBootError, match=rf"{account.uid} \| {account.gid} \| {account.gid}$"):
-        async with WorkerPool(ONE, Launch(command, dict(os.environ), account), RecordingLog()):
+        async with WorkerPool(ONE, Launch(command, dict(os.environ), account), Log()):
             pytest.fail("the pool came up")
 
 
 async def test_a_user_that_the_system_does_not_accept_is_one_sentence():
     launch = Launch(sdk("echo"), dict(os.environ), Account("ghost", 2**32 - 1, 2**32 - 1))
     with pytest.raises(WorkerBootError, match="cannot be run as the user 'ghost': the process could not be prepared"):
-        async with WorkerPool(ONE, launch, RecordingLog()):
+        async with WorkerPool(ONE, launch, Log()):
             pytest.fail("the pool came up")
 
 
@@ -189,7 +190,7 @@ async def test_it_serves_until_it_is_stopped():
 
 async def test_a_worker_that_is_gone_has_zeros_for_memory_and_cpu():
     launch = Launch(beast("pids"), dict(os.environ))
-    worker = await boot(NoRequests(), launch, RecordingLog(), 20, WorkerLimits())
+    worker = await boot(NoRequests(), launch, Log(), 20, WorkerLimits())
     assert describe(worker, "command").memory_usage > 0
     await stop_worker(worker, 1)
     row = describe(worker, "command")

@@ -7,7 +7,9 @@ import os
 
 import anyio
 import pytest
-from support.worker_pool.pools import RecordingLog, beast, pool, sdk, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import beast, pool, sdk
 
 from rrpy.worker_pool import LastWorker, NoFreeWorker, Payload, PoolClosed, PoolError, TooManyWorkers, WorkerBootError
 from rrpy.worker_pool.config import AllocatorConfig
@@ -16,7 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 
 async def test_a_worker_is_added_and_the_pool_keeps_as_many_from_then_on():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1) as workers:
         await workers.add_worker()
         assert len(workers.workers()) == workers.info().workers == 2
@@ -27,7 +29,7 @@ async def test_a_worker_is_added_and_the_pool_keeps_as_many_from_then_on():
 
 async def test_a_worker_is_removed_an_idle_one_first_and_no_request_fails(tmp_path):
     gate = tmp_path / "gate"
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=2) as workers:
         asking = asyncio.create_task(workers.exec(Payload(os.fsencode(gate))))
         await until(lambda: workers.info().running == 1)
@@ -90,7 +92,7 @@ async def test_a_pool_that_is_left_while_a_worker_is_added_leaves_no_process(tmp
 
 
 async def test_a_change_goes_on_when_its_caller_has_left():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1) as workers:
         with anyio.move_on_after(0.001):
             await workers.add_worker()
@@ -119,7 +121,7 @@ def allocating(**given) -> AllocatorConfig:
 
 async def test_workers_are_added_when_requests_wait_and_go_when_nobody_needs_them(tmp_path):
     gate = tmp_path / "gate"
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1, dynamic_allocator=allocating()) as workers:
         asking = [asyncio.create_task(workers.exec(Payload(os.fsencode(gate)))) for _ in range(10)]
         await until(lambda: workers.info().running == 4)
@@ -149,7 +151,7 @@ async def test_the_allocator_reacts_long_before_allocate_timeout(tmp_path):
 
 async def test_a_short_wait_adds_nobody(monkeypatch):
     monkeypatch.setattr("rrpy.worker_pool.allocator.REACTION", 0.5)
-    log = RecordingLog()
+    log = Log()
     async with pool(sdk("echo"), log, num_workers=1, dynamic_allocator=allocating()) as workers:
         async with anyio.create_task_group() as group:
             for _ in range(5):
@@ -161,7 +163,7 @@ async def test_a_short_wait_adds_nobody(monkeypatch):
 async def test_an_added_worker_that_does_not_come_up_costs_nothing_but_a_warning(tmp_path):
     flag, gate = tmp_path / "flag", tmp_path / "gate"
     flag.touch()
-    log = RecordingLog()
+    log = Log()
     command = ["/bin/sh", "-c", f'test -e {flag} || exit 9; rm {flag}; exec "$@"', "sh", *beast("pids")]
     async with pool(command, log, num_workers=1, dynamic_allocator=allocating()) as workers:
         asking = [asyncio.create_task(workers.exec(Payload(os.fsencode(gate)))) for _ in range(2)]
@@ -175,7 +177,7 @@ async def test_an_added_worker_that_does_not_come_up_costs_nothing_but_a_warning
 
 
 async def test_in_the_mode_debug_every_request_has_a_worker_of_its_own_started_after_it_came():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=2, debug=True) as workers:
         assert workers.workers() == []
         pids = set()
@@ -215,7 +217,7 @@ async def test_in_the_mode_debug_a_worker_that_does_not_come_up_is_told_to_its_c
 
 
 async def test_in_the_mode_debug_a_worker_whose_caller_has_left_is_not_kept_for_the_next():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("pids"), log, num_workers=1, debug=True) as workers:
         asking = asyncio.create_task(workers.exec(Payload()))
         await asyncio.sleep(0.01)
@@ -230,7 +232,7 @@ async def test_a_reset_wakes_a_place_that_pauses_after_a_crash_loop(tmp_path, mo
     monkeypatch.setattr("rrpy.worker_pool.backoff.MAX_PAUSE", 60)
     flag = tmp_path / "flag"
     flag.touch()
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=1) as workers:
         with pytest.raises(PoolError):
             await workers.exec(Payload(b"die"))
@@ -274,7 +276,7 @@ async def test_the_allocator_pauses_longer_and_longer_while_nothing_that_it_star
     monkeypatch.setattr("rrpy.worker_pool.backoff.MAX_PAUSE", 60)
     flag, gate = tmp_path / "flag", tmp_path / "gate"
     flag.touch()
-    log = RecordingLog()
+    log = Log()
     command = ["/bin/sh", "-c", f'test -e {flag} || exit 9; rm {flag}; exec "$@"', "sh", *beast("pids")]
     async with pool(command, log, num_workers=1, dynamic_allocator=allocating()) as workers:
         asking = [asyncio.create_task(workers.exec(Payload(os.fsencode(gate)))) for _ in range(4)]

@@ -6,7 +6,9 @@ import asyncio
 
 import anyio
 import pytest
-from support.worker_pool.pools import RELAYS, RecordingLog, beast, listening, pool, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import RELAYS, beast, listening, pool
 
 from rrpy.worker_pool import ExecTimeout, Payload, PoolClosed, QueueFull, SoftError, UnexpectedStream, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
@@ -58,7 +60,7 @@ async def test_a_stream_that_is_left_is_stopped_and_its_worker_goes_on(relay):
 
 
 async def test_a_reader_that_is_cancelled_leaves_the_stream(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("streams"), log, num_workers=1, relay=relay) as workers:
         with anyio.CancelScope() as scope:
             async with workers.stream(asked(10**9, 1000)) as parts:
@@ -102,7 +104,7 @@ async def test_a_slow_reader_holds_the_worker_up_and_not_the_memory(relay):
 
 
 async def test_a_worker_that_does_not_end_a_cancelled_stream_is_killed(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("streams_deaf"), log, num_workers=1, relay=relay, stream_timeout=0.3) as workers:
         async with workers.stream(Payload()) as parts:
             await anext(parts)
@@ -188,7 +190,7 @@ async def test_a_worker_that_asks_for_pongs_and_reads_none_is_killed(relay):
 
 
 async def test_a_worker_that_says_too_much_and_dies_is_told_by_what_it_did(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("dies_behind_a_stream"), log, num_workers=1, relay=relay) as workers:
         async with workers.stream(Payload()) as parts:
             await until(lambda: parts.unread > 1024 * 1024)

@@ -13,7 +13,9 @@ from contextlib import suppress
 import anyio
 import psutil
 import pytest
-from support.worker_pool.pools import RELAYS, RecordingLog, beast, listening, pool, sdk, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import RELAYS, beast, listening, pool, sdk
 
 from rrpy.worker_pool import Payload, PoolError, WorkerBroken
 from rrpy.worker_pool.config import AllocatorConfig, SupervisorConfig
@@ -33,7 +35,7 @@ async def relay(request, tmp_path):
 async def test_no_request_is_lost_while_workers_are_killed_reset_added_and_removed(relay):
     dice = random.Random(20261124)
     answered = failed = 0
-    log = RecordingLog()
+    log = Log()
 
     async def caller(name: int) -> None:
         nonlocal answered, failed

@@ -9,7 +9,9 @@ import sys
 import anyio
 import psutil
 import pytest
-from support.worker_pool.pools import RELAYS, ZOO, RecordingLog, beast, listening, pool, running, until
+from support.log import Log
+from support.waiting import until
+from support.worker_pool.pools import RELAYS, ZOO, beast, listening, pool, running
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
 
@@ -80,7 +82,7 @@ async def test_a_command_that_cannot_be_run_fails_the_start_with_one_sentence(co
 
 @pytest.mark.parametrize(("sin", "text"), REQUEST_SINS.items())
 async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text, relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast(sin), log, num_workers=1, relay=relay) as workers:
         (first,) = workers.workers()
         with pytest.raises(WorkerBroken, match=text) as caught:
@@ -94,7 +96,7 @@ async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text, rel
 
 
 async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("answers_twice"), log, num_workers=1, relay=relay) as workers:
         assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
         (death,) = await log.seen("worker died")
@@ -103,7 +105,7 @@ async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands(rela
 
 
 async def test_a_worker_that_closes_its_stdin_is_replaced_when_that_shows():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("closes_stdin"), log, num_workers=1) as workers:
         with pytest.raises((WorkerBroken, NoFreeWorker)):
             await workers.exec(Payload(b"x" * 1_000_000))
@@ -111,7 +113,7 @@ async def test_a_worker_that_closes_its_stdin_is_replaced_when_that_shows():
 
 
 async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("floods_stderr"), log, num_workers=1, relay=relay) as workers:
         for _ in range(2):
             assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
@@ -128,7 +130,7 @@ async def test_what_a_dead_worker_started_in_its_group_dies_with_it(relay):
 
 
 async def test_a_worker_that_is_leaving_gives_its_request_to_another_one(relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("leaves_politely"), log, num_workers=1, relay=relay) as workers:
         pids = []
         for number in range(4):
@@ -145,7 +147,7 @@ async def test_workers_that_always_leave_do_not_keep_a_caller_for_ever(relay):
 
 
 async def test_a_crash_loop_pauses_longer_and_longer_and_callers_get_an_error_at_once():
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("dies_young"), log, num_workers=1) as workers:
         pauses = [keys["pause"] for keys in await log.seen("workers keep dying, next start after a pause", 5)]
         assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -156,7 +158,7 @@ async def test_a_crash_loop_pauses_longer_and_longer_and_callers_get_an_error_at
 async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path, relay):
     flag = tmp_path / "flag"
     flag.touch()
-    log = RecordingLog()
+    log = Log()
     async with pool(beast("boots_once"), log, {"ZOO_FLAG": str(flag)}, num_workers=2, relay=relay) as workers:
         for _ in range(2):
             with pytest.raises((WorkerBroken, NoFreeWorker)):
@@ -178,7 +180,7 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize(("sin", "killed"), [("deaf", ["signal 9"] * 2), ("ends_on_sigterm", [])])
 async def test_a_worker_that_does_not_stop_is_terminated_then_killed(impatient, sin, killed, relay):
-    log = RecordingLog()
+    log = Log()
     async with pool(beast(sin), log, relay=relay):
         pass
     assert [keys["status"] for keys in log.keys("worker died")] == killed
@@ -212,7 +214,7 @@ async def test_a_cancelled_pool_kills_at_once(sin, relay):
 
 
 async def test_a_start_that_is_cancelled_leaves_no_process(relay):
-    log = RecordingLog()
+    log = Log()
     with anyio.move_on_after(0.5) as scope:
         async with pool(beast("never_shakes"), log, relay=relay):
             pytest.fail("the pool came up")

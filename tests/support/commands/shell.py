@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from support.commands.terminal import TAKE_TERMINAL
-from support.container.host import PATIENCE
+from support.waiting import TIMEOUT
 
 _PROMPT = "type here>"
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?<>=]*[ -/]*[a-zA-Z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>])")
@@ -78,7 +78,7 @@ class Shell:
         return _CONTROL.sub("", self._output).count(_PROMPT)
 
     def _wait(self, prompts: int) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self._prompts() < prompts:
             assert time.monotonic() < deadline, f"no prompt comes; it shows:\n{self._output!r}"
             if select.select([self._ours], [], [], 0.2)[0]:

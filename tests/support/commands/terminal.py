@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.container.host import PATIENCE, RRPY
+from support.container.host import RRPY
+from support.waiting import TIMEOUT
 
 _HOME = "\x1b[H"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -55,7 +56,7 @@ class Terminal:
 
     def shows(self, holds: Callable[[str], object], what: str) -> str:
         """Wait until the screen is so, and return it."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not holds(self.screen()):
             assert time.monotonic() < deadline, f"never: {what}; it shows:\n{self.screen()}"
             assert self.process.poll() is None, f"{what}; it ended, showing:\n{self.screen()}"
@@ -71,7 +72,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the end of the command and return its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.process.poll() is None:
             assert time.monotonic() < deadline, f"it does not end, showing:\n{self.screen()}"
             self._read(0.05)
@@ -102,8 +103,8 @@ class Terminal:
         """Return all that came to the terminal, control sequences too."""
         return self._output.decode(errors="replace")
 
-    def _read(self, patience: float) -> bool:
-        if not select.select([self._ours], [], [], patience)[0]:
+    def _read(self, timeout: float) -> bool:
+        if not select.select([self._ours], [], [], timeout)[0]:
             return False
         self._output += os.read(self._ours, 65536)
         return True

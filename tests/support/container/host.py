@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
+from support.waiting import TIMEOUT
 
-PATIENCE = 20.0
 RRPY = [sys.executable, "-m", "rrpy"]
 
 
@@ -65,7 +64,7 @@ class Host:
 
     def wait_for(self, message: str, count: int = 1, **keys: object) -> list[dict[str, Any]]:
         """Wait until the log has `count` lines with this message and these keys, and return them."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         with self._news:
             while True:
                 found = self.named(message, **keys)
@@ -111,7 +110,7 @@ class Host:
 
     def wait(self) -> int:
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(TIMEOUT)
         finally:
             self.close()
 
@@ -122,7 +121,7 @@ class Host:
             self.process.kill()
             psutil.wait_procs(children, timeout=5)
         self.process.wait()
-        self._reader.join(PATIENCE)
+        self._reader.join(TIMEOUT)
         assert self.process.stderr is not None
         self.process.stderr.close()
 
@@ -131,7 +130,7 @@ def _hashable(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if isinstance(value, (str, int, float, bool))}
 
 
-def run(*arguments: str, cwd: Path, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path, timeout: float = TIMEOUT) -> subprocess.CompletedProcess[str]:
     """Run `rrpy` with these arguments to its end."""
     return subprocess.run(
         [*RRPY, *arguments],
@@ -184,58 +183,7 @@ def hosting(folder: Path, *arguments: str, environ: dict[str, str] | None = None
         host.close()
 
 
-class Telnet:
-    """A person at a terminal: sends text, reads lines."""
-
-    def __init__(self, address: tuple[str, int] | str) -> None:
-        if isinstance(address, str):
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(PATIENCE)
-            self.socket.connect(address)
-        else:
-            self.socket = socket.create_connection(address, PATIENCE)
-        self.file = self.socket.makefile("rb")
-
-    def __enter__(self) -> Telnet:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-        self.socket.close()
-
-    def send(self, text: str) -> None:
-        self.socket.sendall(text.encode() + b"\r\n")
-
-    def line(self) -> str:
-        return self.file.readline().decode().removesuffix("\r\n")
-
-    def say(self, text: str) -> str:
-        """Send a line and return the last line of its reply."""
-        self.send(text)
-        while True:
-            line = self.line()
-            if line[3:4] != "-":
-                return line
-
-    def rest(self) -> str:
-        try:
-            return self.file.read().decode()
-        except ConnectionError:
-            return ""
-
-    def begin(self) -> None:
-        """Say everything up to 354."""
-        self.line()
-        for command, code in (
-            ("EHLO x", "250"),
-            ("MAIL FROM:<a@b.c>", "250"),
-            ("RCPT TO:<x@y.z>", "250"),
-            ("DATA", "354"),
-        ):
-            assert self.say(command).startswith(code)
-
-
-def gone(pids: Sequence[int], within: float = PATIENCE) -> bool:
+def gone(pids: Sequence[int], within: float = TIMEOUT) -> bool:
     """Wait until none of the processes is alive; say whether that came true."""
     alive: list[psutil.Process] = []
     for pid in pids:
@@ -244,11 +192,3 @@ def gone(pids: Sequence[int], within: float = PATIENCE) -> bool:
         except psutil.NoSuchProcess:
             continue
     return not psutil.wait_procs(alive, timeout=within)[1]
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    """Ask again until it is true: for what another process does and tells nobody."""
-    deadline = time.monotonic() + PATIENCE
-    while not check():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PATIENCE = 30.0
-"""Seconds after which a test that waits for a process fails."""
+from support.waiting import TIMEOUT
 
 
 class Script:
@@ -37,7 +36,7 @@ class Script:
 
     def end(self) -> tuple[int, list[str], str]:
         """Wait for its end; return its exit code, all that it said on stdout, and its stderr."""
-        out, err = self._process.communicate(timeout=PATIENCE)
+        out, err = self._process.communicate(timeout=TIMEOUT)
         self.said += out.splitlines()
         return self._process.returncode, self.said, err
 

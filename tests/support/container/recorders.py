@@ -6,14 +6,12 @@ from typing import Any, Protocol
 
 import anyio
 import pytest
+from support.waiting import TIMEOUT
 
 from rrpy.container.config import Config
 from rrpy.container.container import Container
 from rrpy.container.errors import DependencyError, PluginFailed
 from rrpy.container.protocols import Configurer
-
-PATIENCE = 20
-"""Seconds after which a test that waits for a container fails."""
 
 
 class Recorder:
@@ -140,14 +138,14 @@ async def refused(container: Container) -> str:
 
 async def lived(container: Container) -> None:
     """Run a container until every plugin serves, then stop it."""
-    with anyio.fail_after(PATIENCE):
+    with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             await group.start(container.serve)
             container.stop()
 
 
 async def failed(container: Container) -> PluginFailed:
-    with anyio.fail_after(PATIENCE), pytest.raises(PluginFailed) as caught:
+    with anyio.fail_after(TIMEOUT), pytest.raises(PluginFailed) as caught:
         await container.serve()
     return caught.value
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support.container.host import PATIENCE, Host
+from support.container.host import Host
 from support.docs.pages import UUID, Block, Command, commands, plain
+from support.waiting import TIMEOUT
 
 ADDRESSES = {
     "rpc": ("rpc.listen", "tcp://127.0.0.1:6001", "rpc is listening"),
@@ -137,7 +138,7 @@ class Transcript:
         assert not result.failed, report.getvalue()
         self._prompt = test.globs
 
-    def shell(self, script: str, patience: float = 2 * PATIENCE, **environ: str) -> str:
+    def shell(self, script: str, timeout: float = 2 * TIMEOUT, **environ: str) -> str:
         """Run a script of the page as it would be typed, and return what it prints. It must end with 0."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self.real(script)],
@@ -147,7 +148,7 @@ class Transcript:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=patience,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}"
@@ -203,7 +204,7 @@ class Transcript:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=2 * TIMEOUT,
             check=False,
         ).stdout
 

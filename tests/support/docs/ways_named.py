@@ -12,12 +12,13 @@ import subprocess
 import sys
 import threading
 
-from support.container.host import PATIENCE, Telnet
 from support.container.programs import needs
 from support.docs.pages import ROOT, Block, page
 from support.docs.transcript import Transcript
 from support.docs.ways_clients import deliver
 from support.docs.ways_kinds import KINDS, Way, write
+from support.smtp_plugin.client import BlockingClient
+from support.waiting import TIMEOUT
 from support.worker.host import WorkerHost, last
 
 DOWNLOAD = 200.0
@@ -48,7 +49,7 @@ def install(run: Transcript, block: Block) -> None:
             shutil.copyfile(ROOT / name, clone / name)
     script = block.text.replace("pip install", "pip install -q --disable-pip-version-check")
     home = os.environ.get("HOME", "")  # where pip keeps what it has downloaded
-    said = run.shell(f"cd clone\n{script}\nrrpy --version", patience=DOWNLOAD, HOME=home)
+    said = run.shell(f"cd clone\n{script}\nrrpy --version", timeout=DOWNLOAD, HOME=home)
     assert said.rpartition("rrpy ")[2], "rrpy is on the PATH"
     shutil.rmtree(clone)
 
@@ -66,7 +67,7 @@ def embedding(run: Transcript, block: Block) -> None:
     config.write_text(config.read_text().replace("127.0.0.1:6001", "127.0.0.1:0"))
     command = [sys.executable, write(run, block)]
     with subprocess.Popen(command, cwd=run.folder, stderr=subprocess.PIPE, text=True) as program:
-        guard = threading.Timer(PATIENCE, program.kill)
+        guard = threading.Timer(TIMEOUT, program.kill)
         guard.start()
         try:
             assert program.stderr is not None
@@ -135,7 +136,7 @@ def php_client(run: Transcript, block: Block) -> None:
     needs("php")
     assert run.host is not None
     host, _, port = run.known["127.0.0.1:1025"].rpartition(":")
-    with Telnet((host, int(port))) as client:
+    with BlockingClient((host, int(port))) as client:
         client.line()
         (connection,) = json.loads(run.rrpy("rpc", "smtp.ListConnections"))
         program = f"{AUTOLOAD}$uuid = '{connection['uuid']}';\n{run.real(block.text)}"

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from support.container.host import PATIENCE, Host, hosting
+from support.container.host import Host, hosting
+from support.waiting import TIMEOUT
 
 
 def url(host: Host) -> str:
@@ -37,7 +38,7 @@ def inbox(folder: Path, smtp: dict[str, Any] | None = None, **section: Any) -> I
 
 
 def api(host: Host) -> httpx.Client:
-    return httpx.Client(base_url=f"{url(host)}/api/v1/", timeout=PATIENCE, trust_env=False)
+    return httpx.Client(base_url=f"{url(host)}/api/v1/", timeout=TIMEOUT, trust_env=False)
 
 
 def send(host: Host, mail: EmailMessage | str | bytes, sender: str = "a@b.c", to: str | list[str] = "x@y.z") -> None:

@@ -8,7 +8,8 @@ import httpx
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
-from support.container.host import PATIENCE, Host
+from support.container.host import Host
+from support.waiting import TIMEOUT
 
 SECTIONS: dict[str, Any] = {"status": {"address": "127.0.0.1:0"}, "metrics": {"address": "127.0.0.1:0"}}
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -22,12 +23,12 @@ def url(host: Host, plugin: str) -> str:
 
 def probe(host: Host, path: str, method: str = "GET") -> httpx.Response:
     """Ask `status`."""
-    return httpx.request(method, url(host, "status") + path, timeout=PATIENCE)
+    return httpx.request(method, url(host, "status") + path, timeout=TIMEOUT)
 
 
 def scrape(host: Host, accept: str = "") -> dict[str, Metric]:
     """Ask `metrics`, as Prometheus does, and return its families by name."""
-    page = httpx.get(url(host, "metrics") + "/metrics", headers={"accept": accept} if accept else {}, timeout=PATIENCE)
+    page = httpx.get(url(host, "metrics") + "/metrics", headers={"accept": accept} if accept else {}, timeout=TIMEOUT)
     assert page.status_code == 200
     parse = openmetrics if accept else plain
     return {family.name: family for family in parse(page.text)}

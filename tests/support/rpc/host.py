@@ -1,11 +1,10 @@
-"""What the RPC server needs around it in a test: a configuration, a log, methods, and a peer that speaks frames."""
+"""What the RPC server needs around it in a test: a configuration, methods, and a peer that speaks frames."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+from support.log import Log
+from support.waiting import TIMEOUT
 
 from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.net.address import Address, UnixAddress, parse_address
@@ -22,35 +23,6 @@ from rrpy.rpc.registry import Registry
 from rrpy.rpc.server import Server
 
 T = TypeVar("T")
-DEADLINE = 20.0
-
-
-class Log:
-    """A Logger that keeps its lines."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, dict[str, object]]] = []
-
-    def debug(self, message: str, /, **keys: object) -> None:
-        self.lines.append(("DEBUG", message, keys))
-
-    def info(self, message: str, /, **keys: object) -> None:
-        self.lines.append(("INFO", message, keys))
-
-    def warning(self, message: str, /, **keys: object) -> None:
-        self.lines.append(("WARNING", message, keys))
-
-    def error(self, message: str, /, **keys: object) -> None:
-        self.lines.append(("ERROR", message, keys))
-
-    def exception(self, message: str, /, **keys: object) -> None:
-        self.lines.append(("ERROR", message, {**keys, "exception": sys.exception()}))
-
-    def enabled(self, level: str) -> bool:
-        return True
-
-    def of(self, level: str) -> list[tuple[str, dict[str, object]]]:
-        return [(message, keys) for found, message, keys in self.lines if found == level]
 
 
 class Config:
@@ -150,7 +122,7 @@ class TestMethods:
         return True
 
     async def until_waiting(self, count: int) -> None:
-        with anyio.fail_after(DEADLINE):
+        with anyio.fail_after(TIMEOUT):
             async with self.arrived:
                 await self.arrived.wait_for(lambda: self.waiting >= count)
 
@@ -217,7 +189,7 @@ class Peer:
         return frame
 
     async def receive_or_end(self) -> Frame | None:
-        with anyio.fail_after(DEADLINE):
+        with anyio.fail_after(TIMEOUT):
             while not self._frames:
                 try:
                     data = await self._reader.read(65536)
@@ -230,7 +202,7 @@ class Peer:
 
     async def receive_some(self) -> bytes:
         """The next bytes, no more than fit a buffer."""
-        with anyio.fail_after(DEADLINE):
+        with anyio.fail_after(TIMEOUT):
             return await self._reader.read(1000)
 
     def reset_at_close(self) -> None:
@@ -259,7 +231,7 @@ def body(frame: Frame) -> bytes:
 async def peer_of(address: Address | str) -> AsyncIterator[Peer]:
     if isinstance(address, str):
         address = parse_address(address)
-    with anyio.fail_after(DEADLINE):
+    with anyio.fail_after(TIMEOUT):
         if isinstance(address, UnixAddress):
             streams = await asyncio.open_unix_connection(address.path)
         else:
@@ -288,7 +260,7 @@ async def server_of(
         try:
             yield server
         finally:
-            with anyio.CancelScope(shield=True), anyio.fail_after(DEADLINE):
+            with anyio.CancelScope(shield=True), anyio.fail_after(TIMEOUT):
                 await server.stop()
 
 

@@ -1,19 +1,18 @@
-"""The SMTP server on a real socket, without a host around it, and a client that speaks raw bytes."""
+"""The SMTP server on a real socket, without a host around it."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from support.container.log import Lines
-from support.worker_pool.pools import until
+from support.log import Log
+from support.smtp_plugin.client import Client
+from support.waiting import until
 
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import BoundSocket
@@ -23,13 +22,11 @@ from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.listener import Listener
 from rrpy.smtp_plugin.session import Envelope, Session
 
-PATIENCE = 10.0
-
 
 class Storing(Backend):
     """The plugin's backend, which also keeps what it is given; `verdict` may answer in its place."""
 
-    def __init__(self, log: Lines, verdict: Callable[[Session, Envelope], Any] | None = None) -> None:
+    def __init__(self, log: Log, verdict: Callable[[Session, Envelope], Any] | None = None) -> None:
         super().__init__(log)
         self.messages: list[tuple[str | None, list[str], bytes]] = []
         self.delivered = asyncio.Event()
@@ -64,7 +61,7 @@ class Serving:
 
     listener: Listener
     backend: Storing
-    log: Lines
+    log: Log
     host: str
     port: int
     clients: list[Client] = field(default_factory=list)
@@ -80,59 +77,6 @@ class Serving:
         await until(lambda: not self.listener.connections)
 
 
-@dataclass
-class Client:
-    """Raw bytes to and from the server."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def reply(self) -> str:
-        """Read one reply, of one line or more."""
-        text = ""
-        while True:
-            with anyio.fail_after(PATIENCE):
-                line = (await self.reader.readline()).decode()
-            text += line
-            if line[3:4] != "-":
-                return text
-
-    async def say(self, text: str | bytes) -> str:
-        """Send a line and return its reply."""
-        self.send(text.encode() + b"\r\n" if isinstance(text, str) else text)
-        return await self.reply()
-
-    def send(self, data: bytes) -> None:
-        self.writer.write(data)
-
-    async def hello(self) -> None:
-        assert (await self.reply()).startswith("220 ")
-        assert (await self.say("EHLO client.example")).startswith("250-")
-
-    async def begin(self) -> None:
-        """Say everything up to 354."""
-        await self.hello()
-        assert await self.say("MAIL FROM:<a@b.c>") == "250 OK\r\n"
-        assert await self.say("RCPT TO:<x@y.z>") == "250 OK\r\n"
-        assert await self.say("DATA") == "354 Start mail input\r\n"
-
-    async def rest(self) -> str:
-        """Read to the end of the connection; a reset counts as its end."""
-        with anyio.fail_after(PATIENCE):
-            try:
-                return (await self.reader.read()).decode()
-            except ConnectionError:
-                return ""
-
-    def vanish(self) -> None:
-        """Reset the connection, as a client that crashes does."""
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    def close(self) -> None:
-        self.writer.close()
-
-
 @asynccontextmanager
 async def serving(
     rules: Rules | None = None,
@@ -140,7 +84,7 @@ async def serving(
     **options: Any,
 ) -> AsyncIterator[Serving]:
     """Serve on a free port; everything is closed at the end."""
-    log = Lines()
+    log = Log()
     backend = Storing(log, verdict)
     bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="smtp")
     listener = Listener(rules or Rules(hostname="mx.test"), backend, log, trace=backend.command, **options)

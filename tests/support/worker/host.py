@@ -7,16 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from support.container.measuring import unmeasured
+from support.waiting import TIMEOUT
 
 from rrpy.goridge.frame import CONTROL, JSON, STOP, STREAM, Frame, encode
 from rrpy.goridge.relay import Relay
 
-PATIENCE = 20.0
 SUPPORT = Path(__file__).parent
 SDK = [sys.executable, "-m", "rrpy.worker"]
 
@@ -50,7 +48,7 @@ class WorkerHost:
         if listener is None:
             self.output, self.input = self.process.stdout.fileno(), self.process.stdin.fileno()
         else:
-            listener.settimeout(PATIENCE)
+            listener.settimeout(TIMEOUT)
             self.connection, _ = listener.accept()
             self.connection.settimeout(None)
             self.output = self.input = self.connection.fileno()
@@ -64,7 +62,7 @@ class WorkerHost:
         self.relay.send(0, context, body, options=(len(context),))
 
     def receive(self) -> Frame | None:
-        wait_until(self.relay.ready)
+        assert self.relay.ready(TIMEOUT), "the worker said nothing"
         return self.relay.receive()
 
     def ask(self, context: bytes, body: bytes = b"") -> Frame:
@@ -97,13 +95,13 @@ class WorkerHost:
 
     def wait(self) -> int:
         """Wait for its end; return its status."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
     def end(self) -> tuple[int, str]:
         """Close its channel; return its status and what it said."""
         if self.connection is not None:
             self.connection.close()
-        _, said = self.process.communicate(timeout=PATIENCE)
+        _, said = self.process.communicate(timeout=TIMEOUT)
         return self.process.returncode, (said or b"").decode()
 
     def close(self) -> None:
@@ -111,14 +109,6 @@ class WorkerHost:
             self.process.kill()
         if self.connection is not None:
             self.connection.close()
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    """Wait until it is true, at most `PATIENCE` seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)
 
 
 def part(context: bytes, body: bytes = b"") -> Frame:

@@ -3,7 +3,8 @@
 import sys
 
 import anyio
-from support.worker_pool.pools import beast, pool, until
+from support.waiting import until
+from support.worker_pool.pools import beast, pool
 
 from rrpy.worker_pool.protocols import Payload
 

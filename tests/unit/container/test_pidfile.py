@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.container.descriptors import on_file
-from support.container.plugins import PATIENCE, script
+from support.container.plugins import script
+from support.waiting import TIMEOUT
 
 from rrpy.container.errors import ConfigError, HostError
 from rrpy.container.pidfile import PidFile, stop_host
@@ -87,7 +88,7 @@ def test_a_worker_does_not_inherit_the_hosts_hold(tmp_path):
 def test_stopping_tells_the_host_and_returns_when_it_has_ended(tmp_path):
     with script(OBEDIENT, tmp_path) as host:
         host.until("holds")
-        stop_host(tmp_path / ".pid", PATIENCE)
+        stop_host(tmp_path / ".pid", TIMEOUT)
         assert not (tmp_path / ".pid").exists()
         assert host.end() == (0, ["holds", "told"], "")
 

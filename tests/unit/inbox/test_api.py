@@ -8,9 +8,9 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.log import Log
 
 from rrpy.container.errors import ConfigError
-from rrpy.container.protocols import Logger
 from rrpy.inbox.api import API
 from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
@@ -51,16 +51,6 @@ def test_every_route_is_a_method_of_the_api_and_the_other_way_round() -> None:
     assert methods == {route.name for route in ROUTES}
 
 
-class Log:
-    """A channel that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, object]]] = []
-
-    def exception(self, message: str, /, **keys: object) -> None:
-        self.lines.append((message, keys))
-
-
 class Faulty(Store):
     """A store with a fault of ours."""
 
@@ -72,7 +62,7 @@ class Faulty(Store):
 async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> None:
     store = Faulty()
     log = Log()
-    app = application(Mailbox(store), MailServers(), InboxConfig(), cast(Logger, log))
+    app = application(Mailbox(store), MailServers(), InboxConfig(), log)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost/api/v1/") as client:
         store.close()
@@ -88,7 +78,9 @@ async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> Non
             "status": 500,
             "detail": "the inbox failed; the host's log says why",
         }
-        assert log.lines == [("request failed", {"method": "GET", "path": "/api/v1/messages/latest"})]
+        ((_, message, keys),) = log.lines
+        assert message == "request failed"
+        assert keys == {"method": "GET", "path": "/api/v1/messages/latest", "exception": keys["exception"]}
 
 
 @pytest.mark.anyio

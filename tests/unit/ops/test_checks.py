@@ -3,7 +3,7 @@ from __future__ import annotations
 import anyio
 import anyio.lowlevel
 import pytest
-from support.container.log import Lines
+from support.log import Log
 
 from rrpy import Status
 from rrpy.container.config.fields import Duration
@@ -12,8 +12,8 @@ from rrpy.ops.checks import CheckReport, Checks
 pytestmark = pytest.mark.anyio
 
 
-def checks(log: Lines | None = None, timeout: float = 20, code: int = 503, **plugins) -> Checks:
-    made = Checks("readiness", log or Lines(), timeout=Duration(timeout), code=code)
+def checks(log: Log | None = None, timeout: float = 20, code: int = 503, **plugins) -> Checks:
+    made = Checks("readiness", log or Log(), timeout=Duration(timeout), code=code)
     for name, check in plugins.items():
         made.add(name, check)
     return made
@@ -87,14 +87,14 @@ async def test_a_check_that_has_a_time_limit_of_its_own_says_its_own_words():
 
 
 async def test_the_log_has_one_line_for_each_change():
-    log, says = Lines(), Status(503, "tired")
+    log, says = Log(), Status(503, "tired")
     made = checks(log, a=lambda: says)
     for says in (Status(503, "tired"), Status(503, "asleep"), Status(200), Status(200), Status(503, "tired again")):  # noqa: B007
         await made.report()
     assert log.lines == [
-        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired"}),
-        ("INFO", "plugin is available again", {"plugin": "a", "check": "readiness"}),
-        ("WARNING", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired again"}),
+        ("warning", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired"}),
+        ("info", "plugin is available again", {"plugin": "a", "check": "readiness"}),
+        ("warning", "plugin is unavailable", {"plugin": "a", "check": "readiness", "reason": "tired again"}),
     ]
 
 

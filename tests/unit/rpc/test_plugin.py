@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from support.rpc.host import Config, Log, SMTPMethods
+from support.log import Log
+from support.rpc.host import Config, SMTPMethods
 
 from rrpy.container.errors import ConfigError, HostError, PluginDisabled
 from rrpy.container.protocols import Collector, Plugin

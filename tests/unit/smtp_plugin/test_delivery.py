@@ -6,7 +6,8 @@ from typing import Any
 
 import anyio
 import pytest
-from support.worker_pool.pools import RecordingLog, until
+from support.log import Log
+from support.waiting import until
 
 from rrpy.mime.message import parse
 from rrpy.smtp_plugin.delivery import workers as module
@@ -46,7 +47,7 @@ class Pool:
 
 
 def delivery(pool: Any, budget: Budget, **options: Any) -> Delivery:
-    return Delivery(pool, RecordingLog(), budget, **options)
+    return Delivery(pool, Log(), budget, **options)
 
 
 async def test_an_event_of_a_large_message_is_charged_to_the_budget_until_it_is_answered():
@@ -153,7 +154,7 @@ async def test_after_the_end_every_answer_is_what_the_session_said_last():
 async def test_where_attachments_become_files_a_message_is_parsed_once(tmp_path, monkeypatch):
     parsed: list[bytes] = []
     monkeypatch.setattr(module, "parse", lambda content: parsed.append(content) or parse(content))
-    log = RecordingLog()
+    log = Log()
     storage = Storage(str(tmp_path), 60, log)
     storage.open()
     pool, budget = Later(), Budget(1)

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.worker_pool.pools import RecordingLog, until
+from support.log import Log
+from support.waiting import until
 
 from rrpy.smtp_plugin.delivery.files import Storage, StorageError
 
@@ -36,7 +37,7 @@ def written(storage: Storage, name: str, parts: list) -> list[Path]:
 
 @pytest.fixture
 def storage(tmp_path):
-    storage = Storage(str(tmp_path / "mails"), 3600, RecordingLog())
+    storage = Storage(str(tmp_path / "mails"), 3600, Log())
     storage.open()
     yield storage
     storage.close()
@@ -66,7 +67,7 @@ def test_a_write_that_fails_leaves_nothing_behind(storage):
 
 @pytest.mark.anyio
 async def test_files_go_when_their_time_is_over_and_not_before(tmp_path):
-    storage = Storage(str(tmp_path), 0.2, RecordingLog())
+    storage = Storage(str(tmp_path), 0.2, Log())
     storage.open()
     try:
         first = written(storage, "first", [Part(b"1")])
@@ -84,9 +85,9 @@ async def test_files_go_when_their_time_is_over_and_not_before(tmp_path):
 
 HOST = """
 import sys
+from support.log import Log
 from rrpy.smtp_plugin.delivery.files import Storage
-from support.worker_pool.pools import RecordingLog
-storage = Storage(sys.argv[1], 3600, RecordingLog())
+storage = Storage(sys.argv[1], 3600, Log())
 storage.open()
 (storage.folder / "left").touch()
 print(storage.folder, flush=True)
@@ -107,7 +108,7 @@ def test_what_a_dead_host_left_is_removed_and_a_living_one_s_is_not(tmp_path):
         hosts[0].kill()
         hosts[0].wait()
         (tmp_path / "host-that-died-at-its-end").mkdir()
-        log = RecordingLog()
+        log = Log()
         storage = Storage(str(tmp_path), 3600, log)
         storage.open()
         assert not dead.exists()
@@ -123,7 +124,7 @@ def test_what_a_dead_host_left_is_removed_and_a_living_one_s_is_not(tmp_path):
 
 def test_the_folder_of_our_own_choice_is_private_and_nobody_else_s(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    storage = Storage(None, 3600, RecordingLog())
+    storage = Storage(None, 3600, Log())
     storage.open()
     common = storage.folder.parent
     assert common == tmp_path / f"rrpy-{os.geteuid()}"
@@ -131,29 +132,29 @@ def test_the_folder_of_our_own_choice_is_private_and_nobody_else_s(tmp_path, mon
     storage.close()
     common.chmod(0o755)
     with pytest.raises(StorageError, match=r"not a folder of this user alone; set attachment_storage\.temp_dir"):
-        Storage(None, 3600, RecordingLog()).open()
+        Storage(None, 3600, Log()).open()
     common.rmdir()
     common.symlink_to(tmp_path)
     with pytest.raises(StorageError, match="not a folder of this user alone"):
-        Storage(None, 3600, RecordingLog()).open()
+        Storage(None, 3600, Log()).open()
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"^smtp\.attachment_storage: .*file cannot be used for attachments: "):
-        Storage(str(tmp_path / "file"), 3600, RecordingLog()).open()
+        Storage(str(tmp_path / "file"), 3600, Log()).open()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_where_workers_run_as_another_user_folders_and_files_are_theirs(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    storage = Storage(None, 3600, RecordingLog(), uid=65534)
+    storage = Storage(None, 3600, Log(), uid=65534)
     storage.open()
     (path,) = written(storage, "id", [Part(b"x")])
     assert {each.stat().st_uid for each in (path, storage.folder, storage.folder.parent)} == {65534}
     assert storage.folder.parent.name == "rrpy-65534"
     storage.close()
-    again = Storage(None, 3600, RecordingLog(), uid=65534)
+    again = Storage(None, 3600, Log(), uid=65534)
     again.open()
     again.close()
 
@@ -178,7 +179,7 @@ def test_what_is_written_when_the_host_ends_goes_with_it(storage):
 
 
 def test_hosts_that_start_together_leave_each_other_s_folder_alone(tmp_path):
-    storages = [Storage(str(tmp_path), 3600, RecordingLog()) for _ in range(8)]
+    storages = [Storage(str(tmp_path), 3600, Log()) for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(Storage.open, storages))
     assert all((storage.folder / "lock").exists() for storage in storages)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
-from support.container.log import Lines
+from support.log import Log
 from support.smtp_plugin.dialog import Driver
 
 from rrpy.smtp_plugin.delivery.outcome import Outcome, Pending, Running
@@ -105,7 +105,7 @@ async def test_a_delivery_that_fails_counts_as_the_server_s_answer_to_it(statist
     async def failing():
         raise RuntimeError("no")
 
-    backend.result = Running(failing(), Lines(), "uuid")
+    backend.result = Running(failing(), Log(), "uuid")
     await statistics.deliver(*message()).wait()
     backend.result = RuntimeError("no")
     with pytest.raises(RuntimeError):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.worker_pool.pools import RecordingLog
+from support.log import Log
 
 from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LineSplitter, OutputLog, parse_line
 
@@ -47,7 +47,7 @@ def test_a_line_without_an_end_is_passed_on_in_pieces_and_not_kept_in_memory():
 
 
 def logged(*chunks: tuple[int, bytes]) -> tuple[list[tuple[str, str, dict[str, Any]]], OutputLog]:
-    log = RecordingLog()
+    log = Log()
     output = OutputLog(log)
     output.pid = 7
     for fd, data in chunks:
