@@ -98,7 +98,7 @@ async def _problem(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         detail = f"{request.url.path} does not take {request.method}"
     else:
-        detail = f"there is nothing at {request.url.path}; the API is described at {PREFIX}/openapi.json"
+        detail = f"there is nothing at {request.url.path}; {PREFIX}/openapi.json describes the API"
     return Problem(error.status_code, detail, dict(error.headers or {})).response()
 
 

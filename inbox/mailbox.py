@@ -15,7 +15,7 @@ import msgspec
 
 from .feed import Feed
 from .protocols import IncomingMail
-from .records import AttachmentInfo, Detail, MessageList, Summary, record
+from .records import AttachmentInfo, Detail, MessageList, Summary, record_of
 from .store import Store
 
 R = TypeVar("R")
@@ -49,7 +49,7 @@ class Mailbox:
     async def add(self, mail: IncomingMail) -> None:
         """Store a mail. Returns once it is safe."""
         async with self._lock:
-            added = await self._in_thread(lambda: self._store.add(record(mail)))
+            added = await self._in_thread(lambda: self._store.add(record_of(mail)))
             self.feed.publish("message", added.summary)
             if added.evicted:
                 self._publish_deleted(*added.evicted)

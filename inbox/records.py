@@ -23,7 +23,7 @@ MAX_WORDS: Final = 256 * 1024
 SCHEMAS: Final = "#/components/schemas/"
 """The place of a Struct's schema in the OpenAPI document."""
 
-# A tag or comment without its end goes on to the end of the text: so the time is proportional to the length.
+# A tag or comment without its end reaches to the end of the text: so the time is proportional to the length.
 _MARKUP = re.compile(
     r"<(style|script|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -137,7 +137,7 @@ class Record(NamedTuple):
         return headers + texts + sum(len(content) for content in self.contents)
 
 
-def record(mail: IncomingMail) -> Record:
+def record_of(mail: IncomingMail) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
     attachments = [

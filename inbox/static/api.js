@@ -15,7 +15,7 @@
  * @property {number} code
  * @property {number} number
  *
- * @typedef {object} Attachment
+ * @typedef {object} AttachmentInfo
  * @property {number} number
  * @property {string} filename
  * @property {string} content_type
@@ -23,13 +23,13 @@
  * @property {string} content_id
  * @property {boolean} inline
  *
- * @typedef {{ mechanism: string, username: string, password: string }} Credentials
+ * @typedef {{ mechanism: string, username: string, password: string }} CredentialsInfo
  *
- * @typedef {object} Session
+ * @typedef {object} SessionInfo
  * @property {string} uuid
  * @property {string} remote_addr
  * @property {string} helo
- * @property {Credentials | null} authentication
+ * @property {CredentialsInfo | null} authentication
  * @property {string} reply
  * @property {string} reason
  * @property {string[]} transcript
@@ -39,9 +39,9 @@
  * @property {Record<string, string[]>} headers
  * @property {string} text
  * @property {string} html
- * @property {Attachment[]} attachments
+ * @property {AttachmentInfo[]} attachments
  * @property {string[]} defects
- * @property {Session} session
+ * @property {SessionInfo} session
  *
  * @typedef {{ messages: Summary[], next: number | null, total: number, bytes: number }} MessageList
  *

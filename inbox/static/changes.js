@@ -1,4 +1,4 @@
-// What changes in the inbox: messages that come, go, or are deleted here.
+// Changes of the list: messages arrive, messages are deleted, events were missed.
 
 import { ask, get, pathOf } from "./api.js";
 import { sender, subject } from "./format.js";
@@ -18,7 +18,7 @@ let arrived = []; // not yet in the list, oldest first
 let settling;
 
 /**
- * Take a new message. Many may come at once: they are shown together.
+ * Called for a new message. Messages that arrive together are shown together.
  * @param {Summary} message
  */
 export function onMessage(message) {
@@ -42,7 +42,7 @@ function showArrived() {
 }
 
 /**
- * Take it that messages went.
+ * Called when messages were deleted.
  * @param {string[]} ids
  */
 export function onDeleted(ids) {
@@ -50,14 +50,14 @@ export function onDeleted(ids) {
   refreshSoon(); // the host counts those that the list does not have
 }
 
-/** Take it that every message went. */
+/** Called when every message was deleted. */
 export function onCleared() {
   arrived = [];
   clear();
   close();
 }
 
-/** Drop what may be outdated: events were missed. */
+/** Called when events were missed. The list may be outdated: drop it, unless the answer to a search replaces it. */
 export function onReset() {
   arrived = [];
   if (!state.search) state.messages = [];
@@ -78,7 +78,7 @@ export async function remove(id) {
   focusList();
 }
 
-/** Delete every message. The stream tells this page, too. */
+/** Delete every message. This page learns of it from the stream, as every page does. */
 export function removeAll() {
   trying(() => ask("messages", { method: "DELETE" }));
 }

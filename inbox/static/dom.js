@@ -16,7 +16,7 @@ export const main = byId("main");
 export const list = byId("messages");
 
 /**
- * Return a new element. What is not a property of it becomes an attribute.
+ * Return a new element. A name that is not a property of the element becomes an attribute.
  * @param {string} tag
  * @param {Record<string, unknown>} [properties]
  * @param {...Child} children

@@ -1,4 +1,4 @@
-// What stands in the place of an empty list: how to send the first mail, or that a search found nothing.
+// An empty list: commands that send the first mail, or the note that a search found nothing.
 
 import { button, el, icon } from "./dom.js";
 
@@ -31,7 +31,7 @@ export function noMail(smtpAddress) {
 }
 
 /**
- * Return where mail is sent to, as seen from this browser.
+ * Return the address for mail, as this browser reaches it.
  * @param {string} smtpAddress
  * @returns {Server}
  */

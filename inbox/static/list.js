@@ -1,4 +1,4 @@
-// The list of messages, with the words around it: the counts, and what stands in the place of a list or a message.
+// The list of messages, the counts above it, and the placeholders for an empty list and for a message.
 
 import { get } from "./api.js";
 import { byId, el, icon, list, main } from "./dom.js";
@@ -30,8 +30,8 @@ export async function load({ more = false } = {}) {
 }
 
 /**
- * Show the list as it is now. Rows that are there already stay.
- * @param {Set<string>} [fresh] ids of messages that have just come
+ * Show the list. Rows that it has already stay.
+ * @param {Set<string>} [fresh] ids of messages that have just arrived
  */
 export function show(fresh = new Set()) {
   const rows = /** @type {import("./dom.js").AnyElement[]} */ ([...list.children]);
@@ -79,7 +79,7 @@ function newRow(message, fresh) {
 }
 
 /**
- * Return what sets a message apart: a refusal, attachments, its size.
+ * Return the marks of a message: the code of a refusal, attachments, its size.
  * @param {Summary} message
  * @returns {Element}
  */
@@ -110,7 +110,7 @@ function addresses(message) {
   return line;
 }
 
-/** Show the counts, the page's title, and what stands in the place of a list or a message. */
+/** Show the counts, the placeholders and the page's title. */
 export function summarise() {
   showCounts();
   showPlaceholders();

@@ -1,7 +1,7 @@
-// The inbox's page: it connects the parts, and starts. No framework, no build step: index.html loads this module.
+// The inbox's page: this module connects the others and starts them. There is neither a framework nor a build step.
 //
-// A mail's words are put in as text, never as markup. A mail's HTML is shown in a frame that runs nothing, by a URL of
-// its own.
+// The words of a mail go into the page as text, never as markup. Its HTML has a URL of its own, and a frame that runs
+// nothing.
 
 import { addressed } from "./address.js";
 import { ask, get, pathOf } from "./api.js";
@@ -36,7 +36,7 @@ async function closeIfGone(id) {
 }
 
 function askWhetherToClear() {
-  byId("clearing-text").textContent = `${counted(state.total, "message")} will be gone for good.`;
+  byId("clearing-text").textContent = `This deletes ${counted(state.total, "message")} for good.`;
   byId("clearing").returnValue = "no";
   byId("clearing").showModal();
 }

@@ -1,4 +1,4 @@
-// The open message: it is opened, shown, left, or found to be gone.
+// The open message: opening, showing and closing it.
 
 import { addressed, erase, isListBefore, isSmall, write } from "./address.js";
 import { get, pathOf } from "./api.js";
@@ -50,7 +50,7 @@ export function close() {
   leave(false);
 }
 
-/** Say that the message is gone. The address stays: a host that restarts may have the message again. */
+/** Say that the message no longer exists. The address stays: after a restart the host may have the message again. */
 function lose() {
   leave(true);
   say(LOST);
@@ -66,7 +66,7 @@ function leave(lost) {
   show();
 }
 
-/** Show what the address names: after Back, Forward, or an address that was typed. */
+/** Show the message in the address: after Back, Forward, or a typed address. */
 export function goToAddress() {
   const wanted = addressed();
   if (!wanted) leave(false);

@@ -1,4 +1,4 @@
-// What the page says to its reader: an alarm in sight, a word for screen readers.
+// Notices: an alarm on the page, a sentence for screen readers alone.
 
 import { byId } from "./dom.js";
 
@@ -35,7 +35,7 @@ export function alarmOf(error) {
 }
 
 /**
- * Return what `work` gives. If it fails, show why and return undefined.
+ * Return the result of `work`. If it fails, show why and return undefined.
  * @template T
  * @param {() => Promise<T>} work
  * @returns {Promise<T | undefined>}

@@ -1,4 +1,4 @@
-// The panels: each part of a message as elements.
+// The panels: one function for each part of a message.
 
 import { API, ask, pathOf } from "./api.js";
 import { el, icon, table } from "./dom.js";
@@ -6,7 +6,7 @@ import { size } from "./format.js";
 import { trying } from "./notices.js";
 import { session } from "./session.js";
 
-/** @typedef {import("./api.js").Attachment} Attachment */
+/** @typedef {import("./api.js").AttachmentInfo} AttachmentInfo */
 /** @typedef {import("./api.js").Detail} Detail */
 /** @typedef {import("./dom.js").Child} Child */
 
@@ -40,7 +40,7 @@ function linked(words) {
 /** @param {Detail} detail */
 function html(detail) {
   return [
-    el("div", { className: "note" }, icon("shield"), "Shown without scripts, forms and anything from the network."),
+    el("div", { className: "note" }, icon("shield"), "Shown without scripts, forms, or anything from the network."),
     el("iframe", {
       title: "The message's HTML",
       sandbox: "allow-popups allow-popups-to-escape-sandbox",
@@ -52,8 +52,12 @@ function html(detail) {
 
 /** @param {Detail} detail */
 function headers(detail) {
-  const all = Object.entries(detail.headers);
-  return [table(all.flatMap(([name, values]) => values.map((value) => /** @type {[string, string]} */ ([name, value]))))];
+  /** @type {[string, string][]} */
+  const rows = [];
+  for (const [name, values] of Object.entries(detail.headers)) {
+    for (const value of values) rows.push([name, value]);
+  }
+  return [table(rows)];
 }
 
 /** @param {Detail} detail */
@@ -72,8 +76,8 @@ async function loadSource(id, code) {
   if (!raw) return code.replaceChildren("The source could not be loaded.");
   code.textContent = new TextDecoder().decode(raw.slice(0, MAX_SHOWN));
   if (raw.byteLength > MAX_SHOWN) {
-    const hint = `These are the first ${size(MAX_SHOWN)} of ${size(raw.byteLength)}; download it to see all.`;
-    code.append(el("p", { className: "hint" }, hint));
+    const shown = `These are the first ${size(MAX_SHOWN)} of ${size(raw.byteLength)}.`;
+    code.append(el("p", { className: "hint" }, `${shown} Download the message to see all of it.`));
   }
 }
 
@@ -84,7 +88,7 @@ function attachments(detail) {
 
 /**
  * @param {string} id the message's
- * @param {Attachment} attachment
+ * @param {AttachmentInfo} attachment
  * @returns {Element}
  */
 function file(id, attachment) {

@@ -9,7 +9,7 @@ const TYPING = 120; // milliseconds without a key before the search begins
 /** @type {number | undefined} */
 let typing;
 
-/** Search for what is in the field, after a moment. */
+/** Search for the words in the field, after a moment. */
 export function search() {
   clearTimeout(typing);
   typing = setTimeout(() => {

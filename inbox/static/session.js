@@ -38,7 +38,7 @@ function facts({ summary, session, defects }) {
 
 /**
  * Return the captured credentials. A button shows the password.
- * @param {import("./api.js").Credentials | null} found
+ * @param {import("./api.js").CredentialsInfo | null} found
  * @returns {Element}
  */
 function credentials(found) {

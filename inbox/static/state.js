@@ -1,8 +1,8 @@
-// What the page knows of the inbox, and how that changes. Nothing here touches an element or the network.
+// The state that the modules share, and its changes. Nothing here touches an element or the network.
 
 /** @typedef {import("./api.js").Summary} Summary */
 
-const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it, and come back with "older"
+const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it, and "Show older messages" loads them
 
 export const state = {
   /** @type {Summary[]} */
@@ -19,21 +19,21 @@ export const state = {
 
 let request = 0; // the number of the newest request for the list: an answer to an older one is dropped
 /** @type {Set<string>} */
-const gone = new Set(); // ids of messages that went during the newest request
+const deleted = new Set(); // ids of messages that were deleted during the newest request
 
 /**
  * Return a number for a request for the list that begins now.
  * @returns {number}
  */
 export function beginRequest() {
-  gone.clear();
+  deleted.clear();
   return ++request;
 }
 
 /**
  * Take the answer to a request. Return false for an outdated one.
  *
- * The stream may tell of a message before this answer comes: one that came or went since the host read the list.
+ * The stream may be faster than the answer. So newer messages stay in the list, and deleted ones stay out of it.
  * @param {import("./api.js").MessageList} answer
  * @param {number} number
  * @param {boolean} more the answer goes after the list, else it replaces it
@@ -41,7 +41,7 @@ export function beginRequest() {
  */
 export function takeAnswer(answer, number, more) {
   if (number !== request) return false;
-  const there = answer.messages.filter((message) => !gone.has(message.id));
+  const there = answer.messages.filter((message) => !deleted.has(message.id));
   if (more) {
     const known = ids();
     state.messages = [...state.messages, ...there.filter((message) => !known.has(message.id))];
@@ -83,7 +83,7 @@ export function add(fresh) {
  * @param {Set<string>} removed their ids
  */
 export function drop(removed) {
-  for (const id of removed) gone.add(id);
+  for (const id of removed) deleted.add(id);
   const before = state.messages.length;
   state.messages = state.messages.filter((message) => !removed.has(message.id));
   state.total = Math.max(0, state.total - (before - state.messages.length));

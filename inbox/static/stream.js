@@ -5,7 +5,7 @@ import { onCleared, onDeleted, onMessage, onReset } from "./changes.js";
 import { countConnections } from "./connections.js";
 import { byId } from "./dom.js";
 
-const RETRY = 2000; // milliseconds, after the host refused the stream; a stream that is cut off comes back by itself
+const RETRY = 2000; // milliseconds, after the host refused the stream; after a cut the browser reconnects by itself
 
 /**
  * Follow the stream for as long as the page is open.

@@ -80,7 +80,7 @@ def test_clear_asks_first(tmp_path: Path, visit: Visit) -> None:
         page = live(visit(host))
         other = live(visit(host))
         page.get_by_role("button", name="Clear").click()
-        expect(page.get_by_role("dialog")).to_contain_text("1 message will be gone")
+        expect(page.get_by_role("dialog")).to_contain_text("This deletes 1 message for good.")
         page.get_by_role("button", name="Keep them").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert client.get("messages").json()["total"] == 1

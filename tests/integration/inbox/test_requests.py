@@ -37,7 +37,7 @@ def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
             ("GET", "wait?timeout=nan", 400, "timeout is 'nan'; it is a number of seconds from 0 to 300"),
             ("GET", "wait?timeout=x", 400, "timeout is 'x'; it is a number of seconds from 0 to 300"),
             ("GET", "wait?too=x", 400, "wait takes to, from, subject, after and timeout, not too"),
-            ("GET", "nothing", 404, "there is nothing at /api/v1/nothing; the API is described at"),
+            ("GET", "nothing", 404, "there is nothing at /api/v1/nothing; /api/v1/openapi.json describes the API"),
             ("GET", "messages/", 404, "there is nothing at /api/v1/messages/"),
             ("POST", "messages", 405, "/api/v1/messages does not take POST"),
         ):

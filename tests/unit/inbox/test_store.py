@@ -11,7 +11,7 @@ import pytest
 
 from rrpy.container.errors import HostError
 from rrpy.inbox.database import StoreError, connect
-from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record
+from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record_of
 from rrpy.inbox.store import Store
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
@@ -33,7 +33,7 @@ MAIL: dict[str, Any] = {
 def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
     """Keep a mail and return what it pushed out."""
     content = f"Subject: {name}\r\n\r\n{text}".encode()
-    return list(store.add(record(ReceivedMail(**(MAIL | {"id": name, "content": content} | fields)))).evicted)
+    return list(store.add(record_of(ReceivedMail(**(MAIL | {"id": name, "content": content} | fields)))).evicted)
 
 
 def ids(store: Store, **options: Any) -> list[str]:
@@ -48,7 +48,7 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
         b"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--x--\r\n"
     )
     mail = ReceivedMail(**MAIL | {"id": "1", "content": content, "authentication": ("PLAIN", "u", "p")})
-    got = record(mail)
+    got = record_of(mail)
     assert got.summary == Summary(
         id="1", received_at="2023-11-14T22:13:20.250Z", sender="a@b.c", to=["x@y.z"], header_from="Ann <a@b.c>",
         subject="Grüße", excerpt="hi there", size=len(content), attachments=1, html=False, code=250,
@@ -76,7 +76,7 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
 )
 def test_a_message_without_text_is_listed_with_what_its_html_says(text: str, excerpt: str) -> None:
     content = f"Content-Type: text/html\r\n\r\n{text}".encode()
-    assert record(ReceivedMail(**MAIL | {"id": "1", "content": content})).summary.excerpt == excerpt
+    assert record_of(ReceivedMail(**MAIL | {"id": "1", "content": content})).summary.excerpt == excerpt
 
 
 def test_what_a_search_looks_at_is_bounded() -> None:
