@@ -22,6 +22,9 @@ from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.listener import Listener
 from rrpy.smtp_plugin.session import Envelope, Session
 
+MESSAGE = "MAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\nDATA\r\nhello {}\r\n.\r\n"
+"""A whole transaction; `format` gives it its text."""
+
 
 class Storing(Backend):
     """The plugin's backend, which also keeps what it is given; `verdict` may answer in its place."""

@@ -1,0 +1,65 @@
+"""The PROXY protocol's header names the client."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+from support.smtp_plugin.server import serving
+
+pytestmark = pytest.mark.anyio
+
+V1 = b"PROXY TCP4 192.0.2.7 192.0.2.8 40001 25\r\n"
+
+
+V2 = bytes.fromhex("0d0a0d0a000d0a515549540a2111000cc0000207c00002089c410019")
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+async def test_the_proxy_header_names_the_client(header: bytes) -> None:
+    async with serving(proxy_protocol=True) as server:
+        for cuts in ([header], [header[:3], header[3:]], [header + b"NOOP\r\n"]):
+            client = await server.connect()
+            for piece in cuts:
+                client.send(piece)
+                await asyncio.sleep(0.01)
+            assert (await client.reply()).startswith("220 ")
+            assert server.backend.connections()[-1].remote_addr == "192.0.2.7:40001"
+            if len(cuts[0]) > len(header):
+                assert await client.reply() == "250 OK\r\n"
+
+
+async def test_a_connection_without_a_proxy_header_is_closed_without_a_word() -> None:
+    async with serving(proxy_protocol=True, read_timeout=0.3) as server:
+        for sent in (b"EHLO x\r\n", b"PROXY nonsense\r\n", b"PROXY TCP4 ", b""):
+            client = await server.connect()
+            client.send(sent)
+            assert await client.rest() == ""
+            client.close()
+        await server.emptied()
+
+
+async def test_a_client_behind_a_proxy_has_its_own_limit() -> None:
+    async with serving(proxy_protocol=True, max_per_ip=1) as server:
+        first = await server.connect()
+        first.send(V1)
+        assert (await first.reply()).startswith("220 ")
+        second = await server.connect()
+        second.send(V1)
+        assert await second.rest() == "421 4.3.2 Too many connections, try again later\r\n"
+        third = await server.connect()
+        third.send(V1.replace(b"192.0.2.7", b"192.0.2.9"))
+        assert (await third.reply()).startswith("220 ")
+
+
+async def test_draining_ends_a_connection_that_waits_for_its_proxy_header() -> None:
+    async with serving(proxy_protocol=True) as server:
+        client = await server.connect()
+        while not server.listener.connections:  # noqa: ASYNC110 - it is the kernel that tells
+            await asyncio.sleep(0)
+        drained = asyncio.create_task(server.listener.drain())
+        assert (await client.rest()).startswith("421 ")
+        client.close()
+        with anyio.fail_after(5):
+            await drained

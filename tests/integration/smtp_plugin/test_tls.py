@@ -1,0 +1,149 @@
+"""STARTTLS and implicit TLS on real sockets, and connections that end inside a handshake."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import socket
+import ssl
+import threading
+
+import anyio
+import pytest
+from support.smtp_plugin.client import Client
+from support.smtp_plugin.server import Serving, serving
+
+from rrpy.smtp_plugin.protocol.rules import Rules
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_starttls_forgets_what_was_said_in_clear(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    server_side, client_side = tls
+    async with serving(Rules(tls_available=True), tls_context=server_side) as server:
+        client = await server.connect()
+        await client.hello()
+        assert await client.say("STARTTLS now") == "501 5.5.4 No parameters allowed\r\n"
+        assert (await client.say("AUTH PLAIN AHUAcA==")).startswith("235 ")
+        client.send(b"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@x>\r\n")
+        assert await client.reply() == "220 Ready to start TLS\r\n"
+        await client.writer.start_tls(client_side, server_hostname="127.0.0.1")
+        assert (await client.say("MAIL FROM:<a@b>")).startswith("503 ")
+        said = await client.say("EHLO again")
+        assert "STARTTLS" not in said
+        assert (await client.say("STARTTLS")).startswith("503 ")
+        assert (await client.say("AUTH PLAIN AHUAcA==")).startswith("235 ")
+        assert len(server.backend.connections()) == 1
+        assert await client.say("MAIL FROM:<a@b>") == "250 OK\r\n"
+
+
+async def test_required_tls_refuses_mail_and_auth_before_it(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    rules = Rules(tls_available=True, tls_required=True)
+    async with serving(rules, tls_context=tls[0]) as server:
+        client = await server.connect()
+        await client.hello()
+        assert (await client.say("MAIL FROM:<a@b>")).startswith("530 5.7.0 ")
+        assert (await client.say("AUTH PLAIN AHUAcA==")).startswith("538 5.7.11 ")
+        assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
+        await client.writer.start_tls(tls[1], server_hostname="127.0.0.1")
+        await client.say("EHLO x")
+        assert await client.say("MAIL FROM:<a@b>") == "250 OK\r\n"
+
+
+async def test_implicit_tls_offers_auth_and_no_starttls(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    def send(port: int) -> int:
+        with smtplib.SMTP_SSL("127.0.0.1", port, context=tls[1], timeout=10) as client:
+            client.ehlo()
+            assert not client.has_extn("starttls")
+            client.login("user", "password")
+            client.sendmail("a@b.c", ["x@y.z"], "Subject: hi\r\n\r\nhello\r\n")
+            return client.noop()[0]
+
+    async with serving(implicit_tls=tls[0]) as server:
+        assert await anyio.to_thread.run_sync(send, server.port) == 250
+        await server.emptied()
+        assert len(server.backend.messages) == 1
+
+
+async def test_a_failed_handshake_ends_the_connection(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(Rules(tls_available=True), tls_context=tls[0]) as server:
+        client = await server.connect()
+        await client.hello()
+        assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
+        client.send(b"EHLO in clear\r\n")
+        await client.rest()
+        await server.emptied()
+
+
+async def _handshaking(server: Serving) -> Client:
+    client = await server.connect()
+    await client.hello()
+    assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
+    return client
+
+
+@pytest.mark.parametrize("end", ["reset", "close", "kill", "drain"])
+async def test_a_connection_that_ends_inside_a_handshake_leaves_nothing_behind(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext], end: str
+) -> None:
+    async with serving(Rules(tls_available=True), tls_context=tls[0]) as server:
+        client = await _handshaking(server)
+        if end == "reset":
+            client.vanish()
+        elif end == "close":
+            client.close()
+        elif end == "kill":
+            (info,) = server.backend.connections()
+            assert server.backend.close_connection(info.uuid)
+            assert await client.rest() == ""
+        else:
+            with anyio.fail_after(5):
+                await server.listener.drain()
+        await server.emptied()
+        assert server.backend.connections() == []
+        with anyio.fail_after(5):
+            await server.listener.drain()
+
+
+async def test_a_tls_client_that_never_says_goodbye_is_closed_all_the_same(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    def silent(port: int, hold: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            inside = tls[1].wrap_socket(plain, server_hostname="127.0.0.1")
+            inside.recv(100)
+            hold.wait(20)
+            inside.close()
+
+    hold = threading.Event()
+    async with serving(implicit_tls=tls[0]) as server, anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, silent, server.port, hold)
+        with anyio.fail_after(10):
+            await server.log.seen("connection opened")
+            await server.listener.drain()
+        hold.set()
+
+
+async def test_handshakes_count_as_connections(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(implicit_tls=tls[0], max_connections=2) as server:
+        clients = [await server.connect() for _ in range(3)]
+        assert await clients[2].rest() == ""
+        assert not clients[0].reader.at_eof()
+        assert not clients[1].reader.at_eof()
+
+
+async def test_a_hello_that_comes_at_once_is_the_handshakes(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    hello = ssl.MemoryBIO()
+    client = tls[1].wrap_bio(ssl.MemoryBIO(), hello, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    first = hello.read()
+    async with serving(implicit_tls=tls[0]) as server:
+        for _ in range(50):
+            raw = socket.create_connection((server.host, server.port))
+            raw.sendall(first)
+            reader, writer = await asyncio.open_connection(sock=raw)
+            with anyio.fail_after(10):
+                assert (await reader.readexactly(1)) == b"\x16"
+            writer.close()
+            await writer.wait_closed()
