@@ -6,7 +6,7 @@ Both methods are optional. One that raises counts as `unavailable`, with the exc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 
@@ -47,4 +47,13 @@ class ReadinessCheck(Protocol):
 
     def readiness_check(self) -> Status | Awaitable[Status]:
         """Return whether the plugin can take work now."""
+        ...
+
+
+@runtime_checkable
+class ReadinessChecks(Protocol):
+    """A plugin that reports whether others can take work now: `server`, for the plugins whose worker pools it makes."""
+
+    def readiness_checks(self) -> Mapping[str, Callable[[], Status | Awaitable[Status]]]:
+        """Return the checks by plugin. Called for each report. A plugin's own `readiness_check` takes precedence."""
         ...

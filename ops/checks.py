@@ -39,30 +39,43 @@ class Checks:
         self._log = log
         self._timeout = timeout
         self._code = code
-        self._checks: dict[str, Check] = {}
+        self._own: dict[str, Check] = {}
+        self._sources: list[Callable[[], Mapping[str, Check]]] = []
         self._unavailable: set[str] = set()
 
     def add(self, plugin: str, check: Check) -> None:
         """Add a plugin's check."""
-        self._checks[plugin] = check
+        self._own[plugin] = check
+
+    def add_source(self, source: Callable[[], Mapping[str, Check]]) -> None:
+        """Add checks that may come and go: `source` is called for each report. A check of `add` takes precedence."""
+        self._sources.append(source)
 
     def __contains__(self, plugin: str) -> bool:
         return plugin in self._checks
+
+    @property
+    def _checks(self) -> Mapping[str, Check]:
+        found: dict[str, Check] = {}
+        for source in self._sources:
+            found |= source()
+        return found | self._own
 
     async def report(self, plugins: Sequence[str] = ()) -> list[CheckReport]:
         """Run the checks of these plugins, or of all, and return a report of each, in their order.
 
         A plugin named twice is reported once. One without a check is `NOT_FOUND`.
         """
-        names = list(dict.fromkeys(plugins)) or sorted(self._checks)
+        checks = self._checks
+        names = list(dict.fromkeys(plugins)) or sorted(checks)
         found: dict[str, Status] = {}
 
         async def run(name: str) -> None:
-            found[name] = await self.status(name)
+            found[name] = await self._status(name, checks[name])
 
         async with anyio.create_task_group() as group:
             for name in names:
-                if name in self._checks:
+                if name in checks:
                     group.start_soon(run, name)
         return [_report(name, found) for name in names]
 
@@ -72,7 +85,10 @@ class Checks:
 
     async def status(self, plugin: str) -> Status:
         """Run one plugin's check and return its status; never raises. An unavailable plugin has the code `code`."""
-        status = await self._run(self._checks[plugin])
+        return await self._status(plugin, self._checks[plugin])
+
+    async def _status(self, plugin: str, check: Check) -> Status:
+        status = await self._run(check)
         fine = 100 <= status.code <= 400  # RoadRunner's range
         if not fine:
             status = Status(self._code, status.message or f"its {self._kind}_check() returned {status.code}")

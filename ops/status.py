@@ -14,7 +14,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from ..container.errors import HostError
-from ..container.health import HealthCheck, ReadinessCheck
+from ..container.health import HealthCheck, ReadinessCheck, ReadinessChecks
 from ..container.net.sockets import listen_address
 from ..container.protocols import Collect, Configurer, Logger
 from .checks import CheckReport, Checks
@@ -50,6 +50,7 @@ class StatusPlugin:
         return (
             Collect(HealthCheck, lambda plugin: self._health.add(plugin.name, plugin.health_check)),
             Collect(ReadinessCheck, lambda plugin: self._readiness.add(plugin.name, plugin.readiness_check)),
+            Collect(ReadinessChecks, lambda plugin: self._readiness.add_source(plugin.readiness_checks)),
         )
 
     def rpc(self) -> StatusRPC:

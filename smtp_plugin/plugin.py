@@ -17,7 +17,7 @@ from ..container.health import FINE, Status, unavailable
 from ..container.net.address import Address
 from ..container.net.sockets import BoundSocket, listen_address
 from ..container.protocols import Collect, Configurer, Logger
-from ..worker_pool import Pool, PoolFactory, PoolInfo, WorkerInfo
+from ..worker_pool import Pool, PoolFactory
 from .backend import Backend
 from .config import SMTPConfig
 from .delivery.files import Storage
@@ -34,9 +34,6 @@ from .workers_manager import WorkersManager
 
 if TYPE_CHECKING:
     from .server.metrics import Statistics
-
-_ABLE = ("ready", "working")
-"""A worker's states in which it can take a message, now or next."""
 
 
 class SMTPPlugin:
@@ -55,8 +52,7 @@ class SMTPPlugin:
         self._address = listen_address(self._config.addr, "smtp.addr")
         self._tls = server_context(self._config.tls) if self._config.tls else None
         self._log = log
-        self._server = server
-        self._workers = WorkersManager()
+        self._workers = WorkersManager(server, self._config.pool, self.name)
         self._budget = Budget(self._config.max_inflight_bytes)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
@@ -71,10 +67,9 @@ class SMTPPlugin:
         """Open the pool, then the socket; serve until `stop`."""
         config = self._config
         async with (
-            self._server.new_pool(config.pool, {"RR_MODE": "smtp"}, name=self.name) as pool,
+            self._workers.running() as pool,
             self._delivering(pool),
         ):
-            self._workers.pool = pool
             socket = BoundSocket(self._address, owner=self.name)
             self._listener = listener = self._new_listener()
             try:
@@ -85,7 +80,6 @@ class SMTPPlugin:
                 await self._stopped.wait()
             finally:
                 self._listening = None
-                self._workers.pool = None
                 socket.close()
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
@@ -164,29 +158,9 @@ class SMTPPlugin:
 
     def readiness_check(self) -> Status:
         """Return whether mail can be taken: the socket listens, and where workers decide about mail one is up."""
-        if self._listening is None or self._config.deliver != "workers" or self._config.pool.debug:
+        if self._listening is None or self._config.deliver != "workers":
             return self.health_check()
-        return FINE if any(worker.status_str in _ABLE for worker in self.workers()) else unavailable("no worker is up")
-
-    def workers(self) -> Sequence[WorkerInfo]:
-        """Return the workers' states."""
-        return self._workers.workers()
-
-    async def reset(self) -> None:
-        """Replace every worker."""
-        await self._workers.reset()
-
-    def pool_info(self) -> PoolInfo | None:
-        """Return the pool's figures, None when it is not up."""
-        return self._workers.pool_info()
-
-    async def add_worker(self) -> None:
-        """Add one worker."""
-        await self._workers.add_worker()
-
-    async def remove_worker(self) -> None:
-        """Take one worker away."""
-        await self._workers.remove_worker()
+        return FINE if self._workers.ready else unavailable("no worker is up")
 
     def _observe(self, observer: MailObserver) -> None:
         self._backend.observers.add(observer)

@@ -1,40 +1,31 @@
-"""The plugin's workers, as `informer` and `resetter` see them: the pool when it is up, nothing before and after."""
+"""The plugin's workers: it makes the pool in `init`, and holds it while it is up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from ..worker_pool import Pool, PoolError, PoolInfo, WorkerInfo
+from ..worker_pool import Pool, PoolConfig, PoolFactory
 
 
 class WorkersManager:
-    """Holds the pool while it is up."""
+    """Makes the pool and holds it. `name`: the plugin's; so `informer` and `resetter` know the pool by it at once."""
 
-    def __init__(self) -> None:
-        self.pool: Pool | None = None
+    def __init__(self, server: PoolFactory, config: PoolConfig, name: str) -> None:
+        self._new_pool = server.new_pool(config, {"RR_MODE": "smtp"}, name=name)
+        self._pool: Pool | None = None
 
-    def workers(self) -> Sequence[WorkerInfo]:
-        """Return the workers' states; empty when the pool is not up."""
-        return self.pool.workers() if self.pool is not None else []
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Pool]:
+        """Spawn the workers, and stop them at the end. Raises WorkerBootError when one does not come up."""
+        async with self._new_pool as pool:
+            self._pool = pool
+            try:
+                yield pool
+            finally:
+                self._pool = None
 
-    def pool_info(self) -> PoolInfo | None:
-        """Return the pool's figures, None when it is not up."""
-        return self.pool.info() if self.pool is not None else None
-
-    async def reset(self) -> None:
-        """Replace every worker; nothing happens when the pool is not up."""
-        if self.pool is not None:
-            await self.pool.reset()
-
-    async def add_worker(self) -> None:
-        """Add one worker. Raises PoolError when it does not come up, and when the pool is not up."""
-        await self._up().add_worker()
-
-    async def remove_worker(self) -> None:
-        """Take one worker away. Raises PoolError for the last one, and when the pool is not up."""
-        await self._up().remove_worker()
-
-    def _up(self) -> Pool:
-        if self.pool is None:
-            raise PoolError("the workers are not up: the plugin is starting or stopping")
-        return self.pool
+    @property
+    def ready(self) -> bool:
+        """Whether a worker can take a message, now or after its present one."""
+        return self._pool is not None and self._pool.ready

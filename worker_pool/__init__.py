@@ -1,6 +1,6 @@
 """Pools of worker processes, written in any language, and the plugins that make and show them.
 
-What the plugins that use a pool need is here; the plugins themselves are `plugin.ServerPlugin` (`server`),
+The names here are for plugins that use a pool. The plugins themselves are `plugin.ServerPlugin` (`server`),
 `informer.InformerPlugin` (`informer`) and `resetter.ResetterPlugin` (`resetter`).
 """
 
@@ -18,7 +18,7 @@ from .errors import (
     WorkerBootError,
     WorkerBroken,
 )
-from .protocols import Payload, Pool, PoolFactory, PoolInfo, Resettable, RPCEndpoint, Scalable, WorkerInfo, WorkerOwner
+from .protocols import Payload, Pool, PoolFactory, PoolInfo, RPCEndpoint, WorkerGroup, WorkerGroups, WorkerInfo
 
 __all__ = [
     "ExecTimeout",
@@ -33,13 +33,12 @@ __all__ = [
     "PoolInfo",
     "QueueFull",
     "RPCEndpoint",
-    "Resettable",
-    "Scalable",
     "SoftError",
     "TooManyWorkers",
     "UnexpectedStream",
     "WorkerBootError",
     "WorkerBroken",
+    "WorkerGroup",
+    "WorkerGroups",
     "WorkerInfo",
-    "WorkerOwner",
 ]

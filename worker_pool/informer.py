@@ -1,92 +1,87 @@
-"""The `informer` plugin: which workers there are, and more or fewer of them, for `rrpy workers` and other clients."""
+"""The `informer` plugin: it shows the workers, and adds and removes them, for `rrpy workers` and other RPC clients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
 
 from ..container.protocols import Collect
-from .owners import find, told_to_the_client
-from .protocols import PoolInfo, Scalable, WorkerInfo, WorkerOwner
+from .protocols import PoolInfo, WorkerGroups, WorkerInfo
+from .registry import KnownGroups, errors_for_client
 
 
 class InformerMethods:
-    """The methods of the `informer` service (WIRE.md, 'Methods every host serves'); `pool` is not RoadRunner's."""
+    """The methods of the service `informer` (docs/reference/wire.md). RoadRunner has all of them but `pool`.
 
-    def __init__(self, owners: Mapping[str, WorkerOwner], scalable: Mapping[str, Scalable]) -> None:
-        self._owners = owners
-        self._scalable = scalable
+    `plugin`: the name of a worker group, which is most often that of its plugin.
+    """
+
+    def __init__(self, groups: KnownGroups) -> None:
+        self._groups = groups
 
     def list(self, _: bool) -> list[str]:
         """Return the names of the plugins that own workers. The argument is ignored."""
-        return sorted(self._owners)
+        return sorted(self._groups.all())
 
     def workers(self, plugin: str) -> dict[str, Sequence[WorkerInfo] | None]:
-        """Return the workers of a plugin: `{"workers": [State, ...]}`, null when it has none or there is no such."""
-        owner = self._owners.get(plugin)
-        return {"workers": (owner.workers() or None) if owner is not None else None}
+        """Return the workers of a plugin: `{"workers": [State, ...]}`; null for none, and for an unknown name."""
+        group = self._groups.all().get(plugin)
+        return {"workers": (group.workers() or None) if group is not None else None}
 
     def pool(self, plugin: str) -> PoolInfo | None:
-        """Return the figures of a plugin's pool, null when it is not up, does not tell them, or there is no such."""
-        owner = self._scalable.get(plugin)
-        return owner.pool_info() if owner is not None else None
+        """Return the figures of a plugin's pool; null when it is not up, and for an unknown name."""
+        group = self._groups.all().get(plugin)
+        return group.info() if group is not None else None
 
     async def add_worker(self, plugin: str) -> bool:
         """Add one worker to the plugin's pool and return true when it is up."""
-        owner = find(self._scalable, plugin)
-        with told_to_the_client():
-            await owner.add_worker()
+        group = self._groups.find(plugin)
+        with errors_for_client():
+            await group.add_worker()
         return True
 
     async def remove_worker(self, plugin: str) -> bool:
-        """Take one worker of the plugin's pool away, which finishes its request first. The last one stays."""
-        owner = find(self._scalable, plugin)
-        with told_to_the_client():
-            await owner.remove_worker()
+        """Remove one worker of the plugin's pool; it finishes its request first. The last one stays."""
+        group = self._groups.find(plugin)
+        with errors_for_client():
+            await group.remove_worker()
         return True
 
 
 class InformerPlugin:
-    """Shows the workers of every plugin that owns some. It has no section and is never disabled."""
+    """Shows the workers of every plugin that has some. It has no section and is never disabled."""
 
     name = "informer"
 
     def __init__(self) -> None:
-        self._owners: dict[str, WorkerOwner] = {}
-        self._scalable: dict[str, Scalable] = {}
+        self._groups = KnownGroups()
         self._stopped = anyio.Event()
 
     def init(self) -> None:
-        """Need nothing."""
+        """Do nothing: the plugin has no section and needs no other plugin."""
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin that owns workers, and for every one whose pool can grow and shrink."""
-        return [Collect(WorkerOwner, self._add_owner), Collect(Scalable, self._add_scalable)]
+        """Collect every plugin with workers."""
+        return [Collect(WorkerGroups, self._groups.add)]
 
     def rpc(self) -> InformerMethods:
-        """Serve `informer.List`, `informer.Workers` and so on."""
-        return InformerMethods(self._owners, self._scalable)
+        """Return the methods served as `informer.…`."""
+        return InformerMethods(self._groups)
 
     def metrics_collectors(self) -> Sequence[Any]:
         """Return the numbers of every plugin's workers, for the plugin `metrics`."""
-        from .metrics import PoolCollector  # here, because only a host with metrics needs prometheus_client
+        from .collector import PoolCollector  # here, because only a host with metrics needs prometheus_client
 
-        return [PoolCollector(self._owners, self._scalable)]
+        return [PoolCollector(self._groups)]
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Have nothing to run."""
+        """Wait for the stop: the RPC bus runs the methods."""
         task_status.started()
         await self._stopped.wait()
 
     async def stop(self) -> None:
-        """Have nothing to end."""
+        """Let `serve` return."""
         self._stopped.set()
-
-    def _add_owner(self, owner: WorkerOwner) -> None:
-        self._owners[owner.name] = owner
-
-    def _add_scalable(self, owner: Scalable) -> None:
-        self._scalable[owner.name] = owner

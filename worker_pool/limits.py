@@ -10,7 +10,7 @@ from .states import State
 
 
 class WorkerLimits(NamedTuple):
-    """The limits that a worker carries itself. 0 is no limit, except for `stream_timeout`; times in seconds.
+    """The limits that a worker carries itself. Times in seconds; 0 means unlimited, except for `stream_timeout`.
 
     `max_jobs`: answers before it retires. `exec_ttl`: for an answer, and for each frame of a stream; above it the
     worker is killed. `stream_timeout`: for the end of a cancelled stream.

@@ -1,27 +1,29 @@
-"""The `server` plugin: it makes worker pools for the other plugins."""
+"""The plugin `server`: it makes worker pools for other plugins, and keeps the registry of those pools."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import anyio
 from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
+from ..container.health import Status
 from ..container.net.address import Address
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
 from .config import PoolConfig, ServerConfig, relay_address, split_command, unfit_variable
 from .pool import WorkerPool
-from .protocols import Pool, RPCEndpoint
+from .protocols import Pool, RPCEndpoint, WorkerGroup
+from .registry import PoolRegistry
 from .relays import Relay
 from .spawn import Account, Launch, find_account
 
 
 class ServerPlugin:
-    """Makes pools (a PoolFactory) whose workers run the command of the `server` section."""
+    """Makes pools (a PoolFactory) whose workers run the command of the section `server`, and shows them."""
 
     name = "server"
     config_model = ServerConfig
@@ -33,10 +35,11 @@ class ServerPlugin:
         self._rpc: RPCEndpoint | None = None
         self._relay_address: Address | None = None
         self._relay: Relay | None = None
+        self._pools = PoolRegistry()
         self._stopped = anyio.Event()
 
     def init(self, config: Configurer, log: Logger, rpc: RPCEndpoint | None) -> None:
-        """Read the `server` section. Raises PluginDisabled without one, ConfigError for a wrong one."""
+        """Read the section `server`. Raises PluginDisabled without one, ConfigError for a wrong one."""
         self._config = config.section(self.name, ServerConfig)
         self._relay_address = relay_address(self._config.relay)
         self._command = split_command(self._config.command)
@@ -46,7 +49,7 @@ class ServerPlugin:
         log.debug("workers will run", command=" ".join(self._command))
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Keep the socket that workers dial in to, if there is one; a pool lives in the plugin that entered it."""
+        """Serve the socket that workers connect to, if there is one. A pool lives in the plugin that enters it."""
         if self._relay_address is None:
             task_status.started()
             await self._stopped.wait()
@@ -58,24 +61,37 @@ class ServerPlugin:
             await self._stopped.wait()
 
     async def stop(self) -> None:
-        """Have nothing to end."""
+        """Let `serve` return."""
         self._stopped.set()
 
     def new_pool(self, config: PoolConfig, env: Mapping[str, str], *, name: str) -> AbstractAsyncContextManager[Pool]:
-        """Return a pool to be entered. `env`: added to the workers' environment; `name`: the plugin's, for the log.
+        """Return a pool to be entered (see PoolFactory).
 
-        Raises ConfigError for a key of the pool that is wrong. Entering raises WorkerBootError
-        when a worker does not come up.
+        Raises ConfigError for a wrong key of the pool, HostError when another pool of this name is in use. Entering
+        raises WorkerBootError when a worker does not come up.
         """
         from ..container.log import logger
 
         if unfit := unfit_variable(env):
             raise ConfigError(f"the environment that {name} adds: {unfit!r} cannot be an environment variable")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
-        return WorkerPool(config, Launch(command, self._environment(env), self._account, self._relay), logger(name))
+
+        def make() -> WorkerPool:
+            launch = Launch(command, self._environment(env), self._account, self._relay)
+            return WorkerPool(config, launch, logger(name))
+
+        return self._pools.new(name, make)
+
+    def worker_groups(self) -> Mapping[str, WorkerGroup]:
+        """Return the pools by name, also those that are not up yet or any more."""
+        return self._pools.groups()
+
+    def readiness_checks(self) -> Mapping[str, Callable[[], Status]]:
+        """Return a check of each pool: whether a worker can take a request."""
+        return self._pools.readiness()
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Return a worker's environment, later wins (WIRE.md, 'Worker protocol')."""
+        """Return a worker's environment (docs/reference/wire.md#worker-protocol): a later source wins."""
         rpc = {"RR_RPC": self._rpc.rpc_address} if self._rpc is not None else {}
         relay = {"RR_RELAY": str(self._relay.address) if self._relay is not None else "pipes"}
         return {**os.environ, **relay, **rpc, **self._config.env, "RR_VERSION": VERSION, **env}

@@ -1,4 +1,4 @@
-"""What the worker pools and the plugins that use them know of each other."""
+"""The contracts between the worker pools and the plugins that use them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .config import PoolConfig
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """What goes to a worker and what comes back: a context (most often JSON) and a body. Both may be empty."""
+    """A request or an answer: a context (most often JSON) and a body. Both may be empty."""
 
     context: bytes = b""
     body: bytes = b""
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """A worker as RPC and the command line show it (WIRE.md, 'Methods every host serves').
+    """The state of a worker, as RPC and the command line show it (docs/reference/wire.md).
 
     `created`: unix nanoseconds. `memory_usage`: bytes of RSS. `cpu_percent`: since the process began.
     """
@@ -35,11 +35,11 @@ class WorkerInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PoolInfo(msgspec.Struct, frozen=True):
-    """What a pool is doing now, and what it has done.
+    """The figures of a pool.
 
     `workers`: processes that can work or are at work. `waiting`: requests that wait for a worker. `running`: requests
-    that a worker has. `served`: requests answered so far, by all workers that there ever were. `no_free_workers`:
-    requests refused because no worker was free or alive.
+    that a worker has. `served`: requests answered so far, also by workers that are gone. `no_free_workers`: requests
+    refused because no worker was free or alive.
     """
 
     workers: int
@@ -55,22 +55,22 @@ class Pool(Protocol):
     async def exec(self, payload: Payload) -> Payload:
         """Run one request on a free worker and return its answer.
 
-        Raises SoftError (the worker said no and lives on) or another PoolError (no worker, broken worker).
+        Raises SoftError (the worker refused the request and lives on) or another PoolError (no worker, broken worker).
         """
         ...
 
     def submit(self, make: Callable[[], Payload], done: Callable[[Payload | Exception], None]) -> None:
         """Run one request without a task: `make` makes it when a worker is free, `done` gets the answer or the error.
 
-        `done` may be called before this returns, and must not raise. Raises what `exec` raises before it waits.
+        `done` may be called before this returns, and must not raise. Raises QueueFull, PoolClosed.
         """
         ...
 
     def stream(self, payload: Payload) -> AbstractAsyncContextManager[AsyncIterator[Payload]]:
         """Run one request whose answer comes in parts: `async with pool.stream(payload) as parts`.
 
-        The parts are iterated as they come; leaving before the last one cancels the rest. An answer that is no stream
-        is one part. Entering and iterating raise what `exec` raises.
+        Iterate over the parts as they arrive; leaving before the last one cancels the rest. An answer that is not a
+        stream is one part. Entering and iterating raise what `exec` raises.
         """
         ...
 
@@ -80,16 +80,21 @@ class Pool(Protocol):
         ...
 
     @property
+    def ready(self) -> bool:
+        """Whether a worker can take a request, now or after its present one."""
+        ...
+
+    @property
     def uid(self) -> int | None:
         """The system user that the workers run as, None for the host's own."""
         ...
 
     def workers(self) -> Sequence[WorkerInfo]:
-        """Return what the pool's workers are doing now."""
+        """Return the state of each worker."""
         ...
 
     def info(self) -> PoolInfo:
-        """Return what the pool as a whole is doing now."""
+        """Return the figures of the pool as a whole."""
         ...
 
     async def reset(self) -> None:
@@ -101,68 +106,62 @@ class Pool(Protocol):
         ...
 
     async def remove_worker(self) -> None:
-        """Take one worker away, for good; it finishes its request. Raises PoolError for the last one."""
+        """Remove one worker, for good; it finishes its request. Raises PoolError for the last one."""
         ...
 
 
 @runtime_checkable
 class PoolFactory(Protocol):
-    """The `server` plugin, as its users see it: they ask for this type in `init`."""
+    """The plugin `server`, as its users see it: they ask for this type in `init`."""
 
     def new_pool(self, config: PoolConfig, env: Mapping[str, str], *, name: str) -> AbstractAsyncContextManager[Pool]:
-        """Return a pool to be entered: entering spawns the workers, leaving destroys them.
+        """Return a pool to be entered, in `serve`: entering spawns the workers, leaving stops them.
 
-        `env` is what the plugin adds to the workers' environment; `name` is the plugin's, for the log.
+        `env`: added to the workers' environment. `name`: most often the plugin's; the pool's channel in the log, and
+        its name for `rrpy workers`, `rrpy reset`, metrics and readiness. May be called in `init`: then clients know
+        the name before the pool is up.
         """
         ...
 
 
 @runtime_checkable
 class RPCEndpoint(Protocol):
-    """The RPC plugin, as the pool sees it: workers are told its address in `RR_RPC`."""
+    """The RPC plugin, as the plugin `server` sees it: workers get its address in `RR_RPC`."""
 
     @property
     def rpc_address(self) -> str:
-        """The address that is served, as a URL: `tcp://127.0.0.1:6001` or `unix:///path`."""
+        """The address where it listens, as a URL: `tcp://127.0.0.1:6001` or `unix:///path`."""
         ...
 
 
-@runtime_checkable
-class WorkerOwner(Protocol):
-    """A plugin that owns workers and shows them to `informer`."""
-
-    name: str
+class WorkerGroup(Protocol):
+    """Workers under one name, as `informer`, `resetter` and `metrics` show them. Every Pool is one."""
 
     def workers(self) -> Sequence[WorkerInfo]:
-        """Return the workers' states; empty when there is none."""
+        """Return the state of each worker; empty when there is none."""
         ...
 
-
-@runtime_checkable
-class Resettable(Protocol):
-    """A plugin whose workers `resetter` can replace."""
-
-    name: str
+    def info(self) -> PoolInfo | None:
+        """Return the figures of the group as a whole, None when it is not up."""
+        ...
 
     async def reset(self) -> None:
-        """Replace every worker."""
-        ...
-
-
-@runtime_checkable
-class Scalable(Protocol):
-    """A plugin whose pool `informer` can make larger and smaller, and ask for its figures."""
-
-    name: str
-
-    def pool_info(self) -> PoolInfo | None:
-        """Return the pool's figures, None when it is not up."""
+        """Replace every worker. Raises PoolError when a new one does not come up."""
         ...
 
     async def add_worker(self) -> None:
-        """Add one worker. Raises PoolError when it does not come up, or there are as many as there may be."""
+        """Add one worker. Raises PoolError when it does not come up, or when there are too many."""
         ...
 
     async def remove_worker(self) -> None:
-        """Take one worker away. Raises PoolError for the last one."""
+        """Remove one worker. Raises PoolError for the last one."""
+        ...
+
+
+@runtime_checkable
+class WorkerGroups(Protocol):
+    """A plugin with workers. The plugin `server` is one, for the pools that it makes: their plugins need not be."""
+
+    def worker_groups(self) -> Mapping[str, WorkerGroup]:
+        """Return the groups by name, which no other plugin may use. Called anew for each request of a client."""
         ...

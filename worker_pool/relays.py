@@ -153,7 +153,7 @@ class RelayConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the host's half of the handshake."""
-        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclass of asyncio's
+        self._transport = transport  # type: ignore[assignment]  # uvloop's does not inherit from asyncio's
         self.write = self._transport.writelines
         if not self._relay.opened(self):
             self.close()

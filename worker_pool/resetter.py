@@ -1,64 +1,64 @@
-"""The `resetter` plugin: it has workers replaced, for `rrpy reset` and every other RPC client."""
+"""The `resetter` plugin: it replaces workers, for `rrpy reset` and every other RPC client."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
 
 from ..container.protocols import Collect
-from .owners import find, told_to_the_client
-from .protocols import Resettable
+from .protocols import WorkerGroups
+from .registry import KnownGroups, errors_for_client
 
 
 class ResetterMethods:
-    """The methods of the `resetter` service (WIRE.md, 'Methods every host serves')."""
+    """The methods of the service `resetter` (docs/reference/wire.md).
 
-    def __init__(self, owners: Mapping[str, Resettable]) -> None:
-        self._owners = owners
+    `plugin`: the name of a worker group, which is most often that of its plugin.
+    """
+
+    def __init__(self, groups: KnownGroups) -> None:
+        self._groups = groups
 
     def list(self, _: bool) -> list[str]:
-        """Return the names of the plugins whose workers can be replaced. The argument is ignored."""
-        return sorted(self._owners)
+        """Return the names of the plugins that own workers. The argument is ignored."""
+        return sorted(self._groups.all())
 
     async def reset(self, plugin: str) -> bool:
         """Replace every worker of a plugin, and return true when that is done."""
-        owner = find(self._owners, plugin)
-        with told_to_the_client():
-            await owner.reset()
+        group = self._groups.find(plugin)
+        with errors_for_client():
+            await group.reset()
         return True
 
 
 class ResetterPlugin:
-    """Replaces the workers of every plugin that lets it. It has no section and is never disabled."""
+    """Replaces the workers of any plugin that has some. It has no section and is never disabled."""
 
     name = "resetter"
 
     def __init__(self) -> None:
-        self._owners: dict[str, Resettable] = {}
+        self._groups = KnownGroups()
         self._stopped = anyio.Event()
 
     def init(self) -> None:
-        """Need nothing."""
+        """Do nothing: the plugin has no section and needs no other plugin."""
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin whose workers can be replaced."""
-        return [Collect(Resettable, self._add)]
+        """Collect every plugin with workers."""
+        return [Collect(WorkerGroups, self._groups.add)]
 
     def rpc(self) -> ResetterMethods:
-        """Serve `resetter.List` and `resetter.Reset`."""
-        return ResetterMethods(self._owners)
+        """Return the methods served as `resetter.…`."""
+        return ResetterMethods(self._groups)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Have nothing to run."""
+        """Wait for the stop: the RPC bus runs the methods."""
         task_status.started()
         await self._stopped.wait()
 
     async def stop(self) -> None:
-        """Have nothing to end."""
+        """Let `serve` return."""
         self._stopped.set()
-
-    def _add(self, owner: Resettable) -> None:
-        self._owners[owner.name] = owner

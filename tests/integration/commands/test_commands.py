@@ -28,7 +28,7 @@ BREAKABLE = [
 ]
 """A worker that does not come up any more once there is a file `broken`."""
 
-ASKER: dict[str, Any] = {"plugins": ["visible:VisibleAsker"], "asker": {}, "smtp": None}
+ASKER: dict[str, Any] = {"plugins": ["asker:Asker"], "asker": {}, "smtp": None}
 """The plugin of docs/how-to/plugins.md that owns a pool, in place of the SMTP server."""
 
 
@@ -98,6 +98,7 @@ def test_a_reset_that_takes_too_long_is_an_error_of_its_plugin_alone(tmp_path: P
         "class Patient:\n"
         "    name = 'patient'\n"
         "    def init(self) -> None: self.ended = anyio.Event()\n"
+        "    def worker_groups(self): return {'patient': self}\n"
         "    async def reset(self) -> None: await self.ended.wait()\n"
         "    async def serve(self, *, task_status):\n"
         "        task_status.started()\n"

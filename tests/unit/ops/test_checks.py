@@ -102,3 +102,22 @@ async def test_all_can_be_told_the_same_without_being_asked():
     made = checks(a=broken, b=broken)
     assert made.same_for_all("bye", 200) == [CheckReport("a", "bye", 200), CheckReport("b", "bye", 200)]
     assert made.same_for_all("bye", 503, ["b"]) == [CheckReport("b", "bye", 503)]
+
+
+async def test_checks_that_come_and_go_are_asked_for_at_each_report_and_a_plugin_s_own_counts_more():
+    pools = {"orders": lambda: Status(503, "no worker is up"), "smtp": lambda: Status(503, "not this one")}
+    made = checks(smtp=lambda: Status(200))
+    made.add_source(lambda: pools)
+    assert await made.report() == [CheckReport("orders", "no worker is up", 503), CheckReport("smtp", "", 200)]
+    assert "orders" in made
+    assert (await made.status("orders")).code == 503
+    del pools["orders"]
+    assert await made.report() == [CheckReport("smtp", "", 200)]
+    assert "orders" not in made
+
+
+async def test_a_check_that_goes_while_a_report_runs_is_in_that_report():
+    pools = {"orders": lambda: pools.clear() or Status(200), "slow": lambda: Status(200)}
+    made = checks()
+    made.add_source(lambda: pools)
+    assert await made.report() == [CheckReport("orders", "", 200), CheckReport("slow", "", 200)]

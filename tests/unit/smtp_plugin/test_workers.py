@@ -1,31 +1,59 @@
-"""The SMTP plugin's workers, as `informer` and `resetter` see them while no pool is up."""
+"""The SMTP plugin's workers, before and after the pool is up."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
 import pytest
 
-from rrpy.smtp_plugin.plugin import SMTPPlugin
 from rrpy.smtp_plugin.workers_manager import WorkersManager
-from rrpy.worker_pool import PoolError, Resettable, Scalable, WorkerOwner
+from rrpy.worker_pool import PoolConfig
 
 pytestmark = pytest.mark.anyio
 
 
-def test_the_plugin_can_be_shown_reset_and_scaled() -> None:
-    for protocol in (WorkerOwner, Resettable, Scalable):
-        assert isinstance(SMTPPlugin(), protocol)
+class Server:
+    """A PoolFactory whose pools have one property, and are known by their names."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+        self.env: Mapping[str, str] = {}
+        self.ready = True
+
+    def new_pool(self, config: PoolConfig, env: Mapping[str, str], *, name: str) -> AbstractAsyncContextManager[Any]:
+        self.known.append(name)
+        self.env = env
+        return self._running()
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[Server]:
+        yield self
 
 
-def test_without_a_pool_there_is_nothing_to_show() -> None:
-    assert WorkersManager().workers() == []
-    assert WorkersManager().pool_info() is None
+def test_the_pool_is_known_by_the_plugin_s_name_before_it_is_up() -> None:
+    server = Server()
+    workers = WorkersManager(server, PoolConfig(), "smtp")
+    assert (server.known, server.env) == (["smtp"], {"RR_MODE": "smtp"})
+    assert not workers.ready
 
 
-async def test_without_a_pool_a_reset_has_nothing_to_do() -> None:
-    await WorkersManager().reset()
+async def test_the_workers_are_ready_while_the_pool_is_up_and_a_worker_in_it() -> None:
+    server = Server()
+    workers = WorkersManager(server, PoolConfig(), "smtp")
+    async with workers.running() as pool:
+        assert pool is server
+        assert workers.ready
+        server.ready = False
+        assert not workers.ready
+        server.ready = True
+    assert not workers.ready
 
 
-async def test_without_a_pool_adding_and_removing_is_a_clear_error() -> None:
-    for change in (WorkersManager().add_worker, WorkersManager().remove_worker):
-        with pytest.raises(PoolError, match=r"^the workers are not up: the plugin is starting or stopping$"):
-            await change()
+async def test_what_the_body_raises_comes_out_and_the_workers_are_not_ready_any_more() -> None:
+    workers = WorkersManager(Server(), PoolConfig(), "smtp")
+    with pytest.raises(LookupError):
+        async with workers.running():
+            raise LookupError
+    assert not workers.ready

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rrpy.worker_pool.collector import PoolCollector
 from rrpy.worker_pool.informer import InformerPlugin
-from rrpy.worker_pool.metrics import PoolCollector
 from rrpy.worker_pool.protocols import PoolInfo, WorkerInfo
+from rrpy.worker_pool.registry import KnownGroups
 from rrpy.worker_pool.states import State
 
 
-class Owner:
-    def __init__(self, name: str, states: Sequence[State] = (), info: PoolInfo | None = None) -> None:
-        self.name = name
+class Group:
+    """A WorkerGroup whose workers are in these states."""
+
+    def __init__(self, states: Sequence[State] = (), info: PoolInfo | None = None) -> None:
         self._states = states
         self._info = info
 
@@ -23,8 +25,30 @@ class Owner:
             for number, state in enumerate(self._states)
         ]
 
-    def pool_info(self) -> PoolInfo | None:
+    def info(self) -> PoolInfo | None:
         return self._info
+
+    async def reset(self) -> None: ...
+
+    async def add_worker(self) -> None: ...
+
+    async def remove_worker(self) -> None: ...
+
+
+class Owner:
+    """A plugin with these groups."""
+
+    def __init__(self, groups: Mapping[str, Group]) -> None:
+        self._groups = groups
+
+    def worker_groups(self) -> Mapping[str, Group]:
+        return self._groups
+
+
+def collector_of(groups: Mapping[str, Group]) -> PoolCollector:
+    known = KnownGroups()
+    known.add(Owner(groups))
+    return PoolCollector(known)
 
 
 def numbers(collector: PoolCollector) -> dict[str, float]:
@@ -40,8 +64,8 @@ def numbers(collector: PoolCollector) -> dict[str, float]:
 
 def test_the_workers_of_a_plugin_are_counted_by_their_states():
     states = [State.READY, State.WORKING, State.READY, State.INACTIVE, State.MAX_JOBS_REACHED, State.INVALID]
-    owner = Owner("smtp", states, PoolInfo(workers=6, waiting=3, running=1, served=42, no_free_workers=5))
-    found = numbers(PoolCollector({"smtp": owner}, {"smtp": owner}))
+    group = Group(states, PoolInfo(workers=6, waiting=3, running=1, served=42, no_free_workers=5))
+    found = numbers(collector_of({"smtp": group}))
     assert found.pop("rr_smtp_worker_state(101,working)") == 1
     assert found.pop("rr_smtp_worker_memory_bytes(105)") == 6000
     assert {name: value for name, value in found.items() if "(" not in name} == {
@@ -57,27 +81,26 @@ def test_the_workers_of_a_plugin_are_counted_by_their_states():
 
 
 def test_a_pool_that_is_not_up_has_zeros():
-    owner = Owner("smtp")
-    found = numbers(PoolCollector({"smtp": owner}, {"smtp": owner}))
+    found = numbers(collector_of({"smtp": Group()}))
     assert len(found) == 8
     assert set(found.values()) == {0}
 
 
-def test_a_plugin_that_tells_nothing_of_its_pool_has_its_workers_alone():
-    found = numbers(PoolCollector({"mine": Owner("mine", [State.READY])}, {}))
-    assert found["rr_mine_total_workers"] == 1
-    assert "rr_mine_requests_queue" not in found
+def test_every_group_has_its_own_numbers():
+    found = numbers(collector_of({"mine": Group([State.READY]), "yours": Group([State.READY] * 2)}))
+    assert (found["rr_mine_total_workers"], found["rr_yours_total_workers"]) == (1, 2)
 
 
 def test_a_name_that_is_no_metrics_name_becomes_one():
-    assert "rr_my_own_plugin_total_workers" in numbers(PoolCollector({"my-own.plugin": Owner("my-own.plugin")}, {}))
+    assert "rr_my_own_plugin_total_workers" in numbers(collector_of({"my-own.plugin": Group()}))
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_the_informer_shows_also_those_who_come_after_it_was_asked(early):
+def test_the_informer_shows_also_the_groups_of_plugins_that_it_collects_later(early):
     informer = InformerPlugin()
     collectors = informer.metrics_collectors() if early else []
-    for wish in informer.collects():
-        wish.add(Owner("late", [State.READY], PoolInfo(1, 0, 0, 7, 0)))
+    groups = {"late": Group([State.READY], PoolInfo(1, 0, 0, 7, 0))}
+    for each in informer.collects():
+        each.add(Owner(groups))
     (collector,) = collectors or informer.metrics_collectors()
     assert numbers(collector)["rr_late_requests_total"] == 7

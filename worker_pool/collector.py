@@ -1,40 +1,39 @@
-"""The numbers of every plugin that owns workers, under RoadRunner's names, for the `metrics` plugin.
+"""The numbers of every worker group, under RoadRunner's names, for the plugin `metrics`.
 
-They are read off the pools when somebody asks: nothing is counted for them. A pool that is not up has zeros.
+They are read from the pools at each scrape: nothing is counted for them. A pool that is not up has zeros.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from .protocols import PoolInfo, Scalable, WorkerInfo, WorkerOwner
+from .protocols import PoolInfo, WorkerInfo
+from .registry import KnownGroups
 from .states import State
 
 _NO_POOL = PoolInfo(workers=0, waiting=0, running=0, served=0, no_free_workers=0)
 
 
 class PoolCollector:
-    """A collector of prometheus_client's kind. `owners`, `scalable`: by name; those that join later count too."""
+    """A collector of prometheus_client's kind. `groups`: asked at each scrape, so that later ones count too."""
 
-    def __init__(self, owners: Mapping[str, WorkerOwner], scalable: Mapping[str, Scalable]) -> None:
-        self._owners = owners
-        self._scalable = scalable
+    def __init__(self, groups: KnownGroups) -> None:
+        self._groups = groups
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the names are not known before every plugin is."""
+        """Return nothing: the names of the groups are not known before every plugin is initialised."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Return what the workers are doing now."""
-        for name, owner in self._owners.items():
+        """Return the numbers of every group."""
+        for name, group in self._groups.all().items():
             prefix = f"rr_{re.sub('[^a-zA-Z0-9_]', '_', name)}"
-            yield from _workers(prefix, owner.workers())
-            if name in self._scalable:
-                yield from _pool(prefix, self._scalable[name].pool_info() or _NO_POOL)
+            yield from _workers(prefix, group.workers())
+            yield from _pool(prefix, group.info() or _NO_POOL)
 
 
 def _workers(prefix: str, workers: Sequence[WorkerInfo]) -> Iterable[Metric]:
