@@ -26,7 +26,7 @@ from .site import Site
 from .status import StatusPlugin
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
+    from prometheus_client import CollectorRegistry, Histogram, Metric
     from prometheus_client.registry import Collector
 
     from .custom import CustomMetric
@@ -64,7 +64,7 @@ class MetricsPlugin:
         self._log = log
         self._custom: dict[str, CustomMetric] = {}
         self._registry = CollectorRegistry(auto_describe=True)
-        self._add_own()
+        self._lag = _register_own(self._registry)
         self._declare(section)
         address = listen_address(section.address, "metrics.address")
         self._shared_site = status.site if status is not None and status.site.is_on(address) else None
@@ -105,23 +105,6 @@ class MetricsPlugin:
         if self._shared_site is None:
             await self._site.stop()
 
-    def _add_own(self) -> None:
-        from prometheus_client import Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
-
-        for make in (ProcessCollector, PlatformCollector, GCCollector):
-            make(registry=self._registry)
-        began = time.monotonic()
-        uptime = Gauge("rr_uptime_seconds", "Seconds since the host was started.", registry=self._registry)
-        uptime.set_function(lambda: time.monotonic() - began)
-        build = Gauge("rr_build_info", "The host's version; always 1.", ["version"], registry=self._registry)
-        build.labels(VERSION).set(1)
-        self._lag = Histogram(
-            "rr_loop_lag_seconds",
-            "How late the event loop is, sampled twice a second.",
-            buckets=_LAG_BUCKETS,
-            registry=self._registry,
-        )
-
     def _declare(self, section: MetricsConfig) -> None:
         if not section.collect:
             return
@@ -147,6 +130,25 @@ class MetricsPlugin:
             except ValueError as error:
                 names = ", ".join(sorted(getattr(error, "duplicates", ()))) or str(error)
                 raise HostError(f"plugin {plugin.name} has metrics whose names are taken: {names}") from None
+
+
+def _register_own(registry: CollectorRegistry) -> Histogram:
+    """Register the host's own metrics, and return that of the loop's lag."""
+    from prometheus_client import Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
+
+    for make in (ProcessCollector, PlatformCollector, GCCollector):
+        make(registry=registry)
+    began = time.monotonic()
+    uptime = Gauge("rr_uptime_seconds", "Seconds since the host was started.", registry=registry)
+    uptime.set_function(lambda: time.monotonic() - began)
+    build = Gauge("rr_build_info", "The host's version; always 1.", ["version"], registry=registry)
+    build.labels(VERSION).set(1)
+    return Histogram(
+        "rr_loop_lag_seconds",
+        "How late the event loop is, sampled twice a second.",
+        buckets=_LAG_BUCKETS,
+        registry=registry,
+    )
 
 
 class _Guarded:
