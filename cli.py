@@ -237,9 +237,9 @@ def init(file: str, force: bool) -> None:
     """Write a configuration to start with into FILE, rr.yaml by default: every key, with what it means."""
     import shlex
 
-    from .commands.template import write_template
+    from .commands.template import template, write_template
 
-    write_template(Path(file), force=force)
+    write_template(Path(file), template(default_plugins()), force=force)
     where = "" if file == CONFIG else f" -c {shlex.quote(file)}"
     say(f"{file} is written; look through it, then run the host: rrpy serve{where}")
 

@@ -7,14 +7,11 @@ that `--address tcp://...` and `-o key=value` may come before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
-
-if TYPE_CHECKING:
-    from msgspec import Struct
 
 SHELLS: Final = ("bash", "zsh", "fish")
 _CHANGES: Final = {
@@ -61,28 +58,16 @@ def folders(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the keys of the host's own plugins. The root context's `obj` is the function that makes these."""
+    from ..container.config.model import EVERY, description_of, section_of, walk
     from .check import models_of
+    from .describe import first_sentence, plain
 
     if "=" in incomplete:
         return []
     make: Callable[[], Sequence[Any]] = context.find_root().obj
-    found = [pair for name, model in models_of(make()).items() for pair in _keys(model, name)]
-    return [CompletionItem(f"{key}=", help=text or None) for key, text in found if f"{key}=".startswith(incomplete)]
-
-
-def _keys(model: type[Struct], path: str) -> Iterator[tuple[str, str]]:
-    """Yield every key of a section in full, with what it means; a section below gives its keys."""
-    from msgspec import Struct
-    from msgspec.structs import fields
-
-    from ..container.config.model import options_of
-    from .descriptions import descriptions
-
-    texts = descriptions(model)
-    for field in fields(model):
-        below = f"{path}.{field.encode_name}"
-        sections = [each for each in options_of(field.type) if isinstance(each, type) and issubclass(each, Struct)]
-        if sections:
-            yield from _keys(sections[0], below)
-        else:
-            yield below, texts.get(field.encode_name, "")
+    keys = [part for name, model in models_of(make()).items() for part in walk(model, EVERY, name)]
+    return [
+        CompletionItem(f"{part.path}=", help=plain(first_sentence(description_of(part.kind))) or None)
+        for part in keys
+        if not section_of(part.kind) and f"{part.path}=".startswith(incomplete)
+    ]

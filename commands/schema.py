@@ -1,14 +1,13 @@
-"""A JSON Schema (draft 2020-12) of rr.yaml, for editors: the models of the sections, and what their docstrings say.
+"""A JSON Schema (draft 2020-12) of rr.yaml, for editors, from the models of the sections.
 
-What we want: what the schema refuses the host refuses too, and the other way round as far as a schema can say it. What
-msgspec gives is taken for plain values; its generator knows neither defaults of our own types nor texts for keys, nor
-that a number may be written `${PORT}`. The schema is stricter than the host in one thing: a number or a switch in
-quotes must be a variable. It is laxer in what two keys say together, which the host alone checks.
+What we want: the schema and the host refuse the same, as far as a schema can say it. msgspec's generator is used for
+plain values; it knows neither our own types and their defaults, nor that a number may be written `${PORT}`. The schema
+is stricter than the host in one thing: a number or a switch in quotes must be a variable. It is laxer in what two keys
+say together; only the host checks that.
 """
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,15 +15,14 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import FieldInfo, fields
 
 from ..container.config import Config
-from ..container.config.config import VERSION
+from ..container.config.config import File
 from ..container.config.fields import Duration, Secret
+from ..container.config.model import Setting, description_of, options_of, settings, summary
 from ..container.loader import load_plugins
 from ..container.protocols import Plugin
 from .check import models_of
-from .descriptions import descriptions, summary
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,15 +49,7 @@ def config_schema(sections: Mapping[str, type[Struct] | None]) -> Schema:
     Raises TypeError for a model with a field that a configuration cannot have.
     """
     models = _Models()
-    properties: Schema = {
-        "version": {"description": "The version of the file's form.", "const": VERSION},
-        "plugins": {
-            "description": "Plugins of your own, as package.module:ClassName. Modules beside the file are found.",
-            "type": ["array", "null"],
-            "items": {"type": "string", "pattern": r"^[^:]+:[^:]+$|\$"},
-            "default": [],
-        },
-    }
+    properties = models.properties(File)
     for name, model in sections.items():
         if model is None:
             properties[name] = {"description": f"The section of the plugin {name}, which does not say what it holds."}
@@ -96,11 +86,12 @@ class _Models:
         self._names: dict[type[Struct], str] = {}
 
     def of(self, kind: Any) -> Schema:
-        """Return the schema of a field's type."""
-        bare = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+        """Return the schema of a key's type."""
+        options = [*options_of(kind)]
+        if len(options) > 1:
+            return _any_of([self.of(option) for option in options])
+        (bare,) = options
         origin, arguments = typing.get_origin(bare), typing.get_args(bare)
-        if origin in (typing.Union, types.UnionType):
-            return _any_of([self.of(option) for option in arguments])
         if origin is list:
             return {"type": "array", "items": self.of(arguments[0])}
         if origin is dict:
@@ -113,6 +104,10 @@ class _Models:
             return self._reference(bare)
         return _plain(kind)
 
+    def properties(self, model: type[Struct]) -> Schema:
+        """Return the schema of every key of a model."""
+        return {setting.key: self._property(setting) for setting in settings(model)}
+
     def _reference(self, model: type[Struct]) -> Schema:
         if model not in self._names:
             name = model.__name__ if model.__name__ not in self.definitions else f"{model.__module__}.{model.__name__}"
@@ -122,31 +117,28 @@ class _Models:
         return {"$ref": f"#/$defs/{self._names[model]}"}
 
     def _definition(self, model: type[Struct]) -> Schema:
-        texts = descriptions(model)
         definition: Schema = {
             "description": summary(model),
             "type": "object",
-            "properties": {
-                field.encode_name: self._property(field, texts.get(field.encode_name, "")) for field in fields(model)
-            },
+            "properties": self.properties(model),
             "additionalProperties": not model.__struct_config__.forbid_unknown_fields,
         }
-        required = [field.encode_name for field in fields(model) if field.required]
+        required = [setting.key for setting in settings(model) if setting.default is NODEFAULT]
         return {**definition, "required": required} if required else definition
 
-    def _property(self, field: FieldInfo, text: str) -> Schema:
-        found: Schema = {"description": text} if text else {}
-        found |= self.of(field.type)
+    def _property(self, setting: Setting) -> Schema:
+        text, default = description_of(setting.kind), setting.default
+        found = {"description": text} if text else {}
+        found |= self.of(setting.kind)
         if text:
-            found["description"] = text  # rather than what is said of every duration
-        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+            found["description"] = text  # rather than the one of every duration
         if default is not NODEFAULT and default is not None and not isinstance(default, (Struct, Secret)):
             found["default"] = str(default) if isinstance(default, Duration) else msgspec.to_builtins(default)
         return found
 
 
 def _any_of(options: list[Schema]) -> Schema:
-    """Return one of several; what is itself one of several is laid open, and nothing is there twice."""
+    """Return one of several. An option that is itself one of several gives its options, and each is there once."""
     flat: list[Schema] = []
     for option in options:
         for each in option["anyOf"] if set(option) == {"anyOf"} else [option]:
@@ -158,4 +150,5 @@ def _any_of(options: list[Schema]) -> Schema:
 def _plain(kind: Any) -> Schema:
     """Return msgspec's schema of a text, a number, a switch, a choice of words, or anything; or a variable."""
     found: Schema = msgspec.json.schema(kind)
+    found.pop("description", None)  # the key has it
     return found if found.get("type") in ("string", "null") or not found else _any_of([found, _VARIABLE])

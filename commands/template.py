@@ -1,41 +1,156 @@
-"""The commented rr.yaml that `rrpy init` writes: the one that ships with rrpy, so that one text is kept true."""
+"""The commented rr.yaml that `rrpy init` writes: every key of the host, with its default and what it means."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+from msgspec import NODEFAULT, Struct
+
+from ..container.config.config import File
+from ..container.config.model import (
+    EVERY,
+    Part,
+    Setting,
+    description_of,
+    metas_of,
+    options_of,
+    section_of,
+    settings,
+    summary,
+    walk,
+)
 from ..container.errors import ConfigError, reason_of
+from ..container.protocols import Plugin
+from .check import HOST_MODELS, models_of
+from .describe import default_of, first_sentence, plain, yaml_text
 
-NAME = "rr.yaml"
+WIDTH: Final = 120
+HEAD: Final = """\
+# The configuration of a host: `rrpy serve -c rr.yaml`. A key that is commented out shows its default.
+# A section that is absent switches its plugin off. ${VAR}, $VAR and ${VAR:-default} are taken from the environment.
+# Durations are written 10s, 1m30s or 500ms; a bare number is seconds.
+"""
+WRITTEN: Final[Mapping[str, Any]] = {
+    "version": "'3'",
+    "rpc": None,
+    "rpc.listen": None,
+    "server": None,
+    "smtp": None,
+    "smtp.addr": None,
+    "smtp.hostname": None,
+    "smtp.pool": None,
+    "smtp.pool.num_workers": 1,
+    "inbox": None,
+    "inbox.address": None,
+}
+"""The keys that are not commented out, with the value that they have in place of the default."""
 
 
-def template() -> str:
-    """Return the text: every key, with its default and what it means."""
-    return (files(__package__.rpartition(".")[0]) / NAME).read_text(encoding="utf-8")
+class _Line(NamedTuple):
+    """A line of the file. `text`: the key and its value; `remark`: the comment after it, without the `#`."""
+
+    text: str
+    remark: str = ""
 
 
-def write_template(path: Path, *, force: bool) -> None:
+def template(plugins: Sequence[Plugin], values: Mapping[str, Any] | None = None) -> str:
+    """Return the text for a host with these plugins. `values`: by key, in place of what WRITTEN or the model has."""
+    values = {**WRITTEN, **(values or {})}
+    lines: list[_Line] = []
+    for setting in settings(File):
+        lines += _top(setting, values)
+    for name, model in _in_order(models_of(plugins)).items():
+        lines += [_Line(""), *_comment(summary(model))]
+        lines += [_line(part, values) for part in walk(model, EVERY, name)]
+    column = max(len(line.text) for line in lines if line.remark) + 2
+    return HEAD + "".join(f"{_joined(line, column)}\n" for line in lines)
+
+
+def _in_order(models: Mapping[str, type[Struct]]) -> Mapping[str, type[Struct]]:
+    """Return the sections that are written first, in their order, and the host's own last."""
+    names = [name for name in WRITTEN if name in models]
+    names += [name for name in models if name not in names and name not in HOST_MODELS]
+    return {name: models[name] for name in (*names, *HOST_MODELS)}
+
+
+def _top(setting: Setting, values: Mapping[str, Any]) -> Iterator[_Line]:
+    """Yield the lines of a key outside of the sections."""
+    line = _line(Part(setting.key, setting.kind, EVERY, setting.default), values)
+    if setting.key not in WRITTEN:
+        yield _Line("")
+        text = plain(description_of(setting.kind))
+        yield from _comment(text[:1].upper() + text[1:])
+    yield line._replace(remark="")
+
+
+def _line(part: Part, values: Mapping[str, Any]) -> _Line:
+    *above, key = part.path.split(".")
+    solid = 0  # sections above it that are not commented out
+    while solid < len(above) and ".".join(above[: solid + 1]) in WRITTEN:
+        solid += 1
+    sign = "" if part.path in WRITTEN else "# "
+    value = "" if section_of(part.kind) else f" {yaml_text(_value(part, values))}"
+    text = f"{'  ' * solid}{sign}{'  ' * (len(above) - solid)}{key}:{value}"
+    meaning = plain(first_sentence(description_of(part.kind)))
+    if meaning and [*options_of(part.kind)] == [bool]:
+        meaning = f"true: {meaning}"
+    return _Line(text, meaning + _about_default(part, values))
+
+
+def _value(part: Part, values: Mapping[str, Any]) -> Any:
+    """Return the value that the file shows: the written one, the default, or an example where there is no default."""
+    if values.get(part.path) is not None:
+        return values[part.path]
+    default = default_of(part)
+    if default is not NODEFAULT:
+        return default
+    return next(example for meta in metas_of(part.kind) for example in meta.examples or ())
+
+
+def _about_default(part: Part, values: Mapping[str, Any]) -> str:
+    """Return what a remark has to say of the default: nothing where the value is the default."""
+    default = default_of(part)
+    if not description_of(part.kind) or isinstance(default, Struct):
+        return ""
+    if default is None:
+        return "; default: absent"
+    if default is NODEFAULT:
+        return "; must be given"
+    return f"; default: {yaml_text(default)}" if _value(part, values) != default else ""
+
+
+def _comment(text: str) -> list[_Line]:
+    return [_Line(f"# {line}") for line in textwrap.wrap(text, WIDTH - 2)]
+
+
+def _joined(line: _Line, column: int) -> str:
+    return f"{line.text:{column}}# {line.remark}" if line.remark else line.text
+
+
+def write_template(path: Path, text: str, *, force: bool) -> None:
     """Write the text to a file, whole or not at all. `force`: also over one that is there. Raises ConfigError."""
     try:
         if force:
-            _replace(path)
+            _replace(path, text)
         else:
-            _create(path)
+            _create(path, text)
     except FileExistsError:
         raise ConfigError(f"{path} is there already; write it anew with --force, or name another file") from None
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {reason_of(error)}") from None
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, text: str) -> None:
     with path.open("x", encoding="utf-8") as file:
         try:
-            file.write(template())
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())  # a disk that is full may say so no earlier
         except BaseException:
@@ -43,14 +158,14 @@ def _create(path: Path) -> None:
             raise
 
 
-def _replace(path: Path) -> None:
+def _replace(path: Path, text: str) -> None:
     """Write beside the file and rename: the old one is there until the new one is whole."""
     if path.exists() and not path.is_file():  # a terminal or a pipe is written to, never replaced
-        path.write_text(template(), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return
     path = Path(os.path.realpath(path))  # a link stays, and what it leads to is written
     beside = path.with_name(f".rrpy-{secrets.token_hex(8)}")
-    _create(beside)
+    _create(beside, text)
     try:
         if path.exists():
             before = path.stat()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from typing import Annotated
 
 import anyio
 import msgspec
@@ -29,9 +30,12 @@ from .wiring import Node, Wiring
 
 
 class EndureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The end of the host. `grace_period`: for the whole host to stop."""
+    """The end of the host."""
 
-    grace_period: Duration = Duration(30)
+    grace_period: Annotated[
+        Duration,
+        msgspec.Meta(description="for the whole host to stop. After it the host cancels every plugin that still runs."),
+    ] = Duration(30)
 
 
 class _PluginTask:

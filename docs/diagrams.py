@@ -1,4 +1,6 @@
-"""Write the generated parts of the pages: states and replies from their tables, layers from import-linter's contracts.
+"""Write the generated parts of the pages, and the root's rr.yaml.
+
+States and replies come from their tables, layers from import-linter's contracts, settings from their models.
 
     python docs/diagrams.py            name the pages that are out of date; exit code 1 when there are any
     python docs/diagrams.py --write    write them
@@ -18,8 +20,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final, TypeVar
 
+from msgspec import Struct
+
 import rrpy.testing
 import rrpy.worker.testing
+from rrpy.cli import default_plugins
+from rrpy.commands.check import models_of
+from rrpy.commands.describe import sections, table
+from rrpy.commands.template import template
+from rrpy.container.config.config import File
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
@@ -32,6 +41,9 @@ PROJECT: Final = DOCS.parent / "pyproject.toml"
 
 PUBLIC: Final = (rrpy, rrpy.worker, rrpy.worker.testing, rrpy.testing)
 """The modules whose `__all__` is public."""
+
+WHOLE: Final = ""
+"""The name of a part that is all of its file."""
 
 CHUNKING: Final[Table[Phase]] = {
     Phase.RECIPIENTS: {"BDAT LAST": Phase.READY, "BDAT refused": Phase.FAILED},
@@ -55,12 +67,16 @@ def pages() -> dict[str, dict[str, str]]:
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},
         "reference/smtp.md": {"replies": _reply_table()},
+        "reference/configuration.md": {name: table(model) for name, model in sections(_models()).items()},
+        "../rr.yaml": {WHOLE: template(default_plugins(), {"smtp.hostname": "buggregator.local"})},
     }
 
 
 def updated(name: str, text: str) -> str:
     """Return the text of a page with every part up to date. Raises ValueError for a part without a place in it."""
     for part, content in pages()[name].items():
+        if part == WHOLE:
+            return content
         begin, end = f"<!-- generated: {part} -->\n", f"<!-- end of {part} -->"
         place = re.compile(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
         if len(place.findall(text)) != 1:
@@ -79,6 +95,10 @@ def layers() -> dict[str, Sequence[str]]:
         if source.count(".") == 1
     }
     return {_short(name): [_short(other) for other in forbidden if other not in forbidden[name]] for name in forbidden}
+
+
+def _models() -> Mapping[str, type[Struct]]:
+    return {"top": File, **models_of(default_plugins())}
 
 
 def dialog_table() -> Table[Phase]:

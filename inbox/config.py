@@ -5,29 +5,48 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta, Struct
 
 from ..container.errors import ConfigError
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 
 _NAME = re.compile(r"[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
 
 
-class InboxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section's keys and their defaults.
+class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The mail that was caught, on a web page and as an API: http://127.0.0.1:8025 is the default."""
 
-    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `path`: the SQLite
-    file that keeps the mail over a restart; empty keeps it in memory. `max_messages`, `max_bytes`: what is kept, 0 for
-    no limit; the oldest goes first, and the newest always stays. `allowed_hosts`: the names under which a browser may
-    reach the page beside `localhost` and numbers.
-    """
-
-    address: str = "127.0.0.1:8025"
-    path: str = ""
-    max_messages: Count = 500
-    max_bytes: Count = 256 * 1024 * 1024
-    allowed_hosts: list[str] = []
+    address: Annotated[
+        str,
+        Meta(
+            description="where the page is: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
+            "Port 0 picks a free port, which the log names. Everyone who reaches the page can read and delete the "
+            "mail; for an address that is not loopback the log has a warning."
+        ),
+    ] = "127.0.0.1:8025"
+    path: Annotated[
+        str,
+        Meta(
+            description="a SQLite file that keeps the mail over a restart; empty keeps it in memory. "
+            "Only its owner may read the file, and one host at a time can use it."
+        ),
+    ] = ""
+    max_messages: Annotated[Count, Meta(description="messages to keep, the newest ones; 0 means no limit")] = 500
+    max_bytes: Annotated[
+        Count,
+        Meta(
+            description="bytes of all messages to keep; 0 means no limit. Their decoded attachments and texts count "
+            "too. The oldest message goes first; the newest always stays, whatever its size."
+        ),
+    ] = 256 * 1024 * 1024
+    allowed_hosts: Annotated[
+        list[str],
+        Meta(
+            description="more host names of the page, for example `mail.test`. `localhost`, names that end with "
+            "`.localhost`, and numbers are always allowed. For safety the page refuses every other name."
+        ),
+    ] = []
 
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:

@@ -4,47 +4,60 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
+from msgspec import Meta, Struct
 
 from ..container.config.fields import PositiveDuration
 
 
-class StatusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section `status`.
+class StatusConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Health checks, for Kubernetes and load balancers: GET /health and /ready."""
 
-    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `check_timeout`:
-    for the checks of one plugin; above it the plugin counts as unavailable. `unavailable_status_code`: the HTTP code
-    for that.
-    """
-
-    address: str = "127.0.0.1:2114"
-    check_timeout: PositiveDuration = PositiveDuration(60)
-    unavailable_status_code: Annotated[int, msgspec.Meta(ge=500, le=599)] = 503
-
-
-class MetricConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One metric of the section `metrics.collect`, under its name.
-
-    `type`: what it counts. `help`: for people. `namespace`, `subsystem`: put in front of the name, with underscores.
-    `labels`: the names of its labels. `buckets`: upper bounds of a histogram, empty for Prometheus' own.
-    `objectives`: quantiles of a summary, which RoadRunner computes and we do not.
-    """
-
-    type: Literal["counter", "gauge", "histogram", "summary"]
-    help: str = ""
-    namespace: str = ""
-    subsystem: str = ""
-    labels: list[str] = []
-    buckets: list[float] = []
-    objectives: dict[float, float] = {}
+    address: Annotated[
+        str,
+        Meta(
+            description="where the checks are: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
+            "Port 0 picks a free port, which the log names. There is no password."
+        ),
+    ] = "127.0.0.1:2114"
+    check_timeout: Annotated[
+        PositiveDuration,
+        Meta(description="for the check of one plugin. After it the plugin counts as unavailable."),
+    ] = PositiveDuration(60)
+    unavailable_status_code: Annotated[
+        int, Meta(ge=500, le=599, description="the HTTP status when a plugin is unavailable")
+    ] = 503
 
 
-class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section `metrics`.
+class MetricConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A metric of your own."""
 
-    `address`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one; where `status`
-    listens there too, one server answers for both. `collect`: metrics of your own, which workers count over RPC.
-    """
+    type: Annotated[
+        Literal["counter", "gauge", "histogram", "summary"], Meta(description="what it counts", examples=["counter"])
+    ]
+    help: Annotated[str, Meta(description="the text that Prometheus shows for it")] = ""
+    namespace: Annotated[str, Meta(description="comes before the name, with an underscore")] = ""
+    subsystem: Annotated[str, Meta(description="comes between the namespace and the name, with underscores")] = ""
+    labels: Annotated[list[str], Meta(description="the names of its labels")] = []
+    buckets: Annotated[
+        list[float], Meta(description="upper bounds of a histogram, rising; empty means 0.005 to 10, for seconds")
+    ] = []
+    objectives: Annotated[
+        dict[float, float],
+        Meta(description="quantiles of a summary. RoadRunner computes them; this host only reads the key."),
+    ] = {}
 
-    address: str = "127.0.0.1:2112"
-    collect: dict[str, MetricConfig] = {}
+
+class MetricsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Numbers, for Prometheus: GET /metrics."""
+
+    address: Annotated[
+        str,
+        Meta(
+            description="where the numbers are: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
+            "Port 0 picks a free port, which the log names. Where it is `status.address`, one server answers for both."
+        ),
+    ] = "127.0.0.1:2112"
+    collect: Annotated[
+        dict[str, MetricConfig],
+        Meta(description="metrics of your own, by name: `{orders_total: {type: counter, help: Orders}}`"),
+    ] = {}

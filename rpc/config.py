@@ -11,13 +11,32 @@ MAX_CONNECTIONS = 256
 
 
 class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The RPC bus: the section's keys and their defaults (WIRE.md, 'RPC over tcp:// or unix://').
+    """The RPC bus, for `rrpy rpc` and for workers. Everyone who reaches it can call every method."""
 
-    `listen`: `tcp://host:port` (port 0 picks a free one), `unix:///path` or `systemd:NAME`. `allow_remote`: permit an
-    address that is not loopback. `max_frame_bytes`: the largest request. `max_connections`: at the same time.
-    """
-
-    listen: str = "tcp://127.0.0.1:6001"
-    allow_remote: bool = False
-    max_frame_bytes: Annotated[int, Meta(ge=1, le=0xFFFFFFFF)] = MAX_FRAME_BYTES
-    max_connections: Annotated[int, Meta(ge=1)] = MAX_CONNECTIONS
+    listen: Annotated[
+        str,
+        Meta(
+            description="where the bus listens: `tcp://host:port`, `unix:///path` or `systemd:NAME`. "
+            "Port 0 picks a free port, which the log names."
+        ),
+    ] = "tcp://127.0.0.1:6001"
+    allow_remote: Annotated[
+        bool,
+        Meta(description="permit an address that is not loopback. The bus asks for no password."),
+    ] = False
+    max_frame_bytes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=0xFFFFFFFF,
+            description="the largest request, in bytes. A larger one drops its connection before the host allocates "
+            "memory for it.",
+        ),
+    ] = MAX_FRAME_BYTES
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="connections at the same time. The host closes one more at once, with a warning in the log.",
+        ),
+    ] = MAX_CONNECTIONS

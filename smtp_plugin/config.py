@@ -4,79 +4,141 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
+from msgspec import Meta, Struct
 
 from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
 from ..worker_pool import PoolConfig
 from .protocol.sasl import MECHANISMS
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 _ALWAYS = ("PLAIN", "LOGIN")
 
 
-class TLSConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """TLS on the SMTP port.
+class TLSConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """TLS on the SMTP port."""
 
-    `cert`, `key`: PEM files; the certificate's file may hold the whole chain. `mode`: `starttls` offers the command,
-    `implicit` speaks TLS from the first byte. `required`: no mail and no AUTH before STARTTLS.
-    """
-
-    cert: str
-    key: str
-    mode: Literal["starttls", "implicit"] = "starttls"
-    required: bool = False
-
-
-class StorageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a worker finds the attachments of a message.
-
-    `mode`: `memory` has them in the event, `tempfile` in files that the event names. `temp_dir`: the folder of these;
-    empty is a private one in the system's folder for temporary files. `cleanup_after`: how long a file is kept.
-    """
-
-    mode: Literal["memory", "tempfile"] = "memory"
-    temp_dir: str = ""
-    cleanup_after: Duration = Duration(3600)
+    cert: Annotated[str, Meta(description="a PEM file: the certificate, or the whole chain", examples=["cert.pem"])]
+    key: Annotated[str, Meta(description="a PEM file: the private key", examples=["key.pem"])]
+    mode: Annotated[
+        Literal["starttls", "implicit"],
+        Meta(description="`starttls` offers the command; `implicit` speaks TLS from the first byte"),
+    ] = "starttls"
+    required: Annotated[bool, Meta(description="no mail and no AUTH before STARTTLS; for the mode `starttls`")] = False
 
 
-class SMTPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The SMTP server: the section's keys and their defaults (SMTP.md, 'Configuration').
+class StorageConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a worker finds the attachments of a message."""
 
-    `addr`: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`; port 0 picks a free one. `hostname`: what the
-    greeting and EHLO say. `read_timeout`: a command must be complete this long after the last reply. `write_timeout`:
-    for a client that does not read its replies. `max_message_size`: bytes, 0 for no limit. `max_recipients`: of one
-    message, 0 for no limit. `max_connections`, `max_connections_per_ip`: at once, 0 for no limit. `max_errors`: refused
-    commands of one connection before it is closed, 0 for no limit. `max_inflight_bytes`: message bytes held by all
-    sessions, 0 for no limit. `line_endings`: `guard` keeps a bare CR or LF in a body, `strict` refuses the message.
-    `enhanced_status_codes`: offer RFC 2034. `auth_mechanisms`: offered behind PLAIN and LOGIN. `tls`: absent is off.
-    `proxy_protocol`: every connection begins with a PROXY header (v1 or v2), and the address in it is the client's.
-    `lmtp`: speak LMTP (RFC 2033). `deliver`: `log` accepts every message, `workers` asks the workers. `include_raw`:
-    they get the message's bytes beside the event. `attachment_storage`: where its attachments are. `history`: messages
-    that `smtp.Wait` remembers, metadata only. `pool`: the workers.
-    """
+    mode: Annotated[
+        Literal["memory", "tempfile"],
+        Meta(description="`memory`: as base64 in the event; `tempfile`: as files, which the event names"),
+    ] = "memory"
+    temp_dir: Annotated[
+        str,
+        Meta(
+            description="the folder of these files; empty means a private one. That is `rrpy-<uid>` in the system's "
+            "folder for temporary files."
+        ),
+    ] = ""
+    cleanup_after: Annotated[Duration, Meta(description="how long the host keeps a file")] = Duration(3600)
 
-    addr: str = "127.0.0.1:1025"
-    hostname: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] = "localhost"
-    read_timeout: PositiveDuration = PositiveDuration(60)
-    write_timeout: PositiveDuration = PositiveDuration(10)
-    max_message_size: Count = 10 * 1024 * 1024
-    max_recipients: Count = 100
-    max_connections: Count = 1000
-    max_connections_per_ip: Count = 0
-    max_errors: Count = 10
-    max_inflight_bytes: Count = 256 * 1024 * 1024
-    line_endings: Literal["guard", "strict"] = "guard"
-    enhanced_status_codes: bool = False
-    auth_mechanisms: list[str] = []
-    tls: TLSConfig | None = None
-    proxy_protocol: bool = False
-    lmtp: bool = False
-    deliver: Literal["log", "workers"] = "log"
-    include_raw: bool = False
-    attachment_storage: StorageConfig = StorageConfig()
-    history: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 100
-    pool: PoolConfig = PoolConfig()
+
+class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The SMTP server. It needs the section `server`."""
+
+    addr: Annotated[
+        str,
+        Meta(
+            description="where the server listens: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
+            "Port 0 picks a free port, which the log names."
+        ),
+    ] = "127.0.0.1:1025"
+    hostname: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=255,
+            description="the name in the greeting and in the reply to EHLO. It is ASCII, without blanks.",
+        ),
+    ] = "localhost"
+    read_timeout: Annotated[
+        PositiveDuration,
+        Meta(
+            description="a command must be complete this long after the last reply. The server also cuts off a message "
+            "that stalls this long, or that arrives at less than 500 bytes a second over this time."
+        ),
+    ] = PositiveDuration(60)
+    write_timeout: Annotated[PositiveDuration, Meta(description="for a client that does not read its replies")] = (
+        PositiveDuration(10)
+    )
+    max_message_size: Annotated[
+        Count, Meta(description="the largest message, in bytes; 0 means no limit. The reply to EHLO says it.")
+    ] = 10 * 1024 * 1024
+    max_recipients: Annotated[Count, Meta(description="recipients of one message; 0 means no limit")] = 100
+    max_connections: Annotated[
+        Count, Meta(description="connections at the same time; 0 means no limit. One more gets the reply 421.")
+    ] = 1000
+    max_connections_per_ip: Annotated[
+        Count, Meta(description="connections at the same time from one client; 0 means no limit")
+    ] = 0
+    max_errors: Annotated[
+        Count, Meta(description="refused commands before the server closes a connection; 0 means no limit")
+    ] = 10
+    max_inflight_bytes: Annotated[
+        Count,
+        Meta(
+            description="message bytes that all sessions hold together; 0 means no limit. The recipients count too, "
+            "and the events that wait for workers. Above the limit a message gets the reply 452."
+        ),
+    ] = 256 * 1024 * 1024
+    line_endings: Annotated[
+        Literal["guard", "strict"],
+        Meta(
+            description="`guard` keeps a bare CR or LF in a body; `strict` refuses the message. `guard` refuses a bare "
+            "CR or LF that looks like a smuggled end of data."
+        ),
+    ] = "guard"
+    enhanced_status_codes: Annotated[
+        bool, Meta(description="offer ENHANCEDSTATUSCODES (RFC 2034), and give the codes in every reply")
+    ] = False
+    auth_mechanisms: Annotated[
+        list[str],
+        Meta(
+            description="offered after PLAIN and LOGIN: `CRAM-MD5`, `XOAUTH2`. The server verifies nothing: AUTH "
+            "accepts every client."
+        ),
+    ] = []
+    tls: Annotated[TLSConfig | None, Meta(description="the certificate, and how TLS begins")] = None
+    proxy_protocol: Annotated[
+        bool,
+        Meta(
+            description="every connection begins with a PROXY header (v1 or v2). The address in it becomes the "
+            "client's. It does not go with `tls.mode: implicit`."
+        ),
+    ] = False
+    lmtp: Annotated[bool, Meta(description="speak LMTP (RFC 2033): `LHLO`, and one reply for each recipient")] = False
+    deliver: Annotated[
+        Literal["log", "workers"],
+        Meta(description="`log` accepts every message; `workers` asks a worker, whose answer is the reply"),
+    ] = "log"
+    include_raw: Annotated[
+        bool, Meta(description="with `deliver: workers`: give the worker the message byte for byte too")
+    ] = False
+    attachment_storage: Annotated[
+        StorageConfig, Meta(description="with `deliver: workers`: where a worker finds the attachments")
+    ] = StorageConfig()
+    history: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="messages that `rrpy tail` and `smtp.Wait` remember, without their contents",
+        ),
+    ] = 100
+    pool: Annotated[PoolConfig, Meta(description="the workers. With `deliver: log` they start and stay idle.")] = (
+        PoolConfig()
+    )
 
     def __post_init__(self) -> None:
         if not self.hostname.isascii() or not self.hostname.isprintable() or " " in self.hostname:

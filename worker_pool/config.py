@@ -1,4 +1,4 @@
-"""The keys of the `server` section and of a plugin's `pool` section (WIRE.md, 'Pool'), with their defaults."""
+"""The keys of the `server` section and of a plugin's `pool` section (docs/reference/wire.md, 'Pool')."""
 
 from __future__ import annotations
 
@@ -6,68 +6,97 @@ import shlex
 from collections.abc import Mapping
 from typing import Annotated
 
-import msgspec
+from msgspec import Meta, Struct
 
 from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
 from ..container.net.address import Address, parse_address
 from ..container.net.sockets import is_loopback, pinned
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 MAX_WORKERS = 500
-Workers = Annotated[int, msgspec.Meta(ge=0, le=MAX_WORKERS)]
-
 DEFAULT_COMMAND = "python -m rrpy.worker"
 
 
-class SupervisorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a worker may use. 0 is no limit.
+class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of a worker. At a soft limit it finishes its request first, at the hard one the host kills it."""
 
-    `watch_tick`: how often the soft limits are looked at. `ttl`, `idle_ttl`, `max_worker_memory` (MB of RSS): soft, a
-    worker finishes its request first. `exec_ttl`: hard, the worker is killed.
-    """
-
-    watch_tick: PositiveDuration = PositiveDuration(5)
-    ttl: Duration = Duration(0)
-    idle_ttl: Duration = Duration(0)
-    exec_ttl: Duration = Duration(0)
-    max_worker_memory: Count = 0
-
-
-class AllocatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Workers that come when requests wait, and go again.
-
-    `max_workers`: beside `num_workers`, at the same time. `spawn_rate`: started at once; more when these are up and
-    requests wait still. `idle_timeout`: without work before one of them goes.
-    """
-
-    max_workers: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
-    spawn_rate: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
-    idle_timeout: PositiveDuration = PositiveDuration(60)
+    watch_tick: Annotated[PositiveDuration, Meta(description="how often the host looks at the soft limits")] = (
+        PositiveDuration(5)
+    )
+    ttl: Annotated[Duration, Meta(description="soft: the age of a worker; 0 means no limit")] = Duration(0)
+    idle_ttl: Annotated[
+        Duration,
+        Meta(
+            description="soft: the time without a request; 0 means no limit. It counts for a worker that has served a "
+            "request."
+        ),
+    ] = Duration(0)
+    exec_ttl: Annotated[
+        Duration,
+        Meta(
+            description="hard: the time for an answer; 0 means no limit. In a stream it limits each part. The host "
+            "kills the worker, and the caller gets the error."
+        ),
+    ] = Duration(0)
+    max_worker_memory: Annotated[Count, Meta(description="soft: MB of memory (RSS); 0 means no limit")] = 0
 
 
-class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's pool.
+class AllocatorConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """More workers when requests wait. They leave when they have no work."""
 
-    `num_workers`: 0 is one for each CPU. `max_jobs`: requests before a worker is replaced, 0 is no limit.
-    `max_queue_size`: requests waiting or running at most, 0 is no limit. `allocate_timeout`: for a free worker, and for
-    a spawned worker's handshake. `reset_timeout`, `destroy_timeout`: for a busy worker at a reset and at the end.
-    `stream_timeout`: for the end of a cancelled stream. `command`: in place of `server.command`. `debug`: no standing
-    workers, a fresh one for each request, `num_workers` at the same time. `supervisor`: limits of a worker; absent is
-    none. `dynamic_allocator`: more workers when requests wait; absent is as many as `num_workers` says.
-    """
+    max_workers: Annotated[
+        int, Meta(ge=1, le=100, description="the most of them at the same time, beside `num_workers`")
+    ] = 10
+    spawn_rate: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="the most that start at once. More start when these are ready and requests still wait.",
+        ),
+    ] = 5
+    idle_timeout: Annotated[
+        PositiveDuration, Meta(description="the time without a request before one of them leaves")
+    ] = PositiveDuration(60)
 
-    num_workers: Workers = 0
-    max_jobs: Count = 0
-    max_queue_size: Count = 0
-    allocate_timeout: PositiveDuration = PositiveDuration(60)
-    reset_timeout: Duration = Duration(60)
-    stream_timeout: Duration = Duration(60)
-    destroy_timeout: Duration = Duration(60)
-    command: str | list[str] = ""
-    debug: bool = False
-    supervisor: SupervisorConfig | None = None
-    dynamic_allocator: AllocatorConfig | None = None
+
+class PoolConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A plugin's pool of workers."""
+
+    num_workers: Annotated[
+        int, Meta(ge=0, le=MAX_WORKERS, description="workers that always run; 0 means one for each CPU")
+    ] = 0
+    max_jobs: Annotated[
+        Count,
+        Meta(
+            description="requests before the host replaces a worker; 0 means no limit. Each worker serves up to 15 % "
+            "more, so that workers do not leave together."
+        ),
+    ] = 0
+    max_queue_size: Annotated[
+        Count, Meta(description="requests that wait or run; 0 means no limit. One more fails at once.")
+    ] = 0
+    allocate_timeout: Annotated[
+        PositiveDuration, Meta(description="for a free worker, and for a new worker's handshake")
+    ] = PositiveDuration(60)
+    reset_timeout: Annotated[Duration, Meta(description="for a busy worker at a reset")] = Duration(60)
+    stream_timeout: Annotated[
+        Duration, Meta(description="for the end of a cancelled stream. After it the host kills the worker.")
+    ] = Duration(60)
+    destroy_timeout: Annotated[
+        Duration, Meta(description="for a busy worker at the end. `endure.grace_period` limits it too.")
+    ] = Duration(60)
+    command: Annotated[str | list[str], Meta(description="in place of `server.command`; empty means that one")] = ""
+    debug: Annotated[
+        bool,
+        Meta(
+            description="for development: a fresh worker for each request. It starts after the request came, so that a "
+            "changed file counts at once. `num_workers` run at the same time."
+        ),
+    ] = False
+    supervisor: Annotated[SupervisorConfig | None, Meta(description="limits of a worker")] = None
+    dynamic_allocator: Annotated[AllocatorConfig | None, Meta(description="more workers when requests wait")] = None
 
     def __post_init__(self) -> None:
         if self.command:
@@ -77,18 +106,30 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError("does not go with debug", key="dynamic_allocator", hint=hint)
 
 
-class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How workers are run.
+class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the host runs workers."""
 
-    `command`: a string is split as a shell would, without being run by one. `relay`: `pipes`, or the address that
-    workers dial in to, `tcp://host:port` or `unix:///path`. `env`: added to the workers' environment. `user`: the
-    system user that they run as, for a host that runs as root; empty is the host's.
-    """
-
-    command: str | list[str] = DEFAULT_COMMAND
-    relay: str = "pipes"
-    env: dict[str, str] = {}
-    user: str = ""
+    command: Annotated[
+        str | list[str],
+        Meta(
+            description='the command of a worker: `php worker.php`, `["node", "worker.js"]`. The host splits a text '
+            "into words as a shell does, but runs no shell. The default is the worker that ships with rrpy."
+        ),
+    ] = DEFAULT_COMMAND
+    relay: Annotated[
+        str,
+        Meta(
+            description="how frames travel: `pipes`, or `tcp://127.0.0.1:7000`, `unix:///path`. `pipes` is stdin and "
+            "stdout. To a socket the workers connect; only this machine can reach it. Port 0 picks a free port."
+        ),
+    ] = "pipes"
+    env: Annotated[
+        dict[str, str], Meta(description="variables to add to the workers' environment, which is the host's")
+    ] = {}
+    user: Annotated[
+        str,
+        Meta(description="the workers' system user, for a host that runs as root; empty means the host's own"),
+    ] = ""
 
     def __post_init__(self) -> None:
         split_command(self.command)

@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from ..errors import ConfigError, PluginDisabled, reason_of
 from ..masking import masked
@@ -27,6 +27,19 @@ T = TypeVar("T")
 VERSION = "3"
 HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
 """The top-level sections that belong to the host itself; every other is a plugin's."""
+
+
+class File(Struct):
+    """The top of the file: the keys beside the sections."""
+
+    version: Annotated[Literal["3"], Meta(description="the version of the file's form, in quotes")]
+    plugins: Annotated[
+        list[Annotated[str, Meta(extra_json_schema={"pattern": r"^[^:]+:[^:]+$|\$"})]] | None,
+        Meta(
+            description="plugins of your own, as `package.module:ClassName`. The host finds modules beside this file."
+        ),
+    ] = []
+
 
 _MAX_DEPTH = 32  # parts of a key in -o; no section is that deep
 

@@ -6,6 +6,8 @@ import math
 import re
 from typing import Final, Self
 
+import msgspec
+
 _UNITS: Final = {
     "h": 3_600_000_000_000,
     "m": 60_000_000_000,
@@ -93,6 +95,11 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
+
+
+def shown_default(value: object) -> msgspec.Meta:
+    """Return an annotation of a key whose default is None: what the host takes then, for rr.yaml and the docs."""
+    return msgspec.Meta(extra={"default": value})
 
 
 def decode_field(kind: type, value: object) -> object:

@@ -14,9 +14,9 @@ from support.docs.pages import page
 
 from rrpy import Config, ConfigError, default_plugins
 from rrpy.commands.check import check, models_of
-from rrpy.commands.descriptions import descriptions, summary
 from rrpy.commands.schema import config_schema, schema_for
 from rrpy.container.config.fields import Duration, Secret
+from rrpy.container.config.model import summary
 from rrpy.container.config.yamlfile import parse
 
 SCHEMA = schema_for(default_plugins(), None)
@@ -131,7 +131,7 @@ def test_every_key_says_what_it_means_and_has_no_other_keys_beside_it(name):
     assert definition["description"]
     assert definition["additionalProperties"] is False
     for key, described in definition["properties"].items():
-        assert described.get("description"), f"{name}.{key}: its docstring does not say `{key}`: what it means"
+        assert described.get("description"), f"{name}.{key}: its annotation has no Meta(description=...)"
 
 
 @pytest.mark.parametrize(("section", "model"), models_of(default_plugins()).items())
@@ -147,37 +147,39 @@ def test_every_default_is_the_model_s_and_right_where_somebody_writes_it(section
 
 
 class Part(Struct, forbid_unknown_fields=True):
-    """A part. `name`: of it."""
+    """A part."""
 
-    name: str = "x"
+    name: Annotated[str, msgspec.Meta(description="of it")] = "x"
     parts: list[Part] = []
 
 
 class Own(Struct, forbid_unknown_fields=True):
-    """A section of somebody's. Its keys follow.
+    """A section of somebody's.
 
-    `password` (never shown), `pin`: what opens it; `often`: how often, see `Part`.
+    More of it.
     """
 
-    password: Secret
+    password: Annotated[Secret, msgspec.Meta(description="opens it")]
     pin: int | None = None
-    often: Annotated[int, msgspec.Meta(ge=1, description="not this")] = 1
+    often: Annotated[int, msgspec.Meta(ge=1, description="how often, see `Part`")] = 1
     choice: Literal["a", "b"] | bool = "a"
     parts: dict[str, Part] = {}
     whatever: Any = None
-    wait: Duration | None = None
+    wait: Annotated[Duration | None, msgspec.Meta(description="how long")] = None
     ports: list[int] = []
 
 
 class Base(Struct):
-    """A base. `name`: of the base. `other`: kept."""
+    """A base."""
 
-    name: str = ""
-    other: str = ""
+    name: Annotated[str, msgspec.Meta(description="of the base")] = ""
+    other: Annotated[str, msgspec.Meta(description="kept")] = ""
 
 
 class Derived(Base):
-    """Derived. `name`: of the derived."""
+    """Derived."""
+
+    name: Annotated[str, msgspec.Meta(description="of the derived")] = ""
 
 
 OWN = config_schema({"own": Own, "anything": None})
@@ -214,17 +216,23 @@ def test_a_section_of_somebody_else(section, right):
 def test_a_secret_is_told_to_be_one_and_has_no_default():
     described = OWN["$defs"]["Own"]["properties"]
     assert described["password"] == {
-        "description": "what opens it (never shown)",
+        "description": "opens it",
         "type": "string",
         "format": "password",
         "writeOnly": True,
     }
     assert described["often"]["description"] == "how often, see `Part`"
+    assert described["wait"]["description"] == "how long"
+    assert "description" not in described["pin"]
 
 
-def test_the_docstrings_of_bases_count_and_the_nearest_says_it():
-    assert descriptions(Derived) == {"name": "of the derived", "other": "kept"}
-    assert summary(Own) == "A section of somebody's. Its keys follow."
+def test_a_key_of_a_base_is_described_there_and_the_nearest_says_it():
+    described = config_schema({"derived": Derived})["$defs"]["Derived"]["properties"]
+    assert {key: each["description"] for key, each in described.items()} == {
+        "name": "of the derived",
+        "other": "kept",
+    }
+    assert summary(Own) == "A section of somebody's."
     assert summary(Part) == "A part."
 
 

@@ -6,174 +6,41 @@ import importlib.util
 import re
 import subprocess
 import sys
-import types
-import typing
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import click
-import msgspec
 import pytest
-from support.docs.example import uncommented
 from support.docs.pages import PAGES, ROOT, anchors, blocks, page, prose, section, table, tables
 
 import rrpy
 from rrpy.cli import main
-from rrpy.container.config import Config
 from rrpy.container.config.config import HOST_SECTIONS
-from rrpy.container.config.fields import Duration, PositiveDuration
 from rrpy.container.config.yamlfile import parse
-from rrpy.container.container import EndureConfig
-from rrpy.container.log import ChannelConfig, LogConfig
-from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.routes import ROUTES
 from rrpy.mime.message import DEFECTS
-from rrpy.ops.config import MetricConfig, MetricsConfig, StatusConfig
-from rrpy.rpc.config import RPCConfig
-from rrpy.smtp_plugin.config import SMTPConfig, StorageConfig, TLSConfig
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.dialog import Dialog
 from rrpy.smtp_plugin.protocol.phases import Event, Phase
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
-from rrpy.worker_pool.config import AllocatorConfig, PoolConfig, ServerConfig, SupervisorConfig
 from rrpy.worker_pool.states import TRANSITIONS
-
-SECTIONS: dict[str, type[msgspec.Struct]] = {
-    "rpc": RPCConfig,
-    "server": ServerConfig,
-    "smtp": SMTPConfig,
-    "attachment_storage": StorageConfig,
-    "tls": TLSConfig,
-    "pool": PoolConfig,
-    "supervisor": SupervisorConfig,
-    "dynamic_allocator": AllocatorConfig,
-    "inbox": InboxConfig,
-    "status": StatusConfig,
-    "metrics": MetricsConfig,
-    "collect": MetricConfig,
-    "logs": LogConfig,
-    "channels": ChannelConfig,
-    "endure": EndureConfig,
-}
-TOP: dict[str, type[msgspec.Struct]] = {
-    name: SECTIONS[name] for name in ("rpc", "server", "smtp", "inbox", "status", "metrics", "logs", "endure")
-}
-FROM_THE_MODE = {"mode": "development", "level": "debug", "encoding": "console", "output": "stderr"}
-"""What the log does where a key is absent; held by the transcripts, which show a host without a section `logs`."""
-
-KINDS = {
-    str: "text",
-    int: "integer",
-    bool: "true or false",
-    Duration: "duration",
-    PositiveDuration: "duration",
-    list[str]: "list of texts",
-}
-KINDS |= {dict[str, str]: "mapping of texts", dict[str, ChannelConfig]: "mapping of sections"}
-KINDS |= {dict[str, MetricConfig]: "mapping of sections"}
-KINDS |= {list[float]: "list of numbers", dict[float, float]: "mapping of numbers"}
-
-
-def kind_of(kind: Any) -> str:
-    """Return a field's type in the words of the configuration page."""
-    if typing.get_origin(kind) is Annotated:
-        return kind_of(typing.get_args(kind)[0])
-    if typing.get_origin(kind) is Literal:
-        *most, last = (f"`{word}`" for word in typing.get_args(kind))
-        return f"{', '.join(most)} or {last}"
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return " or ".join(kind_of(each) for each in typing.get_args(kind) if each is not type(None))
-    return "section" if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else KINDS[kind]
-
-
-def default_of(model: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> str:
-    """Return a field's default in the words of the configuration page."""
-    if field.required:
-        return "must be given"
-    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    if model is ChannelConfig:
-        return "as in `logs`"
-    if value is None:
-        return f"`{FROM_THE_MODE[field.name]}`" if model is LogConfig else "absent"
-    return "all defaults" if isinstance(value, msgspec.Struct) else f"`{as_yaml(value)}`"
-
-
-def as_yaml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "''" if value == "" else str(value)
-
-
-@pytest.mark.parametrize(("title", "model"), SECTIONS.items())
-def test_every_key_is_documented_with_its_real_type_and_default(title: str, model: type[msgspec.Struct]) -> None:
-    rows = table(section(page("docs/reference/configuration.md"), title))
-    fields = msgspec.structs.fields(model)
-    assert {name.strip("`"): row[1:3] for name, row in rows.items()} == {
-        field.name: [kind_of(field.type), default_of(model, field)] for field in fields
-    }
-    assert all(row[3] for row in rows.values()), "each has a meaning"
 
 
 def test_every_section_of_a_host_is_documented() -> None:
-    rows = table(section(page("docs/reference/configuration.md"), "The top of the file"))
-    documented = {name.strip("`") for name in rows} | {"logs", "endure"}
-    assert documented == HOST_SECTIONS
+    titles = set(re.findall(r"^##+ (\w+)$", page("docs/reference/configuration.md"), re.MULTILINE))
     wanted = {plugin.name for plugin in rrpy.default_plugins()} - {"informer", "resetter"}  # which have no section
-    assert wanted <= set(SECTIONS)
+    assert titles >= wanted | {"logs", "endure"}
+    rows = table(section(page("docs/reference/configuration.md"), "The top of the file"))
+    assert {name.strip("`") for name in rows} | {"logs", "endure"} == HOST_SECTIONS
 
 
 def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
     rows = table(section(page("docs/reference/events.md"), "Defects"))
     assert {name.strip("`"): row[1] for name, row in rows.items()} == DEFECTS
-
-
-def test_the_example_configuration_names_every_key_with_its_default(tmp_path: Path) -> None:
-    file = tmp_path / "rr.yaml"
-    file.write_text(uncommented(page("rr.yaml")))
-    tree = parse(file.read_text(), "rr.yaml")
-    config = Config.load(file)
-    config.check_sections(TOP)
-    assert config.plugins == []
-    for name, model in TOP.items():
-        check_example(tree[name], config.section(name, model), name)
-    assert set(tree) == {*TOP, "version", "plugins"}
-
-
-def check_example(tree: dict[str, Any], values: msgspec.Struct, path: str) -> None:
-    """Assert that a section of the example has every key of its model, with the default or a remark that tells it."""
-    fields = msgspec.structs.fields(type(values))
-    assert list(tree) == [field.encode_name for field in fields] or path == "logs", path
-    assert set(tree) == {field.encode_name for field in fields}, path
-    for field in fields:
-        value = getattr(values, field.name)
-        default = default_of(type(values), field).strip("`")
-        if isinstance(value, msgspec.Struct):
-            check_example(tree[field.name], value, f"{path}.{field.name}")
-            remark = line_of(field.name)
-            assert "absent" in remark if default == "absent" else default == "all defaults"
-        elif field.required:
-            assert "no default" in line_of(field.name)
-        elif as_yaml(value) != default:
-            assert f"default: {default}" in line_of(field.name)
-
-
-def line_of(key: str) -> str:
-    """Return the line of the example configuration that has this key."""
-    (line, *_) = re.findall(rf"^ *(?:# *)?{key}:.*$", page("rr.yaml"), re.MULTILINE)
-    return str(line)
-
-
-def test_the_example_configuration_loads_as_it_is() -> None:
-    config = Config.load(ROOT / "rr.yaml")
-    config.section("smtp", SMTPConfig)
-    for name in ("rpc", "server"):
-        config.section(name, TOP[name])
-    full = Config(parse(uncommented(page("rr.yaml")), "rr.yaml"), "rr.yaml", {})
-    full.section("smtp", SMTPConfig)
 
 
 def every_command() -> list[tuple[str, click.Command]]:
