@@ -55,7 +55,7 @@ class MailServers:
 async def publish_changes(servers: MailServer, feed: Feed) -> None:
     """Publish changes of the connections, at most every INTERVAL seconds. Runs until it is cancelled.
 
-    Without a change, and without a reader, it waits for an event and nothing runs.
+    Without a change or without a reader it waits for an event: no timer runs.
     """
     changed = anyio.Event()
     published: Sequence[msgspec.Struct] = []
