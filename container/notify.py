@@ -58,7 +58,7 @@ class Notifier:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             if not self._warned:
                 self._warned = True
-                self._log.warning("systemd cannot be told", socket=self.path, error=str(error))
+                self._log.warning("systemd cannot be reached", socket=self.path, error=str(error))
 
     async def watch(self) -> None:
         """Send WATCHDOG=1 twice in each watchdog time, until cancelled; return at once without a watchdog."""

@@ -72,7 +72,7 @@ def stop_host(path: Path, timeout: float) -> None:
         except (ValueError, OverflowError, OSError) as error:
             raise HostError(f"cannot stop the host that holds {path.absolute()}: {error}") from None
         if not _lock(descriptor, timeout):
-            raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it was told to stop")
+            raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it got SIGTERM")
     finally:
         os.close(descriptor)
 

@@ -210,7 +210,7 @@ def _tree(text: str, path: str | Path) -> dict[str, Any]:
 
 
 def _hidden(path: Path, error: OSError) -> str:
-    """Return a hint for who comes from RoadRunner, whose file is .rr.yaml; empty when that is not there."""
+    """Return a hint for users of RoadRunner, whose file is .rr.yaml; empty without such a file."""
     if path.name != "rr.yaml" or not isinstance(error, FileNotFoundError):
         return ""
     other = path.with_name(f".{path.name}")

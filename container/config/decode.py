@@ -54,7 +54,7 @@ def decode(kind: Any, value: Any, path: str, environ: Mapping[str, str]) -> tupl
 
 
 def unknown_key(path: str, known: Iterable[str]) -> ConfigError:
-    """Return the error for a key that is none of `known`. `path`: the key in full."""
+    """Return the error for a key that is not among `known`. `path`: the key in full."""
     near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
     return ConfigError("is not a known key", key=path, hint=hint)

@@ -18,7 +18,7 @@ def expand(value: object, environ: Mapping[str, str], *, path: str) -> object:
     """Return a copy of a tree of dicts and lists with the variables in its strings replaced.
 
     An empty variable counts as unset (WIRE.md, 'Configuration file conventions'). A `$` before anything else, such as
-    `$5` or a last `$`, stays. What comes in from a variable is text and is not looked at again. `path`: the dotted key
+    `$5` or a last `$`, stays. The value of a variable is text and is not expanded again. `path`: the dotted key
     of `value`, empty at the top. Raises ConfigError for an unset variable without default, and for an ill-formed `${`.
     """
     if isinstance(value, dict):

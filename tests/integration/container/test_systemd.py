@@ -176,7 +176,7 @@ def test_workers_inherit_nothing_of_systemd(tmp_path, systemd, listening):
 
 def test_a_socket_that_is_gone_is_a_warning_and_no_more(tmp_path):
     with hosting(tmp_path, environ={"NOTIFY_SOCKET": str(tmp_path / "gone")}) as host:
-        assert host.wait_for("systemd cannot be told")[0]["level"] == "warn"
+        assert host.wait_for("systemd cannot be reached")[0]["level"] == "warn"
 
 
 # Socket activation.

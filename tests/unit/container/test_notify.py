@@ -93,7 +93,7 @@ def test_a_socket_that_cannot_be_reached_is_one_warning(path):
     notifier = Notifier(log, path)
     for _ in range(3):
         notifier.send(READY=1)
-    assert [(level, message) for level, message, _ in log.lines] == [("warning", "systemd cannot be told")]
+    assert [(level, message) for level, message, _ in log.lines] == [("warning", "systemd cannot be reached")]
 
 
 def test_nobody_is_told_without_a_socket(monkeypatch):

@@ -98,7 +98,7 @@ def test_a_host_that_does_not_end_in_time_is_an_error_that_names_it(tmp_path):
         host.until("holds")
         with pytest.raises(HostError) as caught:
             stop_host(tmp_path / ".pid", 0.05)
-        assert str(caught.value) == f"the host (pid {host.pid}) has not ended within 0.05 s; it was told to stop"
+        assert str(caught.value) == f"the host (pid {host.pid}) has not ended within 0.05 s; it got SIGTERM"
         assert caught.value.exit_code == 1
         with pytest.raises(HostError, match="has not ended within 0 s"):
             stop_host(tmp_path / ".pid", 0)

@@ -9,7 +9,7 @@ from support.docs.pages import PAGES, ROOT
 from support.docs.words import faults_of_page, faults_of_source
 
 WAITING = {"docs/explanation/architecture.md", "docs/reference/api.md"}
-CLEAN = ["benchmarks", "docs", "examples", "goridge", "inbox", "mime", "rpc", "testing", "worker"]
+CLEAN = ["benchmarks", "container", "docs", "examples", "goridge", "inbox", "mime", "ops", "rpc", "testing", "worker"]
 """Folders whose Python files are checked."""
 
 
