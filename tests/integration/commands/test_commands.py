@@ -99,6 +99,7 @@ def test_a_reset_that_takes_too_long_is_an_error_of_its_plugin_alone(tmp_path: P
         "    name = 'patient'\n"
         "    def init(self) -> None: self.ended = anyio.Event()\n"
         "    def worker_groups(self): return {'patient': self}\n"
+        "    def workers(self): return []\n"
         "    async def reset(self) -> None: await self.ended.wait()\n"
         "    async def serve(self, *, task_status):\n"
         "        task_status.started()\n"
