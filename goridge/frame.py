@@ -159,9 +159,9 @@ def encode(frame: Frame) -> bytes:
 class Decoder:
     """Turns bytes, cut anywhere, into frames.
 
-    `limit`: the largest payload accepted, in bytes; checked before anything of that size is allocated. `split`: a frame
-    with one option has that many bytes of its payload in `context` and the rest in `payload`, as requests and answers
-    of a worker need it. With an option past the payload it stays in one piece.
+    `limit`: the largest payload accepted, in bytes; checked before anything of that size is allocated. `split`: for the
+    requests and answers of a worker. A frame with one option has that many bytes of its payload in `context` and the
+    rest in `payload`. With an option past the payload it stays in one piece.
     Call `feed` with the bytes that arrive, and `eof` when the stream ends. A payload is copied once, out of the pieces
     that arrived.
     """

@@ -87,7 +87,7 @@ def answer_fault(frame: Frame) -> str:
 
 
 def is_leaving(answer: Frame) -> bool:
-    """Say whether an answer tells that the worker leaves and did not touch the request.
+    """Say whether an answer means: the worker leaves and did not touch the request.
 
     `answer`: from a `Decoder` with `split`.
     """

@@ -18,7 +18,7 @@ from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
 from .connection import RPCConnection
 from .registry import Registry
 
-QUIET_SECONDS: Final = 10.0
+REFUSAL_LOG_INTERVAL: Final = 10.0
 """A full server logs at most one refusal in this time, with the number of refused clients since the last one."""
 
 
@@ -43,7 +43,7 @@ class Server:
         self._stopping = asyncio.Event()
         self._ended: asyncio.Event | None = None
         self._refused = 0
-        self._quiet_until = -math.inf
+        self._next_refusal_log = -math.inf
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`. Raises ListenError."""
@@ -95,8 +95,8 @@ class Server:
         writer.transport.abort()
         self._refused += 1
         now = anyio.current_time()
-        if now >= self._quiet_until:
-            self._quiet_until = now + QUIET_SECONDS
+        if now >= self._next_refusal_log:
+            self._next_refusal_log = now + REFUSAL_LOG_INTERVAL
             self._log.warning(
                 "rpc connection refused: too many", remote=remote, refused=self._refused, limit=self._max_connections
             )

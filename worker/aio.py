@@ -108,7 +108,7 @@ class AsyncLoop:
         self._relay = process.relay
         self._cancellation = Cancellation()
         self._answering = False
-        self._news = asyncio.Event()  # a frame, the end of the input, or SIGTERM
+        self._changed = asyncio.Event()  # a frame, the end of the input, or SIGTERM
         self._ended = False
         self._failure: Exception | None = None  # FrameError or OSError
 
@@ -121,7 +121,7 @@ class AsyncLoop:
             loop.add_reader(self._relay.input, self._on_input)
         except PermissionError:  # a file, which is always ready and which epoll does not watch
             self._on_input()
-        self._process.adopt_logging()  # which asyncio has imported
+        self._process.set_up_logging()  # which asyncio has imported
         if begun is not None:
             await self._answer(*begun)
         while (frame := await self._next()) is not None and not is_stop(frame):
@@ -141,10 +141,10 @@ class AsyncLoop:
                 raise self._failure
             if self._ended:
                 return None
-            self._news.clear()
+            self._changed.clear()
             try:
                 async with asyncio.timeout(LEAVE_TIMEOUT if self._process.leaving else None):
-                    await self._news.wait()
+                    await self._changed.wait()
             except TimeoutError:
                 return None
         return self._relay.frames.popleft()
@@ -194,7 +194,7 @@ class AsyncLoop:
         if self._ended:
             asyncio.get_running_loop().remove_reader(self._relay.input)
         self._look_for_cancel()
-        self._news.set()
+        self._changed.set()
 
     def _look_for_cancel(self) -> None:
         # Not between two answers: a cancel that comes after a request is about its stream, not about the last one.
@@ -203,4 +203,4 @@ class AsyncLoop:
 
     def _on_sigterm(self) -> None:
         self._process.leaving = True
-        self._news.set()
+        self._changed.set()

@@ -10,7 +10,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 _LEVELS = ((logging.ERROR, "error"), (logging.WARNING, "warning"), (logging.INFO, "info"))
 
 
-def adopt() -> None:
+def set_up() -> None:
     """Give the root logger a handler that writes JSON lines to stderr, unless it has a handler already."""
     if not logging.root.handlers:
         handler = logging.StreamHandler()

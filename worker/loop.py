@@ -59,7 +59,7 @@ class Loop:
             elif process.leaving:
                 relay.send(0, LEAVING, options=(len(LEAVING),))
             else:
-                process.adopt_logging()
+                process.set_up_logging()
                 steps = answer(process.handler, Request(*request_parts(frame)))
                 wait = self._send(steps)
                 if wait is not None:

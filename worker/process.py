@@ -35,18 +35,18 @@ class WorkerProcess:
         self.handler = handler
         self.relay = relay
         self.leaving = False
-        self._logging_adopted = False
+        self._logging_is_set_up = False
         signal(SIGTERM, self._on_sigterm)
         # Held back meanwhile: a signal between the fork and the child's first step would count as the parent's.
         os.register_at_fork(before=_hold_sigterm, after_in_parent=_let_sigterm_through, after_in_child=_reset_sigterm)
 
-    def adopt_logging(self) -> None:
+    def set_up_logging(self) -> None:
         """Give the standard `logging` the worker's form of a line, once, after the user's code has imported it."""
-        if not self._logging_adopted and "logging" in sys.modules:
-            from .logs import adopt
+        if not self._logging_is_set_up and "logging" in sys.modules:
+            from .logs import set_up
 
-            adopt()
-            self._logging_adopted = True
+            set_up()
+            self._logging_is_set_up = True
 
     def _on_sigterm(self, _number: int, _stack: object) -> None:
         self.leaving = True

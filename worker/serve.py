@@ -1,7 +1,7 @@
 """The life of a worker, from its handler and its relay to its exit status.
 
-It begins without an event loop, in `loop`. It moves to `aio` for good when the handler is `async def`, or else with the
-first request for which the handler returns something to await: no other worker pays for asyncio.
+It begins without an event loop, in `loop`. It moves to `aio` for good when the handler is `async def`, or else when a
+call of the handler returns something to await. No other worker pays for asyncio.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from .handlers import AnyHandler
 
 
-def serve(given: AnyHandler, relay: Relay) -> int:
+def serve(handler: AnyHandler, relay: Relay) -> int:
     """Serve until the worker has to leave; return its exit status.
 
     A SystemExit or KeyboardInterrupt of the handler passes through.
     """
-    process = WorkerProcess(as_handler(given), relay)
-    process.adopt_logging()
+    process = WorkerProcess(as_handler(handler), relay)
+    process.set_up_logging()
     try:
         _run(process)
     except FrameError as error:
-        sys.stderr.write(f"rrpy.worker: the host sent what is not a frame: {error}\n")
+        sys.stderr.write(f"rrpy.worker: the host sent a wrong frame: {error}\n")
         return 1
     except ConnectionError:  # the host is gone
         pass

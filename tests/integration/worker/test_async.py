@@ -125,7 +125,7 @@ def test_bytes_that_are_no_frame_end_it_with_a_message(host, asked):
         host.ask(asked)
     os.write(host.input, b"GET / HTTP/1.1\r\n")
     assert host.wait() == 1
-    assert "rrpy.worker: the host sent what is not a frame: not a goridge frame" in host.end()[1]
+    assert "rrpy.worker: the host sent a wrong frame: not a goridge frame" in host.end()[1]
 
 
 def test_stdin_that_is_a_file_is_read_to_its_end(tmp_path):

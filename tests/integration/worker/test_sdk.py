@@ -113,7 +113,7 @@ def test_bytes_that_are_no_frame_end_it_with_a_message(start):
     host.process.stdin.write(b"GET / HTTP/1.1\r\n")
     host.process.stdin.flush()
     assert host.wait() == 1
-    assert "rrpy.worker: the host sent what is not a frame: not a goridge frame" in host.end()[1]
+    assert "rrpy.worker: the host sent a wrong frame: not a goridge frame" in host.end()[1]
 
 
 def test_a_host_that_is_gone_before_the_answer_is_no_error(start):
@@ -275,7 +275,7 @@ def test_what_is_no_frame_in_mid_stream_ends_the_worker_with_a_message(streams):
     os.write(streams.input, b"GET / HTTP/1.1\r\n")
     assert streams.wait() == 1
     assert "closed\n" in (said := streams.end()[1])
-    assert "the host sent what is not a frame" in said
+    assert "the host sent a wrong frame" in said
 
 
 def test_a_partial_object_streams_as_the_function_does(start):
