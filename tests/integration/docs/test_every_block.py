@@ -1,4 +1,4 @@
-"""Every block of code in the documentation is run: none is there that nobody runs, and no way that no block needs."""
+"""Every block of code in the documentation runs, and every way to run one is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.docs.ways import WAYS, run_pages, way_of
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
-"""Its reader follows one page after the other, in one folder."""
+"""A reader follows these pages in order, in one folder."""
 ALONE = [path for path in PAGES if path not in GUIDE and blocks(path.read_text(encoding="utf-8"))]
 
 
@@ -35,8 +35,8 @@ def test_every_way_is_needed() -> None:
 
 
 @pytest.mark.parametrize("block", [Block("", "indented"), Block("cobol", "x"), Block("sh", "x", 1, "test: nonsense")])
-def test_a_block_that_nobody_runs_is_found(block: Block) -> None:
-    with pytest.raises(AssertionError, match="nobody runs"):
+def test_a_block_without_a_way_is_found(block: Block) -> None:
+    with pytest.raises(AssertionError, match="there is no way to run"):
         way_of(block)
 
 

@@ -1,4 +1,4 @@
-"""The image's dry run: its steps in a fresh virtual environment, for no engine runs; what orchestrators are told."""
+"""The image without an engine: its steps in a fresh virtual environment, and the settings of orchestrators."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_image_holds_the_package_alone_and_no_pip(image: Built) -> None:
     (wheel,) = (image.root / "wheel").glob("*.whl")
     assert wheel.name.startswith("rrpy-")
     assert (image.root / "opt/rrpy/bin/rrpy").exists()
-    assert not list((image.root / "opt/rrpy").rglob("pip")), "nobody installs anything into it"
+    assert not list((image.root / "opt/rrpy").rglob("pip")), "the image cannot install packages"
     strays = {"tests", "docs", "benchmarks"} & {path.parts[0] for path in sent(ROOT)}
     assert not strays
     assert not image.skipped
@@ -213,7 +213,7 @@ def test_the_configuration_of_an_image_is_right(folder: str, tmp_path: Path) -> 
 
 
 def test_docker_stop_waits_longer_than_the_host_needs() -> None:
-    assert grace_of(Config.load(EXAMPLES / "docker" / "rr.yaml")) < 10, "what `docker stop` waits unless told"
+    assert grace_of(Config.load(EXAMPLES / "docker" / "rr.yaml")) < 10, "`docker stop` waits 10 s by default"
 
 
 # Docker Compose.

@@ -111,7 +111,9 @@ def test_a_dead_link_fails_the_build(tmp_path: Path, wrong: str, reasons: list[s
     for name in ("pyproject.toml", "docs/site.py", "docs/zensical.toml", "docs/javascripts/mermaid.js"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     settings = tmp_path / "docs" / "zensical.toml"
-    settings.write_text(re.sub(r"^nav = .*?^\]$", 'nav = ["README.md"]', settings.read_text(), flags=re.M | re.S))
+    settings.write_text(
+        re.sub(r"^nav = .*?^\]$", 'nav = ["README.md"]', settings.read_text(), flags=re.MULTILINE | re.DOTALL)
+    )
     (tmp_path / "docs" / "README.md").write_text(f"# A site of one page\n\n{wrong}\n\n[c](README.md)\n")
     built = build(tmp_path, tmp_path / "site")
     assert built.returncode == 1, built.stderr

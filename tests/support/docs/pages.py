@@ -1,4 +1,4 @@
-"""The documentation as a test reads it: blocks, commands and tables."""
+"""Read the documentation for a test: blocks, commands and tables."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _COMMONMARK = MarkdownIt("commonmark")
 
 
 class Block(NamedTuple):
-    """A block of code. `kind`: the word behind its fence, empty for an indented block. `line`: where it begins.
+    """A block of code. `kind`: the word after its fence, empty for an indented block. `line`: its first line.
 
-    `way`: what an invisible comment right above it says, `test: ...`, `generated: ...` or `not run: ...`; else empty.
+    `way`: the text of a comment right above it, `test: ...`, `generated: ...` or `not run: ...`; else empty.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A `$` line of a console block, and what the page says that it prints."""
+    """A `$` line of a console block, and its output on the page."""
 
     line: str
     output: str
@@ -74,7 +74,7 @@ def blocks(text: str, *kinds: str) -> list[Block]:
 
 
 def section(text: str, title: str) -> str:
-    """Return what stands under a heading, up to the next one of any level. Fenced blocks are left out."""
+    """Return the text under a heading, up to the next heading of any level, without fenced blocks."""
     text = prose(text)
     headings = list(_HEADING.finditer(text))
     (found,) = [heading for heading in headings if heading["title"] == title]
@@ -112,16 +112,16 @@ def commands(block: Block) -> list[Command]:
 
 
 def plain(text: str) -> str:
-    """Return output without what is different each time: times, process ids, uuids, ports, measures, column widths."""
+    """Return output with a name for each part that varies: times, process ids, uuids, ports, measures, widths."""
     for pattern, name in _CHANGING:
         text = pattern.sub(name, text)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def file_of(block: Block) -> str:
-    """Return the name of the file that a block shows, which its first comment says; empty where it names none.
+    """Return the name of the file that a block shows, from its first comment; empty without one.
 
-    The comment belongs to the file: who copies the block has it too, and lines are counted with it.
+    The comment belongs to the file: a copy of the block has it too, and line numbers count it.
     """
     named = _FILE.match(block.text)
     return named["name"] if named else ""

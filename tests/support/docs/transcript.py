@@ -1,4 +1,4 @@
-"""A page that is run against real hosts: its commands, its log lines, its prompt, in the order in which it has them."""
+"""Run a page against real hosts: its commands, its log lines and its prompt, in order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ADDRESSES = {
     "status": ("status.address", "127.0.0.1:2114", "status   HTTP server listens"),
     "metrics": ("metrics.address", "127.0.0.1:2112", "metrics  HTTP server listens"),
 }
-"""What listens, by its section: the key that says where, where it is without one, and what the log says of it."""
+"""The listening plugins by their section: the key of the address, its default, and the line of the log."""
 
 _INSTALL = re.compile(r"^python3 -m venv .venv && .venv/bin/pip install -q -e '.\[dev\]' && ")
 _ASKS = re.compile(r"\brrpy (rpc|workers|reset|tail)\b")
@@ -50,9 +50,9 @@ class ConsoleHost(Host):
 
 
 class Transcript:
-    """What a page shows of a terminal. A context manager; `host` is the one that the page has started last.
+    """The terminals of a page. A context manager; `host` is the host that the page started last.
 
-    `known`: what the page shows, and what it is in this run: addresses and uuids.
+    `known`: addresses and uuids of the page, and their values in this run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class Transcript:
             self.host.close()
 
     def start(self, *arguments: str) -> None:
-        """Start a host on free ports; the page's ports stand for them from here on. The host before it is stopped."""
+        """Stop the current host, and start one on free ports, which replace the page's ports from here on."""
         self.stop()
         tree = yaml.safe_load((self.folder / self._file(arguments)).read_text())
         overrides: list[str] = []
@@ -86,10 +86,10 @@ class Transcript:
             assert self.host.address(ADDRESSES[section][2]) == self._real_address(section, tree)
 
     def _real_address(self, section: str, tree: dict[str, Any]) -> str:
-        """Return where a section's server is in this run: a free port, which every host of the page gets."""
+        """Return the address of a section's server in this run: a free port for all hosts of the page."""
         shown = self._shown_address(section, tree)
         if shown not in self.known:
-            holder = socket.socket()  # on Linux nobody else is given the port while this one has it and does not listen
+            holder = socket.socket()  # on Linux no other socket gets the port of one that is bound and does not listen
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(("127.0.0.1", 0))
             self.known[shown] = f"127.0.0.1:{holder.getsockname()[1]}"
@@ -112,7 +112,7 @@ class Transcript:
         return "".join(lines[: next(number for number, line in enumerate(lines) if "host is ready" in line) + 1])
 
     def environ(self) -> dict[str, str]:
-        """Return the environment of what the page runs: the folder is its home, `rrpy` and `python` are ours."""
+        """Return the environment of the page's commands: the folder is the home, `rrpy` and `python` are ours."""
         return {
             **os.environ,
             "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
@@ -126,7 +126,7 @@ class Transcript:
             self._run(command)
 
     def log(self, block: Block) -> None:
-        """Take note of what the host has to say until it ends."""
+        """Remember lines that the host must log before it ends."""
         self._shown += block.text
 
     def prompt(self, block: Block) -> None:
@@ -139,7 +139,7 @@ class Transcript:
         self._prompt = test.globs
 
     def shell(self, script: str, timeout: float = 2 * TIMEOUT, **environ: str) -> str:
-        """Run a script of the page as it would be typed, and return what it prints. It must end with 0."""
+        """Run a script of the page, and return its output. It must end with 0."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", self.real(script)],
             cwd=self.folder,
@@ -155,7 +155,7 @@ class Transcript:
         return done.stdout
 
     def rrpy(self, command: str, *arguments: str) -> str:
-        """Return what a command prints that asks the host."""
+        """Return the output of a command that calls the host."""
         address = f"tcp://{self.known['127.0.0.1:6001']}"
         return self.shell(shlex.join(["rrpy", command, *arguments, "--address", address]))
 
@@ -163,12 +163,12 @@ class Transcript:
         """Return a text with the page's ports and uuids replaced by those of this run."""
         for shown, real in self.known.items():
             text = text.replace(shown, real)
-            if ":" in shown:  # a port that stands beside its host, as in `SMTP('127.0.0.1', 1025)`
+            if ":" in shown:  # a port beside its host, as in `SMTP('127.0.0.1', 1025)`
                 text = re.sub(rf"\b{shown.rpartition(':')[2]}\b", real.rpartition(":")[2], text)
         return text
 
     def stop(self) -> None:
-        """Stop the host, if there is one, and look for what the page has shown of its log."""
+        """Stop the host, if there is one, and compare its log with the lines of the page."""
         if self.host is None:
             return
         ended = self.host.named("host is stopping") or self.host.process.poll() is not None
@@ -210,7 +210,7 @@ class Transcript:
 
 
 def _same_form(text: str) -> str:
-    """Return JSON, which is indented on a terminal and not in a pipe, in one form; other text as it is."""
+    """Return JSON, which is indented on a terminal only, in one form, and other text unchanged."""
     try:
         return json.dumps(json.loads(text))
     except ValueError:

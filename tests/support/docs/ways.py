@@ -1,14 +1,12 @@
-"""How each block of the documentation is run: by its kind, or by the way that a comment above it names.
+"""Run each block of the documentation: by its kind, or in the way that a comment above it names.
 
-A page is run from its top to its end in a folder of its own: a block that shows a file writes it, the next ones find it
-there. `<!-- test: way -->` above a block names a set-up that its kind alone does not tell (WAYS, in ways_named.py). A
-block that is neither of a known kind (KINDS, in ways_kinds.py) nor has a way is run by nobody, and fails its page.
-`<!-- not run: reason -->` is for what would change the whole system, or needs another one; what such a block says is
-checked all the same.
+A page runs from its top to its end in a folder of its own. A block that shows a file writes it, and later blocks use
+it. `<!-- test: way -->` above a block names a set-up (WAYS, in ways_named.py). A block without a way, and of no known
+kind (KINDS, in ways_kinds.py), fails its page. `<!-- not run: reason -->` is for a block that changes the whole system,
+or needs another system; its content is checked anyway.
 
-Why not Sybil, or another of its like: each makes a test of every block, and passes over the blocks that it has no
-parser for. Here the blocks of a page share a host, a prompt and files, which one test has and several processes of
-pytest-xdist cannot share; and a block that nobody runs is the very thing to be found.
+Why not Sybil or a similar tool: each makes a test of every block, and skips blocks without a parser. Here the blocks of
+a page share a host, a prompt and files, which processes of pytest-xdist cannot share. And no block may be skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ __all__ = ["WAYS", "run_pages", "way_of"]
 
 
 def run_pages(paths: Sequence[Path], folder: Path) -> None:
-    """Run every block of these pages, one page after the other, in a folder that has what their reader begins with."""
+    """Run every block of these pages in order, in a folder with the files that a reader begins with."""
     if paths[0].parent.parent.name == "examples":
         shutil.copytree(paths[0].parent, folder, dirs_exist_ok=True)
     else:
@@ -49,5 +47,5 @@ def way_of(block: Block) -> Way:
     named = block.way.removeprefix("test: ") if block.way.startswith("test: ") else ""
     known = WAYS if named else KINDS
     way = known.get(named or block.kind)
-    assert way is not None, f"nobody runs a block of the kind {block.kind!r} in the way {named!r}; see {__name__}"
+    assert way is not None, f"there is no way to run a block of the kind {block.kind!r}, way {named!r}; see {__name__}"
     return way

@@ -1,4 +1,4 @@
-"""How the blocks of docs/how-to/clients.md are run: against a host with TLS, until the mail of each has come."""
+"""Run the blocks of docs/how-to/clients.md against a host with TLS, until the mail of each arrives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prepare(run: Transcript) -> None:
 
 
 def deliver(run: Transcript, block: Block) -> None:
-    """Run a block of a client, with what the page leaves to its reader, and wait for the mail."""
+    """Run a block of a client, with the parts that the page leaves to its reader, and wait for the mail."""
     if run.host is None:
         prepare(run)
     assert run.host is not None
@@ -57,7 +57,7 @@ _COUNT = re.compile(r"smtp-source .*-m (\d+)")
 
 
 def _script(run: Transcript, block: Block) -> tuple[str, dict[str, str]]:
-    """Return what is to be typed for a block, and in which environment; empty where typing delivers nothing."""
+    """Return the command for a block, and its environment; empty for a block that delivers nothing."""
     trusted = {"SSL_CERT_FILE": str(run.folder / "ca.pem"), "NODE_EXTRA_CA_CERTS": str(run.folder / "ca.pem")}
     name = file_of(block)
     if name == "settings.py":
@@ -90,7 +90,7 @@ def _write(run: Transcript, name: str, text: str) -> None:
 
 
 def _compare_with_postfix(text: str) -> None:
-    """The page has the lines that tests/integration/smtp_plugin/test_clients.py runs Postfix with."""
+    """Check that the page has the lines of tests/integration/smtp_plugin/test_clients.py for Postfix."""
     tested = clients_postfix.MAIN + clients_postfix.LOGIN + clients_postfix.TLS
     for shown, used in (
         ("[127.0.0.1]:1025", "{relayhost}"),

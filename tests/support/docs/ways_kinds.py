@@ -1,4 +1,4 @@
-"""How a block is run whose kind, the word behind its fence, tells all; and what is checked of one that cannot be."""
+"""Run a block by its kind, the word after its fence; check a block that cannot run here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rrpy.cli import main
 Way = Callable[[Transcript, Block], None]
 
 ELSEWHERE = {"docker", "kubectl", "systemctl"}
-"""Programs whose work needs a system of their own: an engine, a cluster, an init."""
+"""Programs that need a system of their own: an engine, a cluster, an init."""
 INSTRUCTION = re.compile(
     r"(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|RUN|STOPSIGNAL|USER|VOLUME|WORKDIR) |#|$"
 )
@@ -58,7 +58,7 @@ def php(run: Transcript, block: Block) -> None:
 
 
 def look_at_yaml(run: Transcript, block: Block) -> None:
-    """Check a configuration, with what a part of one leaves out; look at anything else as what it is."""
+    """Check a configuration, a part of one after completing it; check other YAML by its kind."""
     name = write(run, block)
     documents = list(yaml.safe_load_all(block.text))
     if "services" in documents[0]:
@@ -80,7 +80,7 @@ def look_at_yaml(run: Transcript, block: Block) -> None:
 
 
 def shell(run: Transcript, block: Block) -> None:
-    """Type the lines of a script. `rrpy serve` starts a host, which goes on."""
+    """Run the lines of a script. `rrpy serve` starts a host, which keeps running."""
     script: list[str] = []
     for line in block.text.replace("\\\n", " ").splitlines():
         if line.startswith("rrpy serve"):
@@ -93,13 +93,13 @@ def shell(run: Transcript, block: Block) -> None:
 
 
 def shown(run: Transcript, block: Block) -> None:
-    """Text is what a person sees somewhere: nothing can run it, so nothing of it is a command."""
+    """Check that a text, which cannot run, does not contain a command."""
     commands = [line for line in block.text.splitlines() if shutil.which(line.removeprefix("$ ").partition(" ")[0])]
     assert not commands, f"not text, but to be run: {commands}"
 
 
 def mermaid(run: Transcript, block: Block) -> None:
-    """A diagram is generated, and compared with its tables by tests/unit/docs/test_docs.py."""
+    """Check that a diagram is generated; tests/unit/docs/test_docs.py compares it with its table."""
     assert block.way.startswith("generated: "), "a diagram comes from docs/diagrams.py"
 
 
@@ -112,7 +112,7 @@ def load_toml(run: Transcript, block: Block) -> None:
 
 
 def ini(run: Transcript, block: Block) -> None:
-    """A unit of systemd. What else is written like that says which client reads it."""
+    """Check a unit of systemd. Other files of this kind name a way."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), allow_no_value=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read_string(block.text)
@@ -120,13 +120,13 @@ def ini(run: Transcript, block: Block) -> None:
 
 
 def dockerfile(run: Transcript, block: Block) -> None:
-    """Every line begins with an instruction."""
+    """Check that every line begins with an instruction."""
     lines = block.text.replace("\\\n", " ").splitlines()
     assert [line for line in lines if not INSTRUCTION.match(line)] == []
 
 
 def elsewhere(run: Transcript, block: Block) -> None:
-    """What needs another system is bash, names files that are there, and calls rrpy as it wants to be called."""
+    """Check that a block for another system is bash, names existing files, and calls rrpy correctly."""
     words = shlex.split(block.text.replace("&&", "\n"), comments=True)
     assert ELSEWHERE & set(words), f"this can be run here: {block.text}"
     subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The set-ups that a comment above a block names."""
+"""Run a block with the set-up that a comment above it names."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from support.waiting import TIMEOUT
 from support.worker.host import WorkerHost, last
 
 DOWNLOAD = 200.0
-"""Seconds that an index may take for all packages."""
+"""Seconds for the download of all packages."""
 AUTOLOAD = f"<?php\nrequire '{ROOT}/tests/support/worker/php/autoload.php';\n"
 
 
 def file(run: Transcript, block: Block) -> None:
-    """Write the block's file, which is not rrpy's; commands of the page say what it is."""
+    """Write the block's file, which is not for rrpy."""
     assert write(run, block)
 
 
@@ -38,7 +38,7 @@ def host(run: Transcript, block: Block) -> None:
 
 
 def install(run: Transcript, block: Block) -> None:
-    """Install a clone, as a stranger does it: in a virtual environment of its own."""
+    """Install a clone in a virtual environment of its own, as a new user does."""
     clone = run.folder / "clone"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -62,7 +62,7 @@ def checks(run: Transcript, block: Block) -> None:
 
 
 def embedding(run: Transcript, block: Block) -> None:
-    """A program that is a host runs until a signal, and ends with 0."""
+    """Run a program that is a host until a signal; it ends with 0."""
     config = run.folder / "rr.yaml"
     config.write_text(config.read_text().replace("127.0.0.1:6001", "127.0.0.1:0"))
     command = [sys.executable, write(run, block)]
@@ -82,7 +82,7 @@ def embedding(run: Transcript, block: Block) -> None:
 
 
 def controller(run: Transcript, block: Block) -> None:
-    """A program that starts a controller takes a mail, refuses a recipient, and stops: its input is our client."""
+    """Run a program with a controller; its `input` is a client that sends a mail with a refused recipient."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert block.text.count("port=1025") == 1
@@ -105,19 +105,19 @@ def input(prompt):
 
 
 def benchmark(run: Transcript, block: Block) -> None:
-    """A benchmark runs with a small part of its work."""
+    """Run a benchmark with a small part of its work."""
     (line,) = re.findall(r"^\$ \.venv/bin/python (benchmarks/\w+\.py) --rounds \d+$", block.text, re.MULTILINE)
     assert "rrpy" in run.shell(f"python {ROOT / line} --rounds 1 --quick --only a --servers stock,rrpy")
 
 
 def composer(run: Transcript, block: Block) -> None:
-    """Composer's packages are in no registry of the checks: a stand-in has the names."""
+    """Replace Composer's packages, which tests cannot download, with a stand-in of the same names."""
     (run.folder / "vendor").mkdir()
     (run.folder / "vendor/autoload.php").write_text(AUTOLOAD)
 
 
 def php_worker(run: Transcript, block: Block) -> None:
-    """A worker written for RoadRunner's PHP package, for which a stand-in has the names, answers the host."""
+    """Run a worker for RoadRunner's PHP package, with a stand-in for the package; it answers the host."""
     needs("php")
     name = write(run, block)
     composer(run, block)
@@ -132,7 +132,7 @@ def php_worker(run: Transcript, block: Block) -> None:
 
 
 def php_client(run: Transcript, block: Block) -> None:
-    """RoadRunner's PHP client, for which a stand-in has the names, closes a connection."""
+    """Close a connection with RoadRunner's PHP client, with a stand-in for the package."""
     needs("php")
     assert run.host is not None
     host, _, port = run.known["127.0.0.1:1025"].rpartition(":")
