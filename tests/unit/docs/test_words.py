@@ -9,7 +9,20 @@ from support.docs.pages import PAGES, ROOT
 from support.docs.words import faults_of_page, faults_of_source
 
 WAITING = {"docs/explanation/architecture.md", "docs/reference/api.md"}
-CLEAN = ["benchmarks", "container", "docs", "examples", "goridge", "inbox", "mime", "ops", "rpc", "testing", "worker"]
+CLEAN = [
+    "benchmarks",
+    "container",
+    "docs",
+    "examples",
+    "goridge",
+    "inbox",
+    "mime",
+    "ops",
+    "rpc",
+    "testing",
+    "worker",
+    "worker_pool",
+]
 """Folders whose Python files are checked."""
 
 
