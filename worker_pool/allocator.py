@@ -1,4 +1,4 @@
-"""The dynamic allocator: it adds workers while requests wait, and takes them away when they have nothing to do."""
+"""The dynamic allocator: it adds workers while requests wait, and removes them when they are idle."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DynamicAllocator:
         self._failed_rounds = 0
 
     def remove_idle(self) -> None:
-        """Take away the added workers that have been idle for `idle_timeout`. Called by the supervisor."""
+        """Remove added workers that have been idle for `idle_timeout`. Called by the supervisor."""
         now = time.monotonic()
         for worker in list(self._idle):
             if not self._places.extra or now - worker.idle_since < self._config.idle_timeout:

@@ -1,4 +1,4 @@
-"""The limits of a worker (docs/reference/wire.md#pool): those that it carries itself, and those that are looked at."""
+"""The limits of a worker (docs/reference/wire.md#pool): its own, and the soft ones that the supervisor checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .states import State
 
 
 class WorkerLimits(NamedTuple):
-    """The limits that a worker carries itself. Times in seconds; 0 means unlimited, except for `stream_timeout`.
+    """The limits that a worker has itself. Times in seconds; 0 means unlimited, except for `stream_timeout`.
 
     `max_jobs`: answers before it retires. `exec_ttl`: for an answer, and for each frame of a stream; above it the
     worker is killed. `stream_timeout`: for the end of a cancelled stream.

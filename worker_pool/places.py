@@ -1,9 +1,9 @@
 """The places of a pool: each has a task that keeps one worker in it.
 
-A place's task (`_keep`) is the only one that takes its worker out of the pool. It waits until the worker is retired (it
-died, it reached a limit, it is to be replaced), stops it and boots the next one. All others only retire workers, and
-say how many places there are to be (`size`, `extra`): a place whose worker is retired ends when there are too many. So
-the supervisor (supervisor.py), a reset and a change of size never fight over a worker.
+Only a place's task (`_keep`) takes its worker out of the pool. It waits until the worker is retired, stops it and boots
+the next one. A worker retires when it dies, when it reaches a limit, or when it is to be replaced. The supervisor
+(supervisor.py), a reset and a change of size only retire workers and set the number of places (`size`, `extra`). A
+place ends after its worker when there are too many. So the three never compete for a worker.
 
 Crash loops: a worker that boots and dies without an answer is replaced at once the first time, then after a pause that
 doubles (backoff.py). A place that pauses is failing. While every place is failing, callers get an error at once.
@@ -52,7 +52,7 @@ class PlacesOwner(Dispatcher, Protocol):
 class Places:
     """The workers of a pool, and all its tasks: `open` boots the workers, `close` stops them.
 
-    `size`, `extra`: how many places there are to be, and how many more for now, by the dynamic allocator.
+    `size`: the number of places that there are to be; `extra`: how many the dynamic allocator has added to them.
     `last_fault`: of the last worker that died or did not come up.
     """
 
@@ -76,7 +76,7 @@ class Places:
         self._stoppers: TaskGroup | None = None
 
     async def open(self) -> None:
-        """Boot the workers in parallel. Raises WorkerBootError when one does not come up. `close` follows always."""
+        """Boot the workers in parallel. Raises WorkerBootError when one does not come up. Call `close` in any case."""
         self.size, self.extra = self._first_size, 0
         self._stoppers = anyio.create_task_group()
         await self._stoppers.__aenter__()
@@ -114,7 +114,7 @@ class Places:
         self._keepers.start_soon(work, *arguments)
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run something as a task of the pool and wait for it: it goes on when the caller leaves.
+        """Run `work` as a task of the pool and wait for it. It continues when the caller is cancelled.
 
         Raises its PoolError; PoolClosed when the pool closes first.
         """
@@ -145,7 +145,7 @@ class Places:
 
     @property
     def staying(self) -> Sequence[Worker]:
-        """The workers that are to stay, the oldest first."""
+        """The workers without those that leave or are about to, the oldest first."""
         return [worker for worker in self._workers if self._stays(worker)]
 
     @property
@@ -178,7 +178,7 @@ class Places:
         self._stoppers.start_soon(self._stop, worker, timeout)
 
     async def _stop(self, worker: Worker, timeout: float) -> None:
-        """Make a worker exit. Log it when the host did not ask for that."""
+        """Make a worker exit. Log an exit without the stop frame."""
         self._stopping.add(worker)
         try:
             await stop_worker(worker, timeout)
@@ -214,7 +214,7 @@ class Places:
                 boots.start_soon(fill_place)
 
     async def _keep(self, first: Worker) -> None:
-        """Keep a worker in one place of the pool, for as long as there is to be such a place."""
+        """Keep a worker in one place of the pool, until there are too many places."""
         failures = 0
         current: Worker | None = first
         try:
@@ -229,9 +229,9 @@ class Places:
             self._count -= 1
 
     async def _refill(self, failures: int) -> tuple[Worker | None, int]:
-        """Boot a worker, again and again after growing pauses; return None when the place is not wanted any more.
+        """Boot a worker, again and again after growing pauses. Return None when there are too many places.
 
-        `failures`: in a row so far; returned with those of this call.
+        `failures`: in a row so far; returned together with those of this call.
         """
         failing = False
         try:
@@ -264,7 +264,7 @@ class Places:
     async def replace(self, old: Worker, reached: State | None = None) -> None:
         """Boot a replacement for a worker, which leaves after that. Raises WorkerBootError.
 
-        `reached`: the limit for which it is replaced; then it has all the time that its request takes.
+        `reached`: the limit for which it is replaced; then its request has no time limit.
         """
         async with self._replacing:
             if not self._stays(old):

@@ -178,8 +178,8 @@ class WorkerPool:
     async def reset(self) -> None:
         """Replace every worker, one after another: the new one is up before the old one leaves, so no request fails.
 
-        A place that pauses after a crash boots its next worker at once. Raises WorkerBootError when a new worker does
-        not come up, with the old ones that are left still at work; NoFreeWorker when every place pauses; PoolClosed.
+        A place that pauses after a crash boots its next worker at once. When a new worker does not come up, the old
+        ones that are left continue to work. Raises WorkerBootError, NoFreeWorker (every place pauses), PoolClosed.
         """
         await self._places.run(self._places.reset)
 

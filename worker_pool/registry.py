@@ -1,7 +1,7 @@
 """Worker groups by their names: the pools of the plugin `server`, and those of every plugin that has workers.
 
-A pool is known by its name from `new_pool` on, before it is up and after it is down: clients see a group without
-workers then, and not an unknown name.
+A pool is known by its name from `new_pool` on, also before it is up and after it is down. Clients see a group without
+workers then, instead of an unknown name.
 """
 
 from __future__ import annotations

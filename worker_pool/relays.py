@@ -1,9 +1,9 @@
 """The socket that workers connect to when `server.relay` is `tcp://…` or `unix://…` (docs/reference/wire.md).
 
 The host sends its half of the handshake to every connection. The pid in the other half says which of the host's
-workers has made it. Another program may start a worker (`sh -c "php worker.php"`): so a connection belongs to a worker
-when its pid is the process that the host started, or is in that process's session. A process may connect before the
-host knows that it runs: a connection without a worker waits for its worker, `CLAIM_TIMEOUT` seconds.
+workers has made it. Another program may start a worker (`sh -c "php worker.php"`). So a connection belongs to a worker
+when its pid is the worker's process, or a process in that one's session. A process may connect before the host knows
+that it runs: a connection without a worker waits for one, `CLAIM_TIMEOUT` seconds.
 
 What can still fail: on a tcp relay another user of this machine can claim to be a worker that has not connected yet.
 Only one user can open a unix socket's file.

@@ -1,7 +1,7 @@
 """What a worker writes beside its frames: each line is logged, and the last lines are kept for the report of its exit.
 
-A line has the level that the worker gives it: as a JSON object with `level` and `msg` (or `message`), whose other keys
-become the event's, or as a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
+A worker can give a line its level. The line is a JSON object with `level` and `msg` (or `message`), whose other keys
+become the event's. Or it has a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The supervisor of a pool: one task that looks at the limits of its workers, and at workers with nothing to do.
+"""The supervisor of a pool: one task that checks the limits of its workers, and removes idle ones.
 
-All that happens to the workers by time happens here: it retires and replaces them, and their places do the rest.
+It only retires and replaces workers; their places (places.py) do the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .places import Places
 
 
 async def supervise(places: Places, config: PoolConfig, allocator: DynamicAllocator | None, log: Logger) -> None:
-    """Look after the workers until cancelled; return at once when the configuration has nothing to look at.
+    """Check the workers until cancelled; return at once when the configuration has neither limits nor an allocator.
 
     `allocator`: that of the pool; None when the configuration has none.
     """
@@ -34,10 +34,10 @@ async def supervise(places: Places, config: PoolConfig, allocator: DynamicAlloca
         if allocator is not None:
             allocator.remove_idle()
         if soft:
-            await _look_at_limits(places, limits, log)
+            await _check_limits(places, limits, log)
 
 
-async def _look_at_limits(places: Places, limits: SupervisorConfig, log: Logger) -> None:
+async def _check_limits(places: Places, limits: SupervisorConfig, log: Logger) -> None:
     now = time.monotonic()
     for worker in places.staying:
         reached = limit_reached(worker, limits, now, partial(memory_of, worker.pid))

@@ -1,12 +1,12 @@
 """One worker process as the host sees it: its states, and how it ends.
 
-There is no task and no lock in a request. The pool gives a `Call` to `send`; the bytes of the answer resolve it
-(requester.py) and give the worker back to the pool, in the same turn of the event loop. A caller that was cancelled
-leaves a done future: the worker finishes, its answer is dropped, and it goes back to the pool all the same.
+There is no task and no lock in a request. The pool gives a `Call` to `send`. The bytes of the answer resolve it
+(requester.py) and give the worker back to the pool, in the same turn of the event loop. A cancelled caller leaves a
+done future: the worker finishes, its answer is dropped, and the worker goes back to the pool all the same.
 
 The end of a process comes in pieces: its channel ends, stderr ends, the process exits, in any order. The first piece
 retires the worker: it gets no more requests. After the last one it is gone, and the caller gets the report of its exit.
-What may follow what stands in tables (states.py): `TRANSITIONS` for the state that clients see, `PROCESS` for the rest.
+The transitions stand in tables (states.py): `TRANSITIONS` for the state that clients see, `PROCESS` for the rest.
 """
 
 from __future__ import annotations

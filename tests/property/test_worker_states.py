@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rrpy.container.errors import IllegalTransition
-from rrpy.worker_pool.states import TRANSITIONS, State, step
+from rrpy.container.states import Machine
+from rrpy.worker_pool.states import PROCESS, REQUEST, TRANSITIONS, ProcessState, RequestState, State, step
 
 
 @given(st.lists(st.sampled_from(sorted(State)), max_size=40))
@@ -35,3 +37,20 @@ def test_an_end_can_be_reached_from_everywhere(state):
 @given(st.sampled_from(sorted(State)))
 def test_nothing_comes_back_to_inactive(state):
     assert State.INACTIVE not in TRANSITIONS[state]
+
+
+@pytest.mark.parametrize(
+    ("table", "first"), [(PROCESS, ProcessState.BOOTING), (REQUEST, RequestState.IDLE)], ids=["process", "request"]
+)
+@given(st.data())
+def test_a_walk_by_events_follows_its_table_and_is_not_moved_by_an_illegal_event(table, first, data):
+    events = sorted({event for row in table.values() for event in row} | {"no such event"})
+    machine = Machine("thing", table, first)
+    for event in data.draw(st.lists(st.sampled_from(events), max_size=40)):
+        before = machine.state
+        if machine.can(event):
+            assert machine.on(event) is machine.state is table[before][event]
+        else:
+            with pytest.raises(IllegalTransition, match=f"thing: no transition from {before.value} on {event}"):
+                machine.on(event)
+            assert machine.state is before

@@ -135,7 +135,7 @@ async def test_a_new_worker_that_does_not_come_up_leaves_the_old_one_at_work(tmp
         assert workers.workers()[0].pid == before.pid
 
 
-async def test_a_worker_that_becomes_busy_while_its_heir_boots_leaves_its_place_at_once(tmp_path):
+async def test_a_worker_that_becomes_busy_while_its_replacement_boots_leaves_its_place_at_once(tmp_path):
     gate = tmp_path / "gate"
     log = Log()
     slow = ["/bin/sh", "-c", 'sleep 0.3; exec "$@"', "sh", *beast("pids")]
@@ -144,11 +144,11 @@ async def test_a_worker_that_becomes_busy_while_its_heir_boots_leaves_its_place_
         await log.seen("worker has reached a limit")
         long = asyncio.create_task(workers.exec(Payload(os.fsencode(gate))))
         await log.seen("worker is up", 2)
-        heir = int((await workers.exec(Payload())).body)
-        assert heir != old.pid
-        os.kill(heir, 9)  # which is noticed, although the old one is at work still
+        replacement = int((await workers.exec(Payload())).body)
+        assert replacement != old.pid
+        os.kill(replacement, 9)  # which is noticed, although the old one is at work still
         await log.seen("worker died")
-        assert int((await workers.exec(Payload())).body) not in (heir, old.pid)
+        assert int((await workers.exec(Payload())).body) not in (replacement, old.pid)
         rows = workers.workers()
         assert rows[-1].pid == old.pid
         assert workers.info().running >= 1
