@@ -111,8 +111,8 @@ class Logger(Protocol):
 class Configured(Protocol):
     """A plugin with a model of its section, so that `rrpy config` can check all of it and describe it to an editor.
 
-    `config_model`: the msgspec Struct as which its `init` reads the section. Its docstring says what each key means, as
-    `key`: text.
+    `config_model`: the msgspec Struct as which its `init` reads the section. The first line of its docstring says what
+    the section is, and `Annotated[..., msgspec.Meta(description=...)]` what a key means.
     """
 
     config_model: type[Struct]

@@ -6,6 +6,8 @@ Then, in a second terminal:  rrpy rpc greeter.Greet Ann
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import anyio
 import msgspec
 from anyio.abc import TaskStatus
@@ -16,7 +18,7 @@ from rrpy import Configurer, Logger
 class GreeterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `greeter` of rr.yaml."""
 
-    greeting: str = "Hello"
+    greeting: Annotated[str, msgspec.Meta(description="the word before the name")] = "Hello"
 
 
 class GreeterRPC:
@@ -43,6 +45,7 @@ class Greeter:
     """The plugin. Its name is its section, its channel in the log and its service on the RPC bus."""
 
     name = "greeter"
+    config_model = GreeterConfig
 
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one: the host runs without this plugin then."""
