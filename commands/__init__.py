@@ -1,1 +1,1 @@
-"""What stands between the command line and a running host: options, tables, completion, checks."""
+"""The commands of `rrpy`: options, output, completion, and what each command does. Only cli.py imports them."""

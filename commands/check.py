@@ -1,7 +1,8 @@
-"""Everything that is wrong with a configuration, for `rrpy config check`: a host stops at the first one, this goes on.
+"""`rrpy config check`: every error of a configuration. A host stops at the first one; this continues.
 
-A section whose plugin says what it holds (`Configured`) is looked at key by key; any other by its plugin's `init`,
-which stops at its first error. Nothing is served, and `init` opens nothing, so that a running host is not in the way.
+It checks a section whose plugin has a model (`Configured`) key by key. It checks any other section by its plugin's
+`init`, which stops at its first error. Nothing serves, and `init` opens nothing, so that a check works beside a running
+host.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ HOST_MODELS: Final[Mapping[str, type[Struct]]] = {"logs": LogConfig, "endure": E
 
 
 class Report(NamedTuple):
-    """What was found. `problems`: one sentence each; `plugins`: the names of those that would run, with a section."""
+    """The result of a check. `problems`: one sentence each; `plugins`: the names of those that would run."""
 
     problems: Sequence[str]
     plugins: Sequence[str]
 
 
 def models_of(plugins: Iterable[Plugin]) -> dict[str, type[Struct]]:
-    """Return the models of the host's own sections and of those plugins that say theirs, by the section's name."""
-    said = {each.name: each.config_model for each in plugins if isinstance(each, Configured)}
-    return {**HOST_MODELS, **{name: kind for name, kind in said.items() if _is_struct(kind)}}
+    """Return the models of the host's own sections and of the plugins that have one, by the section's name."""
+    models = {each.name: each.config_model for each in plugins if isinstance(each, Configured)}
+    return {**HOST_MODELS, **{name: kind for name, kind in models.items() if _is_struct(kind)}}
 
 
 def check_file(
@@ -41,7 +42,7 @@ def check_file(
 ) -> Report:
     """Check a file as `rrpy serve` reads it. `optional`: the host's own plugins.
 
-    Raises ConfigError for a file that is no configuration at all.
+    Raises ConfigError for a file that cannot be read as a configuration.
     """
     return check(Config.load(path, overrides=overrides, dotenv=dotenv), Path(path).parent, optional)
 
@@ -65,7 +66,7 @@ def check(config: Config, folder: Path, optional: Sequence[Plugin]) -> Report:
         container = Container(plugins, config, optional=optional)
         problems += container.try_init(leave_out=wrong)
         running += [name for name, state in container.states.items() if state == "initialized" and config.has(name)]
-    except HostError as error:  # a plugin is none, or they do not fit together
+    except HostError as error:  # an object is not a plugin, or the plugins do not fit together
         problems.append(error)
     for problem in problems:
         config.locate(problem, line=True)
@@ -73,7 +74,7 @@ def check(config: Config, folder: Path, optional: Sequence[Plugin]) -> Report:
 
 
 def _load(config: Config, folder: Path) -> tuple[list[Plugin], list[HostError]]:
-    """Return the plugins that can be loaded, and what is wrong with the others."""
+    """Return the plugins that can be loaded, and the errors of the others."""
     plugins: list[Plugin] = []
     problems: list[HostError] = []
     try:

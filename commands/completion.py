@@ -1,8 +1,8 @@
-"""What TAB offers behind the shared options: files, folders, keys of the configuration; and the scripts of the shells.
+"""Completions for TAB after the shared options: files, folders, keys of the configuration; and the shells' scripts.
 
-The shells ask `rrpy` itself, with click's protocol. Two things in click's scripts are changed. No blank comes behind a
-key, which ends in `=` (fish does so by itself). And bash, which parts words at `:` and `=`, tells the line as it is, so
-that `--address tcp://...` and `-o key=value` may come before.
+The shells ask `rrpy` itself, with click's protocol. Two things in click's scripts are changed. No blank follows a key,
+which ends in `=` (fish does so by itself). And bash, which splits words at `:` and `=`, passes the line as it is, so
+that `--address tcp://...` and `-o key=value` may stand before the cursor.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _CHANGES: Final = {
         ),
     ),
 }
-"""For a shell, what of click's script becomes what."""
+"""By shell, the parts of click's script to replace, each with its replacement."""
 
 
 def script(command: click.Command, shell: str) -> str:
-    """Return what a shell must run to complete `rrpy`. `shell`: one of SHELLS."""
+    """Return the script that a shell runs to complete `rrpy`. `shell`: one of SHELLS."""
     kind = get_completion_class(shell)
     assert kind is not None, "click knows these shells"
     text = kind(command, {}, "rrpy", "_RRPY_COMPLETE").source()
@@ -57,7 +57,7 @@ def folders(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 
 def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the keys of the host's own plugins. The root context's `obj` is the function that makes these."""
+    """Offer the keys of the host's own plugins. The root context's `obj` is the function that makes the plugins."""
     from ..container.config.model import EVERY, description_of, section_of, walk
     from .check import models_of
     from .describe import first_sentence, plain

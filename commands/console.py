@@ -1,4 +1,4 @@
-"""What a command says and how it ends: results on stdout, one sentence on stderr, an exit code. Quick to import."""
+"""The output and the end of a command: results on stdout, one sentence on stderr, an exit code. Quick to import."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn an error that a person can act on into one sentence on stderr and its exit code."""
+def errors_as_sentences(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a HostError of a command into one sentence on stderr and its exit code."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -31,7 +31,7 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def say(text: str) -> bool:
-    """Print a result and say whether anybody reads it. A reader that has gone is no error; a disk that is full is."""
+    """Print a result, and return whether stdout has a reader. A full disk is an error; a missing reader is not."""
     try:
         click.echo(text)
         sys.stdout.flush()
@@ -44,7 +44,7 @@ def say(text: str) -> bool:
 
 
 def fail_to_print(error: OSError) -> NoReturn:
-    """Say that stdout does not take what we print, and end."""
+    """Report that stdout cannot be written, and end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     fail(f"cannot print the result: {reason_of(error)}", 1)
 
@@ -61,24 +61,30 @@ def to_json(result: Any) -> str:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """Say what is wrong and end with this exit code."""
-    click.echo(f"rrpy: {message}", err=True)
+    """Report what is wrong, and end with this exit code."""
+    complain(message)
     sys.exit(code)
 
 
+def complain(*messages: str) -> None:
+    """Print each message as one line on stderr."""
+    for message in messages:
+        click.echo(f"rrpy: {message}", err=True)
+
+
 def open_standard_streams() -> None:
-    """Put /dev/null where a standard stream is closed: the next file opened would take its number, and its output."""
+    """Open /dev/null in place of a closed standard stream: the next open file would take its number, and its output."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-        if getattr(sys, name) is None:  # what the interpreter makes of a stream that is closed
+        if getattr(sys, name) is None:  # so the interpreter shows a closed stream
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def work_in(folder: str | None) -> None:
-    """Make this folder the current one; None is no wish."""
+    """Make this folder the current one; None changes nothing."""
     if folder is None:
         return
     try:
@@ -88,5 +94,5 @@ def work_in(folder: str | None) -> None:
 
 
 def can_draw() -> bool:
-    """Say whether stdout is a terminal that can move its cursor."""
+    """Return whether stdout is a terminal that can move its cursor."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")

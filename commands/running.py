@@ -1,9 +1,9 @@
-"""The running host that a command is about: how it is found, and what TAB offers that only it knows."""
+"""The running host that a command calls: how it is found, and the names for TAB that only it knows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,31 +16,32 @@ from .console import work_in
 from .options import CONFIG, address_option, config_option, dotenv_option, override_option, workdir_option
 
 if TYPE_CHECKING:
-    from ..rpc.client import Client
+    from ..rpc.client import Client, ReconnectingClient
 
 R = TypeVar("R")
 
-AWAY: Final = "the host does not answer; trying again"
+NO_ANSWER: Final = "the host does not answer; trying again"
 """Shown by a command that waits for a host that went away."""
+NO_WORKERS: Final = "No plugin of this host owns workers."
 
 COMPLETION_TIMEOUT: Final = 1.0
-"""Seconds that TAB waits for names of a running host; without an answer it offers none."""
+"""Seconds that TAB waits for a running host; without an answer it offers no names."""
 
 
-class Running:
+class RunningHost:
     """A running host, found by `--address` or by the configuration that it runs with."""
 
     def __init__(self, config: str, overrides: Sequence[str], dotenv: str | None, address: str | None) -> None:
         self._config = config
         self._overrides = overrides
         self._dotenv = dotenv
-        self._said = address
+        self._address = address
 
     @cached_property
     def address(self) -> str:
-        """Where it serves RPC. Raises ConfigError, also for a configuration without a section rpc."""
-        if self._said is not None:
-            return self._said
+        """The address of its RPC bus. Raises ConfigError, also for a configuration without a section rpc."""
+        if self._address is not None:
+            return self._address
         from ..container.config import Config
 
         found = Config.load(self._config, overrides=self._overrides, dotenv=self._dotenv)
@@ -72,15 +73,15 @@ class Running:
             raise ConfigError(str(error)) from None
 
 
-def finds_host(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options that say which running host it is about; it gets the host as its first argument."""
+def host_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options that name a running host; it gets the host as its first argument."""
 
     @wraps(command)
     def run(
         config: str, overrides: Sequence[str], workdir: str | None, dotenv: str | None, address: str | None, **rest: Any
     ) -> R:
         work_in(workdir)
-        return command(Running(config, overrides, dotenv, address), **rest)
+        return command(RunningHost(config, overrides, dotenv, address), **rest)
 
     decorated: Callable[..., R] = run
     for option in (address_option, dotenv_option, workdir_option, override_option, config_option):
@@ -88,8 +89,13 @@ def finds_host(command: Callable[..., R]) -> Callable[..., R]:
     return decorated
 
 
+def workers_of(client: Client | ReconnectingClient, plugin: str) -> Sequence[Mapping[str, Any]]:
+    """Return the workers of a plugin, as `informer.Workers` gives them."""
+    return client.call("informer.Workers", plugin)["workers"] or []
+
+
 def names_from(method: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Return a completion that offers the names which this method of the host returns, none of them twice."""
+    """Return a completion with the names that this method of the host returns, without those on the line."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         given = context.params.get(parameter.name or "")
@@ -100,12 +106,12 @@ def names_from(method: str) -> Callable[[click.Context, click.Parameter, str], l
 
 
 def _ask(context: click.Context, method: str) -> Sequence[str]:
-    said = context.params
+    given = context.params
     with suppress(HostError, OSError):
-        if said.get("workdir"):
-            os.chdir(said["workdir"])
-        host = Running(
-            said.get("config") or CONFIG, said.get("overrides") or (), said.get("dotenv"), said.get("address")
+        if given.get("workdir"):
+            os.chdir(given["workdir"])
+        host = RunningHost(
+            given.get("config") or CONFIG, given.get("overrides") or (), given.get("dotenv"), given.get("address")
         )
         with host.connect(COMPLETION_TIMEOUT) as client:
             return [str(name) for name in client.call(method)]

@@ -1,4 +1,4 @@
-"""The table that `rrpy workers` prints: RoadRunner's columns. From data to renderables; only `printed` looks around."""
+"""The table that `rrpy workers` prints, with RoadRunner's columns. Only `printed` looks at stdout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..container.text import size_text
 from ..worker_pool.states import State
+from .running import NO_WORKERS
 
 _S = State
 _LEAVING: Final = (_S.STOPPING, _S.MAX_JOBS_REACHED, _S.IDLE_TTL_REACHED, _S.TTL_REACHED, _S.MAX_MEMORY_REACHED)
@@ -24,9 +26,7 @@ STYLES: Final[Mapping[str, str]] = {
     **{state.text: "yellow" for state in _LEAVING},
     **{state.text: "red" for state in (_S.INVALID, _S.STOPPED, _S.DESTROYED, _S.ERRORED, _S.EXEC_TTL_REACHED)},
 }
-"""For each state, as people read it, its style: yellow leaves soon, red is at its end."""
-
-NOBODY: Final = "No plugin of this host owns workers."
+"""The style of each state, by its text: yellow leaves soon, red is dead or broken."""
 
 Workers = Sequence[Mapping[str, Any]]
 """The workers of a plugin, as `informer.Workers` gives them."""
@@ -34,7 +34,7 @@ Workers = Sequence[Mapping[str, Any]]
 
 def printed(plugins: Mapping[str, Workers]) -> str:
     """Return the tables of these plugins as stdout takes them: coloured on a terminal, in its width and encoding."""
-    # Not on stdout itself: what that does not take is for the caller to tell.
+    # Not on stdout itself: the caller reports a stdout that cannot be written.
     page = io.BytesIO()
     with io.TextIOWrapper(page, sys.stdout.encoding, errors="backslashreplace", write_through=True) as file:
         console = Console(file=file, highlight=False, force_terminal=sys.stdout.isatty())
@@ -43,14 +43,14 @@ def printed(plugins: Mapping[str, Workers]) -> str:
 
 
 def workers_view(plugins: Mapping[str, Workers], now: float) -> RenderableType:
-    """Return one table a plugin. `now`: in unix seconds, what ages are counted to."""
+    """Return one table for each plugin. `now`: unix seconds, to which ages are counted."""
     parts: list[RenderableType] = []
     for name, workers in plugins.items():
         if workers:
             parts += [Text.assemble("Workers of ", (name, "bold"), ":"), workers_table(workers, now)]
         else:
             parts.append(Text.assemble((name, "bold"), " has no workers."))
-    return Group(*parts or [NOBODY])
+    return Group(*parts or [NO_WORKERS])
 
 
 def workers_table(workers: Workers, now: float) -> Table:
@@ -71,17 +71,8 @@ def workers_table(workers: Workers, now: float) -> Table:
     return table
 
 
-def size_text(size: float) -> str:
-    """Return bytes as people read them, in powers of 1000: `512 B`, `13 MB`, `1.2 GB`."""
-    for unit in ("B", "KB", "MB"):
-        if round(size) < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} GB"
-
-
 def age_text(seconds: float) -> str:
-    """Return how long ago something was, in its largest whole unit: `3 s ago`, `1 minute ago`, `2 days ago`."""
+    """Return a time in the past, in its largest whole unit: `3 s ago`, `1 minute ago`, `2 days ago`."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             count = int(seconds // length)

@@ -1,82 +1,89 @@
-"""What `rrpy tail` prints: mail as it comes, asked of a running host by `smtp.Wait`."""
+"""`rrpy tail`: the past and the new mail of a running host, from its method `smtp.Wait`."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..container.errors import HostError
-from ..container.text import printable
-
-if TYPE_CHECKING:
-    from ..rpc.client import ReconnectingClient
+from ..container.text import printable, size_text
+from ..rpc.client import ReconnectingClient
+from .console import complain, say
+from .running import NO_ANSWER, RunningHost
 
 WAIT: Final = 30.0
-"""Seconds that one question waits for the next mail."""
+"""Seconds that one call waits for the next mail."""
 ANSWER_TIMEOUT: Final = WAIT + 15
-"""Seconds that a client waits for the answer to it."""
-RETRY: Final = 1.0
+"""Seconds that a host has for its answer to one call."""
+RETRY_DELAY: Final = 1.0
 """Seconds between two attempts to reach a host that went away."""
 NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
 """What a host without an smtp plugin answers (docs/reference/wire.md, 'RPC over tcp:// or unix://')."""
 
 
-def past(client: ReconnectingClient) -> dict[str, Any]:
-    """Return all that the host remembers, as `smtp.Wait` gives it, in one piece. Raises HostError.
+def show_mail(host: RunningHost, count: int, *, once: bool, as_json: bool) -> None:
+    """Print the last `count` messages, then new ones until Ctrl+C. `once`: only the last ones. Raises HostError."""
+    client = ReconnectingClient(lambda: host.connect(ANSWER_TIMEOUT))
+    with closing(client), suppress(KeyboardInterrupt):
+        known = _past(client)
+        last = known["messages"][max(0, len(known["messages"]) - count) :]
+        if not all(_show(mail, as_json) for mail in last) or once:
+            return
+        for mail in _new(client, known):
+            if not _show(mail, as_json):
+                return
 
-    One without an smtp plugin gets a sentence of its own.
-    """
+
+def _past(client: ReconnectingClient) -> dict[str, Any]:
+    """Return the answer of `smtp.Wait` with every message that the host remembers."""
     found: dict[str, Any] = {"cursor": 0, "history": "", "messages": []}
     while True:
-        asked = {"cursor": found["cursor"], "history": found["history"], "timeout": 0}
         try:
-            more = client.call("smtp.Wait", asked)
+            more = client.call("smtp.Wait", {**_position(found), "timeout": 0})
         except HostError as error:
             if str(error) == NO_SERVICE:
-                raise HostError("this host has no smtp plugin, so no mail comes to it; add the section smtp") from None
+                raise HostError("this host has no smtp plugin, so it gets no mail; add the section smtp") from None
             raise
         if not more["messages"]:
             return {**more, "messages": found["messages"]}
         found = {**more, "messages": found["messages"] + more["messages"]}
 
 
-def follow(
-    client: ReconnectingClient, known: Mapping[str, Any], away: Callable[[], None]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield every mail after those that are known, for ever.
-
-    A host that goes away is waited for; `away` is called once for each time.
-    """
-    cursor, history = known["cursor"], known["history"]
-    lost = False
+def _new(client: ReconnectingClient, known: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield every message after the known ones, for ever. It waits for a host that goes away."""
+    away = False
     while True:
         try:
-            result = client.call("smtp.Wait", {"cursor": cursor, "history": history, "timeout": WAIT})
+            known = client.call("smtp.Wait", {**_position(known), "timeout": WAIT})
         except HostError:
-            if not lost:
-                away()
-            lost = True
-            time.sleep(RETRY)
+            if not away:
+                complain(NO_ANSWER)
+            away = True
+            time.sleep(RETRY_DELAY)
             continue
-        lost = False
-        cursor, history = result["cursor"], result["history"]
-        yield from result["messages"]
+        away = False
+        yield from known["messages"]
+
+
+def _position(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"cursor": known["cursor"], "history": known["history"]}
+
+
+def _show(mail: Mapping[str, Any], as_json: bool) -> bool:
+    """Print a message, and return whether stdout has a reader."""
+    text = json.dumps(mail) if as_json else line(mail)
+    return say(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
 
 
 def line(mail: Mapping[str, Any]) -> str:
-    """Return a mail as one line: when, from whom, to whom, what about, how large, and what the client was told."""
+    """Return a message as one line: time, sender, recipients, subject, size, and the reply with its reason."""
     when = datetime.fromisoformat(mail["received_at"]).astimezone()
-    told = f"{mail['code']} {mail['reply']}" + (f" ({mail['reason']})" if mail["reason"] else "")
+    reply = f"{mail['code']} {mail['reply']}" + (f" ({mail['reason']})" if mail["reason"] else "")
     to = ", ".join(mail["to"])
-    text = f"{when:%H:%M:%S} <{mail['from']}> -> {to} | {mail['subject'] or '-'} | {_size(mail['size'])} | {told}"
-    return printable(text)
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} MB"
+    subject, size = mail["subject"] or "-", size_text(mail["size"])
+    return printable(f"{when:%H:%M:%S} <{mail['from']}> -> {to} | {subject} | {size} | {reply}")

@@ -110,7 +110,7 @@ def test_without_a_host_or_without_its_smtp_plugin_it_says_so(tmp_path: Path) ->
         ended = host.rrpy("tail", "--once")
         assert (ended.returncode, ended.stderr) == (
             1,
-            "rrpy: this host has no smtp plugin, so no mail comes to it; add the section smtp\n",
+            "rrpy: this host has no smtp plugin, so it gets no mail; add the section smtp\n",
         )
 
 

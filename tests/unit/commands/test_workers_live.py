@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.commands.views import NOW, drawn, row
 
-from rrpy.commands.live import HINT, Picture, Plugin, plugins_of, rates, shares, view
-from rrpy.commands.running import AWAY
+from rrpy.commands.live import HINT, PluginWorkers, Snapshot, divide_rows, plugins_of, rates, view
+from rrpy.commands.running import NO_ANSWER
 from rrpy.container.errors import HostError
 from rrpy.rpc.client import ReconnectingClient
 
@@ -20,12 +20,12 @@ def pool(served: int = 0, **keys: int) -> dict[str, int]:
     return {"workers": 2, "waiting": 0, "running": 0, "served": served, "no_free_workers": 0} | keys
 
 
-def picture(clock: float = 10, /, **plugins: Plugin) -> Picture:
-    return Picture(plugins, clock, NOW)
+def picture(clock: float = 10, /, **plugins: PluginWorkers) -> Snapshot:
+    return Snapshot(plugins, clock, NOW)
 
 
-def smtp(served: int, pids: tuple[int, ...] = (1, 2)) -> Plugin:
-    return Plugin([row(pid=pid) for pid in pids], pool(served))
+def smtp(served: int, pids: tuple[int, ...] = (1, 2)) -> PluginWorkers:
+    return PluginWorkers([row(pid=pid) for pid in pids], pool(served))
 
 
 # Executions per second.
@@ -44,39 +44,39 @@ def test_a_rate_survives_the_replacement_of_the_workers() -> None:
     [
         (None, picture(10, smtp=smtp(5))),
         (picture(9), picture(10, smtp=smtp(5))),
-        (picture(9, smtp=Plugin([], None)), picture(10, smtp=smtp(5))),
-        (picture(9, smtp=smtp(5)), picture(10, smtp=Plugin([], None))),
+        (picture(9, smtp=PluginWorkers([], None)), picture(10, smtp=smtp(5))),
+        (picture(9, smtp=smtp(5)), picture(10, smtp=PluginWorkers([], None))),
         (picture(9, smtp=smtp(5)), picture(10, smtp=smtp(4))),
         (picture(10, smtp=smtp(5)), picture(10, smtp=smtp(6))),
     ],
     ids=["first picture", "plugin is new", "pool was not up", "pool is gone", "pool is another one", "no time passed"],
 )
-def test_a_rate_that_cannot_be_known_is_none(before: Picture | None, after: Picture) -> None:
+def test_a_rate_that_cannot_be_known_is_none(before: Snapshot | None, after: Snapshot) -> None:
     assert rates(before, after) == {}
 
 
 # The screen.
 
 
-def shown(of: Picture, rate: dict[str, float] | None = None, *, height: int = 40, away: bool = False) -> list[str]:
+def shown(of: Snapshot, rate: dict[str, float] | None = None, *, height: int = 40, away: bool = False) -> list[str]:
     return drawn(view(of, rate or {}, height=height, away=away)).splitlines()
 
 
 def test_a_plugin_has_a_line_with_its_pools_figures_above_its_table() -> None:
     figures = pool(12345, workers=1, waiting=3, running=1)
-    first, line, *table = shown(picture(smtp=Plugin([row(pid=77)], figures)), {"smtp": 1234.56})
+    first, line, *table = shown(picture(smtp=PluginWorkers([row(pid=77)], figures)), {"smtp": 1234.56})
     assert first == HINT
     assert line == "smtp: 1 worker, 3 waiting, 1 running, 1,234.6 executions/s, 12,345 served"
     assert "77" in table[3]
 
 
 def test_a_rate_that_is_not_known_is_a_dash_and_refused_requests_are_told_when_there_are_some() -> None:
-    _, line, *_ = shown(picture(smtp=Plugin([row()], pool(no_free_workers=4))))
+    _, line, *_ = shown(picture(smtp=PluginWorkers([row()], pool(no_free_workers=4))))
     assert line == "smtp: 2 workers, 0 waiting, 0 running, - executions/s, 0 served, 4 refused"
 
 
 def test_a_plugin_that_tells_no_figures_is_shown_with_its_workers() -> None:
-    lines = shown(picture(old=Plugin([row(), row()], None), idle=Plugin([], None)))
+    lines = shown(picture(old=PluginWorkers([row(), row()], None), idle=PluginWorkers([], None)))
     assert "old: 2 workers" in lines
     assert "idle has no workers." in lines
 
@@ -87,13 +87,13 @@ def test_a_host_without_owners_of_workers_is_said_to_have_none() -> None:
 
 def test_a_host_that_is_away_is_told_above_its_last_picture() -> None:
     first, *rest = shown(picture(smtp=smtp(5)), away=True)
-    assert first == AWAY
+    assert first == NO_ANSWER
     assert rest == shown(picture(smtp=smtp(5)))[1:]
 
 
 @given(st.lists(st.integers(0, 60), max_size=4), st.integers(1, 80))
 def test_a_picture_fits_its_screen_as_long_as_the_frames_of_its_tables_do(counts: list[int], height: int) -> None:
-    plugins = {f"p{index}": Plugin([row(pid=1)] * count, pool()) for index, count in enumerate(counts)}
+    plugins = {f"p{index}": PluginWorkers([row(pid=1)] * count, pool()) for index, count in enumerate(counts)}
     lines = shown(picture(**plugins), height=height)
     frames = sum(5 if count else 1 for count in counts)
     assert len(lines) <= max(height, 2 + frames)
@@ -101,20 +101,20 @@ def test_a_picture_fits_its_screen_as_long_as_the_frames_of_its_tables_do(counts
 
 
 def test_a_pool_that_is_too_large_for_the_screen_says_how_much_is_shown() -> None:
-    _, line, *_ = shown(picture(smtp=Plugin([row()] * 500, None)), height=26)
+    _, line, *_ = shown(picture(smtp=PluginWorkers([row()] * 500, None)), height=26)
     assert line == "smtp: 500 workers (20 of 500 shown)"
 
 
 @given(st.lists(st.integers(0, 500), max_size=6), st.integers(-5, 600))
 def test_tables_share_the_room_and_leave_none_that_another_one_wants(wanted: list[int], room: int) -> None:
-    got = shares(wanted, room)
+    got = divide_rows(wanted, room)
     assert all(0 <= have <= want for have, want in zip(got, wanted, strict=True))
     assert sum(got) == min(sum(wanted), max(0, room))
 
 
 def test_a_small_table_is_whole_beside_a_large_one() -> None:
-    assert shares([500, 3], 20) == [17, 3]
-    assert shares([500, 500], 21) == [10, 11]
+    assert divide_rows([500, 3], 20) == [17, 3]
+    assert divide_rows([500, 500], 21) == [10, 11]
 
 
 # Asking again and again.
@@ -157,8 +157,8 @@ class Connection:
 
 def test_all_plugins_are_asked_for_or_those_named() -> None:
     client = ReconnectingClient(Host().connect)
-    smtp = Plugin([row(pid=5)], pool(9))
-    assert plugins_of(client) == {"http": Plugin([], None), "smtp": smtp}
+    smtp = PluginWorkers([row(pid=5)], pool(9))
+    assert plugins_of(client) == {"http": PluginWorkers([], None), "smtp": smtp}
     assert plugins_of(client, ["smtp"]) == {"smtp": smtp}
 
 

@@ -1,30 +1,12 @@
-"""The table of `rrpy workers`: sizes, ages, colours, columns."""
+"""The table of `rrpy workers`: ages, colours, columns."""
 
 from __future__ import annotations
 
 import pytest
 from support.commands.views import NOW, drawn, row
 
-from rrpy.commands.table import STYLES, age_text, size_text, workers_table, workers_view
+from rrpy.commands.table import STYLES, age_text, workers_table, workers_view
 from rrpy.worker_pool.states import TRANSITIONS, State
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1 KB"),
-        (999_499, "999 KB"),
-        (999_500, "1 MB"),
-        (13_017_088, "13 MB"),
-        (999_700_000, "1.0 GB"),
-        (1_250_000_000, "1.2 GB"),
-        (5_000_000_000_000, "5,000.0 GB"),
-    ],
-)
-def test_a_size_is_written_in_the_unit_that_keeps_it_short(size: int, text: str) -> None:
-    assert size_text(size) == text
 
 
 @pytest.mark.parametrize(
@@ -72,7 +54,7 @@ def test_the_columns_are_roadrunners() -> None:
     workers = [row(pid=7, numExecs=12345, memoryUsage=1500, CPUPercent=12.3456)]
     head, _, line = (text for text in drawn(workers_table(workers, NOW)).splitlines() if text)
     assert head.split() == ["PID", "STATUS", "EXECS", "MEMORY", "CPU%", "CREATED"]
-    assert line.split() == ["7", "ready", "12,345", "2", "KB", "12.35", "5", "s", "ago"]
+    assert line.split() == ["7", "ready", "12,345", "1.5", "KB", "12.35", "5", "s", "ago"]
 
 
 def test_every_plugin_has_its_table_under_its_name() -> None:
