@@ -39,7 +39,7 @@ class Backend:
         self._debug = log.enabled("DEBUG")
         self._info = log.enabled("INFO")
         self._connections: dict[str, ServedConnection] = {}
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: tuple[Callable[[], None], ...] = ()
 
     def connected(self, connection: ServedConnection) -> None:
         """Register a connection."""
@@ -65,8 +65,7 @@ class Backend:
             if self._info:
                 self._log.info("email received", **_log_keys(session, envelope))
             self.history.add(session, envelope, at, ACCEPTED)
-            if self._subscribers:
-                self._changed()
+            self._changed()
             return _ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)
@@ -138,16 +137,15 @@ class Backend:
         has opened or closed and a message was decided. Changes come in bursts: note that there was one, and read the
         list in a later turn of the event loop. It must not raise.
         """
-        self._subscribers.append(callback)
+        self._subscribers += (callback,)
 
         def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
+            self._subscribers = tuple(each for each in self._subscribers if each is not callback)
 
         return unsubscribe
 
     def _changed(self) -> None:
-        for callback in tuple(self._subscribers):
+        for callback in self._subscribers:
             callback()
 
 

@@ -201,7 +201,8 @@ class _Request(Pending[Outcome]):
     __slots__ = ("_arrival", "_content", "_delivery", "_message")
 
     def __init__(self, delivery: Delivery, arrival: Arrival, content: bytes, message: Message | None) -> None:
-        super().__init__()
+        self.result = None  # not by super(): this is made for every message
+        self._listeners = []
         self._delivery = delivery
         self._arrival = arrival
         self._content = content

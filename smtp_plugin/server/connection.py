@@ -36,10 +36,10 @@ from ..protocol.dialog import Dialog
 from ..protocol.phases import Event
 from ..protocol.replies import Reply
 from ..session import Envelope, Session
+from . import states
 from .deadlines import Progress
 from .protocols import Owner
 from .proxy import ProxyHeader
-from .states import CONNECTION, ENDED_BY_CLIENT, State
 
 LINGER: Final = 2.0
 """Seconds for which a connection that the server ends is still read from."""
@@ -47,8 +47,6 @@ RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""
 MAX_UNHANDLED: Final = 65536
 """Unhandled bytes of one connection above which reading pauses."""
-
-_READING: Final = State.READING  # a global costs less than an attribute of an Enum, for every command
 
 
 class Connection(aiosmtpd.smtp.SMTP):
@@ -70,7 +68,6 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def _prepare(self) -> None:
         self.transport = None
-        self._state = Machine("connection", CONNECTION, State.NEW)
         self._proxy_header: ProxyHeader | None = None
         self._congested = False  # the transport's flow control: the client does not read its replies
         self._pending: Pending[Outcome] | None = None
@@ -109,41 +106,39 @@ class Connection(aiosmtpd.smtp.SMTP):
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
             session.ssl = transport.get_extra_info("peercert") or {}
-        if not listener.add(self):
-            self._state.on("open")
-            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
-        elif listener.proxy_protocol:
-            self._state.on("expect header")
+        has_room = listener.add(self)
+        if has_room and listener.proxy_protocol:
+            self._state = Machine("connection", states.CONNECTION, states.PROXY)
             self._deadline = self.loop.time() + listener.read_timeout
             self._proxy_header = ProxyHeader(self.loop)
             listener.spawn(self._read_proxy_header(self._proxy_header))
             return
-        else:
-            self._state.on("open")
+        self._state = Machine("connection", states.CONNECTION, states.READING)
+        if has_room:
             self.dialog.greet()
+        else:
+            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         self.proceed()
 
     def data_received(self, data: bytes) -> None:
         """Handle the bytes that arrived."""
         dialog = self.dialog
-        if self._state.state is _READING:
+        if self._state.state is states.READING:
             dialog.receive(data)
             if dialog.event is None and not dialog.closing:
                 self._flush()  # the way of nearly every call: a reply, and nothing to wait for
             else:
                 self.proceed()
-        elif self._state.state is State.PROXY and self._proxy_header is not None:
+        elif self._proxy_header is not None:
             self._proxy_header.feed(data)
         else:
             dialog.receive(data)
             self.proceed()
 
     def eof_received(self) -> bool:
-        """Answer everything that came before the client shut its sending side, then close.
-
-        Returns whether the transport is to stay open.
-        """
-        waiting = self._state.state not in (State.READING, State.ENDED, State.LINGERING, State.CLOSED)
+        """Answer the input, then close: the client has shut its sending side. Return whether to keep the transport."""
+        state = self._state.state
+        waiting = state not in states.HANDLING and state not in states.OVER
         if self._proxy_header is not None:
             self._proxy_header.end()
         self._state.on("client ended")
@@ -151,8 +146,7 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let go of everything; a delivery under way goes on."""
-        state = self._state.state
-        if state is State.NEW or state is State.CLOSED:
+        if self.transport is None:
             return
         self._state.on("lost")
         self.dialog.close(None)
@@ -201,10 +195,10 @@ class Connection(aiosmtpd.smtp.SMTP):
         if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), listener.write_timeout):
             listener.log.debug("client does not read its replies", uuid=self.session.uuid)
             transport.abort()
-        elif state in (State.LINGERING, State.PROXY, State.PROXY_ENDED):
+        elif state is states.LINGERING or state in states.EXPECTING_HEADER:
             if now >= self._deadline and not transport.get_write_buffer_size():
                 transport.abort()
-        elif state in (State.READING, State.ENDED):
+        elif state in states.HANDLING:
             size, timeout = self.dialog.body_bytes, listener.read_timeout
             if size is not None:
                 refusal = self._progress.body_refusal(now, size, self._deadline - timeout, self._touched, timeout)
@@ -218,55 +212,48 @@ class Connection(aiosmtpd.smtp.SMTP):
     def proceed(self) -> None:
         """Do what the dialog asks for, send its replies, close where it has ended."""
         dialog = self.dialog
-        while dialog.event is not None and self._state.state in (State.READING, State.ENDED):
+        while dialog.event is not None and self._state.state in states.HANDLING:
             self._handle(dialog.next_event())
         transport = self.transport
         if transport is None:
             return
         state = self._state.state
-        if state is State.HANDSHAKE:
+        if state is states.HANDSHAKE:
             if dialog.closing:  # in the middle of a handshake there is no way to send a reply
                 self._give_up()
             return
         self._flush()
-        if dialog.closing or state is State.ENDED:
+        if dialog.closing or state is states.ENDED:
             self._close(transport)
-        elif state is not State.READING and dialog.waiting_bytes > MAX_UNHANDLED:
+        elif state is not states.READING and dialog.waiting_bytes > MAX_UNHANDLED:
             self._set_reading(False)
 
     def _flush(self) -> None:
         """Send the dialog's replies. A reply sets the deadline; input without a reply is progress of a body at most."""
         out = self.dialog.take_output()
-        if out:
-            self._send(out)
+        if out and self.transport is not None:
+            if self.session.transcript is not None:
+                self.session.transcript.extend(f"S: {line}" for line in out.decode("ascii", "replace").splitlines())
+            self._sent += len(out)
+            self.transport.write(out)
             self._deadline = self.loop.time() + self.listener.read_timeout
         else:
             self._touched = self.loop.time()
 
-    def _send(self, data: bytes) -> None:
-        """Send bytes, counted for `_check_writing`."""
-        if self.session.transcript is not None:
-            self.session.transcript.extend(f"S: {line}" for line in data.decode("ascii", "replace").splitlines())
-        if self.transport is not None:
-            self._sent += len(data)
-            self.transport.write(data)
-
     def _handle(self, event: Event | None) -> None:
-        dialog = self.dialog
         if event is Event.DELIVER:
             self._deliver()
         elif event is Event.START_TLS and self.listener.tls_context is not None:
             self._wait("shake hands")
             self.listener.spawn(self._start_tls(self.listener.tls_context))
-        elif event is Event.DELEGATE and dialog.delegated is not None:
+        elif event is Event.DELEGATE and self.dialog.delegated is not None:
             self._wait("wait")
-            self.listener.spawn(self._delegate(*dialog.delegated))
+            self.listener.spawn(self._delegate(*self.dialog.delegated))
 
     def _wait(self, event: str) -> None:
         """Handle no more input until "done"."""
         self._state.on(event)
-        if said := self.dialog.take_output():
-            self._send(said)
+        self._flush()
 
     def _create_session(self) -> Session:
         assert self.transport is not None
@@ -386,9 +373,9 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def _close(self, transport: asyncio.Transport) -> None:
         """Close: at once after QUIT and after the client's end, else as the module says. `check` ends the lingering."""
-        if self._state.state is State.LINGERING or transport.is_closing():
+        if self._state.state is states.LINGERING or transport.is_closing():
             return
-        ended = self.dialog.quit or self._state.state in ENDED_BY_CLIENT
+        ended = self.dialog.quit or self._state.state in states.CLIENT_ENDED
         self._state.on("close")
         self._deadline = self.loop.time() + LINGER
         if ended or not transport.can_write_eof():

@@ -15,8 +15,6 @@ from ...container.states import Table
 class State(enum.Enum):
     """What a connection does now."""
 
-    NEW = "new"
-    """There is no transport yet."""
     PROXY = "proxy"
     """The PROXY header is still to come."""
     PROXY_ENDED = "proxy_ended"
@@ -40,7 +38,6 @@ class State(enum.Enum):
 
 
 CONNECTION: Final[Table[State]] = {
-    State.NEW: {"open": State.READING, "expect header": State.PROXY},
     State.PROXY: {
         "done": State.READING,
         "client ended": State.PROXY_ENDED,
@@ -88,5 +85,17 @@ CONNECTION: Final[Table[State]] = {
 uvloop reports `client ended` again whenever reading is resumed.
 """
 
-ENDED_BY_CLIENT: Final = frozenset((State.PROXY_ENDED, State.WAITING_ENDED, State.ENDED))
+# Python 3.11 looks a member of an Enum up with a call of Python. These cost every command and message less.
+PROXY: Final = State.PROXY
+READING: Final = State.READING
+ENDED: Final = State.ENDED
+HANDSHAKE: Final = State.HANDSHAKE
+LINGERING: Final = State.LINGERING
+HANDLING: Final = (State.READING, State.ENDED)
+"""The states in which input is handled."""
+EXPECTING_HEADER: Final = (State.PROXY, State.PROXY_ENDED)
+"""The states in which input is the PROXY header."""
+CLIENT_ENDED: Final = (State.ENDED, State.WAITING_ENDED, State.PROXY_ENDED)
 """The states in which the client has shut its sending side."""
+OVER: Final = (State.LINGERING, State.CLOSED)
+"""The states in which there is nothing more to say."""
