@@ -32,6 +32,8 @@ from rrpy.container.config.config import File
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
+from rrpy.smtp_plugin.server.states import CONNECTION
+from rrpy.smtp_plugin.server.states import State as ConnectionState
 from rrpy.worker_pool.states import PROCESS, REQUEST, TRANSITIONS, ProcessState, RequestState, State
 
 S = TypeVar("S", bound=enum.Enum)
@@ -63,6 +65,7 @@ def pages() -> dict[str, dict[str, str]]:
             "worker": _fenced(_worker_diagram()),
             "process": _fenced(mermaid(PROCESS, ProcessState.BOOTING)),
             "request": _fenced(mermaid(REQUEST, RequestState.IDLE)),
+            "connection": _fenced(mermaid(_joined(CONNECTION), ConnectionState.NEW)),
             "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},

@@ -61,6 +61,11 @@ def checks(run: Transcript, block: Block) -> None:
         assert command.removeprefix(".venv/bin/") in script, command
 
 
+def checkout(run: Transcript, block: Block) -> None:
+    """Run the block in the root of the repository."""
+    run.shell(f"cd {ROOT}\n{block.text}")
+
+
 def embedding(run: Transcript, block: Block) -> None:
     """Run a program that is a host until a signal; it ends with 0."""
     config = run.folder / "rr.yaml"
@@ -147,6 +152,7 @@ def php_client(run: Transcript, block: Block) -> None:
 
 WAYS: dict[str, Way] = {
     "benchmark": benchmark,
+    "checkout": checkout,
     "checks": checks,
     "client": deliver,
     "composer": composer,
