@@ -65,7 +65,7 @@ def pages() -> dict[str, dict[str, str]]:
             "worker": _fenced(_worker_diagram()),
             "process": _fenced(mermaid(PROCESS, ProcessState.BOOTING)),
             "request": _fenced(mermaid(REQUEST, RequestState.IDLE)),
-            "connection": _fenced(mermaid(_joined(CONNECTION), ConnectionState.NEW)),
+            "connection": _fenced(mermaid(_joined(CONNECTION), ConnectionState.READING)),
             "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},
