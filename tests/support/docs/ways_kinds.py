@@ -100,7 +100,7 @@ def shown(run: Transcript, block: Block) -> None:
 
 def mermaid(run: Transcript, block: Block) -> None:
     """Check that a diagram is generated; tests/unit/docs/test_docs.py compares it with its table."""
-    assert block.way.startswith("generated: "), "a diagram comes from docs/diagrams.py"
+    assert block.way.startswith("generated: "), "a diagram comes from docs/generate.py"
 
 
 def load_json(run: Transcript, block: Block) -> None:

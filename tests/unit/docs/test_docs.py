@@ -140,8 +140,8 @@ def test_the_changelog_has_the_version() -> None:
 
 
 @pytest.fixture(scope="module")
-def diagrams() -> Any:
-    spec = importlib.util.spec_from_file_location("diagrams", ROOT / "docs" / "diagrams.py")
+def generate() -> Any:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -149,38 +149,38 @@ def diagrams() -> Any:
     return module
 
 
-def test_the_generated_parts_are_what_the_tables_give(diagrams: Any) -> None:
-    for name in diagrams.pages():
+def test_the_generated_parts_are_what_the_tables_give(generate: Any) -> None:
+    for name in generate.pages():
         text = page(f"docs/{name}")
-        assert diagrams.updated(name, text) == text, "run: python docs/diagrams.py --write"
+        assert generate.updated(name, text) == text, "run: python docs/generate.py --write"
 
 
-def test_the_generated_parts_are_rewritten_where_they_are_old(diagrams: Any, tmp_path: Path) -> None:
+def test_the_generated_parts_are_rewritten_where_they_are_old(generate: Any, tmp_path: Path) -> None:
     name = "explanation/architecture.md"
     whole = page(f"docs/{name}")
     old = whole.replace("registered --> disabled: disable", "registered --> nowhere: lost")
     assert old != whole
-    assert diagrams.updated(name, old) == whole
+    assert generate.updated(name, old) == whole
     with pytest.raises(ValueError, match=r"needs one <!-- generated: layers -->"):
-        diagrams.updated(name, "# no place for anything\n")
-    checked = subprocess.run([sys.executable, "docs/diagrams.py"], cwd=ROOT, check=False)
+        generate.updated(name, "# no place for anything\n")
+    checked = subprocess.run([sys.executable, "docs/generate.py"], cwd=ROOT, check=False)
     assert checked.returncode == 0
-    for source in ("pyproject.toml", "docs/diagrams.py", *(f"docs/{each}" for each in diagrams.pages())):
+    for source in ("pyproject.toml", "docs/generate.py", *(f"docs/{each}" for each in generate.pages())):
         copy = tmp_path / source
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(page(source))
     (tmp_path / "docs" / name).write_text(old)
-    command = [sys.executable, "docs/diagrams.py"]
+    command = [sys.executable, "docs/generate.py"]
     stale = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    expected = "explanation/architecture.md is out of date; run: python docs/diagrams.py --write\n"
+    expected = "explanation/architecture.md is out of date; run: python docs/generate.py --write\n"
     assert (stale.returncode, stale.stderr) == (1, expected)
     subprocess.run([*command, "--write"], cwd=tmp_path, check=True)
     assert (tmp_path / "docs" / name).read_text() == whole
     assert subprocess.run([*command, "--nope"], cwd=tmp_path, stderr=subprocess.PIPE, check=False).returncode == 2
 
 
-def test_what_the_worker_diagram_leaves_out_can_happen_everywhere(diagrams: Any) -> None:
-    left_out = diagrams.common_ends()
+def test_what_the_worker_diagram_leaves_out_can_happen_everywhere(generate: Any) -> None:
+    left_out = generate.common_ends()
     assert {state.text for state in left_out} == {"destroyed", "errored"}
     assert all(left_out <= after for after in TRANSITIONS.values() if after)
 
@@ -191,8 +191,8 @@ BEFORE = {Phase.RECIPIENTS: b"", Phase.CHUNKS: b"BDAT 2\r\nhi", Phase.FAILED: RE
 NOW = {"BDAT LAST": b"BDAT 2 LAST\r\nhi", "BDAT refused": REFUSED}
 
 
-def test_bdat_leads_where_the_dialogs_diagram_says(diagrams: Any) -> None:
-    for start, row in diagrams.CHUNKING.items():
+def test_bdat_leads_where_the_dialogs_diagram_says(generate: Any) -> None:
+    for start, row in generate.CHUNKING.items():
         for event, target in row.items():
             dialog = Dialog(Rules(max_message_size=10), Session(None))
             dialog.receive(BEGUN + BEFORE[start])

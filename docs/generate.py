@@ -2,8 +2,8 @@
 
 States and replies come from their tables, layers from import-linter's contracts, settings from their models.
 
-    python docs/diagrams.py            name the pages that are out of date; exit code 1 when there are any
-    python docs/diagrams.py --write    write them
+    python docs/generate.py            name the pages that are out of date; exit code 1 when there are any
+    python docs/generate.py --write    write them
 
 A part stands in its page between `<!-- generated: NAME -->` and `<!-- end of NAME -->`.
 """
@@ -120,7 +120,7 @@ def common_ends() -> frozenset[State]:
 def main(arguments: Sequence[str]) -> int:
     """Check the pages, or write them, and return the exit code."""
     if arguments not in ([], ["--write"]):
-        sys.stderr.write("usage: python docs/diagrams.py [--write]\n")
+        sys.stderr.write("usage: python docs/generate.py [--write]\n")
         return 2
     code = 0
     for name in pages():
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
         if arguments:
             (DOCS / name).write_text(after, encoding="utf-8")
         elif before != after:
-            sys.stderr.write(f"{name} is out of date; run: python docs/diagrams.py --write\n")
+            sys.stderr.write(f"{name} is out of date; run: python docs/generate.py --write\n")
             code = 1
     return code
 
