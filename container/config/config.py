@@ -20,6 +20,7 @@ from ..errors import ConfigError, PluginDisabled, reason_of
 from ..masking import masked
 from .decode import decode, unknown_key
 from .expand import expand
+from .override import apply_override
 from .yamlfile import key_lines, parse
 
 T = TypeVar("T")
@@ -39,9 +40,6 @@ class File(Struct):
             description="plugins of your own, as `package.module:ClassName`. The host finds modules beside this file."
         ),
     ] = []
-
-
-_MAX_DEPTH = 32  # parts of a key in -o; no section is that deep
 
 
 class Config:
@@ -84,7 +82,7 @@ class Config:
         tree = _tree(text, path)
         _check_version(tree, path)
         for override in overrides:
-            _override(tree, override)
+            apply_override(tree, override)
         keys = [override.partition("=")[0] for override in overrides]
         if "version" in keys:
             _check_version(tree, "-o version")
@@ -223,34 +221,6 @@ def _check_version(tree: dict[str, Any], path: str | Path) -> None:
     if tree["version"] != VERSION:
         quote = " as a string, in quotes" if not isinstance(tree["version"], str) else ""
         raise ConfigError(f"version must be '{VERSION}'{quote} in {path}, got {tree['version']!r}")
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    """Apply one `key.path=value`. The value may be a secret, so that no error shows it."""
-    path, equals, text = override.partition("=")
-    keys = path.split(".")
-    if not equals or not all(keys):
-        raise ConfigError(f"-o {path}: write -o key.path=value, for example -o smtp.addr=127.0.0.1:2525")
-    if len(keys) > _MAX_DEPTH:
-        raise ConfigError(f"-o {path[:40]}...: a key has at most {_MAX_DEPTH} parts")
-    value = parse(text, f"-o {path}")
-    place: Any = tree
-    for index, key in enumerate(keys):
-        last = index == len(keys) - 1
-        if isinstance(place, list):
-            if not key.isdecimal() or int(key) >= len(place):
-                raise ConfigError(f"-o {path}: {'.'.join(keys[:index])} is a list of {len(place)} and has no {key}")
-            if last:
-                place[int(key)] = value
-            place = place[int(key)]
-        elif isinstance(place, dict):
-            if last:
-                place[key] = value
-            elif place.get(key) is None:
-                place[key] = {}
-            place = place[key]
-        else:
-            raise ConfigError(f"-o {path}: {'.'.join(keys[:index])} is a value and has no key {key}")
 
 
 def _load_dotenv(path: Path, environ: MutableMapping[str, str]) -> None:

@@ -17,9 +17,10 @@ _REFERENCE: Final = re.compile(
 def expand(value: object, environ: Mapping[str, str], *, path: str) -> object:
     """Return a copy of a tree of dicts and lists with the variables in its strings replaced.
 
-    An empty variable counts as unset (WIRE.md, 'Configuration file conventions'). A `$` before anything else, such as
-    `$5` or a last `$`, stays. The value of a variable is text and is not expanded again. `path`: the dotted key
-    of `value`, empty at the top. Raises ConfigError for an unset variable without default, and for an ill-formed `${`.
+    An empty variable counts as unset (docs/reference/configuration.md, 'How the file is read'). A `$` before anything
+    else, such as `$5` or a last `$`, stays. The value of a variable is text and is not expanded again. `path`: the
+    dotted key of `value`, empty at the top. Raises ConfigError for an unset variable without default, and for an
+    ill-formed `${`.
     """
     if isinstance(value, dict):
         return {key: expand(item, environ, path=f"{path}.{key}" if path else str(key)) for key, item in value.items()}

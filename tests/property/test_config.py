@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rrpy.container.config import Config, yamlfile
-from rrpy.container.config.config import _override
 from rrpy.container.config.expand import expand
 from rrpy.container.config.fields import Duration, Secret
+from rrpy.container.config.override import apply_override
 from rrpy.container.errors import ConfigError
 from rrpy.container.masking import masked
 
@@ -108,7 +108,7 @@ def test_an_override_is_found_where_it_was_put_or_refused_by_name(path, value, t
     whole = {"version": "3", "tree": tree}
     dotted = ".".join(path)
     try:
-        _override(whole, f"{dotted}={yaml.safe_dump(value, allow_unicode=True)}")
+        apply_override(whole, f"{dotted}={yaml.safe_dump(value, allow_unicode=True)}")
     except ConfigError as error:
         assert str(error).startswith(f"-o {dotted}")
     else:

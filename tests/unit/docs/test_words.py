@@ -10,6 +10,7 @@ from support.docs.words import faults_of_page, faults_of_source
 
 CLEAN = [
     "benchmarks",
+    "commands",
     "container",
     "docs",
     "examples",
