@@ -19,6 +19,7 @@ from .commands.completion import SHELLS, files, script
 from .commands.console import complain, errors_as_sentences, fail, open_standard_streams, say, work_in
 from .commands.options import CONFIG, SECONDS, config_option, dotenv_option, override_option, workdir_option
 from .commands.running import RunningHost, host_options, names_from
+from .container.text import printable, printable_json
 from .container.version import VERSION
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def init(file: str, force: bool) -> None:
 
     write_template(Path(file), template(default_plugins()), force=force)
     where = "" if file == CONFIG else f" -c {shlex.quote(file)}"
-    say(f"{file} is written; look through it, then run the host: rrpy serve{where}")
+    say(printable(f"{file} is written; look through it, then run the host: rrpy serve{where}"))
 
 
 @main.group()
@@ -236,7 +237,7 @@ def check(
         complain(*report.problems)
         sys.exit(2)
     plugins = f"plugins {', '.join(report.plugins)}" if report.plugins else "no plugins"
-    say(f"{config} is fine: {plugins}")
+    say(printable(f"{config} is fine: {plugins}"))
 
 
 @config.command(short_help="Print a JSON Schema of the configuration.")
@@ -248,7 +249,7 @@ def schema(config: str | None, workdir: str | None) -> None:
     work_in(workdir)
     from .commands.schema import schema_for
 
-    say(json.dumps(schema_for(default_plugins(), config), indent=2, ensure_ascii=False))
+    say(printable_json(json.dumps(schema_for(default_plugins(), config), indent=2, ensure_ascii=False)))
 
 
 @main.command(short_help="Print a script that completes rrpy with TAB.")

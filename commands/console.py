@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from ..container.errors import HostError, reason_of
+from ..container.text import printable, printable_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,13 +51,16 @@ def fail_to_print(error: OSError) -> NoReturn:
 
 
 def to_json(result: Any) -> str:
-    """Return JSON: indented on a terminal, one line in a pipe, with escapes only where stdout needs them."""
+    """Return JSON: indented on a terminal, one line in a pipe.
+
+    Escapes stand for what a terminal would obey, and for what stdout cannot encode.
+    """
     indent = 2 if sys.stdout.isatty() else None
-    text = json.dumps(result, indent=indent, ensure_ascii=False)
+    text = printable_json(json.dumps(result, indent=indent, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        return json.dumps(result, indent=indent)
+        return printable_json(json.dumps(result, indent=indent))
     return text
 
 
@@ -67,9 +71,9 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def complain(*messages: str) -> None:
-    """Print each message as one line on stderr."""
+    """Print each message as one line on stderr. A terminal shows foreign text in it, and obeys none."""
     for message in messages:
-        click.echo(f"rrpy: {message}", err=True)
+        click.echo(f"rrpy: {printable(message)}", err=True)
 
 
 def open_standard_streams() -> None:

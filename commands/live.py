@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..container.errors import HostError
+from ..container.text import printable
 from ..rpc.client import ReconnectingClient
 from .running import NO_ANSWER, NO_WORKERS, workers_of
 from .table import Workers, workers_table
@@ -90,7 +91,7 @@ def view(snapshot: Snapshot, rate: Mapping[str, float], *, height: int, away: bo
 
 def heading(name: str, plugin: PluginWorkers, rate: float | None, shown: int) -> Text:
     """Return the line above a plugin's table. `rate`: executions per second, None when unknown; `shown`: its rows."""
-    text = Text(no_wrap=True, overflow="ellipsis").append(name, "bold")
+    text = Text(no_wrap=True, overflow="ellipsis").append(printable(name), "bold")
     pool, count = plugin.pool, len(plugin.workers)
     if pool is not None:
         text.append(f": {_workers(pool['workers'])}, {pool['waiting']:,} waiting, {pool['running']:,} running, ")

@@ -114,5 +114,5 @@ def _ask(context: click.Context, method: str) -> Sequence[str]:
             given.get("config") or CONFIG, given.get("overrides") or (), given.get("dotenv"), given.get("address")
         )
         with host.connect(COMPLETION_TIMEOUT) as client:
-            return [str(name) for name in client.call(method)]
+            return [str(name) for name in client.call(method) if str(name).isprintable()]
     return ()

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..container.text import size_text
+from ..container.text import printable, size_text
 from ..worker_pool.states import State
 from .running import NO_WORKERS
 
@@ -47,9 +47,9 @@ def workers_view(plugins: Mapping[str, Workers], now: float) -> RenderableType:
     parts: list[RenderableType] = []
     for name, workers in plugins.items():
         if workers:
-            parts += [Text.assemble("Workers of ", (name, "bold"), ":"), workers_table(workers, now)]
+            parts += [Text.assemble("Workers of ", (printable(name), "bold"), ":"), workers_table(workers, now)]
         else:
-            parts.append(Text.assemble((name, "bold"), " has no workers."))
+            parts.append(Text.assemble((printable(name), "bold"), " has no workers."))
     return Group(*parts or [NO_WORKERS])
 
 
@@ -59,9 +59,9 @@ def workers_table(workers: Workers, now: float) -> Table:
     for column in ("PID", "STATUS", "EXECS", "MEMORY", "CPU%", "CREATED"):
         table.add_column(column, justify="left" if column in ("STATUS", "CREATED") else "right", no_wrap=True)
     for worker in workers:
-        status = str(worker["statusStr"])
+        status = printable(str(worker["statusStr"]))
         table.add_row(
-            str(worker["pid"]),
+            Text(printable(str(worker["pid"]))),
             Text(status, STYLES.get(status, "")),
             f"{worker['numExecs']:,}",
             size_text(worker["memoryUsage"]),

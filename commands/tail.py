@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..container.errors import HostError
-from ..container.text import printable, size_text
+from ..container.text import printable, printable_json, size_text
 from ..rpc.client import ReconnectingClient
 from .console import complain, say
 from .running import NO_ANSWER, RunningHost
@@ -76,7 +76,7 @@ def _position(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show(mail: Mapping[str, Any], as_json: bool) -> bool:
     """Print a message, and return whether stdout has a reader."""
-    text = json.dumps(mail) if as_json else line(mail)
+    text = printable_json(json.dumps(mail)) if as_json else line(mail)
     return say(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from ..container.protocols import Logger
+from ..container.text import printable
 from .delivery.event import Arrival
 from .delivery.history import History
 from .delivery.observers import Observers, ReceivedMail
@@ -102,6 +103,7 @@ class Backend:
 
     def command(self, session: Session, line: str) -> None:
         """Log a command line, whose credentials the dialog has masked, and keep it for the transcript."""
+        line = printable(line)
         if session.transcript is not None:
             session.transcript.append(f"C: {line}")
         if self._debug:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from ..masking import is_secret_name, masked
-from ..text import printable
+from ..text import printable, printable_json
 from .config import DEBUG, ERROR, INFO, LEVEL_NAMES, WARNING
 
 Render = Callable[[int, str, str, Mapping[str, object]], str]
@@ -51,11 +51,11 @@ def render_json(level: int, name: str, message: str, keys: Mapping[str, object])
             value = _masked(key, value)
         line[key if key not in line else f"{key}_"] = value
     try:
-        return _encoder.encode(line).decode() + "\n"
+        return printable_json(_encoder.encode(line).decode()) + "\n"
     except (TypeError, ValueError, OverflowError, RecursionError):
         line["ts"] = datetime.now(UTC).isoformat()
         texts = {_utf8(key): _utf8(as_text(value)) for key, value in line.items()}
-        return _encoder.encode(texts).decode() + "\n"
+        return printable_json(_encoder.encode(texts).decode()) + "\n"
 
 
 def render_console(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:

@@ -31,6 +31,7 @@ from typing import Any, Final
 from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException
 
 from ...container.net.address import peer_text
+from ...container.text import printable
 from ..protocol import replies
 from ..protocol.phases import Phase
 from ..protocol.rules import Rules
@@ -307,4 +308,4 @@ class SMTP(HookedVerbs):
 
 
 def _trace(session: Session, line: str) -> None:
-    log.info("%r >> %s", session.peer, line)
+    log.info("%r >> %s", session.peer, printable(line))

@@ -46,7 +46,7 @@ _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
 class Dialog(Conversation):
     """One connection's side of the conversation.
 
-    `trace`: called with each command line, credentials masked; None switches it off.
+    `trace`: called with each command line, credentials masked, controls unescaped; None switches it off.
     """
 
     __slots__ = ("_auth_seen",)
@@ -261,7 +261,7 @@ class Dialog(Conversation):
 
 
 def _masked(line: bytes) -> str:
-    """Return a command line for the log: on one line, without credentials, however the client writes AUTH."""
+    """Return a command line without credentials, however the client writes AUTH. Its control characters stay."""
     words = line.split(None, 2)
     if words and words[0][:4].upper() == b"AUTH":
         named = len(words) > 1 and words[0].upper() == b"AUTH" and words[1].decode("latin-1").upper() in MECHANISMS
@@ -269,5 +269,4 @@ def _masked(line: bytes) -> str:
             line = b"AUTH ***"
         elif len(words) > 2:
             line = b" ".join([*words[:2], b"***"])
-    text = line.decode("utf-8", "backslashreplace")
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return line.decode("utf-8", "backslashreplace")

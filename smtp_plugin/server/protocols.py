@@ -14,7 +14,7 @@ from ..protocol.rules import Rules
 from ..session import Envelope, Session
 
 Trace = Callable[[Session, str], None]
-"""Takes a session and each of its command lines, credentials masked."""
+"""Takes a session and each of its command lines, credentials masked, controls unescaped."""
 
 
 class ServedConnection(Protocol):
