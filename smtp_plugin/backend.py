@@ -1,7 +1,6 @@
-"""The backend behind the SMTP server: the registry of connections, and what happens to an accepted message.
+"""The backend of the SMTP server: it registers every connection, and gives every message its outcome.
 
-The specification's Backend, in Python: it is told of every connection and is handed every message. With `delivery` a
-worker decides about it; without, it is logged and accepted, and nothing waits.
+With `delivery` a worker decides about a message. Without, the message is logged and accepted, and nothing waits.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ _ACCEPTED: Final = Pending.settled(ACCEPTED)
 
 
 class Backend:
-    """Every connection by its uuid, the last messages, and the log of both.
+    """The connections by their uuids, the last messages, and the log of both.
 
-    `delivery`: to the workers that decide about the messages; None accepts every message.
+    `delivery`: to the workers that decide about the messages, None to accept every message.
     """
 
     def __init__(self, log: Logger, history: History | None = None) -> None:
@@ -111,7 +110,7 @@ class Backend:
         self._changed()
 
     def connections(self) -> list[ConnectionInfo]:
-        """Return what is open now, oldest first."""
+        """Return the open connections, the oldest first."""
         return [
             ConnectionInfo.of(connection.session, connection.envelope)
             for connection in self._connections.values()
@@ -119,7 +118,7 @@ class Backend:
         ]
 
     def close_connection(self, uuid: str) -> bool:
-        """Close a connection at once, with a 421; say whether there was one."""
+        """Close a connection at once, with a 421; return whether there was one with this uuid."""
         connection = self._connections.pop(uuid, None)
         if connection is None or connection.closing:
             return False

@@ -1,7 +1,7 @@
-"""The SMTP plugin: Init reads the section, Serve opens the pool and the socket, Stop ends the sessions politely.
+"""The SMTP plugin: `init` reads the section, `serve` opens the pool and the socket, `stop` ends the sessions politely.
 
-Order at the stop, as the specification has it: the socket closes first, then idle sessions get 421 and one in DATA
-ends its message, then the workers go.
+The order at the stop is the specification's: the socket closes, idle sessions get 421, a session in DATA ends its
+message, then the workers stop.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ class SMTPPlugin:
     config_model = SMTPConfig
 
     def __init__(self) -> None:
-        # There from the start: whoever looks at a plugin by a Protocol may touch its properties before `init`.
-        self._listening: Address | None = None
+        self._listening: Address | None = None  # a Protocol's check may read `smtp_address` before `init`
 
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
@@ -60,7 +59,7 @@ class SMTPPlugin:
         self._stopped = anyio.Event()
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin that wants to see mail."""
+        """Ask for every plugin that observes mail."""
         return (Collect(MailObserver, self._observe, outlive=True),)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
@@ -86,7 +85,7 @@ class SMTPPlugin:
 
     @asynccontextmanager
     async def _delivering(self, pool: Pool) -> AsyncIterator[None]:
-        """Have every message decided by the pool's workers, where the configuration says so."""
+        """Let the pool's workers decide about every message, where the configuration says so."""
         config = self._config
         if config.deliver != "workers":
             yield
@@ -126,7 +125,7 @@ class SMTPPlugin:
 
     @property
     def smtp_address(self) -> str:
-        """The address as a URL; once the plugin serves, with the port that port 0 became. Empty before and after."""
+        """The address as a URL, with the real port in place of port 0. Empty while the plugin does not serve."""
         return str(self._listening) if self._listening is not None else ""
 
     def connections(self) -> Sequence[ConnectionInfo]:
@@ -146,7 +145,7 @@ class SMTPPlugin:
         return self._backend.on_change(callback)
 
     def metrics_collectors(self) -> Sequence[Any]:
-        """Count from now on, and return what is counted, for the plugin `metrics`."""
+        """Count from now on; return the collectors, for the plugin `metrics`."""
         from .server.metrics import Statistics  # here, because only a host with metrics needs prometheus_client
 
         self._statistics = Statistics(self._backend)
@@ -157,7 +156,7 @@ class SMTPPlugin:
         return FINE if self._listening is not None else unavailable("the SMTP server does not listen")
 
     def readiness_check(self) -> Status:
-        """Return whether mail can be taken: the socket listens, and where workers decide about mail one is up."""
+        """Return whether the server takes mail: it listens, and a worker is up where workers decide about mail."""
         if self._listening is None or self._config.deliver != "workers":
             return self.health_check()
         return FINE if self._workers.ready else unavailable("no worker is up")
@@ -166,7 +165,7 @@ class SMTPPlugin:
         self._backend.observers.add(observer)
 
     def _has_room(self) -> bool:
-        """Say whether the workers' queue takes one more message."""
+        """Return whether the workers' queue takes one more message."""
         return self._backend.delivery is None or not self._backend.delivery.full
 
     def _new_listener(self) -> Listener:

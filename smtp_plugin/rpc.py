@@ -8,7 +8,7 @@ from .session import ConnectionInfo
 
 
 class SMTPRPC:
-    """What an operator, or a worker, can ask of a running server."""
+    """The methods, for an operator or a worker."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -24,8 +24,8 @@ class SMTPRPC:
         return True
 
     async def wait(self, request: WaitRequest | bool) -> WaitResult:
-        """Return the messages behind `cursor`, as soon as there is one; none when `timeout` seconds are over.
+        """Return the messages after `cursor` as soon as there is one, and none after `timeout` seconds.
 
-        `true`, what a call without an argument sends, asks for the next one.
+        `true`, the argument of a call without one, asks for the next message.
         """
         return await self._backend.history.wait(WaitRequest() if isinstance(request, bool) else request)

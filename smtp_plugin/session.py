@@ -1,6 +1,6 @@
-"""One connection is one `Session`; the message under way is its `Envelope`; `ConnectionInfo` is what RPC shows of them.
+"""A connection's `Session`, the `Envelope` of its message under way, and `ConnectionInfo`, their view for RPC.
 
-Both derive from aiosmtpd's classes, so that a handler written for aiosmtpd finds what it knows.
+Session and Envelope derive from aiosmtpd's classes, so that a handler for aiosmtpd finds the attributes that it uses.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _next = _POOL_SIZE
 
 
 def new_uuid() -> str:
-    """Return a random UUID (RFC 9562, version 4) as text. The kernel is asked once for 256 of them."""
-    global _pool, _next  # noqa: PLW0603 - the pool is the point
+    """Return a random UUID (RFC 9562, version 4) as text. One call of the kernel serves 256 of them."""
+    global _pool, _next  # noqa: PLW0603 - one pool of random bytes for the process
     if _next >= _POOL_SIZE:
         _pool = os.urandom(_POOL_SIZE)
         _next = 0
@@ -56,9 +56,9 @@ class Credentials(NamedTuple):
 class Envelope(aiosmtpd.smtp.Envelope):
     """One mail transaction.
 
-    `mail_from`: None before MAIL, '' for the null sender. `mail_options`, `rcpt_options`: parameters as they were
-    written. `parameters`: MAIL's parameters decoded; `recipients`: each RCPT's, in the order of `rcpt_tos`. `content`
-    and `original_content`: the message as it came, dots unstuffed. `body`: what charges the listener's budget for it.
+    `mail_from`: None before MAIL, '' for the null sender. `mail_options`, `rcpt_options`: parameters as the client
+    wrote them. `parameters`: MAIL's parameters, decoded; `recipients`: those of each RCPT, in the order of `rcpt_tos`.
+    `content`, `original_content`: the message, dots unstuffed. `body`: charges the listener's budget for the message.
     """
 
     mail_from: str | None
@@ -87,8 +87,8 @@ class Session(aiosmtpd.smtp.Session):
     """One connection.
 
     `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
-    it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: what AUTH captured, None
-    before it. `transcript`: the last lines that were said, None where nobody keeps them.
+    it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: of AUTH, None before it.
+    `transcript`: the last lines of both sides, None where no plugin observes mail.
     """
 
     new_envelope: ClassVar[type[Envelope]] = Envelope
@@ -143,7 +143,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, session: Session, envelope: Envelope | None) -> ConnectionInfo:
-        """Return what there is to show of a session and of its transaction under way."""
+        """Return the view of a session and of its transaction under way."""
         return cls(
             uuid=session.uuid,
             remote_addr=session.remote_addr,

@@ -1,7 +1,7 @@
-"""The event that a worker gets for a message (EVENTS.md, 'The request to a worker'), as JSON. Pure.
+"""The event that a worker gets for a message, as JSON (docs/reference/events.md). Pure.
 
-The attachments' contents go into the JSON as they are, past the encoder: base64 has nothing in it to escape, and a part
-that came as clean base64 is never decoded.
+The attachments' contents pass the encoder by: base64 holds no character to escape. A part that came as clean base64 is
+never decoded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """What is known of a message beside its bytes; a client that leaves changes nothing of it.
+    """The arrival of a message: its envelope and its session, as they were at its last byte.
 
-    `at`: seconds since 1970, of its last byte. `authentication`: mechanism, user name and password; None without AUTH.
+    `at`: the time of that byte, in seconds since 1970. `authentication`: mechanism, user name and password; None
+    without AUTH.
     """
 
     id: str
@@ -37,7 +38,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, session: Session, envelope: Envelope, message_id: str, at: float) -> Arrival:
-        r"""Return what a session and its transaction tell. Bytes that are not UTF-8 become `\xff`."""
+        r"""Return the arrival of a session's message. Bytes that are not UTF-8 become `\xff`."""
         credentials = session.credentials
         return cls(
             id=message_id,
@@ -58,7 +59,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 def build_event(arrival: Arrival, message: Message, paths: Sequence[str] | None = None) -> bytes:
-    """Return the event. `paths`: where the attachments' contents are, in their order; None puts them into the event."""
+    """Return the event. `paths`: the attachments' files, in their order; None puts the contents into the event."""
     head: dict[str, Any] = {
         "event": NAME,
         "id": arrival.id,
@@ -91,12 +92,12 @@ def build_event(arrival: Arrival, message: Message, paths: Sequence[str] | None 
 
 
 def text(value: str) -> str:
-    r"""Return `value` fit for JSON: a byte that was not UTF-8, kept as a surrogate, becomes `\xff`."""
+    r"""Return `value` for JSON: a surrogate, which stands for a byte that is not UTF-8, becomes `\xff`."""
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "filename": attachment.filename,
         "content_type": attachment.content_type,
         "size": attachment.size,
@@ -104,5 +105,5 @@ def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:
         "inline": attachment.inline,
     }
     if path is not None:
-        return [_encode(told | {"path": path})]
-    return [_encode(told)[:-1], b',"content":"', attachment.base64(), b'"}']
+        return [_encode(description | {"path": path})]
+    return [_encode(description)[:-1], b',"content":"', attachment.base64(), b'"}']

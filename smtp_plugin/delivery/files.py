@@ -1,15 +1,15 @@
-"""Attachments as files, for workers on the same machine (EVENTS.md, `attachment_storage`, mode `tempfile`).
+"""Attachments as files, for workers on the same machine (`smtp.attachment_storage`, mode `tempfile`).
 
-What we want: a file's name is ours and never the mail's; nobody else reads it; it goes after a while, and also when the
-host was killed. So every host has a folder of its own under a common one, with a lock on it for as long as the host
-lives; at its start a host removes every folder there whose lock it can get, because that one's host is dead.
+What we want: the host chooses a file's name, not the mail. No other user can read the file. It is removed after a
+while, also when the host was killed. What we do: every host has a folder of its own in a common one, and holds a lock
+in it while it lives. At its start a host removes every folder whose lock is free, because its host is dead.
 
     <temp_dir>/host-<random>/lock
     <temp_dir>/host-<random>/<id of the message>-<number>
 
-The common folder, where none is configured, is `rrpy-<uid>` in the system's folder for temporary files: it is used only
-when it is a real folder, of that user alone. Where workers run as another user, folders and files are theirs.
-What can still fail: a worker that keeps a path for longer than `cleanup_after`, or than the host lives.
+The default of the common folder is `rrpy-<uid>` in the system's folder for temporary files. The host uses it only when
+it is a real folder of that user alone. Where workers run as another user, the folders and files are that user's. What
+can still fail: a worker that keeps a path for longer than `cleanup_after`, or than the host lives.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class StorageError(HostError):
 class Storage:
     """The attachments' files of one host, from `open` to `close`.
 
-    `temp_dir`: the common folder, None for the default one. `cleanup_after`: seconds that a file is kept. `uid`: the
-    user that workers run as, None for our own.
+    `temp_dir`: the common folder, None for the default. `cleanup_after`: seconds before a file is removed. `uid`: the
+    user of the workers, None for the host's own.
     """
 
     def __init__(self, temp_dir: str | None, cleanup_after: float, log: Logger, uid: int | None = None) -> None:
@@ -53,7 +53,7 @@ class Storage:
         owner = os.geteuid() if uid is None else uid
         self._private = temp_dir is None
         self._common = Path(temp_dir or Path(tempfile.gettempdir()) / f"rrpy-{owner}").absolute()
-        self._keep = cleanup_after
+        self._cleanup_after = cleanup_after
         self._log = log
         self._files: deque[tuple[float, list[Path]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,20 +61,21 @@ class Storage:
         self.folder = self._common
 
     def open(self) -> None:
-        """Make this host's folder, and remove those of dead hosts. Raises StorageError."""
+        """Make this host's folder; remove the folders of dead hosts. Raises StorageError."""
         try:
             self._open_common()
-            door = os.open(self._common, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            common = os.open(self._common, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
             try:
-                fcntl.flock(door, fcntl.LOCK_EX)  # one host at a time: a folder without a lock is dead, not being made
+                # One host at a time, so that a folder without a lock is dead, and not one that is being made.
+                fcntl.flock(common, fcntl.LOCK_EX)
                 for folder in self._common.glob(f"{_PREFIX}*"):
                     self._remove_if_dead(folder)
                 self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._common))
                 self._lock = os.open(self.folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._give(self.folder)
+                self._give_to_user(self.folder)
             finally:
-                os.close(door)
+                os.close(common)
         except OSError as error:
             raise StorageError(self._common, error) from error
 
@@ -82,13 +83,13 @@ class Storage:
         """Remove everything of this host. May be called twice."""
         if self._timer is not None:
             self._timer.cancel()
-        lock, self._lock = self._lock, -1  # from here on nothing more is written
+        lock, self._lock = self._lock, -1  # no file is written from here on
         if lock >= 0:
             shutil.rmtree(self.folder, ignore_errors=True)
             os.close(lock)
 
     def write(self, message_id: str, attachments: Sequence[Attachment], paths: list[Path]) -> None:
-        """Write the contents and add their paths, in order. Blocks; raises OSError, with nothing left behind."""
+        """Write the contents, and add their paths in order. Blocks. Raises OSError, with every file removed."""
         try:
             for number, attachment in enumerate(attachments, 1):
                 if self._lock < 0:
@@ -98,23 +99,23 @@ class Storage:
                 paths.append(path)
                 with os.fdopen(file, "wb") as opened:
                     opened.write(attachment.content())
-                self._give(path)
+                self._give_to_user(path)
         except BaseException:
             self.remove(paths)
             raise
         finally:
-            if self._lock < 0:  # it was closed in between: a file made behind its back goes too
+            if self._lock < 0:  # `close` came in between: remove a file that was made after it
                 shutil.rmtree(self.folder, ignore_errors=True)
 
-    def keep(self, paths: list[Path]) -> None:
-        """Remove these files when their time is over. To be called in the event loop."""
+    def remove_later(self, paths: list[Path]) -> None:
+        """Remove these files after `cleanup_after`. Call it in the event loop."""
         loop = asyncio.get_running_loop()
-        self._files.append((loop.time() + self._keep, paths))
+        self._files.append((loop.time() + self._cleanup_after, paths))
         if self._timer is None:
             self._timer = loop.call_at(self._files[0][0], self._clean_up)
 
     def remove(self, paths: Sequence[Path]) -> None:
-        """Remove files now; those that are gone already are fine, what cannot be removed is told."""
+        """Remove files now. A missing one is accepted; one that cannot be removed is logged."""
         for path in paths:
             try:
                 path.unlink(missing_ok=True)
@@ -133,7 +134,7 @@ class Storage:
             return
         try:
             self._common.mkdir(mode=0o700)
-            self._give(self._common)
+            self._give_to_user(self._common)
         except FileExistsError:
             found = self._common.lstat()
             owners = {os.geteuid(), self._uid if self._uid is not None else os.geteuid()}
@@ -142,7 +143,7 @@ class Storage:
                 raise StorageError(self._common, reason) from None
 
     def _remove_if_dead(self, folder: Path) -> None:
-        """Remove another host's folder when nobody holds its lock, or when it has none: its host died at its end."""
+        """Remove another host's folder when its lock is free, or missing because the host died while it stopped."""
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -160,6 +161,6 @@ class Storage:
         finally:
             os.close(lock)
 
-    def _give(self, path: Path) -> None:
+    def _give_to_user(self, path: Path) -> None:
         if self._uid is not None:
             os.chown(path, self._uid, -1)

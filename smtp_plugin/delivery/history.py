@@ -21,11 +21,11 @@ MAX_WAIT: Final = 300.0
 
 _HEAD: Final = 16 * 1024
 _SUBJECT: Final = 1000
-"""Bytes of a header block that are kept to find the subject in, and of the subject that are shown."""
+"""Bytes that are kept of a header block, for its subject, and that are shown of the subject."""
 
 
 class Entry(NamedTuple):
-    """One message. `head`: its header block, out of which the subject is read when somebody asks."""
+    """One message. `head`: its header block; the subject is read from it when a call shows the message."""
 
     number: int
     at: float
@@ -43,8 +43,8 @@ class Entry(NamedTuple):
 class Mail(msgspec.Struct, frozen=True):
     """One message as `smtp.Wait` shows it.
 
-    `number`: counts the messages of this host from 1. `received_at`: RFC 3339. `code`, `reply`: what the client was
-    told, an enhanced code at its head. `reason`: why, where it was no worker's decision; else empty.
+    `number`: counts the messages of this host from 1. `received_at`: RFC 3339. `code`, `reply`: of the reply to the
+    client, an enhanced code included. `reason`: of a reply that the worker did not ask for; else empty.
     """
 
     number: int
@@ -64,8 +64,8 @@ class Mail(msgspec.Struct, frozen=True):
 class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The argument of `smtp.Wait`.
 
-    `cursor`: the number of the last message that the caller knows; 0 asks for all there are, null for those to come.
-    `history`: from the last result; the cursor of another host, or of this one before it was started anew, counts as 0.
+    `cursor`: the number of the last message that the caller knows. 0 asks for all, null for those after the call.
+    `history`: from the last result. With another one, of another host or of an earlier start, the cursor counts as 0.
     `timeout`: seconds to wait for the first message, at most 300. `limit`: messages at most.
     """
 
@@ -76,7 +76,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WaitResult(msgspec.Struct, frozen=True):
-    """The result: `cursor` and `history` for the next call, the messages, and how many are forgotten in between."""
+    """The result: `cursor` and `history` for the next call, the messages, and the number of forgotten ones before."""
 
     cursor: int
     history: str
@@ -85,7 +85,7 @@ class WaitResult(msgspec.Struct, frozen=True):
 
 
 class History:
-    """The last `size` messages; 0 keeps none, and then nobody can wait for more than their number."""
+    """The last `size` messages. With 0 it keeps none, and a wait returns their number only."""
 
     def __init__(self, size: int) -> None:
         self._id = new_uuid()
@@ -119,7 +119,7 @@ class History:
             self._news = None
 
     async def wait(self, request: WaitRequest) -> WaitResult:
-        """Return the messages behind the cursor, as soon as there is one; none when the time is over."""
+        """Return the messages after the cursor as soon as there is one, and none when the time is over."""
         cursor = self._count if request.cursor is None else request.cursor
         if cursor > self._count or request.history not in ("", self._id):
             cursor = 0
@@ -155,7 +155,7 @@ def _shown(entry: Entry) -> Mail:
 
 
 def _subject(head: bytes) -> str:
-    """Return the first subject of a header block, decoded; of a long one the beginning."""
+    """Return the first subject of a header block, decoded; a long one is cut."""
     for name, value in mime_headers.read_block(head, 0, len(head), {}).fields:
         if name.lower() == b"subject":
             return mime_headers.decode(value[:_SUBJECT], {})

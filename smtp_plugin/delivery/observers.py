@@ -1,8 +1,7 @@
-"""The door for plugins that want to see mail: they are called for every message, before its client is answered.
+"""The interface for plugins that observe mail: the server calls them for every message, before it answers the client.
 
-Without a worker (`deliver: log`) nobody else keeps the message, so an observer that raises makes it a temporary
-refusal: the client still has it. Behind a worker's verdict an observer changes nothing any more, and what it raises is
-logged.
+Without a worker (`deliver: log`) only an observer keeps the message. So one that raises makes the reply a temporary
+refusal, and the client keeps the mail. After a worker's verdict the reply stands, and the exception is only logged.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from ...mime.message import Message, parse
 from .event import Arrival
 
 TRANSCRIPT_LINES: Final = 500
-"""Lines of a session's transcript that are kept, the last ones."""
+"""The last lines of a session that its transcript keeps."""
 
 
 class ReceivedMail(Arrival, frozen=True, dict=True):
-    r"""One message as it came in.
+    """One message, as the client sent it.
 
-    `content`: byte for byte, dots unstuffed. `code`, `reply`: what the client is to be told. `reason`: why, where
-    no worker decided it. `transcript`: the session up to the message, `C: ` and `S: ` in front of who said it, without
-    secrets; the last `TRANSCRIPT_LINES` lines.
+    `content`: byte for byte, dots unstuffed. `code`, `reply`: the answer to the client. `reason`: of an answer that no
+    worker gave. `transcript`: the last `TRANSCRIPT_LINES` lines of the session up to the message, without secrets; a
+    line begins with `C: ` or `S: `, for the client or the server.
     """
 
     content: bytes
@@ -35,35 +34,35 @@ class ReceivedMail(Arrival, frozen=True, dict=True):
 
     @cached_property
     def message(self) -> Message:
-        """The message, parsed when it is first asked for. A large one takes long enough to belong into a thread."""
+        """The message, parsed at the first access. Parse a large one in a thread."""
         return parse(self.content)
 
 
 class MailObserver(Protocol):
-    """A plugin that wants to see mail. It starts before the SMTP plugin and stops after it."""
+    """A plugin that observes mail. It starts before the SMTP plugin and stops after it."""
 
     async def mail_received(self, mail: ReceivedMail) -> None:
-        """Take notice of a message. Its client waits for its reply until this returns."""
+        """Take a message. Its client waits for its reply until this returns."""
         ...
 
 
 class Observers:
-    """Those who want to see mail."""
+    """The observers, in the order of their start."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._all: list[MailObserver] = []
 
     def add(self, observer: MailObserver) -> None:
-        """Tell one more of them."""
+        """Add an observer."""
         self._all.append(observer)
 
     def __bool__(self) -> bool:
-        """Whether there is anybody to tell."""
+        """Whether there is an observer."""
         return bool(self._all)
 
     async def notify(self, mail: ReceivedMail) -> bool:
-        """Tell them all, in the order of their start; say whether every one has taken it."""
+        """Call every observer; return whether each has taken the message."""
         taken = True
         for observer in self._all:
             try:

@@ -124,7 +124,7 @@ class Delivery:
             self._remove(paths)
             raise
         if self._storage is not None and paths:
-            self._storage.keep(paths)
+            self._storage.remove_later(paths)
         return self.outcome(arrival, answer)
 
     @asynccontextmanager
@@ -191,7 +191,7 @@ class Delivery:
         else:
             outcome = FAILED._replace(reason=str(answer))
             self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
-        # After `close` the client was told 421 already, whatever the answer is.
+        # After `close` the client has had its 421 already.
         return Outcome((replies.STOPPING,), reason=outcome.reason) if self._closed else outcome
 
 

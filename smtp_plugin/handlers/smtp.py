@@ -9,11 +9,11 @@
 
     server = await loop.create_server(lambda: SMTP(Handler(), hostname="mx.example"), "127.0.0.1", 8025)
 
-A verb for which the handler brings its own hook, or a subclass its own `smtp_` method, goes aiosmtpd's own way: our
-dialog hands the command over, the method runs in a task and its hooks with it, and the dialog goes on from what they
-left in the session and the envelope. AUTH, EHLO and HELP always go that way, because aiosmtpd's options and methods
-rule them. Every other verb, and the reading of every message, is the dialog's. MAIL and RCPT with a hook are read by
-the dialog as well, so that an address means the same on both ways; what the hook answers then decides.
+A verb for which the handler has a hook, or a subclass an `smtp_` method, goes aiosmtpd's own way. The dialog delegates
+the command; the method runs in a task, and calls the hook. Then the dialog goes on from the session and the envelope as
+they are. AUTH, EHLO and HELP always go that way, because aiosmtpd's options and methods rule them. Every other verb,
+and every message, is the dialog's. It reads MAIL and RCPT for a hook as well, so that an address means the same on both
+ways; the hook's answer decides.
 """
 
 from __future__ import annotations
@@ -42,20 +42,49 @@ from .delivery import HandlerBackend, LineReader
 from .status import StandardLog, log, plain
 from .verbs import HookedVerbs
 
-_ALWAYS: Final = {"AUTH", "EHLO", "HELP"}
+AIOSMTPD_NAMES: Final = (
+    "_auth_methods",
+    "_auth_require_tls",
+    "_auth_required",
+    "_call_handler_hook",
+    "_call_limit_base",
+    "_call_limit_default",
+    "_create_envelope",
+    "_create_session",
+    "_decode_data",
+    "_ehlo_hook_ver",
+    "_enforce_call_limit",
+    "_getaddr",
+    "_handle_hooks",
+    "_handler_coroutine",
+    "_proxy_timeout",
+    "_reader",
+    "_set_rset_state",
+    "_smtp_methods",
+    "_syntax_available",
+    "_timeout_duration",
+    "_tls_protocol",
+    "_writer",
+)
+"""The members of aiosmtpd's class that this package uses, and that aiosmtpd does not document.
+
+pyproject.toml pins aiosmtpd to the minor version that the tests run with.
+"""
+
+_ALWAYS_DELEGATED: Final = {"AUTH", "EHLO", "HELP"}
 _NEEDS_AUTH: Final = {"MAIL", "RCPT", "DATA", "VRFY"}
-_OURS: Final = {"DATA", "STARTTLS", "LHLO", "BDAT"}  # the dialog reads these; their hooks are called at their end
+_NOT_DELEGATED: Final = {"DATA", "STARTTLS", "LHLO", "BDAT"}  # the dialog reads these; a hook follows at the end
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @cache
 def _own_name() -> str:
-    """Return this machine's name; aiosmtpd asks for it, which may be a question to the DNS, for every connection."""
+    """Return this machine's name. aiosmtpd looks it up, perhaps in the DNS, for every connection; this does so once."""
     return socket.getfqdn()
 
 
 class SMTP(HookedVerbs):
-    """One connection, made as aiosmtpd makes it: by the server's protocol factory, with a handler and its options.
+    """One connection, which the server's protocol factory makes with a handler and its options, as for aiosmtpd.
 
     `handler`: the object with the hooks. `options`: those of `aiosmtpd.smtp.SMTP`. Raises what aiosmtpd's constructor
     raises: TypeError, ValueError or RuntimeError for an option or a hook of the wrong kind.
@@ -100,7 +129,7 @@ class SMTP(HookedVerbs):
         if "dialog" in self.__dict__:
             self.dialog.envelope = envelope
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
@@ -117,14 +146,14 @@ class SMTP(HookedVerbs):
         )
         self._reader = LineReader(self)
         self._writer = asyncio.StreamWriter(transport, self, None, self.loop)  # type: ignore[arg-type]
-        self._over = self.loop.create_future()
-        self._handler_coroutine = self.loop.create_task(self._live())
+        self._ended = asyncio.Event()
+        self._handler_coroutine = self.loop.create_task(self._wait_for_end())
         super().connection_made(transport)
         if isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext):  # TLS from the first byte
             self.session.ssl = transport.get_extra_info("peercert") or {}
             self.dialog.tls = True
             self._tls_protocol = transport
-            self._delegate_what_is_due(self.dialog.rules.inside_tls())
+            self._update_delegated(self.dialog.rules.inside_tls())
 
     def eof_received(self) -> bool:
         """Answer everything that came before the end; inside TLS a side cannot be kept open (PEP 3156)."""
@@ -133,29 +162,25 @@ class SMTP(HookedVerbs):
         return super().eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let go of everything; a hook under way goes on, one that waits for the client's next line does not."""
+        """Let go of everything. A hook under way goes on, except one that waits for the client's next line."""
         self._reader.close()
         super().connection_lost(error)
         self.listener.retire()
         self._writer.close()
-        self._end_life()
+        self._ended.set()
 
-    async def _live(self) -> None:
-        """Wait for the connection's end: a controller that stops cancels every task, which must end its connection."""
+    async def _wait_for_end(self) -> None:
+        """Wait for the connection's end. A controller that stops cancels every task; this one ends its connection."""
         try:
-            await self._over
+            await self._ended.wait()
         finally:
             if self.transport is not None:
                 self.dialog.close(None)
                 self.proceed()
                 self._writer.close()
 
-    def _end_life(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
-
     def check(self, now: float) -> None:
-        """Look at the deadlines; also at that of a client which AUTH waits for."""
+        """Look at the deadlines, also while AUTH waits for the client's next line."""
         if self._reader.waiting and now >= self._deadline:
             log.info("%r connection timeout", self.session.peer)
             self.kill(replies.TIMEOUT)
@@ -165,9 +190,9 @@ class SMTP(HookedVerbs):
     def _close(self, transport: asyncio.Transport) -> None:
         super()._close(transport)
         if self.dialog.quit:
-            self._end_life()
+            self._ended.set()
 
-    # What is fixed when the connection begins.
+    # Fixed when the connection begins.
 
     def _rules(self) -> Rules:
         return Rules(
@@ -184,20 +209,20 @@ class SMTP(HookedVerbs):
         )
 
     def _delegated_verbs(self) -> frozenset[bytes]:
-        """Return the verbs that go aiosmtpd's way, as things stand."""
+        """Return the verbs that go aiosmtpd's way in the present state of TLS."""
         methods = set(self._smtp_methods)
         secured = self._tls_okay and not (self.require_starttls and not self._tls_protocol)
         if self._calls is not None or not secured:
             verbs = {*methods, *HANDLERS} - {"BDAT"}
         else:
-            verbs = _ALWAYS | (set(self._handle_hooks) & methods - _OURS)
+            verbs = _ALWAYS_DELEGATED | (set(self._handle_hooks) & methods - _NOT_DELEGATED)
             verbs |= {name for name in methods if name not in HANDLERS or self._is_overridden(f"smtp_{name}")}
             verbs |= {"RSET"} if hasattr(self, "rset_hook") else set()
             verbs |= _NEEDS_AUTH if self._auth_required else set()
             verbs |= {"MAIL", "RCPT", "VRFY"} if self.local_part_limit else set()
         return frozenset(verb.encode() for verb in verbs)
 
-    def _delegate_what_is_due(self, rules: Rules) -> None:
+    def _update_delegated(self, rules: Rules) -> None:
         self.dialog.rules = replace(rules, delegated=self._delegated_verbs())
 
     def _is_overridden(self, method: str) -> bool:
@@ -216,7 +241,7 @@ class SMTP(HookedVerbs):
     def _set_rset_state(self) -> None:
         self.dialog.reset(Phase.READY)
 
-    # aiosmtpd's way.
+    # Delegated commands.
 
     async def _delegate(self, verb: str, argument: str) -> None:
         try:
@@ -253,7 +278,7 @@ class SMTP(HookedVerbs):
         return left > 0
 
     async def push(self, status: Any) -> None:
-        """Send a reply that a handler, or a method of aiosmtpd's, gives; what the dialog has said goes first."""
+        """Send a reply of a handler's, or of a method of aiosmtpd's, after the dialog's own replies."""
         data = status if isinstance(status, bytes) else str(status).encode("utf-8", "replace")
         if not self.dialog.closing:
             self.dialog.write(data + b"\r\n")
@@ -286,7 +311,7 @@ class SMTP(HookedVerbs):
         except Exception:
             log.exception("%r handle_STARTTLS failed", self.session.peer)
             self._tls_okay = False
-        self._delegate_what_is_due(self.dialog.rules)
+        self._update_delegated(self.dialog.rules)
 
     async def _tls_failed(self, error: Exception) -> None:
         failure = TLSSetupException()

@@ -71,5 +71,5 @@ class StandardLog:
         log.exception("%s %s", message, keys)
 
     def enabled(self, level: str) -> bool:
-        """Say whether a level is logged."""
+        """Return whether a level is logged."""
         return log.isEnabledFor(logging.getLevelNamesMapping()[level.upper()])

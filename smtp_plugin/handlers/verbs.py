@@ -1,4 +1,4 @@
-"""The verbs of `handler.SMTP` that are not aiosmtpd's: the dialog reads them, the handler's hooks decide."""
+"""The verbs of `handlers.smtp.SMTP` that replace aiosmtpd's: the dialog reads them, the handler's hooks decide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .status import normalized, plain
 
 
 class HookedVerbs(Connection):
-    """The `smtp_` methods: each runs in a task of its own, while the dialog waits."""
+    """The `smtp_` methods. Each runs in a task of its own, while the dialog waits."""
 
     @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")  # type: ignore[untyped-decorator]
     async def smtp_MAIL(self, arg: str | None) -> None:
@@ -53,7 +53,7 @@ class HookedVerbs(Connection):
         await self.push("250 OK" if status is MISSING else status)
 
     def _is_accepted(self, verb: str, arg: str | None) -> bool:
-        """Have the dialog read a command; where it would accept, its word is dropped: the hook has the last."""
+        """Let the dialog read a command, and return its decision. Drop its reply of acceptance: the hook gives one."""
         accepted: bool = self.dialog.run(verb, _wire(arg))
         if accepted:
             self.dialog.take_output()
@@ -67,7 +67,7 @@ class HookedVerbs(Connection):
 
     @syntax("EHLO hostname")  # type: ignore[untyped-decorator]
     async def smtp_EHLO(self, hostname: str | None) -> None:
-        """Offer what the dialog can do, and AUTH where aiosmtpd's options allow it; `handle_EHLO` may change it."""
+        """Offer the dialog's extensions, and AUTH where aiosmtpd's options allow it; `handle_EHLO` may change both."""
         if not hostname:
             await self.push(plain(replies.EHLO_SYNTAX))
             return
@@ -96,7 +96,7 @@ class HookedVerbs(Connection):
 
     @syntax("AUTH <mechanism>")  # type: ignore[untyped-decorator]
     async def smtp_AUTH(self, arg: str | None) -> None:
-        """Authenticate as aiosmtpd does; a mechanism's name has no case, and a transaction has no AUTH in it."""
+        """Authenticate as aiosmtpd does. Accept a mechanism's name in any case; refuse AUTH in a transaction."""
         if self.envelope.mail_from is not None:
             await self.push(plain(replies.AUTH_IN_TRANSACTION))
             return
@@ -107,18 +107,18 @@ class HookedVerbs(Connection):
 
     @syntax("DATA")  # type: ignore[untyped-decorator]
     async def smtp_DATA(self, arg: str | None) -> None:
-        """Begin a message; it is the dialog that reads it."""
+        """Let the dialog begin a message, and read it."""
         if not (await self.check_helo_needed() or await self.check_auth_needed("DATA")):
             self.dialog.run("DATA", _wire(arg))
 
     @syntax("STARTTLS", when="tls_context")  # type: ignore[untyped-decorator]
     async def smtp_STARTTLS(self, arg: str | None) -> None:
-        """Upgrade to TLS; it is the dialog that does it."""
+        """Let the dialog upgrade to TLS."""
         self.dialog.run("STARTTLS", _wire(arg))
 
     @syntax("QUIT")  # type: ignore[untyped-decorator]
     async def smtp_QUIT(self, arg: str | None) -> None:
-        """Say goodbye with the handler's words."""
+        """End the session with the handler's reply, or the dialog's."""
         if arg:
             await self.push(plain(replies.NO_PARAMETERS))
             return
@@ -129,7 +129,7 @@ class HookedVerbs(Connection):
 
     @syntax("HELP [command]")  # type: ignore[untyped-decorator]
     async def smtp_HELP(self, arg: str | None) -> None:
-        """Tell the commands, or one command's syntax: those of the class, with what `@syntax` says of them."""
+        """List the commands of the class, or show the syntax of one, from its `@syntax`."""
         if await self.check_auth_needed("HELP"):
             return
         known = {name: method for name, method in self._smtp_methods.items() if self._syntax_available(method)}
@@ -142,14 +142,14 @@ class HookedVerbs(Connection):
 
     @syntax("VRFY <address>")  # type: ignore[untyped-decorator]
     async def smtp_VRFY(self, arg: str | None) -> None:
-        """Say that nobody can be verified, unless `handle_VRFY` can."""
+        """Reply that the server verifies no address, unless `handle_VRFY` does."""
         if "VRFY" in self._handle_hooks:
             await super().smtp_VRFY(arg)
         elif not await self.check_auth_needed("VRFY"):
             self.dialog.run("VRFY", _wire(arg))
 
     async def smtp_EXPN(self, arg: str | None) -> None:
-        """Say that there are no lists."""
+        """Reply that the server expands no lists."""
         self.dialog.run("EXPN", _wire(arg))
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:

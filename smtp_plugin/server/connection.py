@@ -9,7 +9,7 @@ listener looks at every connection's deadline.
 finds the class, its attributes and its hooks. A plain connection uses the attributes `loop`, `transport`, `session` and
 `envelope` of it, and overrides everything that the transport calls. It passes the constructor by, which inspects the
 handler for 130 us in every connection: `of` sets the few attributes itself. `handlers/` uses the rest of aiosmtpd, by
-its constructor; handlers/names.py lists it.
+its constructor; `AIOSMTPD_NAMES` in handlers/smtp.py lists the members that are private.
 
 What the connection does now is a state of a table (states.py). How it ends: after QUIT it is closed. When the server
 ends it, the server's sending side is shut, and input is read and dropped for `LINGER` seconds. A socket that is closed

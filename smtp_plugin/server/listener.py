@@ -1,4 +1,4 @@
-"""All connections of one listening socket: their number, their deadlines, their end."""
+"""The listener: it accepts the connections of one socket, counts them, checks their deadlines, and ends them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from .connection import Connection
 from .protocols import Backend, ServedConnection, Trace
 
 BACKLOG: Final = 1024
-"""Connections that the kernel holds until they are accepted."""
+"""Connections that the kernel holds until the listener accepts them."""
 
 
 class Listener:
-    """All connections of one listening socket: their number, their deadlines, their end.
+    """The connections of one listening socket, `connections`.
 
-    `read_timeout`, `write_timeout`: seconds. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`:
-    for STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
-    header, and the address in it is the client's. `transcript_lines`: how many a session keeps, 0 for none.
+    `read_timeout`: seconds for a command, after the last reply. `write_timeout`: seconds for a client that does not
+    read its replies. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for STARTTLS;
+    `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY header, which
+    has the client's address. `trace`: called with every command line, None for no call. `transcript_lines`: the number
+    that a session keeps, 0 for none.
     """
 
     def __init__(
@@ -89,8 +91,8 @@ class Listener:
             options = bound.unix_options if unix else {}
             self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG, **options)
             return
-        # asyncio's own server tells nobody of a connection before its handshake is done, so that handshakes would not
-        # count as connections; here they are accepted and counted first.
+        # asyncio's own server makes no protocol before the handshake is done, so handshakes would not count as
+        # connections. Here each is accepted and counted first.
         bound.socket.setblocking(False)
         bound.socket.listen(BACKLOG)
         self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls))
@@ -99,7 +101,7 @@ class Listener:
         while True:
             try:
                 client, _ = await self.loop.sock_accept(listening)
-            except OSError as error:  # out of descriptors, most often: some may be free in a moment
+            except OSError as error:  # most often there is no descriptor left; one may be free in a moment
                 self.log.warning("cannot accept a connection", error=str(error))
                 await asyncio.sleep(self._interval)
                 continue
@@ -128,7 +130,7 @@ class Listener:
                 task.cancel()
 
     def add(self, connection: ServedConnection) -> bool:
-        """Register a connection; say whether there is room for it."""
+        """Register a connection; return whether there is room for it."""
         self.connections.add(connection)
         self._idle.clear()
         if 0 < self.max_connections <= len(self.connections) - 1 - len(self._leaving):
@@ -141,7 +143,7 @@ class Listener:
         return True
 
     def admit(self, connection: ServedConnection, host: str) -> bool:
-        """Count a connection for its client; say whether there is room for one more of this client's."""
+        """Count a connection for its client; return whether there is room for one more of this client's."""
         if not self.max_per_ip:
             return True
         self._hosts[connection] = host
@@ -163,7 +165,7 @@ class Listener:
             self._idle.set()
 
     def _forget(self, connection: ServedConnection) -> None:
-        """Give back the place that a connection takes of its client's."""
+        """Count a connection for its client no more."""
         host = self._hosts.pop(connection, None)
         if host is not None:
             self._per_ip[host] -= 1
@@ -171,13 +173,13 @@ class Listener:
                 del self._per_ip[host]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that outlives its connection, but not the listener."""
+        """Run a coroutine that may outlive its connection, but not the listener."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Close the socket, end every session politely, and wait until all are gone and all is delivered."""
+        """Close the socket, end every session politely, and wait for the end of all connections and deliveries."""
         self._close_socket()
         for connection in list(self.connections):
             connection.drain()
@@ -219,7 +221,7 @@ class Listener:
         await self._wait_for_deliveries(cancelled)
 
     def retire(self) -> None:
-        """Stop looking at deadlines: for a listener whose only connection is gone."""
+        """Stop the sweep over the deadlines, for a listener whose only connection is gone."""
         self._timer.cancel()
 
     def _sweep(self) -> None:

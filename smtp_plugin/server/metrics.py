@@ -1,7 +1,7 @@
-"""The SMTP server's numbers, for the `metrics` plugin: made only where somebody asks for them.
+"""The SMTP server's numbers, for the `metrics` plugin. A host without that plugin does not import this module.
 
-`Statistics` stands between the listener and its backend, so that connections and messages are counted without a line
-in either; what only the dialog knows it tells through `rules.Tally`.
+`Statistics` is a backend around the backend, so that it sees every connection, and listens to every outcome. The
+dialog reports its own numbers through `rules.Tally`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..session import Envelope, Session
 from .protocols import Backend, ServedConnection
 
 _RESULTS: Final = {2: "accepted", 4: "deferred", 5: "rejected"}
-"""What became of a message, by the first digit of the code that its client was told."""
+"""The result of a message, by the first digit of its reply's code."""
 _SESSION: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _DELIVERY: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
 
 class Statistics:
-    """Counts what happens between a listener and its backend; satisfies both `listener.Backend` and `rules.Tally`."""
+    """Counts connections and messages. It is a `Backend` for the listener, and a `Tally` for the dialogs."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -36,7 +36,7 @@ class Statistics:
         self._connections = Counter("rr_smtp_connections_total", "Connections that were accepted.", registry=None)
         self._messages = Counter(
             "rr_smtp_messages_total",
-            "Messages that came in whole, by what their client was told.",
+            "Messages that arrived whole, by the result for their client.",
             ["result"],
             registry=None,
         )
@@ -54,7 +54,7 @@ class Statistics:
         )
 
     def collectors(self) -> Sequence[MetricWrapperBase]:
-        """Return everything that is counted."""
+        """Return the collectors, for a registry of prometheus_client."""
         return (
             self._open,
             self._connections,
@@ -66,7 +66,7 @@ class Statistics:
             self._deliveries,
         )
 
-    # What the listener tells its backend.
+    # Called by the listener.
 
     def connected(self, connection: ServedConnection) -> None:
         """Count a new connection."""
@@ -75,7 +75,7 @@ class Statistics:
         self._backend.connected(connection)
 
     def disconnected(self, connection: ServedConnection) -> None:
-        """Take the time of a connection that has ended; one that was turned away has not begun."""
+        """Take the time of a connection that has ended, unless it was turned away and so had not begun."""
         began = self._began.pop(connection.session.uuid, None)
         if began is not None:
             self._sessions.observe(time.perf_counter() - began)
@@ -97,14 +97,14 @@ class Statistics:
         self.ended(outcome.reply)
         self._deliveries.observe(time.perf_counter() - began)
 
-    # What the dialog tells.
+    # Called by the dialog.
 
     def refused(self, reply: Reply) -> None:
         """Count a reply of 4xx or 5xx."""
         self._refusals.labels(reply.code).inc()
 
     def ended(self, reply: Reply) -> None:
-        """Count a message that came in whole, by its reply."""
+        """Count a message that arrived whole, by its reply."""
         self._by_class[reply.code // 100].inc()
 
     def captured(self, mechanism: str) -> None:

@@ -30,7 +30,7 @@ class State(enum.Enum):
     HANDSHAKE = "handshake"
     """The TLS handshake after STARTTLS runs; the transport belongs to the TLS layer."""
     LINGERING = "lingering"
-    """The server has said its last reply. Input is read and dropped."""
+    """The server has sent its last reply. Input is read and dropped."""
     CLOSED = "closed"
     """The transport is gone. A delivery may still run."""
 
@@ -98,4 +98,4 @@ EXPECTING_HEADER: Final = (State.PROXY, State.PROXY_ENDED)
 CLIENT_ENDED: Final = (State.ENDED, State.WAITING_ENDED, State.PROXY_ENDED)
 """The states in which the client has shut its sending side."""
 OVER: Final = (State.LINGERING, State.CLOSED)
-"""The states in which there is nothing more to say."""
+"""The states in which no reply follows."""

@@ -1,4 +1,4 @@
-"""The certificate and the key of `smtp.tls`, with an error that says which of the two is wrong, and why."""
+"""The certificate and the key of `smtp.tls`, with an error that names the wrong one of the two, and the fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..config import TLSConfig
 def server_context(tls: TLSConfig) -> ssl.SSLContext:
     """Return the context of a server with this certificate.
 
-    Raises ConfigError: a file cannot be read, is not what it should be, or the two do not belong together.
+    Raises ConfigError for a file that cannot be read or has the wrong content, and for a key of another certificate.
     """
     for name, path in (("cert", tls.cert), ("key", tls.key)):
         try:
@@ -44,5 +44,5 @@ def _has_certificate(path: str) -> bool:
 
 
 def _no_password() -> str:
-    """Answer for the person whom OpenSSL would ask on the terminal: a host has nobody there."""
+    """Return an empty password, so that OpenSSL does not ask for one on the terminal."""
     return ""

@@ -19,6 +19,7 @@ CLEAN = [
     "mime",
     "ops",
     "rpc",
+    "smtp_plugin",
     "testing",
     "worker",
     "worker_pool",

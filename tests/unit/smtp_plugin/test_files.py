@@ -71,10 +71,10 @@ async def test_files_go_when_their_time_is_over_and_not_before(tmp_path):
     storage.open()
     try:
         first = written(storage, "first", [Part(b"1")])
-        storage.keep(first)
+        storage.remove_later(first)
         await asyncio.sleep(0.05)
         second = written(storage, "second", [Part(b"2")])
-        storage.keep(second)
+        storage.remove_later(second)
         second[0].unlink()  # a worker may do so itself
         assert first[0].exists()
         await until(lambda: not first[0].exists())
