@@ -6,7 +6,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
-# Without pip in it: nobody installs anything into a running container.
+# Without pip: a running container installs nothing.
 RUN python -m venv --without-pip /opt/rrpy
 RUN python -m pip --python /opt/rrpy/bin/python install --no-cache-dir --no-compile /wheel/rrpy-*.whl
 RUN /opt/rrpy/bin/python -m compileall -q /opt/rrpy/lib

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,14 @@ class Command(NamedTuple):
 
 def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def sources(suffix: str = "") -> list[Path]:
+    """Return the text files of the repository, those with this suffix or all; not the scripts of others."""
+    command = ["git", "ls-files", "-z", "-co", "--exclude-standard", f"*{suffix}"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = [ROOT / name for name in listed.split("\0") if name and not name.startswith("docs/javascripts/")]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:1024]]
 
 
 def prose(text: str) -> str:

@@ -72,15 +72,21 @@ def faults_of_page(path: Path) -> Iterator[Fault]:
                     yield Fault(f"{name}:{line}", sentence, f"{count} words")
 
 
-def faults_of_source(path: Path) -> Iterator[Fault]:
+def faults_of_python(path: Path) -> Iterator[Fault]:
     """Yield what is wrong with the comments, the docstrings, the texts and the names of a Python module."""
-    name = path.relative_to(ROOT).as_posix()
+    name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
     for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
         place = f"{name}:{token.start[0]}"
         if token.type in (tokenize.COMMENT, tokenize.STRING):
             yield from denied(re.sub(r"`[^`]*`", "X", token.string), place)
         elif token.type == tokenize.NAME and NAMES.fullmatch(token.string):
             yield Fault(place, token.string, "the field's word")
+
+
+def faults_of_text(path: Path) -> Iterator[Fault]:
+    """Yield what is wrong with the words of any other file: a script, a stylesheet, a configuration."""
+    text = re.sub(r"`[^`]*`", "X", path.read_text(encoding="utf-8"))
+    yield from denied(text, path.relative_to(ROOT).as_posix())
 
 
 def denied(text: str, place: str) -> Iterator[Fault]:

@@ -125,6 +125,11 @@ def test_the_index_names_every_page() -> None:
     assert linked >= pages - {"README.md"}
 
 
+def test_the_site_s_navigation_names_every_page() -> None:
+    named = set(re.findall(r'"([\w./-]+\.md)"', page("docs/zensical.toml")))
+    assert named >= {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("**/*.md")}
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_is_well_formed(path: Path) -> None:
     for block in blocks(path.read_text()):
