@@ -1,6 +1,6 @@
 """One request after another over a worker's channel. The worker itself (worker.py) draws the conclusions.
 
-How far a request is stands in a table (`states.REQUEST`). A stream (docs/reference/wire.md#worker-protocol, 6) is read
+The states of a request are a table (`states.REQUEST`). A stream (docs/reference/wire.md#worker-protocol, 6) is read
 no faster than its reader reads it: above `call.MAX_UNREAD` the channel is paused. A stream without a reader is
 cancelled with one STOP frame and read to its end, within `stream_timeout`. The STOP frame follows the first frame of a
 stream, never the request alone: so a worker that never streams need not know it.
