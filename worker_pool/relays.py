@@ -15,10 +15,12 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Final, Protocol
 
 from ..container.net.address import Address, UnixAddress
-from ..container.net.sockets import BoundSocket
+from ..container.net.sockets import BoundSocket, ListenError
+from ..container.ownership import replaceable_part
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
 from ..goridge.worker import host_handshake, worker_pid
@@ -67,6 +69,7 @@ class Relay:
 
     async def __aenter__(self) -> Relay:
         """Listen. Raises ListenError."""
+        self._check_folder()
         async with AsyncExitStack() as closing:
             bound = BoundSocket(self.address, owner="server.relay")
             closing.callback(bound.close)
@@ -82,11 +85,19 @@ class Relay:
         """Close the socket."""
         await self._closing.aclose()
 
+    def _check_folder(self) -> None:
+        """Raise ListenError for a folder where another user may swap the file that root gives to the workers' user."""
+        if self._uid is not None and isinstance(self.address, UnixAddress):
+            part = replaceable_part(Path(self.address.path).parent)
+            if part is not None:
+                hint = "name a file in a folder that only root can change, such as /run"
+                raise ListenError("server.relay", self.address, f"users other than root can change {part}; {hint}")
+
     async def _listen(self, bound: BoundSocket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         if isinstance(self.address, UnixAddress):
             if self._uid is not None:
-                os.chown(self.address.path, self._uid, -1)
+                os.chown(self.address.path, self._uid, -1, follow_symlinks=False)
             return await loop.create_unix_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
         return await loop.create_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
 

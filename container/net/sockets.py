@@ -32,6 +32,7 @@ from .address import (
 )
 
 _PRIVATE = 0o177
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
 
 
@@ -198,9 +199,15 @@ def _replace_stale(address: UnixAddress, owner: str) -> None:
 
 
 def _remove(path: Path, ours: os.stat_result) -> None:
+    """Remove the file if it is still ours. The folder's descriptor keeps both looks in one folder."""
     try:
-        found = path.lstat()
-        if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
-            path.unlink()
+        folder = os.open(path.parent, _FOLDER)
+    except OSError:  # the folder is gone, or the process has no descriptor left: the next host removes the file
+        return
+    try:
+        if os.path.samestat(os.stat(path.name, dir_fd=folder, follow_symlinks=False), ours):
+            os.unlink(path.name, dir_fd=folder)
     except FileNotFoundError:
         pass
+    finally:
+        os.close(folder)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 
 import anyio
 import pytest
+from support.container.users import NOBODY, as_root, public_folder, try_as_nobody
 from support.log import Log
 from support.waiting import until
 from support.worker_pool.pools import beast, listening, pool
 
+from rrpy.container.net.address import parse_address
+from rrpy.container.net.sockets import ListenError
 from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
 from rrpy.worker_pool import Payload, WorkerBootError
 from rrpy.worker_pool.relays import Relay
@@ -177,3 +181,26 @@ async def test_a_worker_that_cannot_dial_in_says_so(relay):
     with pytest.raises(WorkerBootError, match=r"died at boot with status 4; .*no line to (tcp|uni)$"):
         async with pool(command, relay=relay):
             pytest.fail("the pool came up")
+
+
+@as_root
+async def test_the_workers_user_cannot_swap_the_socket_s_file_for_a_link_to_one_of_root_s(monkeypatch):
+    with public_folder() as folder:
+        secret, path = folder / "secret", folder / "theirs" / "relay.sock"
+        secret.touch(0o600)
+        path.parent.mkdir()
+        os.chown(path.parent, NOBODY, NOBODY)
+        real = socket.socket.listen
+
+        def swap(self: socket.socket, *backlog: int) -> None:
+            real(self, *backlog)
+            try_as_nobody(f"os.unlink({str(path)!r})", f"os.symlink({str(secret)!r}, {str(path)!r})")
+
+        monkeypatch.setattr(socket.socket, "listen", swap)
+        with pytest.raises(ListenError, match=rf"users other than root can change {path.parent}; name a file in a"):
+            async with Relay(parse_address(f"unix://{path}"), Log(), uid=NOBODY):
+                pass
+        assert secret.stat().st_uid == os.geteuid()
+        async with Relay(parse_address(f"unix://{path}"), Log()):
+            pass  # without `server.user` the file is given to nobody
+        assert secret.stat().st_uid == os.geteuid()

@@ -226,6 +226,28 @@ def test_a_file_that_somebody_removed_is_no_error_at_the_close(folder):
     bound.close()
 
 
+def test_a_folder_that_is_swapped_for_a_link_meanwhile_loses_no_file_elsewhere(folder, monkeypatch):
+    ours, elsewhere = folder / "ours", folder / "elsewhere"
+    ours.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "s").write_text("precious")
+    bound = BoundSocket(UnixAddress(str(ours / "s")), owner="rpc")
+    stat_of = os.stat
+
+    def swap(path: object, **options: object) -> os.stat_result:
+        found = stat_of(path, **options)
+        monkeypatch.undo()
+        ours.rename(folder / "moved")
+        ours.symlink_to(elsewhere)
+        return found
+
+    monkeypatch.setattr(os, "stat", swap)
+    bound.close()
+    assert ours.is_symlink()
+    assert (elsewhere / "s").read_text() == "precious"
+    assert not (folder / "moved" / "s").exists()
+
+
 # Who can reach it.
 
 
