@@ -147,11 +147,16 @@ def write_template(path: Path, text: str, *, force: bool) -> None:
         raise ConfigError(f"cannot write {path}: {reason_of(error)}") from None
 
 
-def _create(path: Path, text: str) -> None:
+def _create(path: Path, text: str, like: os.stat_result | None = None) -> None:
+    """Write a new file, with the owner and the mode of the file `like`."""
     with path.open("x", encoding="utf-8") as file:
         try:
             file.write(text)
             file.flush()
+            if like is not None:  # by descriptor: the folder's owner may swap the file for a link
+                with suppress(PermissionError):  # only root may give a file away
+                    os.fchown(file.fileno(), like.st_uid, like.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
             os.fsync(file.fileno())  # a disk that is full may say so no earlier
         except BaseException:
             path.unlink(missing_ok=True)
@@ -165,13 +170,8 @@ def _replace(path: Path, text: str) -> None:
         return
     path = Path(os.path.realpath(path))  # a link stays, and what it leads to is written
     beside = path.with_name(f".rrpy-{secrets.token_hex(8)}")
-    _create(beside, text)
+    _create(beside, text, path.stat() if path.exists() else None)
     try:
-        if path.exists():
-            before = path.stat()
-            with suppress(PermissionError):  # only root may give a file away
-                os.chown(beside, before.st_uid, before.st_gid)
-            beside.chmod(stat.S_IMODE(before.st_mode))
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

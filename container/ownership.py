@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -20,6 +21,21 @@ def replaceable_part(path: Path) -> Path | None:
     """
     # First the links themselves; where these lead can change no more when they are safe.
     return _first_replaceable(path.absolute()) or _first_replaceable(Path(os.path.realpath(path)))
+
+
+def open_own(path: str, flags: int, mode: int = 0o666) -> int:
+    """Open a file as `os.open` does, but as root follow no link of another user: an `opener` for `open`.
+
+    It does not look at the folders on the way. Raises OSError.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    if os.geteuid() == _ROOT != os.lstat(path).st_uid:
+        raise PermissionError(errno.EPERM, "it is a link of another user, which root does not follow")
+    return os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 def _first_replaceable(path: Path) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ..container.errors import HostError, reason_of
+from ..container.ownership import open_own
 
 VERSION: Final = 1
 """The version of the tables below, in the file's user_version."""
@@ -65,7 +66,7 @@ class _Foreign(Exception):
 
 def _create_private(path: Path) -> None:
     """Create the file, for its owner alone, unless it exists. SQLite gives its other files the same mode."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(open_own(str(path), os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:

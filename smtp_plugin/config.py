@@ -38,7 +38,8 @@ class StorageConfig(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="the folder of these files; empty means a private one. That is `rrpy-<uid>` in the system's "
-            "folder for temporary files."
+            "folder for temporary files, with the host's uid. With `server.user`, only root may be able to change it "
+            "and the folders above it."
         ),
     ] = ""
     cleanup_after: Annotated[Duration, Meta(description="how long the host keeps a file")] = Duration(3600)

@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO
 import loguru
 
 from ..errors import ConfigError, reason_of
+from ..ownership import open_own
 from .format import Render
 
 FLUSH_AFTER: Final = 0.05
@@ -32,10 +33,12 @@ class Output:
         self._timer: asyncio.TimerHandle | None = None
         self._logger = loguru.logger.bind(rrpy_output=id(self)).opt(raw=True)
         # To loguru a path is a pattern; to us it is a path.
-        sink: Any = _stream(destination) or destination.replace("{", "{{").replace("}", "}}")
+        stream = _stream(destination)
+        sink: Any = stream or destination.replace("{", "{{").replace("}", "}}")
+        of_a_file: dict[str, Any] = {} if stream else {"opener": open_own}
         try:
             self._handler = loguru.logger.add(
-                sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False
+                sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False, **of_a_file
             )
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot write to {destination}: {reason_of(error)}", key="logs.output") from None

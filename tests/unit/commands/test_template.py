@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from support.container.host import Host, run
 from support.container.measuring import unmeasured
+from support.container.users import NOBODY, as_root, public_folder, try_as_nobody
 from support.docs.example import uncommented
 from support.docs.pages import page
 
@@ -121,6 +123,34 @@ def test_a_file_that_is_there_stays_without_force(tmp_path):
     done = run("init", "my.yaml", "--force", cwd=tmp_path)
     assert done.stdout == "my.yaml is written; look through it, then run the host: rrpy serve -c my.yaml\n"
     assert (tmp_path / "my.yaml").read_text() == TEXT
+
+
+@as_root
+def test_a_folder_s_owner_who_swaps_the_new_file_for_a_link_gets_no_file_of_root_s(monkeypatch):
+    with public_folder() as folder:
+        secret, path = folder / "secret", folder / "theirs" / "rr.yaml"
+        secret.touch(0o600)
+        path.parent.mkdir()
+        path.write_text("mine\n")
+        for each in (path, path.parent):
+            os.chown(each, NOBODY, NOBODY)
+        real = os.fsync
+
+        def swap(descriptor: int) -> None:
+            real(descriptor)
+            new = next(str(each) for each in path.parent.iterdir() if each != path)
+            assert try_as_nobody(f"os.unlink({new!r})", f"os.symlink({str(secret)!r}, {new!r})") == ["done"] * 2
+
+        monkeypatch.setattr(os, "fsync", swap)
+        write_template(path, TEXT, force=True)
+        assert (secret.stat().st_uid, secret.stat().st_mode & 0o777) == (os.geteuid(), 0o600)
+
+
+def test_the_new_file_has_the_mode_of_the_one_in_its_place(tmp_path):
+    path = tmp_path / "rr.yaml"
+    path.touch(0o640)
+    write_template(path, TEXT, force=True)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_link_that_leads_nowhere_is_a_file_that_is_there(tmp_path):

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from support.container.users import NOBODY, as_root, public_folder
 
-from rrpy.container.ownership import replaceable_part
+from rrpy.container.errors import ConfigError
+from rrpy.container.log import LogConfig, close, configure
+from rrpy.container.ownership import open_own, replaceable_part
+from rrpy.inbox.database import StoreError, connect
 
 
 @pytest.fixture
@@ -49,3 +52,37 @@ def test_what_another_user_owns_is_theirs_also_behind_a_link_and_beside_the_dots
     assert replaceable_part(theirs / ".." / "x") == theirs
     os.chown(link, NOBODY, -1, follow_symlinks=False)
     assert replaceable_part(link / ".." / "x") == link
+
+
+def test_a_link_of_one_s_own_is_followed_also_to_a_file_that_is_made_then(folder):
+    (folder / "link").symlink_to(folder / "file")
+    for word in ("one ", "two"):
+        with open(folder / "link", "a", opener=open_own) as file:
+            file.write(word)
+    assert (folder / "file").read_text() == "one two"
+
+
+@pytest.fixture
+def theirs(folder):
+    """A link of another user's, in a folder of theirs, to a file that root has not made yet."""
+    link = folder / "theirs" / "link"
+    link.parent.mkdir()
+    link.symlink_to(folder / "keys")
+    os.chown(link, NOBODY, -1, follow_symlinks=False)
+    os.chown(link.parent, NOBODY, -1)
+    return link
+
+
+@as_root
+def test_root_writes_no_log_through_a_link_of_another_user(theirs, folder):
+    with pytest.raises(ConfigError, match="it is a link of another user, which root does not follow"):
+        configure(LogConfig(output=str(theirs)))
+    close()
+    assert not (folder / "keys").exists()
+
+
+@as_root
+def test_root_keeps_no_inbox_through_a_link_of_another_user(theirs, folder):
+    with pytest.raises(StoreError, match="it is a link of another user, which root does not follow"):
+        connect(str(theirs))
+    assert not (folder / "keys").exists()

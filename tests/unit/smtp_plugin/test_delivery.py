@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from support.container.disk import room_for
 from support.log import Log
 from support.waiting import until
 
@@ -173,5 +174,22 @@ async def test_where_attachments_become_files_a_message_is_parsed_once(tmp_path,
         pool.gate.set()
         assert await attached.wait() == ACCEPTED
         assert (budget.used, parsed) == (0, [SMALL, ATTACHED])
+    finally:
+        storage.close()
+
+
+async def test_a_message_whose_files_find_no_room_is_refused_for_now_and_leaves_nothing_over(tmp_path):
+    storage = Storage(str(tmp_path), 60, Log())
+    storage.open()
+    pool, budget = Pool(), Budget(1)
+    deliveries = delivery(pool, budget, storage=storage)
+    try:
+        with room_for(100_000):
+            outcome = await deliveries.deliver(ARRIVAL, ATTACHED + bytes(200_000)).wait()
+        assert (outcome.reply.code, budget.used, pool.asked) == (451, 0, [])
+        assert "File too large" in outcome.reason
+        assert list(storage.folder.glob("id*")) == []
+        pool.gate.set()
+        assert await deliveries.deliver(ARRIVAL, ATTACHED).wait() == ACCEPTED
     finally:
         storage.close()

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import fcntl
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.container.clock import TurnedLoop, run
+from support.container.disk import room_for
 from support.log import Log
 
 from rrpy.smtp_plugin.delivery.files import Storage, StorageError
@@ -83,17 +83,6 @@ def test_a_write_that_fails_leaves_nothing_over(storage):
     with pytest.raises(OSError, match="No space left"):
         written(storage, "id-1", [Part(b"one"), Unreadable(b"")])
     assert names(storage.folder) == {MARK}
-
-
-@contextmanager
-def room_for(size: int):
-    """Let no file of this process grow beyond `size` bytes, as on a disk that is full then."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_file_that_the_disk_takes_only_a_part_of_leaves_nothing_over(storage):
