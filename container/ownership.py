@@ -1,4 +1,4 @@
-"""Whether a path is safe from other users: for a host that works as root in folders of theirs."""
+"""Paths that other users can change: where a host that runs as root must not follow them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def replaceable_part(path: Path) -> Path | None:
-    """Return the first folder or link of `path` that another user may replace or fill; None where there is none.
+    """Return the first folder or link on the way of `path` that another user can replace or fill. None: there is none.
 
-    Another user is neither root nor the user of this process. A folder is safe when one of these two owns it, and when
-    others cannot write in it or have only what they own there (its sticky bit). The links of `path` are followed.
-    A part that cannot be looked at ends the search: in a safe folder only root and this process can make it.
+    Another user is neither root nor the user of this process. A folder is safe when one of these two owns it, and
+    others can neither write there nor replace files of root (its sticky bit). Links are checked, then followed.
+    A missing part ends the search: in a safe folder only root and this process can make it.
     """
-    # First the links themselves; where these lead can change no more when they are safe.
+    # First the links: when they are safe, their targets stay the same until the second look.
     return _first_replaceable(path.absolute()) or _first_replaceable(Path(os.path.realpath(path)))
 
 
 def open_own(path: str, flags: int, mode: int = 0o666) -> int:
-    """Open a file as `os.open` does, but as root follow no link of another user: an `opener` for `open`.
+    """Open a file as `os.open` does, but as root follow no link of another user. It is an `opener` for `open`.
 
-    It does not look at the folders on the way. Raises OSError.
+    It checks the file's own name, not the folders on the way. Raises OSError.
     """
     try:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -50,5 +50,5 @@ def _first_replaceable(path: Path) -> Path | None:
 
 
 def _is_open(mode: int) -> bool:
-    """Return whether others may replace what they do not own in a folder of this mode."""
+    """Return whether others can replace files of its owner in a folder of this mode."""
     return bool(not stat.S_ISLNK(mode) and mode & _OTHERS_WRITE and not mode & stat.S_ISVTX)

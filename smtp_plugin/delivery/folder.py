@@ -1,16 +1,16 @@
-"""The folder in which one host keeps the files of attachments: made, filled and removed by descriptors.
+"""The folder of one host's attachments: made, filled and removed by descriptors.
 
-What we want: a host, perhaps root, is never led to another file by a user who renames folders or puts links there; and
-a start removes what a killed host left, and nothing else. What does not work: paths, because they may lead elsewhere a
-moment later; a file with a lock on it, because cleaners of temporary files remove it. What we do:
+What we want: no user who renames folders or puts links there leads a host, perhaps root, to another file. A start
+removes the folders of killed hosts and nothing else. What does not work: paths, because they may lead elsewhere a
+moment later; a lock on a file, because programs that clean up temporary files remove the file. What we do:
 
 - Every operation is relative to the descriptor of a folder, and follows no link.
-- The lock is on the folder itself, for as long as the host has its descriptor. The file MARK follows after the lock. So
-  a folder that has the mark and no lock is that of a dead host, and every other folder is none of our business.
-- The folder belongs to the host, and so does everything in it, unless `uid` says who reads the files: then they are
-  that user's, who may open them by name, but neither list, rename nor add any.
+- The lock is on the folder itself, while the host has its descriptor. The host makes the file MARK after it took the
+  lock. So a folder with the mark and without a lock is that of a dead host. Every other folder stays.
+- The folder belongs to the host. Where workers run as another user, the files are that user's. That user can open a
+  file by its name, and can neither list, rename nor add files.
 
-What can still fail: a host that is killed before it sets its mark leaves an empty folder.
+What can still fail: a host that is killed before it makes the mark leaves an empty folder.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ _FOREIGN: Final = "it is there already, and not a folder of this user alone; set
 class Folder:
     """A new folder of this host in the folder `common`, which is made where it is missing.
 
-    `private`: refuse a `common` that another user can read or write. `uid`: the user who reads the files, None for the
-    host's own. `path`: absolute. The descriptors are closed, and the lock ends, with the last reference to this object:
-    so a thread that writes keeps them.
+    `private`: refuse a `common` that another user can read or write. `uid`: the owner of the files, None for the host's
+    user. `path`: absolute. The descriptors and the lock live as long as this object: a thread that writes keeps them.
     """
 
     def __init__(self, common: Path, *, private: bool, uid: int | None) -> None:
-        """Make it. Raises OSError, with nothing left over."""
+        """Make and lock it. Raises OSError, with nothing left over."""
         self._uid = uid
         self._common = _open_common(common, private, uid)
         weakref.finalize(self, os.close, self._common)
@@ -66,7 +65,7 @@ class Folder:
             raise
 
     def is_there(self) -> bool:
-        """Return whether `path` leads to this folder still; its mark is set again where it is missing."""
+        """Return whether `path` still leads to this folder. Makes the mark again where it is missing."""
         try:
             found = self.path.lstat()
         except OSError:
@@ -90,12 +89,12 @@ class Folder:
         return self.path / name
 
     def unlink(self, name: str) -> None:
-        """Remove a file, if it is there. Raises OSError."""
+        """Remove a file; a missing one is accepted. Raises OSError."""
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._folder)
 
     def remove(self) -> None:
-        """Remove the folder with everything in it; what cannot be removed stays. May be called twice."""
+        """Remove the folder with everything in it; a file that cannot be removed stays. May be called twice."""
         with suppress(OSError):
             _remove(self._name, self._folder, self._common)
 
@@ -109,7 +108,7 @@ class Folder:
 
 
 def _open_common(path: Path, private: bool, uid: int | None) -> int:
-    """Return a descriptor of the common folder, which is made where it is missing. Raises OSError."""
+    """Return a descriptor of the common folder. Makes it where it is missing. Raises OSError."""
     if uid is not None and (part := replaceable_part(path)):
         hint = "name a folder that only root can change, such as one in /var/lib"
         raise PermissionError(errno.EPERM, f"users other than root can change {part}; {hint}")
