@@ -12,7 +12,9 @@ import pytest
 from support.smtp_plugin.client import Client
 from support.smtp_plugin.dialog import BEGIN, HOST
 from support.smtp_plugin.server import serving
+from support.smtp_plugin.talk import talking
 
+from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.connection import Connection
@@ -43,19 +45,12 @@ async def test_the_end_of_input_lost_the_mail() -> None:
 
 async def test_a_slow_delivery_was_cancelled_by_the_read_timeout() -> None:
     """Point 2: one timeout covered DATA and the hook together."""
-    gate = asyncio.Event()
-
-    async def later() -> replies.Reply:
-        await gate.wait()
-        return replies.ACCEPTED
-
-    async with serving(verdict=lambda *_: later(), read_timeout=0.1) as server:
-        client = await server.connect()
-        client.send(BEGIN + b"one\r\n.\r\nNOOP\r\n")
-        await server.backend.delivered.wait()
-        asyncio.get_running_loop().call_later(0.5, gate.set)
-        said = [await client.reply() for _ in range(7)]
-        assert said[-2:] == ["250 OK: message accepted\r\n", "250 OK\r\n"]
+    outcome: Pending[Outcome] = Pending()
+    with talking(verdict=lambda *_: outcome, read_timeout=60) as client:
+        client.say(BEGIN + b"one\r\n.\r\nNOOP\r\n")
+        assert client.turn(600) == b""
+        outcome.settle(ACCEPTED)
+        assert client.replies() == b"250 OK: message accepted\r\n250 OK\r\n"
 
 
 @pytest.mark.parametrize("text", ["x\r\n250 forged", "\0\x1b[2J", "a secret path"])

@@ -1,0 +1,113 @@
+"""A connection of the SMTP server without a socket: the test is its client, and turns its clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from support.log import Log
+from support.smtp_plugin.server import Storing
+
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.connection import Connection
+from rrpy.smtp_plugin.server.listener import Listener
+
+
+class TurnedLoop:
+    """The event loop, with a clock that stands still until the test turns it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+class Wire(asyncio.Transport):
+    """The transport. `sent`: the server's bytes. `unsent`: how many of them the client has not read."""
+
+    def __init__(self, peer: Any) -> None:
+        super().__init__({"peername": peer})
+        self.sent = b""
+        self.unsent = 0
+        self.ended = self.closed = self.aborted = False
+        self._reading = True
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def is_reading(self) -> bool:
+        return self._reading
+
+    def pause_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        self._reading = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+
+class Talk:
+    """A client's side of a connection."""
+
+    def __init__(self, connection: Connection, loop: TurnedLoop, backend: Storing) -> None:
+        self.connection = connection
+        self.backend = backend
+        self.wire = Wire(("192.0.2.1", 40000))
+        self._loop = loop
+        connection.connection_made(self.wire)
+
+    def say(self, data: bytes) -> bytes:
+        """Send bytes, and return the replies to them."""
+        self.replies()
+        self.connection.data_received(data)
+        return self.replies()
+
+    def replies(self) -> bytes:
+        """Return the replies since the last call."""
+        said, self.wire.sent = self.wire.sent, b""
+        return said
+
+    def turn(self, seconds: float) -> bytes:
+        """Let time pass, in steps of a second at most, and the sweep with it; return the replies."""
+        while seconds > 0:
+            step = min(1.0, seconds)
+            self._loop.now += step
+            seconds -= step
+            self.connection.check(self._loop.now)
+        return self.replies()
+
+
+@contextmanager
+def talking(rules: Rules | None = None, *, verdict: Callable[..., Any] | None = None, **options: Any) -> Iterator[Talk]:
+    """Connect a client, within a running event loop."""
+    loop, log = TurnedLoop(), Log()
+    backend = Storing(log, verdict)
+    listener = Listener(rules or Rules(hostname="mx.test"), backend, log, loop=loop, **options)
+    try:
+        yield Talk(Connection.of(listener), loop, backend)
+    finally:
+        listener.retire()

@@ -1,0 +1,144 @@
+"""Deadlines, with a clock that the test turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.smtp_plugin.talk import Talk, talking
+
+from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.connection import LINGER
+
+pytestmark = pytest.mark.anyio
+
+ENVELOPE = b"EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\n"
+TIMEOUT = b"421 4.4.2 Timeout, closing connection\r\n"
+SLOW = b"421 4.4.2 Message too slow, closing connection\r\n"
+
+
+def dribble(client: Talk, data: bytes, seconds: int) -> bytes:
+    """Send the same bytes every second; return the replies."""
+    said = b""
+    for _ in range(seconds):
+        said += client.say(data) + client.turn(1)
+    return said
+
+
+async def test_a_command_must_be_complete_a_read_timeout_after_the_last_reply() -> None:
+    with talking(read_timeout=60) as client:
+        assert client.turn(59)[:4] == b"220 "
+        assert client.say(b"NOOP\r\n") == b"250 OK\r\n"
+        assert dribble(client, b"N", 59) == b""
+        assert client.turn(1) == TIMEOUT
+        assert client.connection.closing
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"EHLO x\r\n", b"EHLO x\r\nAUTH LOGIN\r\n", ENVELOPE + b"BDAT 10\r\nhalf", ENVELOPE + b"DATA\r\nhalf"],
+    ids=["greeting", "command", "auth", "chunk", "data"],
+)
+async def test_a_silent_client_is_cut_in_every_state(before: bytes) -> None:
+    with talking(read_timeout=60) as client:
+        client.say(before)
+        assert client.turn(59) == b""
+        assert client.turn(1) == TIMEOUT
+
+
+async def test_a_stalled_message_is_cut_however_fast_it_began() -> None:
+    with talking(read_timeout=60) as client:
+        client.say(ENVELOPE + b"DATA\r\n")
+        client.turn(30)
+        client.say(b"x" * 1_000_000)
+        assert client.turn(59) == b""
+        assert client.turn(1) == TIMEOUT
+        assert client.backend.messages == []
+
+
+async def test_a_message_slower_than_the_least_rate_is_cut() -> None:
+    with talking(read_timeout=60) as client:
+        client.say(ENVELOPE + b"DATA\r\n")
+        assert dribble(client, b"x" * 499, 60) == b""
+        assert client.turn(1) == SLOW
+
+
+async def test_a_message_that_is_fast_enough_outlives_many_read_timeouts() -> None:
+    with talking(read_timeout=60) as client:
+        client.say(ENVELOPE + b"DATA\r\n")
+        assert dribble(client, b"x" * 499 + b"\r\n", 600) == b""
+        assert client.say(b".\r\n") == b"250 OK: message accepted\r\n"
+
+
+async def test_a_refused_chunk_is_read_for_as_long_as_it_comes() -> None:
+    with talking(Rules(max_message_size=50_000), read_timeout=60) as client:
+        client.say(b"EHLO x\r\nBDAT 200000\r\n")
+        said = dribble(client, b"x" * 1000, 199)
+        assert said == b""
+        assert client.say(b"x" * 1000)[:4] == b"503 "
+        assert client.say(b"NOOP\r\n") == b"250 OK\r\n"
+
+
+async def test_a_delivery_has_no_deadline_and_the_next_command_its_own() -> None:
+    outcome: Pending[Outcome] = Pending()
+    with talking(verdict=lambda *_: outcome, read_timeout=60) as client:
+        client.say(ENVELOPE + b"DATA\r\nhello\r\n.\r\nNO")
+        assert client.turn(1000) == b""
+        outcome.settle(ACCEPTED)
+        assert client.replies() == b"250 OK: message accepted\r\n"
+        assert client.turn(59) == b""
+        assert client.turn(1) == TIMEOUT
+
+
+async def test_a_client_that_reads_none_of_its_replies_is_cut() -> None:
+    with talking(write_timeout=10) as client:
+        client.wire.unsent = len(client.wire.sent)
+        client.turn(10)
+        assert not client.wire.aborted
+        client.turn(1)
+        assert client.wire.aborted
+
+
+async def test_a_client_that_reads_its_replies_slowly_is_not_cut() -> None:
+    with talking(write_timeout=10, read_timeout=1000) as client:
+        client.say(b"HELP\r\n" * 100)
+        for unread in range(100, 0, -1):
+            client.wire.unsent = unread
+            client.turn(9)
+        assert not client.wire.closed
+
+
+async def test_a_connection_that_the_server_ends_lingers_and_drops_its_input() -> None:
+    with talking() as client:
+        client.connection.drain()
+        assert client.replies().endswith(b"421 4.3.2 Service is shutting down\r\n")
+        assert client.wire.ended
+        assert client.say(b"NOOP\r\n") == b""
+        client.turn(LINGER - 0.1)
+        assert not client.wire.closed
+        client.turn(0.1)
+        assert client.wire.aborted
+
+
+async def test_a_lingering_connection_is_not_cut_while_its_last_reply_waits_to_be_read() -> None:
+    with talking(write_timeout=10) as client:
+        client.connection.drain()
+        client.wire.unsent = 1
+        client.turn(LINGER + 1)
+        assert not client.wire.closed
+        client.wire.unsent = 0
+        client.turn(1)
+        assert client.wire.aborted
+
+
+async def test_a_proxy_header_has_a_read_timeout() -> None:
+    with talking(read_timeout=60, proxy_protocol=True) as client:
+        assert client.say(b"PROXY TCP4 ") == b""
+        assert client.turn(59) == b""
+        assert not client.wire.closed
+        assert client.turn(1) == b""
+        assert client.wire.aborted
+        client.connection.connection_lost(None)
+        for _ in range(3):  # the reader of the header ends
+            await asyncio.sleep(0)
