@@ -190,13 +190,10 @@ def stop(workdir: str | None, timeout: float) -> None:
 @errors_as_sentences
 def init(file: str, force: bool) -> None:
     """Write a configuration to start with into FILE, rr.yaml by default: every key, with its meaning."""
-    import shlex
+    from .commands.init import write_configuration
+    from .commands.template import template
 
-    from .commands.template import template, write_template
-
-    write_template(Path(file), template(default_plugins()), force=force)
-    where = "" if file == CONFIG else f" -c {shlex.quote(file)}"
-    say(printable(f"{file} is written; look through it, then run the host: rrpy serve{where}"))
+    write_configuration(file, template(default_plugins()), force=force)
 
 
 @main.group()

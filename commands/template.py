@@ -1,14 +1,9 @@
-"""The commented rr.yaml that `rrpy init` writes: every key of the host, with its default and what it means."""
+"""The commented text of rr.yaml, generated from the models: every key of the host, its default and its meaning."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import stat
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec import NODEFAULT, Struct
@@ -26,7 +21,6 @@ from ..container.config.model import (
     summary,
     walk,
 )
-from ..container.errors import ConfigError, reason_of
 from ..container.protocols import Plugin
 from .check import HOST_MODELS, models_of
 from .describe import default_of, first_sentence, plain, yaml_text
@@ -74,7 +68,7 @@ def template(plugins: Sequence[Plugin], values: Mapping[str, Any] | None = None)
 
 
 def _in_order(models: Mapping[str, type[Struct]]) -> Mapping[str, type[Struct]]:
-    """Return the sections that are written first, in their order, and the host's own last."""
+    """Return the sections in the order of the file: those of WRITTEN, the other plugins', the host's own."""
     names = [name for name in WRITTEN if name in models]
     names += [name for name in models if name not in names and name not in HOST_MODELS]
     return {name: models[name] for name in (*names, *HOST_MODELS)}
@@ -91,6 +85,7 @@ def _top(setting: Setting, values: Mapping[str, Any]) -> Iterator[_Line]:
 
 
 def _line(part: Part, values: Mapping[str, Any]) -> _Line:
+    """Return the line of a key. One that is commented out has indents before and after its `#`."""
     *above, key = part.path.split(".")
     solid = 0  # sections above it that are not commented out
     while solid < len(above) and ".".join(above[: solid + 1]) in WRITTEN:
@@ -115,7 +110,7 @@ def _value(part: Part, values: Mapping[str, Any]) -> Any:
 
 
 def _about_default(part: Part, values: Mapping[str, Any]) -> str:
-    """Return what a remark has to say of the default: nothing where the value is the default."""
+    """Return the end of a remark that names the default; empty where the value is the default."""
     default = default_of(part)
     if not description_of(part.kind) or isinstance(default, Struct):
         return ""
@@ -132,47 +127,3 @@ def _comment(text: str) -> list[_Line]:
 
 def _joined(line: _Line, column: int) -> str:
     return f"{line.text:{column}}# {line.remark}" if line.remark else line.text
-
-
-def write_template(path: Path, text: str, *, force: bool) -> None:
-    """Write the text to a file, whole or not at all. `force`: also over one that is there. Raises ConfigError."""
-    try:
-        if force:
-            _replace(path, text)
-        else:
-            _create(path, text)
-    except FileExistsError:
-        raise ConfigError(f"{path} is there already; write it anew with --force, or name another file") from None
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {reason_of(error)}") from None
-
-
-def _create(path: Path, text: str, like: os.stat_result | None = None) -> None:
-    """Write a new file, with the owner and the mode of the file `like`."""
-    with path.open("x", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-            if like is not None:  # by descriptor: the folder's owner may swap the file for a link
-                with suppress(PermissionError):  # only root may give a file away
-                    os.fchown(file.fileno(), like.st_uid, like.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
-            os.fsync(file.fileno())  # a disk that is full may say so no earlier
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file and rename: the old one is there until the new one is whole."""
-    if path.exists() and not path.is_file():  # a terminal or a pipe is written to, never replaced
-        path.write_text(text, encoding="utf-8")
-        return
-    path = Path(os.path.realpath(path))  # a link stays, and what it leads to is written
-    beside = path.with_name(f".rrpy-{secrets.token_hex(8)}")
-    _create(beside, text, path.stat() if path.exists() else None)
-    try:
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

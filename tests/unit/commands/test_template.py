@@ -18,7 +18,8 @@ from support.docs.pages import page
 
 from rrpy import Config, ConfigError, default_plugins
 from rrpy.commands.check import models_of
-from rrpy.commands.template import template, write_template
+from rrpy.commands.init import write_file
+from rrpy.commands.template import template
 from rrpy.container.config.model import section_of, settings
 from rrpy.container.config.yamlfile import parse
 
@@ -142,28 +143,28 @@ def test_a_folder_s_owner_who_swaps_the_new_file_for_a_link_gets_no_file_of_root
             assert try_as_nobody(f"os.unlink({new!r})", f"os.symlink({str(secret)!r}, {new!r})") == ["done"] * 2
 
         monkeypatch.setattr(os, "fsync", swap)
-        write_template(path, TEXT, force=True)
+        write_file(path, TEXT, force=True)
         assert (secret.stat().st_uid, secret.stat().st_mode & 0o777) == (os.geteuid(), 0o600)
 
 
 def test_the_new_file_has_the_mode_of_the_one_in_its_place(tmp_path):
     path = tmp_path / "rr.yaml"
     path.touch(0o640)
-    write_template(path, TEXT, force=True)
+    write_file(path, TEXT, force=True)
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_link_that_leads_nowhere_is_a_file_that_is_there(tmp_path):
     (tmp_path / "rr.yaml").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="is there already"):
-        write_template(tmp_path / "rr.yaml", TEXT, force=False)
+        write_file(tmp_path / "rr.yaml", TEXT, force=False)
     assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_place_that_cannot_be_written_is_one_sentence(force):
     with pytest.raises(ConfigError, match=r"^cannot write nowhere/rr\.yaml: no such file or directory$"):
-        write_template(Path("nowhere/rr.yaml"), TEXT, force=force)
+        write_file(Path("nowhere/rr.yaml"), TEXT, force=force)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -184,7 +185,7 @@ def test_a_file_that_is_written_anew_keeps_its_mode_and_the_link_to_it(tmp_path)
     real.write_text("mine\n")
     real.chmod(0o600)
     (tmp_path / "rr.yaml").symlink_to("real.yaml")
-    write_template(tmp_path / "rr.yaml", TEXT, force=True)
+    write_file(tmp_path / "rr.yaml", TEXT, force=True)
     assert (tmp_path / "rr.yaml").is_symlink()
     assert real.read_text() == TEXT
     assert real.stat().st_mode & 0o777 == 0o600
