@@ -26,7 +26,7 @@ _NAMES: Final = {
     int: "integer",
     float: "number",
     bool: "true or false",
-    PositiveDuration: "duration, more than 0",
+    PositiveDuration: "duration, at least 1ms",
     Duration: "duration",
 }
 _MANY: Final = {str: "texts", float: "numbers"}

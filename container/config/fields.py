@@ -19,6 +19,9 @@ _UNITS: Final = {
 }
 """Nanoseconds in each unit."""
 
+SHORTEST: Final = 0.001
+"""The shortest `PositiveDuration`, in seconds."""
+
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)", re.ASCII)
 _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
@@ -60,15 +63,15 @@ class Duration(float):
 
 
 class PositiveDuration(Duration):
-    """A length of time that is more than 0."""
+    """A length of time of at least 1 ms, for pauses and timeouts: a loop with a shorter pause would only spin."""
 
     __slots__ = ()
 
     def __new__(cls, value: object = 0.0) -> Self:
-        """Read what a configuration has. Raises ValueError for 0 too."""
+        """Read what a configuration has. Raises ValueError for a shorter one too, 0 included."""
         seconds = super().__new__(cls, value)
-        if seconds <= 0:
-            raise ValueError("must be more than 0")
+        if seconds < SHORTEST:
+            raise ValueError("must be at least 1ms")
         return seconds
 
 

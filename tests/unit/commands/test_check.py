@@ -88,7 +88,7 @@ def test_every_problem_is_told_with_its_line(tmp_path):
         ("smtp.max_errors: expected a whole number >= 0", 15),
         ("smtp.pool.num_workers: expected a whole number <= 500", 17),
         ("smtp.pool.supervisor.ttl: expected a duration", 18),
-        ("smtp.pool.supervisor.watch_tick: must be more than 0", 18),
+        ("smtp.pool.supervisor.watch_tick: must be at least 1ms", 18),
         ("smtp.tls.mode: expected one of starttls, implicit", 21),
         ("smtp.tls: the key key is missing", 19),
         ("logs.level: expected one of", 23),
@@ -114,7 +114,7 @@ def test_what_the_types_cannot_say_is_told_by_the_plugins_and_by_the_models(tmp_
     assert listen.startswith("rpc.listen is tcp://8.8.8.8:1 in rr.yaml:2; tcp://8.8.8.8:1 is not a loopback address")
     assert addr.startswith("smtp.addr is 'nowhere' in rr.yaml:5; it is written")
     text = "version: '3'\nserver:\nsmtp:\n  pool:\n    supervisor: {watch_tick: 0}\n"
-    assert problems_of(tmp_path, text) == ["smtp.pool.supervisor.watch_tick: must be more than 0 in rr.yaml:5"]
+    assert problems_of(tmp_path, text) == ["smtp.pool.supervisor.watch_tick: must be at least 1ms in rr.yaml:5"]
 
 
 def test_a_plugin_whose_provider_is_wrong_is_not_blamed_for_it(tmp_path):

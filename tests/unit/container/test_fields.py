@@ -6,7 +6,7 @@ import pickle
 import msgspec
 import pytest
 
-from rrpy.container.config.fields import Duration, Secret, decode_field
+from rrpy.container.config.fields import Duration, PositiveDuration, Secret, decode_field
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,20 @@ def test_a_switch_a_list_or_a_number_that_is_no_length_of_time_is_no_duration(va
 def test_a_duration_beyond_every_number_is_refused_and_not_an_overflow(value):
     with pytest.raises(ValueError, match="expected a duration"):
         Duration(value)
+
+
+@pytest.mark.parametrize("value", [0, "0s", 0.000999, "999us", "1ns", 1e-300])
+def test_a_pause_or_a_timeout_below_a_millisecond_is_refused(value):
+    """`watch_tick: 1ns` made the host spin."""
+    with pytest.raises(ValueError, match=r"^must be at least 1ms$"):
+        PositiveDuration(value)
+    with pytest.raises(ValueError, match=r"^must be at least 1ms$"):
+        decode_field(PositiveDuration, value)
+
+
+@pytest.mark.parametrize("value", ["1ms", 0.001, "1m"])
+def test_a_pause_of_a_millisecond_or_more_is_taken(value):
+    assert PositiveDuration(value) == Duration(value)
 
 
 def test_a_huge_but_finite_duration_is_taken():

@@ -24,7 +24,7 @@ def test_an_absent_section_is_a_disabled_plugin():
 @pytest.mark.parametrize(
     ("name", "model", "section", "words"),
     [
-        ("status", StatusConfig, {"check_timeout": 0}, "status.check_timeout: must be more than 0"),
+        ("status", StatusConfig, {"check_timeout": 0}, "status.check_timeout: must be at least 1ms"),
         ("status", StatusConfig, {"unavailable_status_code": 200}, "status.unavailable_status_code: "),
         ("metrics", MetricsConfig, {"collect": {"a": {}}}, "metrics.collect.a: the key type is missing"),
         ("metrics", MetricsConfig, {"collect": {"a": {"type": "count"}}}, "metrics.collect.a.type: expected one of "),

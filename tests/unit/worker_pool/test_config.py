@@ -51,9 +51,10 @@ def test_a_number_out_of_range_and_an_unknown_key_are_refused(bad):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"allocate_timeout": 0}, "allocate_timeout: must be more than 0"),
-        ({"supervisor": {"watch_tick": 0}}, "watch_tick: must be more than 0"),
-        ({"dynamic_allocator": {"idle_timeout": 0}}, "idle_timeout: must be more than 0"),
+        ({"allocate_timeout": 0}, "allocate_timeout: must be at least 1ms"),
+        ({"supervisor": {"watch_tick": 0}}, "watch_tick: must be at least 1ms"),
+        ({"supervisor": {"watch_tick": "100us"}}, "watch_tick: must be at least 1ms"),
+        ({"dynamic_allocator": {"idle_timeout": 0}}, "idle_timeout: must be at least 1ms"),
         ({"dynamic_allocator": {}, "debug": True}, "dynamic_allocator: does not go with debug"),
     ],
 )
