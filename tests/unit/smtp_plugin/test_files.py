@@ -164,7 +164,9 @@ def hosts(temp_dir: Path, count: int):
         for _ in range(count)
     ]
     try:
-        yield [(process, Path(process.stdout.readline().decode().strip())) for process in processes]
+        folders = [process.stdout.readline().decode().strip() for process in processes]
+        assert all(folders), "a host did not start"
+        yield list(zip(processes, map(Path, folders), strict=True))
     finally:
         for process in processes:
             with process:
