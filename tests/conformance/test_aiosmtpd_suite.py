@@ -31,7 +31,7 @@ def port_is_free() -> bool:
 
 @pytest.mark.timeout(400)
 def test_the_suite_passes_but_for_the_listed_deviations(tmp_path: Path) -> None:
-    """The suite listens on port 8025 and cannot be told otherwise; a host that shows its inbox may have it."""
+    """The suite listens on port 8025 and cannot be configured; a host with an inbox may use that port."""
     if os.environ.get("CI") != "true" and not port_is_free():
         pytest.skip(f"needs port {PORT}, which another process has")
     run = subprocess.run(

@@ -9,7 +9,7 @@ from email.message import Message as StandardMessage
 from email.utils import collapse_rfc2231_value
 
 import pytest
-from support.mime.mails import Mail, corpus, told
+from support.mime.mails import Mail, corpus, described
 
 from rrpy.mime.message import parse
 
@@ -23,7 +23,7 @@ OTHER_CONTENT = {
     "charset-ks-c-5601": "characters of the superset",
     "charset-shift-jis": "characters of the superset",
     "clean-comments": "a comment is part of the encoding to it",
-    "header-folding": "no blank in front of a colon",
+    "header-folding": "no blank before a colon",
 }
 OTHER_NAMES = {
     "name-extended-first": "the plain name comes first to it",
@@ -49,7 +49,7 @@ def mail(request: pytest.FixtureRequest) -> Mail:
 
 
 def test_a_mail_is_what_the_corpus_says(mail: Mail) -> None:
-    assert told(parse(mail.raw)) == mail.expected
+    assert described(parse(mail.raw)) == mail.expected
 
 
 def test_the_kind_of_line_end_does_not_matter(mail: Mail) -> None:

@@ -231,7 +231,7 @@ def rules() -> Rules:
 
 
 def play(model: Model, step: Step) -> tuple[bytes, list[int]]:
-    """Return what a client sends for a step, a body only behind a 354, and the codes that it is answered with."""
+    """Return what a client sends for a step, a body only after a 354, and the codes of the replies."""
     codes = model.step(step)
     body = (b"\r\n" + step.body).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
     return (step.wire + body if 354 in codes else step.wire), codes

@@ -50,11 +50,11 @@ def test_any_message_makes_a_valid_event_whose_sizes_agree(
     assert len(event["envelope"]["to"]) == len(to)
     assert ("authentication" in event) == (captured is not None)
     assert event["defects"] == message.defects
-    for told, attachment in zip(event["attachments"], message.attachments, strict=True):
-        content = b64decode(told["content"], validate=True)
+    for shown, attachment in zip(event["attachments"], message.attachments, strict=True):
+        content = b64decode(shown["content"], validate=True)
         assert content == attachment.content()
-        assert told["size"] == len(content)
+        assert shown["size"] == len(content)
     paths = [f"/tmp/{number}" for number in range(len(message.attachments))]
     by_path = json.loads(build_event(arrival, message, paths))
-    assert [told["path"] for told in by_path["attachments"]] == paths
-    assert not any("content" in told for told in by_path["attachments"])
+    assert [shown["path"] for shown in by_path["attachments"]] == paths
+    assert not any("content" in shown for shown in by_path["attachments"])

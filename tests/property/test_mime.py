@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.mime.mails import corpus, leaf, multipart, told
+from support.mime.mails import corpus, described, leaf, multipart
 
 from rrpy.mime import encodings as mime_encodings
 from rrpy.mime.message import DEFECTS, parse
@@ -105,8 +105,8 @@ def mutants(draw: st.DrawFn) -> bytes:
 @given(anything | fragments | mutants())
 def test_any_bytes_are_a_message(data: bytes) -> None:
     message = parse(data)
-    told_as_json = json.dumps(told(message), ensure_ascii=False).encode("utf-8")
-    assert json.loads(told_as_json) == told(message)
+    as_json = json.dumps(described(message), ensure_ascii=False).encode("utf-8")
+    assert json.loads(as_json) == described(message)
     assert message.size == len(data)
     assert set(message.defects) <= set(DEFECTS)
     assert len(set(message.defects)) == len(message.defects)
@@ -121,7 +121,7 @@ def test_any_bytes_are_a_message(data: bytes) -> None:
 
 @given(fragments | mutants())
 def test_the_same_bytes_are_the_same_message(data: bytes) -> None:
-    assert told(parse(data)) == told(parse(data))
+    assert described(parse(data)) == described(parse(data))
 
 
 @given(st.lists(st.tuples(contents, st.sampled_from([b"base64", b"quoted-printable"])), max_size=5), texts)

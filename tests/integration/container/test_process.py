@@ -78,8 +78,8 @@ atexit.register(again, "at exit")
 
 def test_a_second_signal_behind_the_hosts_end_leaves_it_its_exit_code(tmp_path):
     """The handlers went back to the default with the loop, and the second SIGTERM ended the host with status -15."""
-    told = HOST.replace('print("left", flush=True)', 'again("left")')
-    with script(ENDING + told, tmp_path, "good") as host:
+    changed = HOST.replace('print("left", flush=True)', 'again("left")')
+    with script(ENDING + changed, tmp_path, "good") as host:
         host.until("ready")
         host.send(signal.SIGTERM)
         code, out, _ = host.end()
@@ -87,10 +87,10 @@ def test_a_second_signal_behind_the_hosts_end_leaves_it_its_exit_code(tmp_path):
 
 
 def test_a_third_signal_ends_a_process_that_hangs_behind_the_hosts_end(tmp_path):
-    told = HOST.replace(
+    changed = HOST.replace(
         'print("left", flush=True)', 'print("left", flush=True); signal.pause(); signal.pause(); stay()'
     )
-    with script(ENDING + told, tmp_path, "good") as host:
+    with script(ENDING + changed, tmp_path, "good") as host:
         host.until("ready")
         host.send(signal.SIGTERM)
         host.until("left")
@@ -102,8 +102,8 @@ def test_a_third_signal_ends_a_process_that_hangs_behind_the_hosts_end(tmp_path)
 
 def test_a_host_that_no_signal_ended_gives_the_former_handlers_back(tmp_path):
     before = "before = signal.signal(signal.SIGTERM, lambda *_: print('mine', flush=True))\n"
-    told = HOST.replace('print("left", flush=True)', 'print("left"); signal.raise_signal(signal.SIGTERM)')
-    with script("import signal\n" + before + told, tmp_path, "refuses") as host:
+    changed = HOST.replace('print("left", flush=True)', 'print("left"); signal.raise_signal(signal.SIGTERM)')
+    with script("import signal\n" + before + changed, tmp_path, "refuses") as host:
         code, out, _ = host.end()
     assert (code, out[-2:]) == (1, ["left", "mine"])
 

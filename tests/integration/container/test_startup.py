@@ -1,6 +1,6 @@
 """What a start does not load: the commands of people and scripts answer at once, an idle host stays small.
 
-Nothing is timed here; benchmarks/startup.py measures what comes of it.
+Nothing is timed here; benchmarks/startup.py measures the effect.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 def passing(
     folder: Path, *passed: tuple[str, socket.socket], pid: str = "", prefix: Sequence[str] = ()
 ) -> Iterator[Host]:
-    """Start a host that is passed these sockets, and end it if the test has not. `prefix`: a command in front of it."""
+    """Start a host that is passed these sockets, and end it if the test has not. `prefix`: a command before it."""
     numbers = [each.fileno() for _, each in passed]
     said = ";".join([":".join(name for name, _ in passed), pid, *map(str, numbers)])
     command = [*prefix, sys.executable, "-c", PASS_ON, said, *RRPY, "serve"]

@@ -169,7 +169,7 @@ def test_many_mails_at_once_are_all_there(tmp_path: Path, visit: Visit) -> None:
 
 
 def test_a_list_that_comes_late_takes_nothing_back(tmp_path: Path, visit: Visit) -> None:
-    """Between the host's look and the answer one message comes and one goes: the stream has told of both."""
+    """Between the host's read and its answer one message arrives and one goes; the stream sends both."""
     with inbox(tmp_path) as (host, client):
         for subject in ("stays", "goes"):
             send(host, mail(subject))

@@ -53,7 +53,7 @@ def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:
         expect(page.get_by_role("option")).to_have_count(2)
         press("?")
         expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
-        press("j")  # nothing behind the dialog is moved
+        press("j")  # the page under the dialog does not move
         press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         press("/")

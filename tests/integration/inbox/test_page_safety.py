@@ -68,11 +68,11 @@ def test_a_hostile_mail_runs_no_script_and_loads_nothing(tmp_path: Path, visit: 
             page.frames[1].url
             == f"{url(host)}/api/v1/messages/{client.get('messages/latest').json()['summary']['id']}/html"
         )
-        # Opened by itself, without the frame's sandbox, it is no different.
+        # The same holds without the frame's sandbox.
         alone = visit(page.frames[1].url)
         expect(alone.get_by_text("The end")).to_be_visible()
         assert trap.seen == []
-        # A link that somebody follows is a link, to a page that learns nothing of ours. And the trap works.
+        # A link still works, to a page that learns nothing of the inbox. And the trap works.
         with page.context.expect_page() as opened:
             frame.locator("#out").click()
         expect(opened.value.get_by_text("elsewhere")).to_be_visible()
@@ -165,7 +165,7 @@ def test_another_web_page_can_neither_read_nor_change_the_inbox(tmp_path: Path, 
             page.get_by_role("button").click()
         expect(page.locator("body")).to_contain_text("other web pages are refused")
         assert client.get("messages").json()["total"] == 1
-        # A link to the page itself is no harm, and works.
+        # A link to the page itself is harmless, and works.
         page.goto(f"{elsewhere.url}/")
         page.set_content(f'<a href="{url(host)}/">the inbox</a>')
         page.get_by_role("link").click()

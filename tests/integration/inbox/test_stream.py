@@ -1,4 +1,4 @@
-"""The stream of events, and the connections that it tells of."""
+"""The stream of events, and the connections in it."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_a_message_that_was_deleted_is_told_to_nobody_any_more(tmp_path: Path) -
         for subject in ("secret one", "secret two"):
             send(host, mail(subject))
         client.delete("messages/latest").raise_for_status()
-        told = followed(client, f"{boot}-0", "deleted")
-        assert "secret one" in told
-        assert "secret two" not in told
+        sent = followed(client, f"{boot}-0", "deleted")
+        assert "secret one" in sent
+        assert "secret two" not in sent
         client.delete("messages").raise_for_status()
         assert "secret" not in followed(client, f"{boot}-0", "reset")
 

@@ -39,7 +39,7 @@ COLLECT = {
 
 def deliver(address: tuple[str, int], *recipients: str) -> None:
     with smtplib.SMTP(*address) as client:
-        client.login("somebody", "secret")
+        client.login("someone", "secret")
         for recipient in recipients:
             try:
                 client.sendmail("a@b.c", [recipient], b"Subject: x\r\n\r\nbody\r\n")
@@ -271,7 +271,7 @@ class Plugin:
 
 
 class Moody:
-    """A collector that fails when it is told to."""
+    """A collector that fails on demand."""
 
     def __init__(self) -> None:
         self.fails = False

@@ -1,4 +1,4 @@
-"""The blocking client: against the real server, against nobody, and against hosts that misbehave."""
+"""The blocking client: against the real server, without a server, and against hosts that misbehave."""
 
 from __future__ import annotations
 

@@ -155,6 +155,6 @@ def test_a_host_shows_the_certificate_of_its_configuration(
             mail = b"Subject: x\r\n\r\ny\r\n"
             return subprocess.run([*command, *options], input=mail, capture_output=True, check=False).returncode
 
-        assert curl() == 60  # a certificate that nobody vouches for
+        assert curl() == 60  # a certificate of an unknown authority
         assert curl("--cacert", str(certificate / "ca.pem")) == 0
         assert len(host.wait_for("email received")) == 1

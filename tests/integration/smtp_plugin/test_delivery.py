@@ -51,7 +51,7 @@ def test_a_worker_gets_the_whole_event_before_the_client_gets_its_250(tmp_path):
         client.ehlo("client.example")
         client.login("user", "pass")
         client.send_message(mail(), "sender@example.com", ["bob@example.com", "eve@example.com"])
-        (record,) = seen(tmp_path)  # it is there at once: 250 comes behind the worker's answer
+        (record,) = seen(tmp_path)  # it exists at once, because 250 follows the worker's answer
         event = record["event"]
         assert list(event) == [
             "event", "id", "uuid", "remote_addr", "received_at", "envelope", "authentication", "message",
@@ -268,8 +268,8 @@ def test_wait_tells_of_mail_as_it_comes_with_the_worker_s_verdict(tmp_path):
         transaction(client, "code+550@x.y", "Subject: two\r\n\r\n2")
         transaction(client, "soft@x.y", "Subject: three\r\n\r\n3")
         result = json.loads(host.rrpy("rpc", "smtp.Wait", '{"cursor": 0}').stdout)
-        told = [(each["subject"], each["code"], each["reply"], each["reason"]) for each in result["messages"]]
-        assert told == [
+        listed = [(each["subject"], each["code"], each["reply"], each["reason"]) for each in result["messages"]]
+        assert listed == [
             ("one", 250, "OK: message accepted", ""),
             ("two", 550, "5.0.0 as the worker says", ""),
             ("three", 451, "4.3.0 Temporary failure", "not this one"),

@@ -77,7 +77,7 @@ def test_messages_that_wait_for_a_worker_cost_no_more_than_their_bytes(tmp_path:
             for command in ("EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<wait@y.z>", "DATA"):
                 client.say(command)
             client.socket.sendall(body)
-        with BlockingClient(host.smtp) as client:  # whoever is served now tells that the others were read
+        with BlockingClient(host.smtp) as client:  # its reply shows that the server read the others
             client.begin()
         grown = peak(host.process.pid) - before
         (tmp_path / "seen" / "gate").touch()

@@ -1,4 +1,4 @@
-"""Plugins that see mail: each is told before the client is, through the real command."""
+"""Plugins that see mail: the host calls each of them before it replies to the client, through the real command."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Keeper:
     async def mail_received(self, mail) -> None:
         if mail.message.subject == "boom":
             raise RuntimeError("boom")
-        told = {
+        seen = {
             "id": mail.id, "uuid": mail.uuid, "remote_addr": mail.remote_addr, "helo": mail.helo, "from": mail.sender,
             "to": mail.to, "at": mail.at, "authentication": mail.authentication, "content": mail.content.decode(),
             "code": mail.code, "reply": mail.reply, "reason": mail.reason, "transcript": list(mail.transcript),
             "subject": mail.message.subject,
         }
         with open("kept", "a") as file:
-            file.write(json.dumps(told) + "\\n")
+            file.write(json.dumps(seen) + "\\n")
 '''
 MAIL = "Subject: {}\r\n\r\nhello\r\n"
 

@@ -51,7 +51,7 @@ def records(said: str) -> list[dict]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-def test_it_answers_requests_logs_them_and_stops_when_told(host):
+def test_it_answers_requests_logs_them_and_stops_on_demand(host):
     body = os.urandom(5_000_000)
     assert host.ask(b'{"event":"BIG"}', body) == last(b"CONTINUE")
     assert host.ask('{"event":"é"}'.encode()) == last(b"CONTINUE")
@@ -98,7 +98,7 @@ def test_a_host_that_is_gone_before_the_answer_is_no_error(host):
 def test_a_refused_connection_is_one_line_and_status_1(name, tmp_path):
     listener, address = listen("tcp", tmp_path)
     listener.close()
-    for relay in (address, f"unix://{tmp_path}/nobody.sock"):
+    for relay in (address, f"unix://{tmp_path}/nothing.sock"):
         env = {**os.environ, "RR_RELAY": relay}
         run = subprocess.run(EXAMPLES[name], cwd=folder(name), env=env, capture_output=True, timeout=TIMEOUT)
         assert (run.returncode, run.stdout, run.stderr.count(b"\n")) == (1, b"", 1)

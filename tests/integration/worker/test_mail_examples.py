@@ -49,7 +49,7 @@ def name(request):
 
 
 class Hook(ThreadingHTTPServer):
-    """A webhook that answers with what it is told: a status, or nothing until it is closed."""
+    """A webhook that answers with a given status, or with nothing until it is closed."""
 
     daemon_threads = False
 

@@ -147,7 +147,7 @@ def test_a_module_that_fails_to_import_shows_its_traceback(start, tmp_path):
     assert said.splitlines()[-1].endswith("ModuleNotFoundError: No module named 'a_missing_library'")
 
 
-def test_wrong_arguments_and_a_terminal_are_told(start):
+def test_wrong_arguments_and_a_terminal_are_errors(start):
     assert start("a:b", "c:d").end() == (1, "rrpy.worker: usage: python -m rrpy.worker [module:handler]\n")
     ours, terminal = os.openpty()
     run = subprocess.run(SDK, stdin=terminal, capture_output=True, text=True)

@@ -21,7 +21,7 @@ def limits(**given) -> SupervisorConfig:
     return SupervisorConfig(**{"watch_tick": 0.05, **given})
 
 
-async def test_exec_ttl_kills_the_worker_and_the_caller_is_told():
+async def test_exec_ttl_kills_the_worker_and_the_caller_gets_an_error():
     log = Log()
     async with pool(beast("hangs"), log, num_workers=1, supervisor=limits(exec_ttl=0.3)) as workers:
         (before,) = workers.workers()

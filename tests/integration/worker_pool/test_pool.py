@@ -275,7 +275,7 @@ async def test_an_error_of_the_handler_is_one_record_and_no_last_word_of_a_later
 
 
 class Outcomes:
-    """What `done` was told, in turn."""
+    """The arguments of `done`, in order."""
 
     def __init__(self) -> None:
         self.all: list[Payload | Exception] = []
@@ -284,7 +284,7 @@ class Outcomes:
         self.all.append(outcome)
 
 
-async def test_a_request_without_a_task_is_made_when_a_worker_takes_it_and_its_answer_is_told(tmp_path):
+async def test_a_request_without_a_task_is_made_when_a_worker_takes_it_and_its_answer_arrives(tmp_path):
     gate, outcomes, made = tmp_path / "gate", Outcomes(), []
 
     def make() -> Payload:

@@ -1,4 +1,4 @@
-"""The socket that workers dial in to: whose a connection is, and who is turned away."""
+"""The socket that workers dial in to: the owner of a connection, and refused connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def relay(request, tmp_path, relay_log):
 
 
 class Sham:
-    """Something with a worker's pid that keeps what it is told."""
+    """Something with a worker's pid that keeps what it receives."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -131,8 +131,8 @@ async def test_who_does_not_shake_hands_is_turned_away_with_a_warning(relay, rel
             with suppress(ConnectionError):
                 while await reader.read(1000):
                     pass
-    (told,) = await relay_log.seen("relay connection dropped")
-    assert reason in told["reason"]
+    (logged,) = await relay_log.seen("relay connection dropped")
+    assert reason in logged["reason"]
     assert not relay.unclaimed
 
 
@@ -145,8 +145,8 @@ async def test_a_connection_of_nobody_s_is_kept_for_a_while_and_then_closed(rela
             with suppress(ConnectionError):
                 while await reader.read(1000):
                     pass
-    (told,) = await relay_log.seen("relay connection dropped")
-    assert told == {"pid": os.getppid(), "reason": "no worker of this host has its pid"}
+    (logged,) = await relay_log.seen("relay connection dropped")
+    assert logged == {"pid": os.getppid(), "reason": "no worker of this host has its pid"}
 
 
 async def test_no_more_than_so_many_connections_may_be_of_nobody_known(relay, relay_log, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_wrong_section_is_refused_by_its_key(section, text):
 async def test_a_pool_key_that_is_wrong_is_refused_by_its_path():
     words: list[str] = ["php"]
     config = PoolConfig(command=words)
-    words[0] = ""  # a program's own doing, behind the check of the model
+    words[0] = ""  # done by a program, after the check of the model
     with pytest.raises(ConfigError, match=r"smtp\.pool\.command is empty"):
         server({}).new_pool(config, {}, name="smtp")
     with pytest.raises(ConfigError, match="the environment that smtp adds: 'A' cannot be an environment variable"):

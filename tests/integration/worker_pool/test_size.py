@@ -125,8 +125,8 @@ async def test_workers_are_added_when_requests_wait_and_go_when_nobody_needs_the
     async with pool(beast("pids"), log, num_workers=1, dynamic_allocator=allocating()) as workers:
         asking = [asyncio.create_task(workers.exec(Payload(os.fsencode(gate)))) for _ in range(10)]
         await until(lambda: workers.info().running == 4)
-        told = log.keys("requests wait, workers are added")
-        assert [keys["workers"] for keys in told] == [2, 1]
+        logged = log.keys("requests wait, workers are added")
+        assert [keys["workers"] for keys in logged] == [2, 1]
         assert len(workers.workers()) == 4
         gate.touch()
         await asyncio.wait(asking)

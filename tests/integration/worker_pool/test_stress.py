@@ -1,6 +1,6 @@
 """Everything at once, with workers killed at random: each request is answered rightly or fails with an error.
 
-That no process and no descriptor is left is asserted behind every test (conftest.py).
+That no process and no descriptor is left is asserted after every test (conftest.py).
 """
 
 from __future__ import annotations

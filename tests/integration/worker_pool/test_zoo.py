@@ -55,7 +55,7 @@ async def relay(request, tmp_path):
 @pytest.mark.parametrize(("sin", "text"), BOOT_SINS.items())
 async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words(sin, text, relay):
     timeout = 0.5 if sin == "never_shakes" else 20
-    if relay is not None and sin == "prints_at_boot":  # its stdout is no channel here, and its stdin is empty
+    if relay is not None and sin == "prints_at_boot":  # its stdout is not a channel here, and its stdin is empty
         text = r"died at boot with status 1; .*Hello, I am a script.*EOFError"
     elif relay is not None and sin in NOT_DIALLED:
         timeout, text = 1, r"did not dial in and shake hands within 1 s$"

@@ -1,4 +1,4 @@
-"""A shell on a terminal of its own, in which somebody types; TAB completes `rrpy` as its page says."""
+"""A shell on a terminal of its own, and its typing user; TAB completes `rrpy` as its page says."""
 
 from __future__ import annotations
 

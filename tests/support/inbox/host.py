@@ -1,4 +1,4 @@
-"""A host with an inbox, as its clients see it: SMTP, the API, and a web server of somebody else."""
+"""A host with an inbox, as its clients see it: SMTP, the API, and a web server of another site."""
 
 from __future__ import annotations
 

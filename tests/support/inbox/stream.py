@@ -35,7 +35,7 @@ def streaming(host: Host, last: str = "") -> Iterator[Iterator[dict[str, str]]]:
 
 
 def take(events: Iterator[dict[str, str]], name: str) -> dict[str, str]:
-    """Return the next event of this name, past what is told of connections."""
+    """Return the next event of this name, past the events of connections."""
     for event in events:
         if event["event"] != "connections":
             assert event["event"] == name
@@ -44,11 +44,11 @@ def take(events: Iterator[dict[str, str]], name: str) -> dict[str, str]:
 
 
 def followed(client: httpx.Client, place: str, until: str) -> str:
-    """Return what the stream tells behind a place, up to an event."""
-    told = ""
+    """Return the text of the stream after a position, up to an event."""
+    text = ""
     with client.stream("GET", "stream", headers={"Last-Event-ID": place}) as stream:
         for line in stream.iter_lines():
-            told += line + "\n"
-            if f"event: {until}\n" in told and not line:
+            text += line + "\n"
+            if f"event: {until}\n" in text and not line:
                 break
-    return told
+    return text

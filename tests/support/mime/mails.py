@@ -34,7 +34,7 @@ def corpus() -> list[Mail]:
     ]
 
 
-def told(message: Message) -> dict[str, Any]:
+def described(message: Message) -> dict[str, Any]:
     """Return all that a message says, as JSON has it."""
     return {
         "headers": message.headers,
@@ -101,7 +101,7 @@ def hostile(size: int = MEGABYTE) -> dict[str, tuple[bytes, set[str]]]:
             _MIXED + (b"--b\r\n" + b"a:\r\n" * 900 + b"\r\nx\r\n") * min(1000, size // 3600),
             {"boundary-unclosed"},
         ),
-        "parts behind the end": (_MIXED + _filled(b"--b\r\n\r\n--b--\r\n", size), {"boundary-reopened", "parts-limit"}),
+        "parts after the end": (_MIXED + _filled(b"--b\r\n\r\n--b--\r\n", size), {"boundary-reopened", "parts-limit"}),
         "ends only": (_MIXED + b"--b\r\n\r\n" + _filled(b"--b--\r\n", size), set()),
         "near misses": (_MIXED + _filled(b"--bx\r\n", size), {"delimiters-limit"}),
         "near misses in a line": (_MIXED + b"--b\r\n\r\n" + _filled(b"--b", size), {"boundary-unclosed"}),

@@ -8,7 +8,7 @@ The worker, as the PHP library behaves on a blocking relay:
 - It answers the handshake with a CONTROL frame of `{"pid":…}`, and a control frame that is neither is an exception.
 - `respond` sends header and body in one payload, with one option, the header's length; a codec flag may be set.
 - `error` sends an ERROR frame without options; `stop` sends the header `{"stop":true}` and an empty body.
-- In a stream every frame but the last has STREAM; behind every fifth frame the next one has PING too, and it then
+- In a stream every frame but the last has STREAM; after every fifth frame the next one has PING too, and it then
   blocks until the host says something: PONG, or STOP, after which it sends the last frame.
 - A PONG or a STOP that comes between requests is skipped.
 """

@@ -82,7 +82,7 @@ _REASONS: Final[dict[str, list[str]]] = {
         "test_smtp.py::TestSMTP::test_unknown_command",
         "test_smtp.py::TestLimits::test_limit_bogus",
     ],
-    "without handle_VRFY the address is not looked at: nobody is verified": [
+    "without handle_VRFY the address is not looked at: no user is verified": [
         "test_smtp.py::TestSMTP::test_vrfy_not_address",
     ],
     "the line is logged once, at INFO": [
@@ -131,7 +131,7 @@ _REASONS: Final[dict[str, list[str]]] = {
         "test_smtp.py::TestProtocol::test_honors_mail_delimiters",
         "test_smtp.py::TestProtocol::test_empty_email",
     ],
-    "comments and obsolete forms of RFC 5322 are no addresses of RFC 5321": [
+    "comments and obsolete forms of RFC 5322 are not addresses of RFC 5321": [
         f"test_smtp.py::TestSMTP::test_{verb}_valid_address[{number}]"
         for verb in ("mail", "rcpt")
         for number in (15, 16, 17, 18, 24, 28, 29, 30, 31, 33)

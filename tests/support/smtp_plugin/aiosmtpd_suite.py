@@ -36,7 +36,7 @@ aiosmtpd.controller.SMTP = SMTP
 
 for name, reply in REPLIES.items():
     code, _, text = reply.plain.strip().partition(b" ")
-    assert hasattr(SMTP_STATUS_CODES, name), f"{name} is no status code of the suite"
+    assert hasattr(SMTP_STATUS_CODES, name), f"{name} is not a status code of the suite"
     setattr(SMTP_STATUS_CODES, name, StatusCode(int(code), text))
 for name in [name for name in vars(SMTP_STATUS_CODES) if name.startswith(("S250_SUPPCMD", "S250_SYNTAX"))]:
     setattr(SMTP_STATUS_CODES, name, getattr(SMTP_STATUS_CODES, name)._replace(code=214))  # HELP: RFC 5321 4.1.1.8

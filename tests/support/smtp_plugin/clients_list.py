@@ -1,4 +1,4 @@
-"""Real mail programs: one order, and how each of them is told to deliver it."""
+"""Real mail programs: one order, and the command of each to deliver it."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Outcome:
 
 
 class Driver:
-    """Feeds a dialog and takes what comes out, accepting every message."""
+    """Feeds a dialog and takes its output, accepting every message."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.session = Session(None, ("192.0.2.1", 40000))

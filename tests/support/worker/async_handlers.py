@@ -108,7 +108,7 @@ def gated(request):
 
 
 async def crashes_in_the_background(request):
-    asyncio.create_task(_crash())  # noqa: RUF006 - nobody retrieves its exception
+    asyncio.create_task(_crash())  # noqa: RUF006 - its exception is never retrieved
     await asyncio.sleep(0)
     return "text"
 

@@ -158,23 +158,23 @@ def test_plugins_that_are_no_list_of_texts_are_one_problem(tmp_path, plugins):
 
 
 def test_a_section_is_looked_at_part_by_part():
-    def told(value):
+    def errors(value):
         return [str(error) for error in Config({"own": value}, "x.yaml", {}).problems("own", Strict)]
 
-    assert told(None) == []
-    assert told({"low": 2}) == ["own.low: must not be above high"]
-    assert told({"low": "a", "high": "b"}) == [
+    assert errors(None) == []
+    assert errors({"low": 2}) == ["own.low: must not be above high"]
+    assert errors({"low": "a", "high": "b"}) == [
         "own.low: expected a whole number, got 'a'",
         "own.high: expected a whole number, got 'b'",
     ]
-    assert told({"parts": [{"a": "b"}, {"c": 1}, {"d": "e"}]}) == [
+    assert errors({"parts": [{"a": "b"}, {"c": 1}, {"d": "e"}]}) == [
         "own.parts.0.a: expected a whole number, got 'b'",
         "own.parts.2.d: expected a whole number, got 'e'",
     ]
-    assert told({"either": [1, "x"]}) == ["own.either.1: expected a whole number, got 'x'"]
-    assert told({"parts": {"a": ["b"]}}) == ["own.parts: expected a list, got a mapping"]
-    assert told("text") == ["own: expected a mapping, got 'text'"]
-    assert told({"low": {"deep": "$UNSET"}})[0].startswith("own.low.deep: the environment variable UNSET is not set")
+    assert errors({"either": [1, "x"]}) == ["own.either.1: expected a whole number, got 'x'"]
+    assert errors({"parts": {"a": ["b"]}}) == ["own.parts: expected a list, got a mapping"]
+    assert errors("text") == ["own: expected a mapping, got 'text'"]
+    assert errors({"low": {"deep": "$UNSET"}})[0].startswith("own.low.deep: the environment variable UNSET is not set")
 
 
 def test_plugins_that_do_not_fit_together_are_a_problem(tmp_path):
@@ -216,11 +216,11 @@ def test_a_plugin_that_would_end_the_process_is_a_problem_and_no_host(tmp_path):
         def collects(self):
             raise SystemExit(3)
 
-    def told(plugin):
+    def errors(plugin):
         return check(Config.from_dict({}), tmp_path, [plugin]).problems
 
-    assert told(Leaving()) == ["plugin plain failed to init: SystemExit: 0"]
-    assert told(Asking()) == ["plugin plain failed to collect: SystemExit: 3"]
+    assert errors(Leaving()) == ["plugin plain failed to init: SystemExit: 0"]
+    assert errors(Asking()) == ["plugin plain failed to collect: SystemExit: 3"]
     (tmp_path / "leaving.py").write_text(
         "class Leaving:\n"
         "    name = 'leaving'\n"

@@ -154,7 +154,7 @@ class Part(Struct, forbid_unknown_fields=True):
 
 
 class Own(Struct, forbid_unknown_fields=True):
-    """A section of somebody's.
+    """A section of another plugin.
 
     More of it.
     """
@@ -232,7 +232,7 @@ def test_a_key_of_a_base_is_described_there_and_the_nearest_says_it():
         "name": "of the derived",
         "other": "kept",
     }
-    assert summary(Own) == "A section of somebody's."
+    assert summary(Own) == "A section of another plugin."
     assert summary(Part) == "A part."
 
 

@@ -63,14 +63,14 @@ def has_every_key(tree, model):
 @pytest.mark.parametrize(("name", "model"), MODELS.items())
 def test_a_value_is_the_default_or_its_remark_tells_it(name, model):
     written = Config(parse(uncommented(TEXT), "rr.yaml"), "rr.yaml", {}).section(name, model)
-    is_told(written, model)
+    is_described(written, model)
 
 
-def is_told(values, model):
+def is_described(values, model):
     for setting in settings(model):
         value = getattr(values, setting.key)
         if isinstance(value, msgspec.Struct):
-            is_told(value, type(value))
+            is_described(value, type(value))
         elif setting.default is msgspec.NODEFAULT:
             assert "must be given" in line_of(setting.key)
         elif setting.default is None:  # of the log, where None stands for what is shown

@@ -129,7 +129,7 @@ class Host:
 
     def connect(self) -> Connection:
         if not self.there:
-            raise HostError("nobody answers")
+            raise HostError("no host answers")
         self.connections.append(Connection(self))
         return self.connections[-1]
 

@@ -126,7 +126,7 @@ def test_without_names_they_are_called_unknown_as_systemd_does(receive, listenin
 # What is said when there is none.
 
 
-def test_a_process_without_sockets_is_told_how_to_get_one(receive):
+def test_a_process_without_sockets_is_an_error_how_to_get_one(receive):
     receive(LISTEN_FDS=None, LISTEN_PID=None)
     assert refusal() == (
         "there is no such socket: this process was passed none; start it by its socket unit, or write an address of "
@@ -134,7 +134,7 @@ def test_a_process_without_sockets_is_told_how_to_get_one(receive):
     )
 
 
-def test_a_name_that_is_not_passed_is_told_with_those_that_are(receive, listening):
+def test_a_name_that_is_not_passed_is_an_error_with_those_that_are(receive, listening):
     receive(("rrpy.socket", listening), ("web", listening))
     assert refusal() == (
         "systemd passes no socket called smtp, only rrpy.socket, web; FileDescriptorName= in its socket unit names it"
@@ -151,13 +151,13 @@ def test_sockets_for_another_process_are_not_ours(receive, listening, pid):
     )
 
 
-def test_a_number_that_is_none_is_told(receive):
+def test_an_invalid_number_is_an_error(receive):
     for wrong in ("-1", "9" * 20):
         receive(LISTEN_FDS=wrong)
         assert refusal() == f"there is no such socket: LISTEN_FDS is '{wrong}', which is not a number of sockets"
 
 
-def test_a_socket_that_another_plugin_has_is_told(receive, listening):
+def test_a_socket_that_another_plugin_has_is_an_error(receive, listening):
     receive(("smtp", listening))
     bound = BoundSocket(SystemdAddress("smtp"), owner="rpc")
     assert refusal() == "another plugin has this socket already"
@@ -169,7 +169,7 @@ def test_two_sockets_of_one_name_are_ambiguous(receive, listening):
     assert refusal().startswith("systemd passes 2 sockets called smtp; a plugin listens on one")
 
 
-def test_a_datagram_socket_is_told(receive):
+def test_a_datagram_socket_is_an_error(receive):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         passed = receive(("smtp", made))
         assert refusal() == "the socket smtp of systemd carries datagrams; its unit needs ListenStream="
@@ -177,26 +177,26 @@ def test_a_datagram_socket_is_told(receive):
         assert os.fstat(200), "it is still open"
 
 
-def test_a_connection_is_told(receive):
+def test_a_connection_is_an_error(receive):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         receive(("smtp", ours))
         assert refusal() == "the socket smtp of systemd does not listen; its unit needs Accept=no"
 
 
-def test_another_kind_of_socket_is_told(receive, monkeypatch, listening):
+def test_another_kind_of_socket_is_an_error(receive, monkeypatch, listening):
     receive(("smtp", listening))
     monkeypatch.setattr(activation.socket, "AF_INET", socket.AF_UNSPEC)
     assert refusal() == "the socket smtp of systemd is neither TCP nor a unix socket"
 
 
-def test_what_is_no_socket_is_told(receive, tmp_path):
+def test_another_descriptor_is_an_error(receive, tmp_path):
     with (tmp_path / "fifo").open("w") as file:
         receive(("smtp", file.fileno()))
         assert refusal() == "the descriptor that systemd calls smtp is not a socket; its unit needs ListenStream="
 
 
-def test_a_descriptor_that_is_not_open_is_told(receive):
+def test_a_descriptor_that_is_not_open_is_an_error(receive):
     receive(LISTEN_FDS="1", LISTEN_FDNAMES="smtp")
     assert refusal() == "descriptor 200, which systemd calls smtp, is not open"
 

@@ -1,4 +1,4 @@
-"""Addresses: what is one, what is none, and how it is written back."""
+"""Addresses: valid ones, invalid ones, and their text."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_an_init_that_asks_for_nothing_gets_nothing():
 def test_what_may_be_none_is_optional_however_it_is_written():
     def init(self, a: Mailer | None, b: Optional[Mailer], c: None | Sender, d: Mailer | None = None) -> None: ...  # noqa: RUF036, UP045 - as people write it
 
-    assert [(wish.kind, wish.optional) for wish in asked(init)] == [
+    assert [(dependency.kind, dependency.optional) for dependency in asked(init)] == [
         (Mailer, True),
         (Mailer, True),
         (Sender, True),
@@ -84,9 +84,9 @@ def test_a_parameter_with_a_value_of_its_own_and_a_rest_are_left_alone():
 def test_a_union_of_two_kinds_is_taken_as_it_is_and_fits_nobody():
     def init(self, either: Mailer | Sender) -> None: ...
 
-    (wish,) = asked(init)
-    assert not wish.optional
-    assert not satisfies(Mailer(), wish.kind)
+    (dependency,) = asked(init)
+    assert not dependency.optional
+    assert not satisfies(Mailer(), dependency.kind)
 
 
 def test_a_parameter_without_a_type_is_an_error_that_names_plugin_and_parameter():

@@ -1,4 +1,4 @@
-"""What systemd is told: one datagram each, to the socket of the environment, and never an error of the host's."""
+"""The messages to systemd: one datagram each, to the socket of the environment, and never an error of the host."""
 
 from __future__ import annotations
 

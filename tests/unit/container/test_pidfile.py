@@ -20,7 +20,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
 with PidFile(Path(".pid")):
     print("holds", flush=True)
     signal.sigwait([WAITED])
-    print("told", flush=True)
+    print("signalled", flush=True)
 """
 OBEDIENT = HOST.replace("WAITED", "signal.SIGTERM")
 DEAF = HOST.replace("WAITED", "signal.SIGUSR1")
@@ -90,7 +90,7 @@ def test_stopping_tells_the_host_and_returns_when_it_has_ended(tmp_path):
         host.until("holds")
         stop_host(tmp_path / ".pid", TIMEOUT)
         assert not (tmp_path / ".pid").exists()
-        assert host.end() == (0, ["holds", "told"], "")
+        assert host.end() == (0, ["holds", "signalled"], "")
 
 
 def test_a_host_that_does_not_end_in_time_is_an_error_that_names_it(tmp_path):

@@ -59,7 +59,7 @@ class Faulty(Store):
 
 
 @pytest.mark.anyio
-async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_told() -> None:
+async def test_a_fault_of_ours_is_logged_and_a_failing_database_is_reported() -> None:
     store = Faulty()
     log = Log()
     app = application(Mailbox(store), MailServers(), InboxConfig(), log)

@@ -14,7 +14,7 @@ from rrpy.inbox.feed import EVENTS, KEPT, Feed
 pytestmark = pytest.mark.anyio
 
 
-def told(chunk: bytes) -> tuple[str, str, str]:
+def parsed(chunk: bytes) -> tuple[str, str, str]:
     found = re.fullmatch(rb"event: (\w+)\nid: (\S+)\ndata: (.*)\n\n", chunk)
     assert found, chunk
     name, number, data = (part.decode() for part in found.groups())
@@ -25,19 +25,19 @@ async def test_a_reader_gets_what_happens_in_its_order() -> None:
     feed = Feed()
     async with aclosing(feed.follow()) as events:
         assert await anext(events) == b"retry: 1000\n\n"
-        assert told(await anext(events))[0] == "reset"
+        assert parsed(await anext(events))[0] == "reset"
         feed.publish("message", b'{"a": 1}')
         feed.connections(3)
-        assert told(await anext(events))[::2] == ("message", '{"a": 1}')
-        name, place, data = told(await anext(events))
+        assert parsed(await anext(events))[::2] == ("message", '{"a": 1}')
+        name, place, data = parsed(await anext(events))
         assert (name, data) == ("connections", '{"open": 3}')
     feed.publish("cleared")
     async with aclosing(feed.follow(place)) as events:
         await anext(events)
-        assert told(await anext(events))[0] == "cleared"
+        assert parsed(await anext(events))[0] == "cleared"
     async with aclosing(feed.follow("nonsense")) as events:
         await anext(events)
-        assert told(await anext(events))[::2] == ("reset", '{"open": 3}')
+        assert parsed(await anext(events))[::2] == ("reset", '{"open": 3}')
     assert set(EVENTS) == {"message", "deleted", "cleared", "connections", "reset"}
 
 
@@ -48,15 +48,15 @@ async def test_a_reader_that_is_too_slow_looks_at_everything_anew() -> None:
             await anext(events)
         for number in range(KEPT):
             feed.publish("message", b"%d" % number)
-        assert told(await anext(events))[2] == "0", "as many as are kept are not too many"
+        assert parsed(await anext(events))[2] == "0", "as many as are kept are not too many"
     async with aclosing(feed.follow()) as events:
         for _ in range(2):
             await anext(events)
         for _ in range(KEPT + 1):
             feed.publish("message")
-        assert told(await anext(events))[0] == "reset"
+        assert parsed(await anext(events))[0] == "reset"
         feed.publish("cleared")
-        assert told(await anext(events))[0] == "cleared"
+        assert parsed(await anext(events))[0] == "cleared"
 
 
 async def test_a_reader_hears_that_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The mail servers of a host as one, and what the feed tells of their connections."""
+"""The mail servers of a host as one, and the events of their connections."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_thousand_changes_of_one_moment_are_one_event(monkeypatch: pytes
 
 
 @pytest.mark.anyio
-async def test_a_change_without_a_reader_waits_for_one_and_what_shows_nothing_is_not_told() -> None:
+async def test_a_change_without_a_reader_waits_for_one_and_a_change_that_shows_nothing_is_not_sent() -> None:
     feed, server = Feed(), Server()
     with anyio.fail_after(10):
         async with publishing(server, feed):

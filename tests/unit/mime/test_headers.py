@@ -9,7 +9,7 @@ from rrpy.mime.headers import MAX_BYTES, MAX_FIELDS, MAX_FILENAME, MAX_VALUE
 
 
 def block(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, list[str]]:
-    """Return the fields of a block, what is behind it, and the defects."""
+    """Return the fields of a block, the text after it, and the defects."""
     defects: dict[str, None] = {}
     padded = b"A: b\n" + data + b"\n\nC: d"
     read = mime_headers.read_block(padded, 5, 5 + len(data), defects)

@@ -30,7 +30,7 @@ def test_it_ends_and_its_defects_are_named(mail: tuple[bytes, set[str]]) -> None
 
 def test_its_memory_is_in_proportion(mail: tuple[bytes, set[str]]) -> None:
     data, _ = mail
-    parse(data[:1000])  # what is imported once is nobody's
+    parse(data[:1000])  # an import counts for no mail
     tracemalloc.start()
     try:
         message = parse(data)

@@ -110,7 +110,7 @@ def test_a_msgpack_timestamp_is_a_time() -> None:
         "a huge array",
         "a huge map",
         "a huge bin",
-        "a key that is no text",
+        "a key that is not a text",
         "a key that is an array",
         "an extension",
         "a bad timestamp",

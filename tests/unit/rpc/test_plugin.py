@@ -114,9 +114,9 @@ class Provider:
 
 def test_it_collects_what_other_plugins_serve() -> None:
     plugin = plugin_of(rpc={})
-    (wish,) = plugin.collects()
-    assert isinstance(Provider("smtp"), wish.protocol)
-    wish.add(Provider("smtp"))
+    (collect,) = plugin.collects()
+    assert isinstance(Provider("smtp"), collect.protocol)
+    collect.add(Provider("smtp"))
     assert [method.name for method in plugin.registry.describe()] == [
         "rpc.Config",
         "rpc.List",
@@ -126,7 +126,7 @@ def test_it_collects_what_other_plugins_serve() -> None:
     ]
     assert all(method.doc for method in plugin.registry.describe())
     with pytest.raises(HostError, match="the service rpc is there already"):
-        wish.add(Provider("rpc"))
+        collect.add(Provider("rpc"))
 
 
 async def test_stopping_what_never_served_returns_at_once() -> None:

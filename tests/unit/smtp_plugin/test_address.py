@@ -1,4 +1,4 @@
-"""Paths and parameters of MAIL and RCPT: what comes out of them, and with what each is refused."""
+"""Paths and parameters of MAIL and RCPT: their values, and the reply that refuses each."""
 
 from __future__ import annotations
 

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.anyio
 
 
 class Backend:
-    """Answers every message with what it is given, and notes what it is told."""
+    """Answers every message with a given outcome, and notes each call."""
 
     def __init__(self) -> None:
         self.result: object = None
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
     def connected(self, connection):
-        self.told.append("connected")
+        self.calls.append("connected")
 
     def disconnected(self, connection):
-        self.told.append("disconnected")
+        self.calls.append("disconnected")
 
     def deliver(self, session, envelope):
         if isinstance(self.result, Exception):
@@ -74,13 +74,13 @@ def test_a_connection_is_open_from_its_begin_to_its_end(statistics, backend):
     statistics.disconnected(first)
     assert (number(statistics, "connections_open"), number(statistics, "connections_total")) == (1, 2)
     assert number(statistics, "session_duration_seconds_count") == 1
-    assert backend.told == ["connected", "connected", "disconnected"]
+    assert backend.calls == ["connected", "connected", "disconnected"]
 
 
 def test_the_end_of_a_connection_that_was_turned_away_is_not_counted(statistics, backend):
     statistics.disconnected(SimpleNamespace(session=Session(None)))
     assert number(statistics, "session_duration_seconds_count") == 0
-    assert backend.told == ["disconnected"]
+    assert backend.calls == ["disconnected"]
 
 
 @pytest.mark.parametrize(

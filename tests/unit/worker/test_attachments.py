@@ -15,14 +15,14 @@ from rrpy.worker.attachments import safe_name
 
 
 def memory(filename: str, content: bytes = b"data", **fields: object) -> Attachment:
-    return Attachment(told(filename, content=base64.b64encode(content).decode(), **fields))
+    return Attachment(event_attachment(filename, content=base64.b64encode(content).decode(), **fields))
 
 
 def tempfile(filename: str, path: Path) -> Attachment:
-    return Attachment(told(filename, path=str(path)))
+    return Attachment(event_attachment(filename, path=str(path)))
 
 
-def told(filename: str, **fields: object) -> dict:
+def event_attachment(filename: str, **fields: object) -> dict:
     return {"filename": filename, "content_type": "text/plain", "size": 4, "content_id": "", "inline": False, **fields}
 
 
@@ -141,7 +141,7 @@ def test_a_file_of_the_host_that_is_gone_leaves_nothing_behind(folder, host_file
 
 
 def test_content_that_is_no_base64_leaves_nothing_behind(folder):
-    attachment = Attachment(told("a.bin", content="a"))
+    attachment = Attachment(event_attachment("a.bin", content="a"))
     with pytest.raises(ValueError, match="base64"):
         attachment.content()
     with pytest.raises(ValueError, match="base64"):
@@ -182,7 +182,7 @@ def test_what_the_event_leaves_out_has_a_default():
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("given", "text"),
     [
         ("x", "an attachment of the event is not an object"),
         ({"filename": "x", "size": 1}, "'content' is missing"),
@@ -192,6 +192,6 @@ def test_what_the_event_leaves_out_has_a_default():
         ({"filename": "x", "content": ""}, "'size' is missing or not a number"),
     ],
 )
-def test_what_is_no_attachment_is_told_in_one_sentence(told, text):
+def test_an_invalid_attachment_is_one_sentence(given, text):
     with pytest.raises(ValueError, match=text):
-        Attachment(told)
+        Attachment(given)

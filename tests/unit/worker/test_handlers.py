@@ -24,44 +24,44 @@ if TYPE_CHECKING:
 EVENT = email_event(subject="é")
 
 
-def told(given: object) -> str:
+def kind_of(given: object) -> str:
     return f"{type(given).__name__} {getattr(given, 'subject', '')}"
 
 
 def plain(email: Email) -> str:
-    return told(email)
+    return kind_of(email)
 
 
 def by_another_name(letter: Mail) -> str:
-    return told(letter)
+    return kind_of(letter)
 
 
 def through_the_module(email: worker.Email) -> str:
-    return told(email)
+    return kind_of(email)
 
 
 def through_the_package(email: rrpy.worker.Email) -> str:
-    return told(email)
+    return kind_of(email)
 
 
 def quoted(email: "Email") -> str:  # noqa: UP037 - written so on purpose
-    return told(email)
+    return kind_of(email)
 
 
 async def awaited(email: Email) -> str:
-    return told(email)
+    return kind_of(email)
 
 
 def generator(email: Email) -> Iterator[str]:
-    yield told(email)
+    yield kind_of(email)
 
 
 async def async_generator(email: Email) -> AsyncIterator[str]:
-    yield told(email)
+    yield kind_of(email)
 
 
 def with_more(email: Email, limit: int = 5, *, verbose: bool = False) -> str:
-    return told(email)
+    return kind_of(email)
 
 
 def decorated(function):
@@ -74,27 +74,27 @@ def decorated(function):
 
 class Callables:
     def __call__(self, email: Email) -> str:
-        return told(email)
+        return kind_of(email)
 
     def method(self, email: Email) -> str:
-        return told(email)
+        return kind_of(email)
 
     @classmethod
     def of_the_class(cls, email: Email) -> str:
-        return told(email)
+        return kind_of(email)
 
     @staticmethod
     def static(email: Email) -> str:
-        return told(email)
+        return kind_of(email)
 
     @decorated
     def decorated_method(self, email: Email) -> str:
-        return told(email)
+        return kind_of(email)
 
 
 def not_postponed(annotation: object):
     def handle(email):
-        return told(email)
+        return kind_of(email)
 
     handle.__annotations__ = {"email": annotation}
     return handle
@@ -102,7 +102,7 @@ def not_postponed(annotation: object):
 
 def unresolved(annotation: str):
     """A handler whose module knows the name in its annotation for the type checker alone."""
-    return types.FunctionType(not_postponed(annotation).__code__, {"told": told, "__builtins__": {}}), annotation
+    return types.FunctionType(not_postponed(annotation).__code__, {"kind_of": kind_of, "__builtins__": {}}), annotation
 
 
 def from_elsewhere(annotation: str):
@@ -133,10 +133,10 @@ TAKES_EMAIL = [
     from_elsewhere("worker.Email"),
     from_elsewhere("rrpy.worker.Email"),
     from_elsewhere("'Email'"),
-    lambda email: told(email),  # no annotation, but the name
+    lambda email: kind_of(email),  # no annotation, but the name
     mail(functools.partial(with_more, limit=7)),
     mail(functools.partial(awaited)),
-    mail(lambda email: told(email)),
+    mail(lambda email: kind_of(email)),
     mail(plain),
     mail(generator),
 ]
@@ -148,32 +148,32 @@ def test_an_email_is_given_to_what_asks_for_one(handler):
 
 
 def takes_request(request: Request) -> str:
-    return told(request)
+    return kind_of(request)
 
 
 def takes_anything(request) -> str:
-    return told(request)
+    return kind_of(request)
 
 
 def takes_it_second(request: Request, email: Email | None = None) -> str:
-    return told(request)
+    return kind_of(request)
 
 
 def takes_all(*requests: Email) -> str:
-    return told(requests[0])
+    return kind_of(requests[0])
 
 
 def own_email():
     class Email: ...
 
-    handle = types.FunctionType(not_postponed("Email").__code__, {"told": told, "Email": Email})
+    handle = types.FunctionType(not_postponed("Email").__code__, {"kind_of": kind_of, "Email": Email})
     handle.__annotations__ = {"email": "Email"}
     return handle
 
 
 class Unannotated:
     def __call__(self, request):
-        return told(request)
+        return kind_of(request)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ class Unannotated:
         functools.partial(plain),
         functools.partial(with_more, limit=7),
         Unannotated(),
-        told,
+        kind_of,
         not_postponed(None),
         not_postponed("Email | None"),
         not_postponed("worker.Nothing"),
@@ -205,7 +205,7 @@ class Proxy:
     def __getattr__(self, name):
         return Proxy()
 
-    __call__ = staticmethod(functools.partial(told))
+    __call__ = staticmethod(functools.partial(kind_of))
 
 
 @pytest.mark.parametrize("handler", [str.upper, print, type("Handler", (), {}), functools.partial(print), Proxy()])
@@ -227,7 +227,7 @@ class Deferred:
         return {}
 
     def __call__(self, email):
-        return told(email)
+        return kind_of(email)
 
 
 def test_annotations_that_cannot_be_evaluated_are_read_as_texts(monkeypatch):

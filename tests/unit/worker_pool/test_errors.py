@@ -19,8 +19,8 @@ def test_all_are_pool_errors_and_a_failed_boot_ends_the_host_with_one_sentence()
     error = WorkerBootError(["php", "worker.php"], "died at boot with status 3", ExitReport(5, 3, stderr=("no db",)))
     assert isinstance(error, HostError)
     assert error.exit_code == 1
-    told = "died at boot with status 3; its last lines on stderr: no db"
-    assert str(error) == f"the worker command 'php worker.php' {told}"
+    rest = "died at boot with status 3; its last lines on stderr: no db"
+    assert str(error) == f"the worker command 'php worker.php' {rest}"
 
 
 def test_a_death_is_told_as_status_or_signal():

@@ -1,4 +1,4 @@
-"""Dies in a request and leaves a process behind that holds its pipes."""
+"""Dies in a request; a process that it started still holds its pipes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Sends an answer behind its handshake, in one write; then echoes."""
+"""Sends an answer after its handshake, in one write; then echoes."""
 
 import os
 

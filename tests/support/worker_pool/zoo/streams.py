@@ -1,4 +1,4 @@
-"""Answers with a stream of as many parts as the context says, each as large as the body says; stops when told."""
+"""Answers with a stream of as many parts as the context says, each as large as the body says; stops on demand."""
 
 from _wire import next_request, relay, send, shake_hands
 
