@@ -202,5 +202,5 @@ async def test_the_workers_user_cannot_swap_the_socket_s_file_for_a_link_to_one_
                 pass
         assert secret.stat().st_uid == os.geteuid()
         async with Relay(parse_address(f"unix://{path}"), Log()):
-            pass  # without `server.user` the file is given to nobody
+            pass  # without `server.user` the file keeps its owner
         assert secret.stat().st_uid == os.geteuid()
