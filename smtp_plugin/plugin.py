@@ -90,27 +90,31 @@ class SMTPPlugin:
         if config.deliver != "workers":
             yield
             return
-        storage: Storage | None = None
-        if config.attachment_storage.mode == "tempfile":
-            place = config.attachment_storage
-            storage = Storage(place.temp_dir or None, place.cleanup_after, self._log, pool.uid)
-            storage.open()
+        storage = self._open_storage(pool)
+        delivery = Delivery(
+            pool,
+            self._log,
+            self._budget,
+            include_raw=config.include_raw,
+            storage=storage,
+            allocate_timeout=config.pool.allocate_timeout,
+        )
+        self._backend.delivery = delivery
         try:
-            self._backend.delivery = delivery = Delivery(
-                pool,
-                self._log,
-                self._budget,
-                include_raw=config.include_raw,
-                storage=storage,
-                allocate_timeout=config.pool.allocate_timeout,
-            )
-            try:
-                yield
-            finally:
-                delivery.close()
+            yield
         finally:
+            delivery.close()
             if storage is not None:
                 storage.close()
+
+    def _open_storage(self, pool: Pool) -> Storage | None:
+        """Return the folder for attachments, None where they are in the event. Raises StorageError."""
+        settings = self._config.attachment_storage
+        if settings.mode != "tempfile":
+            return None
+        storage = Storage(settings.temp_dir or None, settings.cleanup_after, self._log, pool.uid)
+        storage.open()
+        return storage
 
     async def stop(self) -> None:
         """Close the socket and end every session politely, then let `serve` take the pool down."""

@@ -30,7 +30,6 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException
 
-from ...container.net.address import peer_text
 from ...container.text import printable
 from ..protocol import replies
 from ..protocol.phases import Phase
@@ -227,13 +226,6 @@ class SMTP(HookedVerbs):
 
     def _is_overridden(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(SMTP, method, None) or method in self.__dict__
-
-    def _create_session(self) -> Session:
-        assert self.transport is not None
-        session = Session(self.loop)
-        session.peer = self.transport.get_extra_info("peername")
-        session.remote_addr = peer_text(session.peer)
-        return session
 
     def _create_envelope(self) -> Envelope:
         return Envelope()

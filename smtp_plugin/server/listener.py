@@ -15,7 +15,7 @@ from ...container.protocols import Logger
 from ..protocol import replies
 from ..protocol.rules import Rules
 from .connection import Connection
-from .protocols import Backend, ServedConnection, Trace
+from .protocols import ServedConnection, ServerBackend, Trace
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds until the listener accepts them."""
@@ -34,7 +34,7 @@ class Listener:
     def __init__(
         self,
         rules: Rules,
-        backend: Backend,
+        backend: ServerBackend,
         log: Logger,
         *,
         read_timeout: float = 60.0,

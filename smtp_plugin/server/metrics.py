@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from ..delivery.outcome import FAILED, Outcome, Pending
 from ..protocol.replies import Reply
 from ..session import Envelope, Session
-from .protocols import Backend, ServedConnection
+from .protocols import ServedConnection, ServerBackend
 
 _RESULTS: Final = {2: "accepted", 4: "deferred", 5: "rejected"}
 """The result of a message, by the first digit of its reply's code."""
@@ -26,9 +26,9 @@ _DELIVERY: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 
 class Statistics:
-    """Counts connections and messages. It is a `Backend` for the listener, and a `Tally` for the dialogs."""
+    """Counts connections and messages. It is a `ServerBackend` for the listener, and a `Tally` for the dialogs."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: ServerBackend) -> None:
         self._backend = backend
         self._began: dict[str, float] = {}
         self._open = Gauge("rr_smtp_connections_open", "Connections that are open now.", registry=None)

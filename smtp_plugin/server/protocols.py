@@ -56,7 +56,7 @@ class ServedConnection(Protocol):
         ...
 
 
-class Backend(Protocol):
+class ServerBackend(Protocol):
     """Knows the connections of a server, and takes its messages."""
 
     def connected(self, connection: ServedConnection) -> None:
@@ -77,7 +77,7 @@ class Owner(Protocol):
 
     loop: asyncio.AbstractEventLoop
     rules: Rules
-    backend: Backend
+    backend: ServerBackend
     log: Logger
     read_timeout: float
     write_timeout: float

@@ -15,7 +15,7 @@ from rrpy.smtp_plugin.server.connection import Connection
 from rrpy.smtp_plugin.server.listener import Listener
 
 
-class TurnedLoop:
+class StillLoop:
     """The event loop, with a clock that stands still until the test turns it."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Wire(asyncio.Transport):
 class Talk:
     """A client's side of a connection."""
 
-    def __init__(self, connection: Connection, loop: TurnedLoop, backend: Storing) -> None:
+    def __init__(self, connection: Connection, loop: StillLoop, backend: Storing) -> None:
         self.connection = connection
         self.backend = backend
         self.wire = Wire(("192.0.2.1", 40000))
@@ -104,7 +104,7 @@ class Talk:
 @contextmanager
 def talking(rules: Rules | None = None, *, verdict: Callable[..., Any] | None = None, **options: Any) -> Iterator[Talk]:
     """Connect a client, within a running event loop."""
-    loop, log = TurnedLoop(), Log()
+    loop, log = StillLoop(), Log()
     backend = Storing(log, verdict)
     listener = Listener(rules or Rules(hostname="mx.test"), backend, log, loop=loop, **options)
     try:
