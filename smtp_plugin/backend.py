@@ -77,7 +77,7 @@ class Backend:
         return pending
 
     async def _observe(self, session: Session, arrival: Arrival, content: bytes, pending: Pending[Outcome]) -> Outcome:
-        """Hand a message to the observers once it is decided. Where no worker decides, one of them must keep it."""
+        """Hand a decided message to the observers. Where no worker decides, each of them must keep it."""
         outcome = await pending.wait()
         transcript = [*(session.transcript or ()), f"C: ({len(content)} bytes of message)"]
         mail = ReceivedMail(
@@ -134,9 +134,9 @@ class Backend:
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Subscribe to changes of `connections()`; return the function that unsubscribes.
 
-        `callback` is called before each command of a client, which may change what is shown, and after a connection
-        has opened or closed and a message was decided. Changes come in bursts: note that there was one, and read the
-        list in a later turn of the event loop. It must not raise.
+        `callback` is called after a connection has opened or closed, after a message has its outcome, and before each
+        command of a client, which may change the list. Calls come in bursts: read the list in a later turn of the event
+        loop. `callback` must not raise.
         """
         self._subscribers += (callback,)
 

@@ -143,8 +143,8 @@ class SMTPPlugin:
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Subscribe to changes of `connections()`, between `init` and `serve`; return the function that unsubscribes.
 
-        `callback` is called where the list may have changed, often several times in one turn of the event loop: note
-        that, and read the list in a later turn. It must not raise.
+        `callback` is called whenever the list may change, often several times in one turn of the event loop. Read the
+        list in a later turn. `callback` must not raise.
         """
         return self._backend.on_change(callback)
 
