@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from support.docs.pages import PAGES, ROOT, anchors, page, prose, sources
 
-CITED = re.compile(r"(?<![\w/])(?P<page>docs/[\w/-]+\.md)(?:#(?P<anchor>[\w-]+)|, '(?P<heading>.+?)'(?!\w))?")
+CITED = re.compile(
+    r"(?<![\w/])(?P<page>docs/[\w/-]+\.md|[A-Z]+\.md)(?:#(?P<anchor>[\w-]+)|, '(?P<heading>.+?)'(?!\w))?"
+)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -34,13 +36,22 @@ def test_every_cited_page_and_heading_exists() -> None:
     assert not found
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_that_a_page_names_exists(path: Path) -> None:
+    named = re.findall(r"`([\w.-]+/[\w./-]*)`", prose(path.read_text(encoding="utf-8")))
+    folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - {"site"}  # the site is built
+    assert not [name for name in named if name.partition("/")[0] in folders and not (ROOT / name).exists()]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
         ("(docs/reference/wire.md, 'Goridge frame')", False),
         ("docs/reference/wire.md#pool, 6", False),
         ("(docs/reference/wire.md, 'Goridge\n# frame')", False),
+        ("(CONTRIBUTING.md, 'Words')", False),
         ("docs/reference/wires.md", True),
+        ("(WIRE.md, 'Goridge frame')", True),
         ("docs/reference/wire.md#pools", True),
         ("docs/reference/wire.md, 'Worker's frame'", True),
     ],
