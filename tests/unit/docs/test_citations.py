@@ -9,7 +9,7 @@ import pytest
 from support.docs.pages import PAGES, ROOT, anchors, page, prose, sources
 
 CITED = re.compile(
-    r"(?<![\w/])(?P<page>docs/[\w/-]+\.md|[A-Z]+\.md)(?:#(?P<anchor>[\w-]+)|, '(?P<heading>.+?)'(?!\w))?"
+    r"(?<![\w/])(?<!\]\()(?P<page>docs/[\w/-]+\.md|[A-Z]+\.md)(?:#(?P<anchor>[\w-]+)|, '(?P<heading>.+?)'(?!\w))?"
 )
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
