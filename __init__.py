@@ -3,9 +3,13 @@
 The public names are loaded when they are first used, so that `import rrpy.worker` stays within the standard library.
 """
 
-from __future__ import annotations
-
+import sys
 from importlib import import_module
+
+# `python -m rrpy` and `python -m rrpy.worker` begin with the working folder, so that its `struct.py` would run in place
+# of Python's. It leaves the path before any import can look there; `worker/__main__.py` gives it a later place.
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path and sys.orig_argv[-len(sys.argv)].split(".")[0].endswith("rrpy"):
+    del sys.path[0]
 
 TYPE_CHECKING = False  # without `typing`, whose import would be a third of a worker's start
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """`python -m rrpy.worker [module:handler]`: run a worker, by default the one of the package, `default`.
 
 Before it imports the user's code it protects the channel: no child inherits the descriptors of the frames, printed text
-goes to stderr, which is the log, and stdin reads as empty.
+goes to stderr, which is the log, and stdin reads as empty. Modules of the working folder can be imported where the
+handler is the user's, and never hide Python's own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def main(arguments: list[str]) -> int:
     if relay is None:
         return 1
     _protect()
+    if arguments:
+        _import_from(os.getcwd())  # noqa: PTH109 - pathlib would cost a worker's start a third of its time
     handler = _load(arguments[0] if arguments else "rrpy.worker.default:handle")
     return 1 if handler is None else serve(handler, relay)
 
@@ -53,13 +56,19 @@ def _protect() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # printed text is a log line: show it at once
 
 
+def _import_from(folder: str) -> None:
+    """Let modules of a folder be imported: after Python's own modules, before installed ones."""
+    if folder not in sys.path:
+        own = os.path.dirname(os.__file__)  # noqa: PTH120
+        last = max((at for at, place in enumerate(sys.path) if place in (own, f"{own}/lib-dynload")), default=-1)
+        sys.path.insert(last + 1, folder)
+
+
 def _load(name: str) -> Handler | None:
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         _complain(f"{name!r} does not say module:handler")
         return None
-    if os.getcwd() not in sys.path:  # noqa: PTH109 - pathlib would cost a worker's start a third of its time
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         handler: object = import_module(module_name)
     except Exception as error:
@@ -72,7 +81,9 @@ def _load(name: str) -> Handler | None:
     for part in attribute.split("."):
         handler = getattr(handler, part, None)
     if not callable(handler):
-        _complain(f"{name} is not there, or not callable")
+        own = module_name.partition(".")[0] in sys.stdlib_module_names
+        why = f": {module_name} is a module of Python itself, so yours needs another name" if own else ""
+        _complain(f"{name} is not there, or not callable{why}")
         return None
     return handler
 

@@ -78,10 +78,11 @@ def own_interpreter(command: list[str]) -> list[str]:
     """Return the command, where `python -m rrpy.worker` means the interpreter that has rrpy: the host's own.
 
     A host often runs from a virtual environment that is not activated; then `python` in PATH is another one, or
-    missing. Every other first word is looked up in the worker's PATH.
+    missing. Every other first word is looked up in the worker's PATH. With -P the interpreter imports nothing from the
+    working folder before the worker gives that folder its place.
     """
     own = DEFAULT_COMMAND.split()
-    return [sys.executable, *command[1:]] if command[: len(own)] == own else command
+    return [sys.executable, "-P", *command[1:]] if command[: len(own)] == own else command
 
 
 def find_account(user: str) -> Account | None:

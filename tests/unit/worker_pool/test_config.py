@@ -107,7 +107,7 @@ def test_a_command_that_cannot_be_one_is_refused_by_its_key(command):
 def test_the_sdk_runs_under_the_interpreter_of_the_host_and_nothing_else_does():
     import sys
 
-    assert own_interpreter(["python", "-m", "rrpy.worker", "a:b"]) == [sys.executable, "-m", "rrpy.worker", "a:b"]
+    assert own_interpreter(["python", "-m", "rrpy.worker", "a:b"]) == [sys.executable, "-P", "-m", "rrpy.worker", "a:b"]
     assert own_interpreter(["python", "worker.py"]) == ["python", "worker.py"]
 
 
