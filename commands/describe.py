@@ -70,7 +70,7 @@ def _limits(metas: Sequence[Meta]) -> str:
         if meta.max_length is not None:
             low, high, unit = meta.min_length, meta.max_length, " characters"
     if high is not None:
-        return f"{low} to {high}{unit}"
+        return f"{low or 0} to {high}{unit}"
     return f"at least {low}{unit}" if low else ""
 
 

@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from ..container.protocols import Logger
 from .backoff import pause_after
 from .config import MAX_WORKERS, PoolConfig, SupervisorConfig
-from .errors import NoFreeWorker, PoolClosed, PoolError, TooManyWorkers, WorkerBootError
+from .errors import NoFreeWorker, PoolClosed, PoolError, TooManyWorkers, WorkerBootError, WorkerBroken
 from .life import boot, stop_worker
 from .limits import WorkerLimits
 from .spawn import Launch
@@ -103,7 +103,7 @@ class Places:
             await keepers.__aexit__(None, None, None)
         finally:
             for worker in self._workers:
-                stoppers.start_soon(self._stop, worker, self._config.destroy_timeout)
+                stoppers.start_soon(self._stop_and_report, worker, self._config.destroy_timeout)
             self._workers.clear()
             self._replacements.clear()
             await stoppers.__aexit__(None, None, None)
@@ -175,9 +175,9 @@ class Places:
         """Take a worker out of the pool, and stop it. `timeout`: seconds for its request."""
         self._workers.remove(worker)
         assert self._stoppers is not None, "an open pool has tasks"
-        self._stoppers.start_soon(self._stop, worker, timeout)
+        self._stoppers.start_soon(self._stop_and_report, worker, timeout)
 
-    async def _stop(self, worker: Worker, timeout: float) -> None:
+    async def _stop_and_report(self, worker: Worker, timeout: float) -> None:
         """Make a worker exit. Log an exit without the stop frame."""
         self._stopping.add(worker)
         try:
@@ -186,7 +186,7 @@ class Places:
             self._stopping.discard(worker)
             if worker.state is not State.STOPPED:
                 report = worker.exit_report
-                self.last_fault = f"worker {report.pid} died with {report.status}{report.output}"
+                self.last_fault = str(WorkerBroken(report))
                 self._log.warning(
                     "worker died",
                     pid=report.pid,

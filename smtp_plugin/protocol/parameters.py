@@ -1,6 +1,7 @@
 """The parameters of MAIL and RCPT: each keyword with its check, as a table. Pure; a refusal is a `Refused`.
 
-A value stays as the client wrote it. ENVID, ORCPT and AUTH are xtext, which is decoded.
+Each check returns the value that the envelope keeps. ENVID, ORCPT and AUTH are xtext, which is decoded. The other
+values are keywords and numbers, in upper case.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def mail_parameters(parameters: _Parameters, max_message_size: int, *, smtputf8:
     `max_message_size`: bytes, 0 for no limit. `smtputf8`: whether the server offers it. Raises Refused: 555 for an
     unknown keyword, 552 for a SIZE over the limit, 501 for a bad value.
     """
-    _apply(parameters, _MAIL)
+    _apply(parameters, MAIL)
     size = parameters.get("SIZE")
     if size is not None and 0 < max_message_size < int(size):
         raise Refused(replies.TOO_BIG)
@@ -34,7 +35,7 @@ def rcpt_parameters(parameters: _Parameters) -> _Parameters:
 
     Raises Refused as `mail_parameters` does.
     """
-    _apply(parameters, _RCPT)
+    _apply(parameters, RCPT)
     return parameters
 
 
@@ -77,7 +78,7 @@ def _original_recipient(value: str | None) -> str:
     return f"{kind};{address if kind.lower() == 'utf-8' else decode_xtext(address)}"
 
 
-_MAIL: Final[dict[str, Callable[[str | None], str | None]]] = {
+MAIL: Final[dict[str, Callable[[str | None], str | None]]] = {
     "SIZE": _matching(r"\d{1,20}"),  # RFC 1870 section 4
     "BODY": _matching("7BIT|8BITMIME|BINARYMIME"),  # RFC 6152 section 2, RFC 3030 section 3
     "SMTPUTF8": _bare,  # RFC 6531 section 3.4
@@ -85,7 +86,7 @@ _MAIL: Final[dict[str, Callable[[str | None], str | None]]] = {
     "RET": _matching("FULL|HDRS"),  # RFC 3461 section 4.3
     "ENVID": _xtext,  # RFC 3461 section 4.4
 }
-_RCPT: Final[dict[str, Callable[[str | None], str | None]]] = {
+RCPT: Final[dict[str, Callable[[str | None], str | None]]] = {
     "NOTIFY": _matching("NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*"),  # RFC 3461 section 4.1
     "ORCPT": _original_recipient,
 }

@@ -89,7 +89,7 @@ class Recorded:
 
 
 def load(path: Path) -> Recorded:
-    """Read a session file."""
+    """Read a session file; the module's docstring describes its form. A key after `!` is a field of `Rules`."""
     options: dict[str, object] = {"hostname": HOST}
     lines = path.read_text().splitlines()
     for line in lines:
@@ -126,7 +126,9 @@ def _option(key: str, value: str) -> object:
         return tuple(value.split(","))
     if key == "budget":
         return Budget(int(value))
-    return value == "true" if value in ("true", "false") else int(value)
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if value.isdecimal() else value
 
 
 def unescape(text: str) -> bytes:

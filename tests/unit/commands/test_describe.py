@@ -48,6 +48,7 @@ class Whole(Struct, frozen=True):
         (Annotated[int, Meta(ge=0, le=500)], "integer, 0 to 500"),
         (Annotated[Annotated[int, Meta(ge=5)], Meta(le=9)], "integer, 5 to 9"),
         (Annotated[str, Meta(min_length=1, max_length=255)], "text, 1 to 255 characters"),
+        (Annotated[str, Meta(max_length=250)], "text, 0 to 250 characters"),
         (Literal["a"], "`a`"),
         (Literal["a", "b", "c"], "`a`, `b` or `c`"),
         (str | list[str], "text or list of texts"),

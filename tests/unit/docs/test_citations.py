@@ -43,6 +43,18 @@ def test_every_path_that_a_page_names_exists(path: Path) -> None:
     assert not [name for name in named if name.partition("/")[0] in folders and not (ROOT / name).exists()]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_name_that_a_page_places_in_a_file_is_there(path: Path) -> None:
+    """As in: `Rules.extensions` in [`rules.py`](smtp_plugin/protocol/rules.py)."""
+    placed = re.findall(r"`([\w.]+)` (?:in|of)\s+\[`[^`]+`\]\(([^)#]+\.py)\)", path.read_text(encoding="utf-8"))
+    assert not [
+        (name, file)
+        for name, file in placed
+        for part in name.split(".")
+        if not re.search(rf"\b{part}\b", (path.parent / file).read_text(encoding="utf-8"))
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [

@@ -6,7 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rrpy.mime.message import DEFECTS
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.dialog import Dialog
+from rrpy.smtp_plugin.protocol.parameters import MAIL, RCPT
 from rrpy.smtp_plugin.protocol.phases import Event, Phase
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
@@ -36,6 +37,21 @@ def test_every_section_of_a_host_is_documented() -> None:
     assert titles >= wanted | {"logs", "endure"}
     rows = table(section(page("docs/reference/configuration.md"), "The top of the file"))
     assert {name.strip("`") for name in rows} | {"logs", "endure"} == HOST_SECTIONS
+
+
+def test_every_keyword_of_ehlo_and_every_parameter_is_documented() -> None:
+    keywords, parameters = (
+        found for found in tables(page("docs/reference/smtp.md")) if {"`PIPELINING`", "`SIZE`"} & set(found)
+    )
+    everything = Rules(hostname="mx", enhanced=True, max_recipients=1, tls_available=True)
+    offered = [" ".join(line.split("=")[0].split()[:2]) for line in everything.extensions()]
+    assert _names(keywords) == {word.removesuffix(f" {everything.max_message_size}") for word in [*offered, "AUTH"]}
+    assert _names({name: row for name, row in parameters.items() if row[1] == "MAIL"}) == set(MAIL)
+    assert _names({name: row for name, row in parameters.items() if row[1] == "RCPT"}) == set(RCPT)
+
+
+def _names(rows: Iterable[str]) -> set[str]:
+    return {name for cell in rows for name in re.findall("`([^`]+)`", cell)}
 
 
 def test_every_defect_of_mail_is_documented_in_its_own_words() -> None:
