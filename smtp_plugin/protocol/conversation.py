@@ -37,7 +37,8 @@ class Conversation:
 
     `data`, `position`: the input, and where its unread part begins. `reader`: reads the input; None while the dialog
     waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads. `body`: the
-    message under way, also between two chunks. `exchange`: the AUTH exchange under way.
+    message under way, also between two chunks. `exchange`: the AUTH exchange under way. `idle_commands`: commands since
+    the last message, recipients and large chunks aside.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Conversation:
         "envelope",
         "event",
         "exchange",
+        "idle_commands",
         "incoming",
         "phase",
         "position",
@@ -83,6 +85,7 @@ class Conversation:
         self.incoming: Body | Skipped | None = None
         self.body: Body | None = None
         self.exchange: Exchange | None = None
+        self.idle_commands = 0
         self._out: list[bytes] = []
         self._errors = 0
         self._draining = False

@@ -3,9 +3,12 @@
 The caller (`server.Connection`, or a test) does this:
 
 - Call `greet()` once, when the connection is ready for it.
-- Call `receive(data)` with the bytes that arrive. One call handles every complete command in them.
+- Call `receive(data)` with the bytes that arrive.
 - After each call: while `event` is not None, take it with `next_event()` and handle it. Then send `take_output()`. If
   `closing` is set, close once that is sent.
+
+One call handles a bounded number of commands, because a client can send thousands in one piece: after them the event is
+`YIELD`. Commands without a message count against the session, which ends at `MAX_IDLE_COMMANDS` of them.
 
 Until the caller has answered an event, arriving bytes wait in the dialog (`waiting_bytes` counts them). This keeps
 their order; the caller pauses reading when they are many.
@@ -22,7 +25,7 @@ from typing import Final
 from . import replies
 from .auth import MAX_AUTH
 from .body import Body
-from .conversation import HTTP_METHODS, Conversation, Trace
+from .conversation import HTTP_METHODS, Conversation, Reader, Trace
 from .phases import Event, Phase
 from .protocols import SessionState
 from .replies import Reply
@@ -38,6 +41,16 @@ MAX_TRANSACTION_COMMAND: Final = 2048
 MAX_AUTH, the longest of them all, bounds every line.
 """
 
+SHARE: Final = 64
+"""Steps of one call: commands, and pieces of messages. It is more than ten messages that a client pipelines."""
+TRACED_SHARE: Final = 16
+"""The same where each command is traced, which costs several times as much as most commands."""
+LONG_COMMAND: Final = 128
+"""Bytes of a command above which it counts as more steps than one: as one more for each `BYTES_OF_STEP`."""
+BYTES_OF_STEP: Final = 64
+MAX_IDLE_COMMANDS: Final = 5000
+"""Commands since the last message at which the session ends; a client that probes a kept connection sends few."""
+
 _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COMMAND, b"AUTH": MAX_AUTH}
 _BLANKS: Final = b" \t"
 _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
@@ -49,11 +62,14 @@ class Dialog(Conversation):
     `trace`: called with each command line, credentials masked, controls unescaped; None switches it off.
     """
 
-    __slots__ = ("_auth_seen",)
+    __slots__ = ("_auth_seen", "_left", "_share", "_yielded")
 
     def __init__(self, rules: Rules, session: SessionState, trace: Trace | None = None) -> None:
         super().__init__(rules, session, trace)
         self._auth_seen = False
+        self._share = SHARE if trace is None else TRACED_SHARE
+        self._left = self._share
+        self._yielded: Reader | None = None
         self.expect_command()
 
     # For the caller: bytes, replies, events.
@@ -63,12 +79,20 @@ class Dialog(Conversation):
         self.write(self.rules.greeting)
 
     def receive(self, data: bytes) -> None:
-        """Take bytes as they arrived, cut anywhere, and handle every complete command."""
+        """Take bytes as they arrived, cut anywhere, and handle the complete commands, as many as the share allows."""
         if self.position < len(self.data):
             data = self.data[self.position :] + data
         self.data = data
         self.position = 0
+        self._left = self._share
         self._run()
+
+    def go_on(self) -> None:
+        """Handle more of the input after `Event.YIELD`."""
+        if not self.closing:
+            self.reader, self._yielded = self._yielded, None
+            self._left = self._share
+            self._run()
 
     def take_output(self) -> bytes:
         """Return the replies to send now, and forget them."""
@@ -100,6 +124,7 @@ class Dialog(Conversation):
             self.reply(each)
         if not reply.refused:
             self._errors = 0
+        self.idle_commands = 0
         self.end_transaction()
         if close is not None or reply.code == 421:  # 421 is itself a last reply (RFC 5321 section 3.8)
             self.close(close)
@@ -148,6 +173,7 @@ class Dialog(Conversation):
             return False
 
         self.reader = read
+        self._left = self._share
         self._run()
 
     def command_handled(self) -> None:
@@ -203,6 +229,11 @@ class Dialog(Conversation):
                 if self.closing:
                     self.drop_input()
                 return
+            if self._left <= 0:
+                self._yielded = reader
+                self.wait_for(Event.YIELD)
+                return
+            self._left -= 1
             if not reader(self):
                 break
         if self.position >= len(self.data):
@@ -220,6 +251,12 @@ class Dialog(Conversation):
         line = self.read_line(MAX_AUTH)
         if line is None:
             return False
+        self.idle_commands += 1
+        if self.idle_commands > MAX_IDLE_COMMANDS:
+            self.close(replies.TOO_MANY_COMMANDS)
+            return False
+        if len(line) > LONG_COMMAND:
+            self._left -= len(line) // BYTES_OF_STEP
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = VERBS[self.phase].get(verb)

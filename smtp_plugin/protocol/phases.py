@@ -38,6 +38,8 @@ class Event(enum.Enum):
     """Send the output, shake hands, then call `tls_started`."""
     DELEGATE = "delegate"
     """`delegated` holds (verb, argument) of the caller's own command: handle it, then call `command_handled`."""
+    YIELD = "yield"
+    """The input has had its share of work: let other connections have theirs, then call `go_on`."""
 
 
 _ANYWHERE: Final[dict[str, Phase]] = {

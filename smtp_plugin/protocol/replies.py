@@ -103,6 +103,7 @@ TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "Too many connections, try again late
 TIMEOUT = Reply(421, "4.4.2", "Timeout, closing connection", "RFC 5321 4.5.3.2")
 TOO_SLOW = Reply(421, "4.4.2", "Message too slow, closing connection", "RFC 5321 4.5.3.2")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors", "RFC 5321 3.8")
+TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands without a message", "RFC 5321 3.8")
 FLOOD = Reply(421, "4.3.4", "Message far too big, closing connection", "RFC 5321 4.5.3.1.7")
 TEMPORARY_FAILURE = Reply(451, "4.3.0", "Temporary failure", "RFC 5321 4.2.3")
 OUT_OF_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, try again later", "RFC 5321 4.2.3")

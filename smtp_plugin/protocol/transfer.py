@@ -6,6 +6,7 @@ A reader (`read_...`) handles one piece of the input and returns whether there m
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from . import replies
 from .body import OVERSIZE_FACTOR, ChunkBody, DataBody, Skipped
@@ -31,10 +32,14 @@ def read_data(conversation: Conversation) -> bool:
     body = conversation.incoming
     assert isinstance(body, DataBody)
     data, start = conversation.data, conversation.position
-    room = OVERSIZE_FACTOR * body.limit + 1 - body.size
-    cut = body.limit > 0 and room < len(data) - start
-    if cut:  # stop where the flood begins, so that any cut of the bytes gives the same session
-        data, start = data[start : start + max(1, room)], 0
+    rest = room = len(data) - start
+    if start and room > WINDOW:
+        room = WINDOW
+    if body.limit:  # stop where the flood begins, so that any cut of the bytes gives the same session
+        room = min(room, max(1, OVERSIZE_FACTOR * body.limit + 1 - body.size))
+    cut = room < rest
+    if cut:
+        data, start = data[start : start + room], 0
     end = body.feed(data, start)
     if body.smuggled:
         conversation.reply(replies.SMUGGLING)
@@ -56,6 +61,12 @@ def read_data(conversation: Conversation) -> bool:
     return conversation.finish(body)
 
 
+WINDOW: Final = 65536
+"""Bytes that one step of DATA reads, so that many short messages in a long input do not each copy all of it."""
+LARGE_CHUNK: Final = 1024
+"""Bytes from which on a chunk is not counted as a command without a message."""
+
+
 def bdat(conversation: Conversation, argument: bytes) -> bool:
     """Accept BDAT: a chunk follows."""
     parsed = _parse_chunk(conversation, argument)
@@ -74,6 +85,8 @@ def bdat(conversation: Conversation, argument: bytes) -> bool:
     body.last = last
     conversation.phase = Phase.CHUNKS
     conversation.reader = read_chunk
+    if size >= LARGE_CHUNK:
+        conversation.idle_commands -= 1
     if size == 0:
         _end_chunk(conversation, body)
     return False

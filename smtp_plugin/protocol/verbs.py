@@ -99,6 +99,7 @@ def _rcpt(conversation: Conversation, argument: bytes) -> bool:
     if rest:
         envelope.rcpt_options += rest.split()
     envelope.recipients.append(parameters)
+    conversation.idle_commands -= 1  # `max_recipients` bounds these
     conversation.reply(replies.RECIPIENT_OK)
     return True
 

@@ -24,7 +24,6 @@ from collections import deque
 from functools import partial
 from typing import Final, Self, cast
 
-import aiosmtpd.smtp
 from aiosmtpd.proxy_protocol import ProxyData
 
 from ...container.net.address import peer_text
@@ -38,6 +37,7 @@ from ..protocol.replies import Reply
 from ..session import Envelope, Session
 from . import states
 from .deadlines import Progress
+from .flow import LARGE_READ, MAX_UNHANDLED, Flow
 from .protocols import Owner
 from .proxy import ProxyHeader
 
@@ -45,17 +45,13 @@ LINGER: Final = 2.0
 """Seconds for which a connection that the server ends is still read from."""
 RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""
-MAX_UNHANDLED: Final = 65536
-"""Unhandled bytes of one connection above which reading pauses."""
 
 
-class Connection(aiosmtpd.smtp.SMTP):
+class Connection(Flow):
     """One connection: the shell of I/O around a `Dialog`."""
 
-    dialog: Dialog
     listener: Owner
     session: Session
-    transport: asyncio.Transport | None
 
     @classmethod
     def of(cls, listener: Owner) -> Self:
@@ -69,7 +65,7 @@ class Connection(aiosmtpd.smtp.SMTP):
     def _prepare(self) -> None:
         self.transport = None
         self._proxy_header: ProxyHeader | None = None
-        self._congested = False  # the transport's flow control: the client does not read its replies
+        self._prepare_flow()
         self._pending: Pending[Outcome] | None = None
         self._body: Body | None = None  # of the message whose outcome is pending
         self._deadline = 0.0
@@ -97,6 +93,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         """Greet the client, or turn it away where there are too many."""
         transport = cast("asyncio.Transport", transport)  # uvloop's are not a subclass of asyncio's
         self.transport = transport
+        self._limit_unsent(transport)
         listener = self.listener
         session = self._create_session()
         if listener.transcript_lines:
@@ -123,6 +120,8 @@ class Connection(aiosmtpd.smtp.SMTP):
     def data_received(self, data: bytes) -> None:
         """Handle the bytes that arrived."""
         dialog = self.dialog
+        if len(data) > LARGE_READ:
+            self._rest()
         if self._state.state is states.READING:
             dialog.receive(data)
             if dialog.event is None and not dialog.closing:
@@ -150,20 +149,11 @@ class Connection(aiosmtpd.smtp.SMTP):
             return
         self._state.on("lost")
         self.dialog.close(None)
+        self._charge(0)
         self.transport = None
         if self._proxy_header is not None:
             self._proxy_header.end()
         self.listener.remove(self)
-
-    def pause_writing(self) -> None:
-        """Stop reading: a client that does not read its replies gets no more of them."""
-        self._congested = True
-        self._set_reading(False)
-
-    def resume_writing(self) -> None:
-        """Read on."""
-        self._congested = False
-        self._set_reading(True)
 
     # Called by the listener and the backend.
 
@@ -198,7 +188,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
             if now >= self._deadline and not transport.get_write_buffer_size():
                 transport.abort()
-        elif state in states.HANDLING:
+        elif state in states.HANDLING or self._yielded:
             size, timeout = self.dialog.body_bytes, listener.read_timeout
             if size is not None:
                 refusal = self._progress.body_refusal(now, size, self._deadline - timeout, self._touched, timeout)
@@ -226,7 +216,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         if dialog.closing or state is states.ENDED:
             self._close(transport)
         elif state is not states.READING and dialog.waiting_bytes > MAX_UNHANDLED:
-            self._set_reading(False)
+            self._control_reading()
 
     def _flush(self) -> None:
         """Send the dialog's replies. A reply sets the deadline; input without a reply is progress of a body at most."""
@@ -246,6 +236,9 @@ class Connection(aiosmtpd.smtp.SMTP):
         elif event is Event.START_TLS and self.listener.tls_context is not None:
             self._wait("shake hands")
             self.listener.spawn(self._start_tls(self.listener.tls_context))
+        elif event is Event.YIELD:
+            self._wait("wait")
+            self.loop.call_soon(self._go_on)
         elif event is Event.DELEGATE and self.dialog.delegated is not None:
             self._wait("wait")
             self.listener.spawn(self._delegate(*self.dialog.delegated))
@@ -296,8 +289,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         self.listener.delivery_ended(self)
         self._state.on("done")
         self.dialog.answer(*outcome.replies, close=outcome.close)
-        self._set_reading(True)
         self.proceed()
+        self._control_reading()
 
     # PROXY and TLS.
 
@@ -351,6 +344,8 @@ class Connection(aiosmtpd.smtp.SMTP):
             return
         self._state.on("done")
         self.transport = upgraded
+        self._congested = False
+        self._limit_unsent(upgraded)
         self.session.ssl = upgraded.get_extra_info("peercert") or {}
         self.dialog.tls_started()
         self._tls_started()
@@ -369,7 +364,7 @@ class Connection(aiosmtpd.smtp.SMTP):
     async def _tls_failed(self, error: Exception) -> None:
         """Called after a handshake that failed; for a handler's hook."""
 
-    # The end, and flow control.
+    # The end.
 
     def _close(self, transport: asyncio.Transport) -> None:
         """Close: at once after QUIT and after the client's end, else as the module says. `check` ends the lingering."""
@@ -382,12 +377,3 @@ class Connection(aiosmtpd.smtp.SMTP):
             transport.close()  # inside TLS it waits for the client's goodbye, which may never come
         else:
             transport.write_eof()
-
-    def _set_reading(self, on: bool) -> None:
-        transport = self.transport
-        if transport is None or transport.is_closing() or transport.is_reading() is on:
-            return
-        if not on:
-            transport.pause_reading()
-        elif not self._congested:  # the end of a delivery is not a reason to read from a client that does not read
-            transport.resume_reading()

@@ -8,7 +8,7 @@ import ssl
 
 import anyio
 import pytest
-from support.smtp_plugin.server import serving
+from support.smtp_plugin.server import MESSAGE, serving
 
 from rrpy.smtp_plugin.protocol.rules import Rules
 
@@ -35,10 +35,11 @@ async def test_a_client_that_does_not_read_its_replies_is_cut() -> None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((server.host, server.port))
             client.setblocking(False)
+            batch = b"HELO x\r\n" + b"HELP\r\n" * 4000 + MESSAGE.format("x").encode()
             with anyio.fail_after(20):
                 try:
                     while True:
-                        await asyncio.get_running_loop().sock_sendall(client, b"HELP\r\n" * 1000)
+                        await asyncio.get_running_loop().sock_sendall(client, batch)
                 except ConnectionError:
                     pass
         await server.emptied()

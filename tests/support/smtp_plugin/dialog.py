@@ -58,6 +58,9 @@ class Driver:
     def take(self) -> bytes:
         dialog = self.dialog
         while (event := dialog.next_event()) is not None:
+            if event is Event.YIELD:
+                dialog.go_on()
+                continue
             assert event is Event.DELIVER
             envelope = dialog.envelope
             assert isinstance(envelope.content, bytes)

@@ -66,6 +66,9 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         self._reading = True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
@@ -90,6 +93,16 @@ class Talk:
         """Return the replies since the last call."""
         said, self.wire.sent = self.wire.sent, b""
         return said
+
+    async def replies_in_turns(self) -> bytes:
+        """Let the loop turn until a turn brings no reply; return the replies."""
+        said = self.replies()
+        while True:
+            await asyncio.sleep(0)
+            now = self.replies()
+            if not now:
+                return said
+            said += now
 
     def turn(self, seconds: float) -> bytes:
         """Let time pass, in steps of a second at most, and the sweep with it; return the replies."""
