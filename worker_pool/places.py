@@ -186,7 +186,7 @@ class Places:
             self._stopping.discard(worker)
             if worker.state is not State.STOPPED:
                 report = worker.exit_report
-                self.last_fault = str(WorkerBroken(report))
+                self.last_fault = str(WorkerBroken(report, worker.fault))
                 self._log.warning(
                     "worker died",
                     pid=report.pid,
