@@ -62,10 +62,25 @@ def parse_address(url: str) -> Address:
 
 def peer_text(peer: object) -> str:
     """Return a socket's peer, as `getpeername` gives it, for people: `192.0.2.1:25`, `[2001:db8::1]:25`, or `unix`."""
+    host = peer_host(peer)
     if not isinstance(peer, tuple):
         return "unix"
-    host, port = peer[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
+
+
+def peer_host(peer: object) -> str:
+    """Return the number of a socket's peer, by which clients are counted; empty for a unix socket.
+
+    `::ffff:192.0.2.1`, the peer of a socket for both families, is the client 192.0.2.1 (RFC 4291 section 2.5.5.2).
+    """
+    if not isinstance(peer, tuple):
+        return ""
+    host = str(peer[0])
+    if not host.startswith("::ffff:"):
+        return host
+    from ipaddress import IPv6Address  # here, because few peers need it
+
+    return str(IPv6Address(host.partition("%")[0]).ipv4_mapped or host)
 
 
 def parse_systemd(value: str) -> SystemdAddress | None:

@@ -26,7 +26,7 @@ from typing import Final, Self, cast
 
 from aiosmtpd.proxy_protocol import ProxyData
 
-from ...container.net.address import peer_text
+from ...container.net.address import peer_host, peer_text
 from ...container.states import Machine
 from ..delivery.outcome import FAILED, Outcome, Pending
 from ..protocol import replies
@@ -39,7 +39,7 @@ from . import states
 from .deadlines import Progress
 from .flow import LARGE_READ, MAX_UNHANDLED, Flow
 from .protocols import Owner
-from .proxy import ProxyHeader
+from .proxy import ProxyHeader, client_of
 
 LINGER: Final = 2.0
 """Seconds for which a connection that the server ends is still read from."""
@@ -317,10 +317,9 @@ class Connection(Flow):
         self.session.proxy_data = data
         if not data.valid:
             return False
-        host = str(data.src_addr) if data.src_addr is not None and data.src_port is not None else ""
-        if host:
-            self.session.remote_addr = peer_text((host, data.src_port))
-        if not self.listener.admit(self, host):
+        client = client_of(data) or self.session.peer
+        self.session.remote_addr = peer_text(client)
+        if not self.listener.admit(self, peer_host(client)):
             self.dialog.close(replies.TOO_MANY_CONNECTIONS)
         return True
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from ...container.net.address import UnixAddress
+from ...container.net.address import UnixAddress, peer_host
 from ...container.net.sockets import BoundSocket
 from ...container.protocols import Logger
 from ..protocol import replies
@@ -137,7 +137,7 @@ class Listener:
             self._leaving.add(connection)
             self._turned_away += 1
             return False
-        if not self.proxy_protocol and not self.admit(connection, _host(connection)):
+        if not self.proxy_protocol and not self.admit(connection, peer_host(connection.session.peer)):
             return False
         self.backend.connected(connection)
         return True
@@ -232,8 +232,3 @@ class Listener:
             self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
             self._turned_away = 0
         self._timer = self.loop.call_later(self._interval, self._sweep)
-
-
-def _host(connection: ServedConnection) -> str:
-    peer = connection.session.peer
-    return str(peer[0]) if isinstance(peer, tuple) else ""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from aiosmtpd.proxy_protocol import ProxyData, get_proxy
+from aiosmtpd.proxy_protocol import V2_CMD, ProxyData, get_proxy
+
+
+def client_of(data: ProxyData) -> tuple[str, int] | None:
+    """Return the client's address and port in a valid header; None where the socket's own peer is the client.
+
+    That is so for a header without an address, and for LOCAL: the proxy's own connection, such as a health check, whose
+    address the receiver must ignore (section 2.2 of HAProxy's proxy-protocol.txt).
+    """
+    if data.command == V2_CMD.LOCAL or data.src_addr is None or data.src_port is None:
+        return None
+    return str(data.src_addr), data.src_port
 
 
 class ProxyHeader:

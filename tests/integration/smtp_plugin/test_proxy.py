@@ -53,6 +53,50 @@ async def test_a_client_behind_a_proxy_has_its_own_limit() -> None:
         assert (await third.reply()).startswith("220 ")
 
 
+MAPPED = {
+    "v1": b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:192.0.2.8 40002 25\r\n",
+    "v2": bytes.fromhex("0d0a0d0a000d0a515549540a21210024" + ("0" * 20 + "ffffc0000207") * 2 + "9c420019"),
+}
+
+
+@pytest.mark.parametrize("version", MAPPED)
+async def test_an_ipv4_client_of_an_ipv6_socket_is_the_same_client(version: str) -> None:
+    """`::ffff:192.0.2.7` had a limit of its own beside that of 192.0.2.7."""
+    async with serving(proxy_protocol=True, max_per_ip=1) as server:
+        first = await server.connect()
+        first.send(MAPPED[version])
+        assert (await first.reply()).startswith("220 ")
+        assert server.backend.connections()[-1].remote_addr == "192.0.2.7:40002"
+        second = await server.connect()
+        second.send(V1)
+        assert (await second.rest()).startswith("421 ")
+
+
+NAMELESS = {
+    "v1 UNKNOWN": b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+    "v2 LOCAL": b"".join((V2[:12], b"\x20", V2[13:])),
+    "v2 LOCAL, no address": bytes.fromhex("0d0a0d0a000d0a515549540a20000000"),
+    "v2 UNSPEC": bytes.fromhex("0d0a0d0a000d0a515549540a21000000"),
+    "v2 unix": bytes.fromhex("0d0a0d0a000d0a515549540a213100d8") + b"/a".ljust(108, b"\0") * 2,
+}
+
+
+@pytest.mark.parametrize("header", NAMELESS.values(), ids=NAMELESS)
+async def test_a_header_that_names_no_client_leaves_the_sockets_own_peer(header: bytes) -> None:
+    """The address in a LOCAL header was the client's: a proxy's health check could use up a client's limit."""
+    async with serving(proxy_protocol=True, max_per_ip=1) as server:
+        first = await server.connect()
+        first.send(header)
+        assert (await first.reply()).startswith("220 ")
+        host, port = first.writer.get_extra_info("sockname")
+        assert server.backend.connections()[-1].remote_addr == f"{host}:{port}"
+        named, another = await server.connect(), await server.connect()
+        named.send(V1)
+        assert (await named.reply()).startswith("220 ")
+        another.send(V1.replace(b"192.0.2.7", b"127.0.0.1"))
+        assert (await another.rest()).startswith("421 "), "the socket's peer counts"
+
+
 async def test_draining_ends_a_connection_that_waits_for_its_proxy_header() -> None:
     async with serving(proxy_protocol=True) as server:
         client = await server.connect()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rrpy.container.net.address import TCPAddress, UnixAddress, parse_address, peer_text
+from rrpy.container.net.address import TCPAddress, UnixAddress, parse_address, peer_host, peer_text
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,11 @@ def test_anything_else_is_refused_in_a_sentence_that_shows_it(url: str) -> None:
     [
         (("192.0.2.1", 25), "192.0.2.1:25"),
         (("2001:db8::1", 25, 0, 0), "[2001:db8::1]:25"),
+        (("::ffff:192.0.2.1", 25, 0, 0), "192.0.2.1:25"),
+        (("::ffff:c000:201", 25, 0, 0), "192.0.2.1:25"),
+        (("::ffff:0:1", 25, 0, 0), "0.0.0.1:25"),
+        (("::ffff:1:0:0", 25, 0, 0), "[::ffff:1:0:0]:25"),
+        (("fe80::1%eth0", 25, 0, 2), "[fe80::1%eth0]:25"),
         ("", "unix"),
         (b"\0abstract", "unix"),
         ("/run/x.sock", "unix"),
@@ -71,3 +76,4 @@ def test_anything_else_is_refused_in_a_sentence_that_shows_it(url: str) -> None:
 )
 def test_a_peer_is_an_address_or_unix(peer: object, text: str) -> None:
     assert peer_text(peer) == text
+    assert peer_host(peer) == ("" if text == "unix" else text.removesuffix(":25").strip("[]"))
