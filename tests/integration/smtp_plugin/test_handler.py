@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import smtplib
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import AuthResult, LoginPassword, syntax
+from support.waiting import TIMEOUT
 
 from rrpy import SMTP
 
@@ -25,15 +25,22 @@ MESSAGE = "Subject: hello\r\n\r\nbody\r\n"
 
 
 class OurController(Controller):
+    """A controller of our class on a port that the system chooses: a port that a test frees, another one may take."""
+
     server_class = SMTP
 
     def factory(self) -> SMTP:
         return self.server_class(self.handler, **self.SMTP_kwargs)
 
+    async def _create_server(self) -> asyncio.AbstractServer:
+        server = await self.loop.create_server(self._factory_invoker, host=self.hostname, port=0, ssl=self.ssl_context)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
 
 @contextmanager
 def serving(handler: Any, server_class: type[SMTP] = SMTP, **options: Any) -> Iterator[Controller]:
-    controller = OurController(handler, hostname="127.0.0.1", port=free_port(), **options)
+    controller = OurController(handler, hostname="127.0.0.1", ready_timeout=TIMEOUT, **options)
     controller.server_class = server_class
     controller.start()
     try:
@@ -42,14 +49,8 @@ def serving(handler: Any, server_class: type[SMTP] = SMTP, **options: Any) -> It
         controller.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def connect(controller: Controller) -> smtplib.SMTP:
-    return smtplib.SMTP("127.0.0.1", controller.port, timeout=10)
+    return smtplib.SMTP("127.0.0.1", controller.port, timeout=TIMEOUT)
 
 
 class Relay:
