@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 
 from ..container.protocols import Logger
+from .deadline import time_limit
 from .errors import WorkerBootError
 from .limits import WorkerLimits
 from .spawn import Launch
@@ -30,7 +31,7 @@ async def boot(dispatcher: Dispatcher, launch: Launch, log: Logger, timeout: flo
     try:
         if relay is not None:
             relay.expect(worker)
-        with anyio.move_on_after(timeout):
+        with time_limit(timeout):
             await worker.until(lambda: worker.up_since > 0 or worker.gone)
     except BaseException:
         await _kill(worker, "was not needed any more")
@@ -56,17 +57,17 @@ async def stop_worker(worker: Worker, timeout: float) -> None:
     fault = "did not exit after the stop frame"
     try:
         if worker.busy:
-            with anyio.move_on_after(timeout):
+            with time_limit(timeout):
                 await worker.until(lambda: worker.drained)
         if worker.busy:
             fault = f"was still busy after {timeout:g} s"
         else:
             worker.send_stop()
-            with anyio.move_on_after(STOP_TIMEOUT):
+            with time_limit(STOP_TIMEOUT):
                 await worker.until(lambda: worker.gone)
         if not worker.gone:
             worker.signal(signal.SIGTERM)
-            with anyio.move_on_after(TERM_TIMEOUT):
+            with time_limit(TERM_TIMEOUT):
                 await worker.until(lambda: worker.gone)
     except BaseException:
         fault = "had no time to stop"

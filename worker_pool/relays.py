@@ -25,6 +25,7 @@ from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
 from ..goridge.worker import host_handshake, worker_pid
 from .channel import Channel, set_reading
+from .deadline import Deadline
 
 CLAIM_TIMEOUT: Final = 60.0
 """Seconds that a connection without a worker is kept."""
@@ -158,7 +159,7 @@ class RelayConnection(asyncio.Protocol):
         self._worker: ConnectingWorker | None = None
         self._received = b""
         self._decoder = Decoder(_MAX_HANDSHAKE)
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline()
         self._transport: asyncio.Transport
         self.write: Callable[[Sequence[bytes]], None]
 
@@ -169,8 +170,7 @@ class RelayConnection(asyncio.Protocol):
         if not self._relay.opened(self):
             self.close()
             return
-        reason = "no worker of this host has its pid"
-        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIMEOUT, self._refuse, reason)
+        self._deadline.start(CLAIM_TIMEOUT, lambda: self._refuse("no worker of this host has its pid"))
         self._transport.write(host_handshake(os.getpid()))
 
     def data_received(self, data: bytes) -> None:
@@ -195,8 +195,7 @@ class RelayConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell its worker, or else the relay."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.stop()
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.channel_lost()
@@ -205,8 +204,7 @@ class RelayConnection(asyncio.Protocol):
 
     def serve(self, worker: ConnectingWorker) -> None:
         """Become this worker's channel."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.stop()
         self._worker = worker
         worker.attach(self)
         received, self._received = self._received, b""

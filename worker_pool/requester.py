@@ -8,8 +8,7 @@ stream, never the request alone: so a worker that never streams need not know it
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from ..container.states import Machine
@@ -17,6 +16,7 @@ from ..goridge.frame import ERROR, PING, STREAM, Decoder, Frame, FrameError, Fra
 from ..goridge.worker import CANCEL_FRAME, PONG_FRAME, answer_fault, is_leaving
 from .call import MAX_UNREAD, Call
 from .channel import Channel
+from .deadline import Deadline
 from .errors import SoftError
 from .limits import WorkerLimits
 from .protocols import Payload
@@ -75,9 +75,8 @@ class Requester:
         self._stream_timeout = limits.stream_timeout
         self._machine = Machine("request", REQUEST, RequestState.IDLE)
         self._decoder = Decoder(MAX_ANSWER, split=True)
-        self._loop = asyncio.get_running_loop()
         self._call: Call | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline()
 
     @property
     def busy(self) -> bool:
@@ -98,7 +97,7 @@ class Requester:
             call.on_read = self._follow_reader
         self.channel.write(frame)
         if self._exec_ttl:
-            self._restart_exec_timer()
+            self._deadline.start(self._exec_ttl, self._time_out)
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the channel."""
@@ -123,8 +122,7 @@ class Requester:
             return None
         if call.streams:
             call.on_read = None
-        if self._timer is not None:
-            self._stop_timer()
+        self._deadline.stop()
         if self._machine.state is _PAUSED:
             self._pause(False)
         self._machine.on("end")
@@ -168,8 +166,7 @@ class Requester:
         if self._machine.state is RequestState.CANCELLED:
             return
         call.part(Payload(frame.context, frame.payload))
-        if self._exec_ttl:
-            self._restart_exec_timer()
+        self._measure_exec_ttl()
         self._follow_reader()
 
     def _follow_reader(self) -> None:
@@ -183,17 +180,14 @@ class Requester:
         elif (call.unread > MAX_UNREAD) is not paused:
             self._machine.on("resume" if paused else "pause")
             self._pause(not paused)
-            if self._exec_ttl:
-                self._restart_exec_timer()
+            self._measure_exec_ttl()
 
     def _cancel(self, paused: bool) -> None:
         self._machine.on("cancel")
         if paused:
             self._pause(False)
         self._write(CANCEL_FRAME)
-        limit = self._stream_timeout
-        fault = f"did not end its cancelled stream within {limit:g} s (stream_timeout)"
-        self._restart_timer(limit, lambda: self._listener.timed_out(fault, answering=False))
+        self._deadline.start(self._stream_timeout, self._time_out)
 
     def _pause(self, paused: bool) -> None:
         if self.channel is not None:
@@ -203,20 +197,16 @@ class Requester:
         if self.channel is not None and not self.channel.closing:
             self.channel.write((frame,))
 
-    def _restart_exec_timer(self) -> None:
+    def _measure_exec_ttl(self) -> None:
         """Measure `exec_ttl` anew; a worker that waits for its reader is not measured."""
-        if self._machine.state is RequestState.PAUSED:
-            self._stop_timer()
-            return
-        limit = self._exec_ttl
-        fault = f"did not answer within {limit:g} s (exec_ttl)"
-        self._restart_timer(limit, lambda: self._listener.timed_out(fault, answering=True))
+        if self._machine.state is _PAUSED:
+            self._deadline.stop()
+        elif self._exec_ttl:
+            self._deadline.start(self._exec_ttl, self._time_out)
 
-    def _restart_timer(self, seconds: float, then: Callable[[], None]) -> None:
-        self._stop_timer()
-        self._timer = self._loop.call_later(seconds, then)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _time_out(self) -> None:
+        if self._machine.state is RequestState.CANCELLED:
+            fault = f"did not end its cancelled stream within {self._stream_timeout:g} s (stream_timeout)"
+            self._listener.timed_out(fault, answering=False)
+        else:
+            self._listener.timed_out(f"did not answer within {self._exec_ttl:g} s (exec_ttl)", answering=True)

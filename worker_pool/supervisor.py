@@ -13,6 +13,7 @@ import anyio
 from ..container.protocols import Logger
 from .allocator import DynamicAllocator
 from .config import PoolConfig, SupervisorConfig
+from .deadline import sockets_read
 from .errors import WorkerBootError
 from .info import memory_of
 from .limits import limit_reached
@@ -31,6 +32,7 @@ async def supervise(places: Places, config: PoolConfig, allocator: DynamicAlloca
         ticks.append(config.dynamic_allocator.idle_timeout / 4)
     while ticks:
         await anyio.sleep(min(ticks))
+        await sockets_read()  # after a pause of the host, requests for its idle workers may be there
         if allocator is not None:
             allocator.remove_idle()
         if soft:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from .call import Call
+from .deadline import Deadline
 
 
 class WaitingQueue:
@@ -21,7 +22,7 @@ class WaitingQueue:
         self._timeout = timeout
         self._expired = expired
         self._calls: deque[Call] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Deadline()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -33,16 +34,11 @@ class WaitingQueue:
 
     def add(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
         """Add a request: at the end, or at the head when it has waited before. `loop`: the running one."""
-        if call.deadline:
-            self._calls.appendleft(call)
-        else:
-            call.deadline = loop.time() + self._timeout
-            self._calls.append(call)
-        if self._timer is not None and self._timer.when() > call.deadline:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = loop.call_at(call.deadline, self._expire, loop)
+        first = call.deadline > 0
+        call.deadline = call.deadline or loop.time() + self._timeout
+        if not self._timer.running or call.deadline < self._timer.due:
+            self._watch(call, loop)
+        (self._calls.appendleft if first else self._calls.append)(call)
 
     def remove(self, call: Call) -> None:
         """Remove a request, if it is still in the queue."""
@@ -64,15 +60,16 @@ class WaitingQueue:
 
     def stop(self) -> None:
         """Watch no deadline until the next request is added."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.stop()
+
+    def _watch(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch the deadline of this request."""
+        self._timer.start(max(call.deadline - loop.time(), 0), lambda: self._expire(loop), self._timeout)
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
         now = loop.time()
         while self._calls and self._calls[0].deadline <= now:
             self._expired(self._calls.popleft())
         self.stop()  # the caller of an expired request may have added the next one, which set the timer
         if self._calls:
-            self._timer = loop.call_at(self._calls[0].deadline, self._expire, loop)
+            self._watch(self._calls[0], loop)

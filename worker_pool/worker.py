@@ -24,6 +24,7 @@ from ..goridge.frame import Frame
 from ..goridge.worker import STOP_FRAME, host_handshake, worker_pid
 from .call import Call
 from .channel import Channel, Pipes
+from .deadline import Deadline
 from .errors import ExecTimeout, ExitReport, WorkerBroken
 from .limits import WorkerLimits
 from .requester import SHOWN, Requester
@@ -86,7 +87,7 @@ class Worker(asyncio.SubprocessProtocol):
         self._limit_reached: State | None = None
         self._last_state = State.ERRORED  # unless the host ends it
         self._changed = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline()
         self._transport: asyncio.SubprocessTransport | None = None
 
     # Its states.
@@ -257,7 +258,7 @@ class Worker(asyncio.SubprocessProtocol):
         if (channel := self._requester.channel) is not None:
             channel.pause(False)
             channel.end()
-        self._restart_timer(self._close)
+        self._deadline.start(EXIT_TIMEOUT, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process and its pipes are gone; the last bytes of its connection may still be on the way."""
@@ -341,12 +342,7 @@ class Worker(asyncio.SubprocessProtocol):
             return
         self._advance("close")
         # Most often it is about to exit, and its status says more than the host's signal would.
-        self._restart_timer(lambda: self.kill(f"{event} and did not exit"))
-
-    def _restart_timer(self, then: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(EXIT_TIMEOUT, then)
+        self._deadline.start(EXIT_TIMEOUT, lambda: self.kill(f"{event} and did not exit"))
 
     def _close(self) -> None:
         if self._transport is not None:
@@ -357,8 +353,7 @@ class Worker(asyncio.SubprocessProtocol):
     def _end(self) -> None:
         """Write the exit report, and fail the request under way."""
         assert self._transport is not None, "a process that has ended had a transport"
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadline.stop()
         self._output.flush()
         self._transport.close()
         self.state = step(self.state, self._last_state)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import time
+from contextlib import suppress
 
 import anyio
 import psutil
@@ -243,15 +246,33 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_the_workers():
     await until(lambda: not any(map(running, pids)))
 
 
-async def start_host(sin: str):
+async def start_host(*arguments: str, program: str = "host.py"):
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ZOO.parent / "host.py"),
-        sin,
+        str(ZOO.parent / program),
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": f"{ZOO.parents[2]}:{os.environ.get('PYTHONPATH', '')}"},
         start_new_session=True,
     )
+
+
+async def test_an_answer_that_comes_while_the_host_is_stopped_is_in_time(tmp_path):
+    gate = tmp_path / "gate"
+    host = await start_host(str(gate), "3", program="stopped_host.py")
+    try:
+        due = float(await host.stdout.readline())
+        host.send_signal(signal.SIGSTOP)
+        await until(lambda: psutil.Process(host.pid).status() == psutil.STATUS_STOPPED)
+        gate.touch()
+        await until(gate.with_suffix(".answered").exists)
+        await until(lambda: time.monotonic() > due + 0.01)
+        host.send_signal(signal.SIGCONT)
+        assert await host.stdout.readline() == b"answered\n"
+    finally:
+        with suppress(ProcessLookupError):
+            host.send_signal(signal.SIGCONT)
+        await host.wait()
 
 
 async def test_an_answer_that_nobody_asked_for_is_never_given_to_the_next_caller(relay):
