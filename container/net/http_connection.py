@@ -1,8 +1,10 @@
 """One HTTP connection: uvicorn's, with limits on the resources of a client.
 
 What we want: no client takes the host's descriptors or memory. It may open thousands of connections, send a request
-byte by byte, or read no response. What does not work: uvicorn's own limits, which answer 503 to too
-many connections and keep them, and wait for ever for a request and for a reader.
+byte by byte, or read no response. What does not work: uvicorn's own limits, which answer 503 to too many connections
+and keep them, and wait for ever for a request and for a reader.
+What we want besides: a proxy before the host and the host agree where each request ends. h11 refuses most bytes that
+two readers may read in two ways, and `fault_of` the rest.
 What can still fail: MAX_CONNECTIONS clients keep others out, for REQUEST_TIMEOUT seconds at a time.
 """
 
@@ -12,7 +14,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from h11 import LocalProtocolError
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS: Final = 256
@@ -22,7 +24,21 @@ REQUEST_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 30.0
 """Seconds in which a client must read a part of the response that waits for it."""
 
-_BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_HEADERS: Final = (
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Cache-Control", b"no-store"),
+    (b"Connection", b"close"),
+)
+"""The headers of a response that no application gives."""
+
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\n"
+    + b"".join(b"%b: %b\r\n" % header for header in _HEADERS)
+    + b"\r\n"
+)
 
 
 class HTTPConnection(H11Protocol):
@@ -30,6 +46,7 @@ class HTTPConnection(H11Protocol):
 
     def __init__(self, turn_away: Callable[[], None], **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
+        self.conn = _Requests(h11.SERVER)
         self._turn_away = turn_away
         self._request_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
@@ -57,9 +74,17 @@ class HTTPConnection(H11Protocol):
         """Read bytes of a request."""
         try:
             super().data_received(data)
-        except LocalProtocolError:  # uvicorn answers 400 after it has begun another response
+        except h11.LocalProtocolError:  # uvicorn answers 400 after it has begun another response
             self.transport.close()
         self._time_request()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer 400 and close. Called by uvicorn for a request that h11 or `fault_of` refuses."""
+        text = msg.encode()
+        headers = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Length", b"%d" % len(text)), *_HEADERS]
+        events = (h11.Response(status_code=400, reason=b"Bad Request", headers=headers), h11.Data(text))
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in (*events, h11.EndOfMessage())))
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -108,6 +133,33 @@ class HTTPConnection(H11Protocol):
             self.transport.abort()
         else:
             self._start_read_timer()
+
+
+class _Requests(h11.Connection):
+    """The requests of a connection: h11's, without those of `fault_of`."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Return the next event. Raises RemoteProtocolError."""
+        event = super().next_event()
+        if isinstance(event, h11.Request) and (fault := fault_of(event)):
+            raise h11.RemoteProtocolError(fault)
+        return event
+
+
+def fault_of(request: h11.Request) -> str:
+    """Return the fault of a request that another server may read in another way, as a sentence; empty without one.
+
+    Content-Length with Transfer-Encoding (RFC 9112 section 6.1), Transfer-Encoding in HTTP/1.0 (the same), another
+    version than 1.x, and a target that is not a path (section 3.2: a proxy and CONNECT have the others).
+    """
+    names = {name for name, _ in request.headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or request.http_version < b"1.1"):
+        return "the length of its body is given in two ways, or in one that its version does not have"
+    if not request.http_version.startswith(b"1."):
+        return f"its version is HTTP/{request.http_version.decode()}"
+    if not request.target.startswith(b"/") and (request.method, request.target) != (b"OPTIONS", b"*"):
+        return "its target is not a path"
+    return ""
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

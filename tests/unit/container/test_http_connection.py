@@ -55,6 +55,7 @@ class Served:
         self.loop = loop
         self.answer = asyncio.Event()
         self.turned_away = 0
+        self.requests = 0
         config = uvicorn.Config(self.app, interface="asgi3", lifespan="off", log_config=None, timeout_keep_alive=3600)
         config.load()
         self.options = {"config": config, "server_state": uvicorn.Server(config).server_state, "app_state": {}}
@@ -70,6 +71,7 @@ class Served:
         self.turned_away += 1
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.requests += 1
         await self.answer.wait()
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
@@ -198,6 +200,103 @@ def test_a_client_that_has_read_all_has_time_again() -> None:
     serving(test)
 
 
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+LENGTH = b"Content-Length: 5\r\n"
+
+UNCLEAR = {
+    "a length before chunks": POST + LENGTH + CHUNKED + b"\r\n0\r\n\r\n",
+    "a length after chunks": POST + CHUNKED + LENGTH + b"\r\n0\r\n\r\n",
+    "a length and chunks in a folded line": POST + LENGTH + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": POST.replace(b"1.1", b"1.0") + CHUNKED + b"\r\n0\r\n\r\n",
+    "two lengths": POST + LENGTH + b"Content-Length: 6\r\n\r\nhello",
+    "a list of lengths": POST + b"Content-Length: 5, 6\r\n\r\nhello",
+    "a signed length": POST + b"Content-Length: +5\r\n\r\nhello",
+    "a blank before the colon": POST + b"Content-Length : 5\r\n\r\nhello",
+    "an unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "two codings": POST + CHUNKED + CHUNKED + b"\r\n0\r\n\r\n",
+    "a bare CR": POST + b"A: b\r" + CHUNKED + b"\r\n0\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "a target of a proxy": b"GET http://other/x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target of CONNECT": b"CONNECT other:25 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a target without a slash": b"GET @other HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a star that is not of OPTIONS": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/2": b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+    "not HTTP": b"EHLO x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", UNCLEAR.values(), ids=UNCLEAR)
+def test_a_request_that_two_servers_may_read_in_two_ways_is_answered_400_and_closed(request_: bytes) -> None:
+    """Content-Length with Transfer-Encoding was served, and so was a request after it."""
+
+    async def test(served: Served) -> None:
+        served.answer.set()
+        served.connection.data_received(request_ + GET)
+        await passes()
+        assert served.client.end == "closed"
+        assert served.requests == 0
+        assert served.client.received.count(b"HTTP/1.1 ") == 1
+        head, _, text = served.client.received.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"\r\nContent-Length: %d\r\n" % len(text) in head
+        assert_safe(head)
+
+    serving(test)
+
+
+ODD_CHUNKS = [
+    b"+5\r\nhello",
+    b"0x5\r\nhello",
+    b"-1\r\nhello",
+    b"5\nhello",
+    b"5\r\nhelloXX0",
+    b"5;a\nb\r\nhello",
+    b"5,5\r\nhello",
+]
+
+
+@pytest.mark.parametrize("chunk", ODD_CHUNKS)
+def test_an_odd_chunk_ends_the_connection(chunk: bytes) -> None:
+    async def test(served: Served) -> None:
+        served.connection.data_received(POST + CHUNKED + b"\r\n" + chunk + b"\r\n0\r\n\r\n" + GET)
+        await passes()
+        assert served.client.end == "closed"
+        assert served.client.received.count(b"HTTP/1.1 ") == 1
+        assert served.client.received.startswith(b"HTTP/1.1 400 ")
+
+    serving(test)
+
+
+PLAIN = {
+    "chunks": POST + CHUNKED + b"\r\n5\r\nhello\r\n0\r\n\r\n",
+    "a length": POST + LENGTH + b"\r\nhello",
+    "OPTIONS *": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", PLAIN.values(), ids=PLAIN)
+def test_a_request_with_one_meaning_is_served_and_so_is_the_next_one(request_: bytes) -> None:
+    async def test(served: Served) -> None:
+        served.answer.set()
+        served.connection.data_received(request_ + GET)
+        await passes()
+        assert (served.client.end, served.requests) == ("", 2)
+
+    serving(test)
+
+
+def assert_safe(head: bytes) -> None:
+    """A response that no application gives has the headers that keep a browser from doing anything with it."""
+    for name in (
+        b"Content-Security-Policy: default-src 'none'",
+        b"X-Content-Type-Options: nosniff",
+        b"Connection: close",
+    ):
+        assert name in head
+
+
 def test_one_connection_too_many_is_answered_503_and_counted() -> None:
     async def test(served: Served) -> None:
         others = [served.connect() for _ in range(MAX_CONNECTIONS - 1)]
@@ -205,6 +304,8 @@ def test_one_connection_too_many_is_answered_503_and_counted() -> None:
         _, late = served.connect()
         assert (served.turned_away, late.end) == (1, "closed")
         assert late.received.startswith(b"HTTP/1.1 503 ")
+        assert late.received.endswith(b"\r\n\r\n")
+        assert_safe(late.received)
         others[0][0].connection_lost(None)
         late_connection, late = served.connect()
         assert late.end == "closed", "the one that was turned away counts until it is gone"
