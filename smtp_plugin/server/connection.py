@@ -114,8 +114,16 @@ class Connection(Flow):
         if has_room:
             self.dialog.greet()
         else:
-            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
+            self._turn_away(peer_host(session.peer))
         self.proceed()
+
+    def _turn_away(self, host: str) -> None:
+        """Say that there are too many connections; cut this one where too many others wait for their end."""
+        if self.listener.may_linger(self, host):
+            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
+        else:
+            self.dialog.close(None)
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Handle the bytes that arrived."""
@@ -320,7 +328,7 @@ class Connection(Flow):
         client = client_of(data) or self.session.peer
         self.session.remote_addr = peer_text(client)
         if not self.listener.admit(self, peer_host(client)):
-            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
+            self._turn_away(peer_host(client))
         return True
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Coroutine
+from typing import Any
 
-from ...container.net.address import UnixAddress, peer_host
+from ...container.net.accepting import BACKLOG, MAIL_RESERVE, PAUSE, Acceptor, Reserve
+from ...container.net.address import peer_host
 from ...container.net.sockets import BoundSocket
 from ...container.protocols import Logger
 from ..protocol import replies
 from ..protocol.rules import Rules
+from .admission import Admission
 from .connection import Connection
 from .protocols import ServedConnection, ServerBackend, Trace
-
-BACKLOG: Final = 1024
-"""Connections that the kernel holds until the listener accepts them."""
 
 
 class Listener:
@@ -54,8 +52,6 @@ class Listener:
         self.log = log
         self.read_timeout = read_timeout
         self.write_timeout = write_timeout
-        self.max_connections = max_connections
-        self.max_per_ip = max_per_ip
         self.tls_context = tls_context
         self.implicit_tls = implicit_tls
         self.proxy_protocol = proxy_protocol
@@ -64,67 +60,68 @@ class Listener:
         self.connections: set[ServedConnection] = set()
         self._delivering: set[ServedConnection] = set()  # they may be closed already
         self._delivery_ended = asyncio.Event()
-        self._leaving: set[ServedConnection] = set()  # turned away and not closed yet; they take no place
-        self._per_ip: Counter[str] = Counter()
-        self._hosts: dict[ServedConnection, str] = {}
+        self._admission = Admission(max_connections, max_per_ip)
         self._turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
+        self._due = self.loop.time() + self._interval
+        self._late = False
         self._timer = self.loop.call_later(self._interval, self._sweep)
 
     async def listen(self, bound: BoundSocket) -> None:
         """Accept connections on a socket."""
-
-        def connection() -> Connection:
-            return Connection.of(self)
-
+        reserve = Reserve(MAIL_RESERVE, bound.address, self.log)
         if self.implicit_tls is None:
-            unix = isinstance(bound.address, UnixAddress)
-            serve: Callable[..., Awaitable[asyncio.Server]] = (
-                self.loop.create_unix_server if unix else self.loop.create_server
-            )
-            options = bound.unix_options if unix else {}
-            self._server = await serve(connection, sock=bound.socket, backlog=BACKLOG, **options)
+            self._acceptor = Acceptor(bound, lambda: Connection.of(self), reserve)
+            await self._acceptor.start()
             return
         # asyncio's own server makes no protocol before the handshake is done, so handshakes would not count as
         # connections. Here each is accepted and counted first.
         bound.socket.setblocking(False)
         bound.socket.listen(BACKLOG)
-        self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls))
+        self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls, reserve))
 
-    async def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext, reserve: Reserve) -> None:
         while True:
+            if not reserve.admits(self.loop.time()):
+                await asyncio.sleep(PAUSE)
+                continue
             try:
-                client, _ = await self.loop.sock_accept(listening)
-            except OSError as error:  # most often there is no descriptor left; one may be free in a moment
+                client, peer = await self.loop.sock_accept(listening)
+            except OSError as error:  # one of the client's, or there is no descriptor left in the whole system
                 self.log.warning("cannot accept a connection", error=str(error))
                 await asyncio.sleep(self._interval)
                 continue
-            if 0 < self.max_connections <= len(self.connections) - len(self._leaving) + len(self._handshakes):
+            connection = Connection.of(self)
+            if not self._enter(connection, peer_host(peer)):
                 self._turned_away += 1
+                self._admission.leave(connection)
                 client.close()
                 continue
-            task = self.loop.create_task(self._shake_hands(client, context))
+            task = self.loop.create_task(self._shake_hands(connection, client, context))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    async def _shake_hands(self, client: socket.socket, context: ssl.SSLContext) -> None:
+    async def _shake_hands(self, connection: Connection, client: socket.socket, context: ssl.SSLContext) -> None:
         try:
             await self.loop.connect_accepted_socket(
-                lambda: Connection.of(self), client, ssl=context, ssl_handshake_timeout=self.read_timeout
+                lambda: connection, client, ssl=context, ssl_handshake_timeout=self.read_timeout
             )
         except OSError as error:  # ssl.SSLError is one
             self.log.debug("TLS handshake failed", error=str(error))
             client.close()
+        finally:
+            if connection not in self.connections:  # the handshake failed, or the connection is closed already
+                self._admission.leave(connection)
 
     def _close_socket(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for task in (self._accepting, *self._handshakes):
             if task is not None:
                 task.cancel()
@@ -133,44 +130,32 @@ class Listener:
         """Register a connection; return whether there is room for it."""
         self.connections.add(connection)
         self._idle.clear()
-        if 0 < self.max_connections <= len(self.connections) - 1 - len(self._leaving):
-            self._leaving.add(connection)
-            self._turned_away += 1
-            return False
-        if not self.proxy_protocol and not self.admit(connection, peer_host(connection.session.peer)):
+        if not self._enter(connection, peer_host(connection.session.peer)):
             return False
         self.backend.connected(connection)
         return True
 
+    def _enter(self, connection: ServedConnection, host: str) -> bool:
+        """Count a connection, also for its client where no proxy says later which client that is."""
+        admission = self._admission
+        return admission.enter(connection) and (self.proxy_protocol or admission.admit(connection, host))
+
     def admit(self, connection: ServedConnection, host: str) -> bool:
         """Count a connection for its client; return whether there is room for one more of this client's."""
-        if not self.max_per_ip:
-            return True
-        self._hosts[connection] = host
-        self._per_ip[host] += 1
-        if self._per_ip[host] > self.max_per_ip:
-            self._forget(connection)
-            self._leaving.add(connection)
-            self._turned_away += 1
-            return False
-        return True
+        return self._admission.admit(connection, host)
+
+    def may_linger(self, connection: ServedConnection, host: str) -> bool:
+        """Count a connection that is turned away; return whether it may wait for its client to read the reply."""
+        self._turned_away += 1
+        return self._admission.may_linger(connection, host)
 
     def remove(self, connection: ServedConnection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
-        self._leaving.discard(connection)
-        self._forget(connection)
+        self._admission.leave(connection)
         self.backend.disconnected(connection)
         if not self.connections:
             self._idle.set()
-
-    def _forget(self, connection: ServedConnection) -> None:
-        """Count a connection for its client no more."""
-        host = self._hosts.pop(connection, None)
-        if host is not None:
-            self._per_ip[host] -= 1
-            if not self._per_ip[host]:
-                del self._per_ip[host]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that may outlive its connection, but not the listener."""
@@ -226,9 +211,13 @@ class Listener:
 
     def _sweep(self) -> None:
         now = self.loop.time()
-        for connection in list(self.connections):
-            connection.check(now)
+        # After a pause of the loop or of the process, what came in time is still in the sockets: it is read first.
+        self._late = now - self._due > self._interval and not self._late
+        if not self._late:
+            for connection in list(self.connections):
+                connection.check(now)
         if self._turned_away:
             self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
             self._turned_away = 0
+        self._due = now + self._interval
         self._timer = self.loop.call_later(self._interval, self._sweep)

@@ -94,6 +94,10 @@ class Owner(Protocol):
         """Count a connection for its client; return whether there is room for one more of this client's."""
         ...
 
+    def may_linger(self, connection: ServedConnection, host: str) -> bool:
+        """Count a connection that is turned away; return whether it may wait for its client to read the reply."""
+        ...
+
     def remove(self, connection: ServedConnection) -> None:
         """Forget a connection that is closed."""
         ...

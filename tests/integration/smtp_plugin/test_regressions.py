@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 
 import pytest
 from support.smtp_plugin.dialog import BEGIN, HOST
 from support.smtp_plugin.server import serving
+from support.waiting import until
 
 from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.admission import MAX_LEAVING
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +62,23 @@ async def test_connections_that_are_turned_away_take_no_place() -> None:
         first.close()
         third = await server.connect()
         assert (await third.reply()).startswith("220 ")
+
+
+@pytest.mark.parametrize("limit", ["max_connections", "max_per_ip"])
+async def test_connections_that_are_turned_away_have_a_bound(limit: str) -> None:
+    """Thousands of them took all descriptors, because none of them counted."""
+    bound = MAX_LEAVING if limit == "max_connections" else 1
+    async with serving(**{limit: 1}) as server:
+        first = await server.connect()
+        await first.hello()
+        turned_away = [await server.connect() for _ in range(bound)]
+        for client in turned_away:
+            assert (await client.reply()).startswith("421 ")
+        for _ in range(20):
+            client = await server.connect()
+            with suppress(ConnectionError):
+                assert await client.rest() == ""
+        await until(lambda: len(server.listener.connections) == 1 + bound)
+        turned_away[0].close()
+        await until(lambda: len(server.listener.connections) == bound)
+        assert (await (await server.connect()).reply()).startswith("421 ")

@@ -124,12 +124,18 @@ async def test_a_tls_client_that_never_says_goodbye_is_closed_all_the_same(
         hold.set()
 
 
-async def test_handshakes_count_as_connections(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with serving(implicit_tls=tls[0], max_connections=2) as server:
+@pytest.mark.parametrize("limit", ["max_connections", "max_per_ip"])
+async def test_handshakes_count_as_connections(limit: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(implicit_tls=tls[0], **{limit: 2}) as server:
         clients = [await server.connect() for _ in range(3)]
         assert await clients[2].rest() == ""
         assert not clients[0].reader.at_eof()
         assert not clients[1].reader.at_eof()
+        clients[0].send(b"EHLO not a handshake\r\n")  # after its failure there is room for another
+        await clients[0].rest()
+        inside = await server.connect()
+        await inside.writer.start_tls(tls[1], server_hostname="127.0.0.1")
+        assert (await inside.reply()).startswith("220 ")
 
 
 async def test_a_hello_that_comes_at_once_is_the_handshakes(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

@@ -76,10 +76,11 @@ class Wire(asyncio.Transport):
 class Talk:
     """A client's side of a connection."""
 
-    def __init__(self, connection: Connection, loop: StillLoop, backend: Storing) -> None:
+    def __init__(self, connection: Connection, listener: Listener, loop: StillLoop, backend: Storing) -> None:
         self.connection = connection
         self.backend = backend
         self.wire = Wire(("192.0.2.1", 40000))
+        self._listener = listener
         self._loop = loop
         connection.connection_made(self.wire)
 
@@ -113,6 +114,13 @@ class Talk:
             self.connection.check(self._loop.now)
         return self.replies()
 
+    def sweep(self, seconds: float) -> bytes:
+        """Let time pass at once, as in a pause of the loop; the listener's sweep follows. Return the replies."""
+        self._loop.now += seconds
+        self._listener._timer.cancel()
+        self._listener._sweep()
+        return self.replies()
+
 
 @contextmanager
 def talking(rules: Rules | None = None, *, verdict: Callable[..., Any] | None = None, **options: Any) -> Iterator[Talk]:
@@ -121,6 +129,6 @@ def talking(rules: Rules | None = None, *, verdict: Callable[..., Any] | None = 
     backend = Storing(log, verdict)
     listener = Listener(rules or Rules(hostname="mx.test"), backend, log, loop=loop, **options)
     try:
-        yield Talk(Connection.of(listener), loop, backend)
+        yield Talk(Connection.of(listener), listener, loop, backend)
     finally:
         listener.retire()

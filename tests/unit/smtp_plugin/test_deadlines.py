@@ -142,3 +142,28 @@ async def test_a_proxy_header_has_a_read_timeout() -> None:
         client.connection.connection_lost(None)
         for _ in range(3):  # the reader of the header ends
             await asyncio.sleep(0)
+
+
+async def test_after_a_pause_of_the_loop_what_came_in_time_is_read_before_a_deadline_counts() -> None:
+    with talking(read_timeout=60, write_timeout=10) as client:
+        client.say(b"EHLO x\r\n")
+        client.wire.unsent = 1
+        client.sweep(1)
+        client.sweep(600)
+        assert not client.wire.aborted
+        client.wire.unsent = 0
+        assert client.say(b"NOOP\r\n") == b"250 OK\r\n"
+        assert client.sweep(1) == b""
+        assert client.turn(59) == TIMEOUT
+
+
+async def test_after_a_pause_of_the_loop_a_silent_client_is_cut_at_the_second_look() -> None:
+    with talking(read_timeout=60) as client:
+        assert client.sweep(600)[:4] == b"220 "
+        assert client.sweep(1) == TIMEOUT
+
+
+async def test_a_loop_that_is_always_late_cuts_silent_clients_all_the_same() -> None:
+    with talking(read_timeout=60) as client:
+        assert client.sweep(40)[:4] == b"220 "
+        assert client.sweep(40) == TIMEOUT
