@@ -79,7 +79,7 @@ class DynamicAllocator:
             nonlocal failures
             failures += 1
             self._places.extra -= 1
-            self._log.warning("worker did not come up", error=str(fault))
+            self._places.log_failed_boot(fault)
 
         self._places.extra += count
         await self._places.add(count, failed)

@@ -11,6 +11,7 @@ PoolError
  +-- TooManyWorkers     no worker can be added
  +-- PoolClosed         the pool is closed, or closes
  +-- WorkerBootError    a worker did not come up; also a HostError: it ends `serve` with one sentence
+      +-- NoDescriptors  the host has no descriptors left for a worker
 """
 
 from __future__ import annotations
@@ -141,3 +142,11 @@ class WorkerBootError(PoolError, HostError):
         self.command = tuple(command)
         self.fault = fault
         self.report = report
+
+
+class NoDescriptors(WorkerBootError):
+    """The host has too few descriptors left for a worker's channels. `limit`: how many it may have (`ulimit -n`)."""
+
+    def __init__(self, command: Sequence[str], limit: int) -> None:
+        super().__init__(command, f"cannot be run: no descriptors are left (the limit of the process is {limit})")
+        self.limit = limit

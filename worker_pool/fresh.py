@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..container.protocols import Logger
 from .errors import WorkerBootError
 from .places import Places
 from .waiting import WaitingQueue
@@ -14,12 +13,11 @@ class FreshWorkers:
     `timeout`: seconds that a busy worker has to finish when the pool closes.
     """
 
-    def __init__(self, limit: int, timeout: float, places: Places, queue: WaitingQueue, log: Logger) -> None:
+    def __init__(self, limit: int, timeout: float, places: Places, queue: WaitingQueue) -> None:
         self._limit = limit
         self._timeout = timeout
         self._places = places
         self._queue = queue
-        self._log = log
         self._count = 0
 
     def request_waits(self) -> None:
@@ -38,7 +36,7 @@ class FreshWorkers:
                 try:
                     worker = await self._places.boot(max_jobs=1)
                 except WorkerBootError as fault:
-                    self._log.warning("worker did not come up", error=str(fault))
+                    self._places.log_failed_boot(fault)
                     if (call := self._queue.next()) is not None:
                         call.fail(fault)
                     continue

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVarTuple
 
@@ -23,7 +24,7 @@ from anyio.abc import TaskGroup
 from ..container.protocols import Logger
 from .backoff import pause_after
 from .config import MAX_WORKERS, PoolConfig, SupervisorConfig
-from .errors import NoFreeWorker, PoolClosed, PoolError, TooManyWorkers, WorkerBootError, WorkerBroken
+from .errors import NoDescriptors, NoFreeWorker, PoolClosed, PoolError, TooManyWorkers, WorkerBootError, WorkerBroken
 from .life import boot, stop_worker
 from .limits import WorkerLimits
 from .spawn import Launch
@@ -34,6 +35,9 @@ Arguments = TypeVarTuple("Arguments")
 
 JITTER: Final = 0.15
 """`max_jobs` grows by up to this part for each worker, so that they do not leave together."""
+
+NO_DESCRIPTORS_INTERVAL: Final = 60.0
+"""Seconds between two lines of the log about missing descriptors."""
 
 
 class PlacesOwner(Dispatcher, Protocol):
@@ -69,6 +73,7 @@ class Places:
         self._replacements: dict[Worker, tuple[Worker, float]] = {}  # of a retired one, and its time for its request
         self._stopping: set[Worker] = set()
         self._count = 0
+        self._silent_until = 0.0  # about missing descriptors; monotonic
         self._failing = 0
         self._retry_now = asyncio.Event()
         self._replacing = asyncio.Lock()
@@ -171,6 +176,14 @@ class Places:
         self._log.debug("worker is up", pid=worker.pid)
         return worker
 
+    def log_failed_boot(self, fault: WorkerBootError, message: str = "worker did not come up") -> None:
+        """Log that a worker did not come up; for want of descriptors as an error, and once a minute only."""
+        if not isinstance(fault, NoDescriptors):
+            self._log.warning(message, error=str(fault))
+        elif time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + NO_DESCRIPTORS_INTERVAL
+            self._log.error(message, error=str(fault), limit=fault.limit)
+
     def discard(self, worker: Worker, timeout: float) -> None:
         """Take a worker out of the pool, and stop it. `timeout`: seconds for its request."""
         self._workers.remove(worker)
@@ -247,7 +260,7 @@ class Places:
                     return await self.boot(), failures
                 except WorkerBootError as fault:
                     self.last_fault = str(fault)
-                    self._log.warning("worker did not come up", error=str(fault))
+                    self.log_failed_boot(fault)
                     failures += 1
             return None, failures
         finally:

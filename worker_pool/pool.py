@@ -51,7 +51,7 @@ class WorkerPool:
         self._allocator: DynamicAllocator | None = None
         self._spawner: DynamicAllocator | FreshWorkers | None = None
         if config.debug:
-            self._spawner = FreshWorkers(size, config.destroy_timeout, self._places, self._queue, log)
+            self._spawner = FreshWorkers(size, config.destroy_timeout, self._places, self._queue)
         elif config.dynamic_allocator is not None:
             self._spawner = self._allocator = DynamicAllocator(
                 config.dynamic_allocator, self._places, self._queue, self._free, log

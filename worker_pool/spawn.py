@@ -8,6 +8,9 @@ A worker may not be left running, also when SIGKILL ends the host before it can 
   does so after the change of user, which would clear the request. On other systems only the end of stdin is left.
 - A worker leads a session and process group: Ctrl+C reaches the host alone, and signals go to the whole group.
 
+uvloop keeps the descriptors that it has opened for a start, and its copies of a caller's, when one more cannot be had.
+So the host first tries whether there are enough, and does not let uvloop begin otherwise.
+
 What can still fail: a process that the worker itself started gets no signal from the kernel when the host is killed.
 """
 
@@ -17,20 +20,24 @@ import asyncio
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from subprocess import DEVNULL, PIPE, SubprocessError
 
 import msgspec
 
 from ..container.errors import ConfigError, reason_of
 from .config import DEFAULT_COMMAND
-from .errors import WorkerBootError
+from .errors import NoDescriptors, WorkerBootError
 from .relays import Relay
 
 _PR_SET_PDEATHSIG = 1
+
+_DESCRIPTORS = 16
+"""A start opens 10 for a moment: a pair for each standard channel, and two pipes. The rest is for other threads."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -53,8 +60,13 @@ class Launch(msgspec.Struct, frozen=True):
     relay: Relay | None = None
 
     async def start(self, protocol: asyncio.SubprocessProtocol) -> None:
-        """Start the process with `protocol`. Raises WorkerBootError when the command cannot be run."""
+        """Start the process with `protocol`. Raises WorkerBootError when the command cannot be run.
+
+        NoDescriptors among them: then nothing was opened.
+        """
         loop = asyncio.get_running_loop()
+        if not _descriptors_left():
+            raise NoDescriptors(self.command, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         try:
             await loop.subprocess_exec(
                 lambda: protocol,
@@ -99,6 +111,17 @@ def find_account(user: str) -> Account | None:
         hint = "only a host that runs as root can run workers as another user"
         raise ConfigError(f"is {user!r}", key="server.user", hint=hint)
     return Account(found.pw_name, found.pw_uid, found.pw_gid)
+
+
+def _descriptors_left() -> bool:
+    """Return whether the process can open as many descriptors as a start needs."""
+    with ExitStack() as opened:
+        try:
+            for _ in range(_DESCRIPTORS):
+                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return False
+    return True
 
 
 def _before_exec(account: Account | None) -> Callable[[], None]:

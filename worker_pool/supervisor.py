@@ -52,5 +52,5 @@ async def _check_limits(places: Places, limits: SupervisorConfig, log: Logger) -
         try:
             await places.replace(worker, reached)
         except WorkerBootError as fault:
-            log.warning("worker did not come up, the old one stays", error=str(fault))
+            places.log_failed_boot(fault, "worker did not come up, the old one stays")
             return
