@@ -46,7 +46,6 @@ class Conversation:
         "_enhanced",
         "_errors",
         "_line_refusal",
-        "_new_envelope",
         "_out",
         "body",
         "closing",
@@ -71,8 +70,7 @@ class Conversation:
         self.rules = rules
         self.session = session
         self.trace = trace
-        self._new_envelope = session.new_envelope
-        self.envelope: EnvelopeState = self._new_envelope()
+        self.envelope: EnvelopeState = self.session.new_envelope()
         self.phase = Phase.CONNECTED
         self.tls = False
         self.event: Event | None = None
@@ -122,7 +120,7 @@ class Conversation:
             self.body = None
         if self.envelope.body is not None:
             self.envelope.body.release()
-        self.envelope = self._new_envelope()
+        self.envelope = self.session.new_envelope()
         self.phase = phase
 
     def end_transaction(self) -> None:

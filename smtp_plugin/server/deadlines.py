@@ -17,8 +17,12 @@ MIN_RATE: Final = 500
 class Progress:
     """What a client has got done, as each sweep over the connections finds it."""
 
-    _read = (0.0, -1)  # since when the client has read no more than so many bytes
-    _body: tuple[float, float, int] | None = None  # of the message under way: its begin, begin of the measure, bytes
+    __slots__ = ("_body", "_read")
+
+    def __init__(self) -> None:
+        self._read = (0.0, -1)  # since when the client has read no more than so many bytes
+        # Of the message under way: its begin, the begin of the measure, bytes.
+        self._body: tuple[float, float, int] | None = None
 
     def is_stuck(self, now: float, sent: int, unread: int, timeout: float) -> bool:
         """Return whether the client has read none of its replies for `timeout`.
