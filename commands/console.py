@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from ..container.errors import HostError, reason_of
+from ..container.masking import mask_text
 from ..container.text import printable, printable_json
 
 P = ParamSpec("P")
@@ -71,9 +72,9 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def complain(*messages: str) -> None:
-    """Print each message as one line on stderr. A terminal shows foreign text in it, and obeys none."""
+    """Print each message as one line on stderr, secrets masked. A terminal shows foreign text, and obeys none of it."""
     for message in messages:
-        click.echo(f"rrpy: {printable(message)}", err=True)
+        click.echo(f"rrpy: {printable(mask_text(message))}", err=True)
 
 
 def open_standard_streams() -> None:

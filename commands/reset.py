@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from ..container.masking import mask_text
 from ..container.text import printable
 from ..rpc.errors import ConnectionLost, RPCError
 from .console import fail, say
@@ -41,7 +42,7 @@ def _reset(host: RunningHost, plugin: str, timeout: float) -> bool:
             # An old worker that still works is in both answers, and does not count.
             count = len({worker["pid"] for worker in workers_of(client, plugin)} - before)
         except (RPCError, ConnectionLost) as error:
-            click.echo(printable(f"{plugin}: {error}"), err=True)
+            click.echo(printable(mask_text(f"{plugin}: {error}")), err=True)
             return False
     say(printable(f"{plugin}: {count} worker{'' if count == 1 else 's'} replaced in {took:.1f} s"))
     return True

@@ -20,6 +20,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..container.errors import HostError
+from ..container.masking import mask_text
 from ..container.net.address import peer_text
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError, encode
@@ -120,7 +121,7 @@ class RPCConnection:
                 body = await self._registry.find(request.name).run(codec, request.body)
                 return encode(request.result(codec.flag, body).frame())
         except (HostError, ValueError) as error:
-            text = str(error) or type(error).__name__
+            text = mask_text(str(error)) or type(error).__name__
         except Exception:
             text = self._internal_error(request)
         except asyncio.CancelledError:

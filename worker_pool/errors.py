@@ -22,6 +22,7 @@ from typing import ClassVar
 import msgspec
 
 from ..container.errors import HostError
+from ..container.masking import mask_text, masked
 
 SHOWN_LINES = 8
 """How many of a dead worker's last lines an error's text shows; `ExitReport` keeps more."""
@@ -48,13 +49,13 @@ class ExitReport(msgspec.Struct, frozen=True):
 
     @property
     def output(self) -> str:
-        """Its last output, as the end of a sentence; empty without any."""
+        """Its last output, as the end of a sentence, secrets masked; empty without any."""
         text = ""
         if self.printed:
             text += f"; it printed to stdout: {self.printed.decode('utf-8', 'replace').strip()!r}"
         if self.stderr:
             text += f"; its last lines on stderr: {' | '.join(line.strip() for line in self.stderr[-SHOWN_LINES:])}"
-        return text
+        return mask_text(text)
 
 
 class PoolError(Exception):
@@ -138,7 +139,7 @@ class WorkerBootError(PoolError, HostError):
 
     def __init__(self, command: Sequence[str], fault: str, report: ExitReport | None = None) -> None:
         output = report.output if report else ""
-        super().__init__(f"the worker command {' '.join(command)!r} {fault}{output}")
+        super().__init__(f"the worker command {' '.join(masked(command))!r} {fault}{output}")
         self.command = tuple(command)
         self.fault = fault
         self.report = report

@@ -11,7 +11,10 @@ from .worker import Worker
 
 
 def describe(worker: Worker, command: str) -> WorkerInfo:
-    """Return a worker's state. `command`: as it was started. A process that is gone has zeros for memory and CPU."""
+    """Return a worker's state. A process that is gone has zeros for memory and CPU.
+
+    `command`: as it was started, secrets masked.
+    """
     memory, cpu = _usage(worker.pid)
     return WorkerInfo(
         pid=worker.pid,

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 
+from ..container.masking import masked
 from ..container.protocols import Logger
 from .allocator import DynamicAllocator
 from .call import Call, CallbackCall, StreamCall
@@ -161,7 +162,7 @@ class WorkerPool:
 
     def workers(self) -> Sequence[WorkerInfo]:
         """Return the state of each worker, the oldest first; after them those that finish a last request."""
-        command = " ".join(self._launch.command)
+        command = " ".join(masked(self._launch.command))
         return [describe(worker, command) for worker in self._places.workers]
 
     def info(self) -> PoolInfo:

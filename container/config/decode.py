@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import ConfigError
-from ..masking import is_secret_name, masked
+from ..masking import masked
+from ..secret_names import is_secret_name
 from .expand import expand
 from .fields import decode_field
 from .model import Part, Unknown, options_of, section_of, settings, walk

@@ -10,7 +10,7 @@ from typing import Any
 import loguru
 
 from .config import DEBUG, ERROR, INFO, LEVEL_NAMES, LEVELS, OFF, WARNING, ChannelConfig, LogConfig
-from .format import as_text, exception_keys, render_coloured, render_console, render_json, render_raw
+from .format import Render, as_text, exception_keys, render_coloured, render_console, render_json, render_raw
 from .output import Output
 
 
@@ -22,10 +22,10 @@ class LogChannel:
     def __init__(self, name: str) -> None:
         self.name = name
         self._threshold = OFF
-        self._outputs: Sequence[Output] = ()
+        self._outputs: Sequence[tuple[Render, Output]] = ()
 
-    def direct(self, threshold: int, outputs: Sequence[Output]) -> None:
-        """Write lines from this level on to these outputs."""
+    def direct(self, threshold: int, outputs: Sequence[tuple[Render, Output]]) -> None:
+        """Write lines from this level on to these outputs, each in its encoding."""
         self._threshold = threshold
         self._outputs = outputs
 
@@ -60,12 +60,12 @@ class LogChannel:
 
     def write(self, level: int, message: str, keys: Mapping[str, object]) -> None:
         """Write a line whatever the threshold. `level`: one of LEVEL_NAMES."""
-        for output in self._outputs:
-            output.write(output.render(level, self.name, message, keys), urgent=level >= WARNING)
+        for render, output in self._outputs:
+            output.write(render(level, self.name, message, keys), level >= WARNING)
 
 
 _channels: dict[str, LogChannel] = {}
-_outputs: dict[tuple[str, str], Output] = {}
+_outputs: dict[str, Output] = {}
 _config = LogConfig(mode="none")
 _forced_level: int | None = None  # by --debug or --silent
 
@@ -99,19 +99,20 @@ def configure(config: LogConfig, *, debug: bool = False, silent: bool = False) -
         logger(name)
     for channel in _channels.values():
         _direct(channel)
-    loguru.logger.add(
-        _from_loguru, level=0, format="{message}", filter=lambda record: "rrpy_output" not in record["extra"]
-    )
+    loguru.logger.add(_from_loguru, level=0, format="{message}")
 
 
-def flush() -> None:
-    """Write out every line that waits."""
+def flush(timeout: float = 10) -> None:
+    """Write out every line that waits. `timeout`: seconds that each output has for it."""
     for output in _outputs.values():
-        output.flush()
+        output.flush(timeout)
 
 
 def close() -> None:
-    """Flush and close every output; channels, new ones too, are silent until the next `configure`."""
+    """Write out every line that waits and close every output, within `output.CLOSE_TIMEOUT` seconds for each.
+
+    Channels, new ones too, are silent until the next `configure`.
+    """
     global _config  # noqa: PLW0603 - a process has one log
     _config = LogConfig(mode="none")
     for channel in _channels.values():
@@ -158,18 +159,24 @@ def _direct(channel: LogChannel) -> None:
     encoding = "raw" if mode == "raw" else own.encoding or whole.encoding or ("json" if production else "console")
     wanted = own.output or whole.output or "stderr"
     destinations = [wanted] if isinstance(wanted, str) else wanted
-    outputs = [_output(destination, encoding) for destination in dict.fromkeys(destinations)]
+    outputs = []
+    for destination in dict.fromkeys(destinations):
+        render = _render(destination, encoding)
+        outputs.append((render, _output(destination, render)))
     channel.direct(LEVELS[level] if _forced_level is None else _forced_level, outputs)
 
 
-def _output(destination: str, encoding: str) -> Output:
-    """Return the output for a destination in an encoding; open it when it is not open yet."""
-    key = (destination, encoding)
-    if key not in _outputs:
-        if encoding == "console":
-            stream = {"stderr": sys.stderr, "stdout": sys.stdout}.get(destination)
-            colour = stream is not None and stream.isatty()
-            _outputs[key] = Output(destination, render_coloured if colour else render_console)
-        else:
-            _outputs[key] = Output(destination, render_json if encoding == "json" else render_raw)
-    return _outputs[key]
+def _render(destination: str, encoding: str) -> Render:
+    if encoding != "console":
+        return render_json if encoding == "json" else render_raw
+    stream = {"stderr": sys.stderr, "stdout": sys.stdout}.get(destination)
+    return render_coloured if stream is not None and stream.isatty() else render_console
+
+
+def _output(destination: str, render: Render) -> Output:
+    """Return the output for a destination; open it when it is not open yet."""
+    if destination not in _outputs:
+        # Made before the file's, so closed after it: stderr gets the reason when the file cannot be written.
+        fallback = None if destination in ("stderr", "stdout") else _output("stderr", render_raw)
+        _outputs[destination] = Output(destination, render, fallback)
+    return _outputs[destination]

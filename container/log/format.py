@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from ..masking import is_secret_name, masked
+from ..masking import mask_text, masked, may_hold_secret
+from ..secret_names import is_secret_name
 from ..text import printable, printable_json
 from .config import DEBUG, ERROR, INFO, LEVEL_NAMES, WARNING
 
@@ -18,7 +19,7 @@ Render = Callable[[int, str, str, Mapping[str, object]], str]
 """Takes a level, a channel's name, a message and its keys; returns one line with its newline."""
 
 _COLOURS: Final = {DEBUG: "\x1b[36m", INFO: "\x1b[32m", WARNING: "\x1b[33m", ERROR: "\x1b[31m"}
-_HARMLESS: Final = frozenset((str, int, float, bool, type(None)))
+_SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 
 
 def as_text(value: object) -> str:
@@ -43,19 +44,23 @@ _encoder = msgspec.json.Encoder(enc_hook=as_text)
 def render_json(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:
     """Return a line as one flat JSON object."""
     line: dict[str, object] = {"level": LEVEL_NAMES[level], "ts": datetime.now(UTC), "logger": name, "msg": message}
-    harmless = _HARMLESS
     for key, held in keys.items():
         value = held
-        # The common case first: a value without secrets, under a name that is not a secret's.
-        if type(value) not in harmless or (type(value) is str and "://" in value) or is_secret_name(key):
+        # The common case first, without a call: no tree, and no secret's name.
+        if is_secret_name(key) or (type(value) not in _SCALARS and not _is_flat(value)):
             value = _masked(key, value)
         line[key if key not in line else f"{key}_"] = value
     try:
-        return printable_json(_encoder.encode(line).decode()) + "\n"
+        text = _encoder.encode(line).decode()
+        if may_hold_secret(text, in_json=True):
+            text = _encoder.encode(masked(msgspec.to_builtins(line, enc_hook=as_text))).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         line["ts"] = datetime.now(UTC).isoformat()
-        texts = {_utf8(key): _utf8(as_text(value)) for key, value in line.items()}
-        return printable_json(_encoder.encode(texts).decode()) + "\n"
+        texts = {_utf8(key): mask_text(_utf8(as_text(value))) for key, value in line.items()}
+        text = _encoder.encode(texts).decode()
+    if not text.isascii() or "\x7f" in text:
+        text = printable_json(text)
+    return text + "\n"
 
 
 def render_console(level: int, name: str, message: str, keys: Mapping[str, object]) -> str:
@@ -70,35 +75,42 @@ def render_coloured(level: int, name: str, message: str, keys: Mapping[str, obje
 
 def render_raw(_level: int, _name: str, message: str, _keys: Mapping[str, object]) -> str:
     """Return the message alone."""
-    return printable(message) + "\n"
+    return printable(mask_text(message)) + "\n"
 
 
 def _for_people(level: int, name: str, message: str, keys: Mapping[str, object], colour: str, end: str) -> str:
     now = time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     word = f"{colour}{LEVEL_NAMES[level].upper():5}{end}"
-    text = f"{stamp}.{int(now * 1000) % 1000:03d} {word} {printable(name):8} {printable(message)}"
+    texts = [as_text(_masked(key, value)) for key, value in keys.items()]
+    if may_hold_secret("\n".join((message, *texts))):
+        message, *texts = map(mask_text, (message, *texts))
+    line = f"{name:8} {message}"
     stack = ""
-    for key, value in keys.items():
+    for key, text in zip(keys, texts, strict=True):
         if key == "stacktrace":
-            stack = "\n".join(f"    {printable(line)}" for line in str(value).splitlines()) + "\n"
+            stack = "\n".join(f"    {printable(each)}" for each in text.splitlines()) + "\n"
         else:
-            text += f" {printable(key)}={_quoted(_masked(key, value))}"
-    return f"{text}\n{stack}"
-
-
-def _quoted(value: object) -> str:
-    text = printable(value if isinstance(value, str) else as_text(value))
-    return f'"{text}"' if not text or " " in text else text
+            line += f' {key}="{text}"' if not text or " " in text else f" {key}={text}"
+    return f"{stamp}.{int(now * 1000) % 1000:03d} {word} {printable(line)}\n{stack}"
 
 
 def _masked(key: str, value: object) -> object:
-    """Return a key's value without secrets, and bytes as a text."""
+    """Return a key's value without what its name or the names in it say is secret, and bytes as a text."""
+    if isinstance(value, (bytes, bytearray)):
+        value = value.decode("utf-8", "backslashreplace")
+    secret = is_secret_name(key)
+    if not secret and (type(value) in _SCALARS or _is_flat(value)):
+        return value
     try:
-        value = masked(value, secret=is_secret_name(key))
+        return masked(value, secret=secret)
     except RecursionError:
         return f"<{type(value).__name__} inside itself>"
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, (bytes, bytearray)) else value
+
+
+def _is_flat(value: object) -> bool:
+    """Return whether a value is a list without lists and names."""
+    return type(value) is list and _SCALARS.issuperset(map(type, value))
 
 
 def _utf8(text: str) -> str:

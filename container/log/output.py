@@ -1,93 +1,207 @@
-"""An output of the log: stderr, stdout or a file, in one encoding. loguru owns the files."""
+"""An output of the log: stderr, stdout or a file, each written by its own thread.
+
+What we want: a reader that stops (Ctrl+S, a stuck collector) stops neither the host nor its end, and memory stays
+bounded. Lines keep their order. A warning is written before a crash that follows it. What does not work: a write in the
+event loop, which may block for ever. What we do: a line goes into a buffer of at most `MAX_BYTES`. The output's thread
+writes all that the buffer has gathered. It counts the lines over the bound, and writes the count in their place. An
+urgent line waits for the thread, at most `URGENT_TIMEOUT` seconds. After a longer time the output is stuck: until its
+thread has written every line, no urgent line waits for it.
+
+What can still fail: a crash loses the lines of the last `FLUSH_AFTER` seconds that are not urgent. A host that ends
+loses the lines in the buffer of a stuck output.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
-import functools
+import errno
+import os
+import select
 import sys
-from collections.abc import Callable
-from typing import Any, Final, TextIO
-
-import loguru
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from sys import getsizeof
+from typing import Final, TextIO
 
 from ..errors import ConfigError, reason_of
 from ..ownership import open_own
+from .config import WARNING
 from .format import Render
 
 FLUSH_AFTER: Final = 0.05
-"""Seconds for which a line below WARNING may wait for others."""
+"""Seconds for which a line that is not urgent may wait for others."""
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of memory for the lines that wait. A stuck write holds at most as many."""
+
+URGENT_TIMEOUT: Final = 0.1
+"""Seconds that an urgent line waits for its write."""
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that the end of an output waits for the write of its last lines."""
+
+_LOST: Final = "log lines were lost"
 
 
 class Output:
-    """One destination in one encoding. Any thread may write.
+    """One destination. Any thread may write.
 
-    `destination`: `stderr`, `stdout` or a path. Raises ConfigError for a file that cannot be opened.
+    `destination`: `stderr`, `stdout` or a path. `render`: for the count of lost lines. `fallback`: gets the reason when
+    the destination cannot be written. Raises ConfigError for a file that cannot be opened.
     """
 
-    def __init__(self, destination: str, render: Render) -> None:
-        self.render = render
+    def __init__(self, destination: str, render: Render, fallback: Output | None = None) -> None:
         self._destination = destination
+        self._render = render
+        self._fallback = fallback
+        # A line takes no lock, which would cost a tenth of it. The size may drift; each batch sets it to 0.
         self._lines: collections.deque[str] = collections.deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self._logger = loguru.logger.bind(rrpy_output=id(self)).opt(raw=True)
-        # To loguru a path is a pattern; to us it is a path.
-        stream = _stream(destination)
-        sink: Any = stream or destination.replace("{", "{{").replace("}", "}}")
-        of_a_file: dict[str, Any] = {} if stream else {"opener": open_own}
+        self._size = 0
+        # Reentrant, because the collector may run a finalizer that logs.
+        self._changed = threading.Condition(threading.RLock())
+        self._lost = 0  # lines over the bound, after those in the buffer
+        self._idle = True  # the thread neither gathers nor writes
+        self._taken = 0  # how many batches the thread has taken, and how many of them it has written
+        self._written = 0
+        self._urgent = False
+        self._stuck = False
+        self._closing = False
         try:
-            self._handler = loguru.logger.add(
-                sink, level=0, format="{message}", filter=self._is_ours, colorize=False, catch=False, **of_a_file
-            )
-        except (OSError, ValueError) as error:
+            self._put, self._release = _opened(destination)
+            self._thread = threading.Thread(target=self._run, name=f"log {destination}", daemon=True)
+            self._thread.start()
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the system has no thread left
             raise ConfigError(f"cannot write to {destination}: {reason_of(error)}", key="logs.output") from None
 
-    def write(self, line: str, *, urgent: bool) -> None:
-        """Add a line, which ends in a newline. `urgent`: flush at once."""
+    def write(self, line: str, urgent: bool) -> None:
+        """Add a line, which ends in a newline. `urgent`: return after its write, or after `URGENT_TIMEOUT`."""
+        size = self._size + getsizeof(line)
+        if self._lost or (size > MAX_BYTES and self._lines):
+            with self._changed:
+                if self._lines:  # and the thread has not taken them since
+                    self._lost += 1
+                    return
+        self._size = size
         self._lines.append(line)
-        if urgent:
-            self.flush()
-        elif self._timer is None:
-            try:
-                self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER, self.flush)
-            except RuntimeError:
-                self.flush()
+        if urgent or self._idle:
+            self._begin(urgent or not _in_loop())
 
-    def flush(self) -> None:
-        """Hand every line to loguru. Lines that cannot be written are lost; stderr gets the reason."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        lines = []
-        with contextlib.suppress(IndexError):
-            while True:
-                lines.append(self._lines.popleft())
-        if lines:
-            try:
-                self._logger.log("INFO", "".join(lines))
-            except OSError as error:
-                _write_to("stderr", f"cannot write the log to {self._destination}: {reason_of(error)}\n")
+    def flush(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for the write of every line so far; return whether it is done."""
+        with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
+            if threading.current_thread() is self._thread:  # a finalizer logs
+                return True
+            last = self._taken + 1
+            return self._changed.wait_for(lambda: self._written >= last, timeout)
 
     def close(self) -> None:
-        """Flush and close."""
-        self.flush()
-        with contextlib.suppress(OSError, ValueError):  # a full disk; a plugin that has removed every handler of loguru
-            loguru.logger.remove(self._handler)
+        """Write the lines that wait, and close. Give up after `CLOSE_TIMEOUT` seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(CLOSE_TIMEOUT)
 
-    def _is_ours(self, record: Any) -> bool:
-        return bool(record["extra"].get("rrpy_output") == id(self))
+    def _begin(self, urgent: bool) -> None:
+        """Start a batch. `urgent`: wait for its end, unless the output is stuck."""
+        if urgent and not self._stuck:
+            self._stuck = not self.flush(URGENT_TIMEOUT)
+            return
+        with self._changed:
+            self._idle = False
+            self._urgent |= urgent
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        failed = 0  # lines lost to errors since the last write that succeeded
+        while not (self._closing and not self._lines):
+            lines, lost = self._take()
+            try:
+                self._put(self._loss(failed) + "".join(lines) + self._loss(lost))
+                failed = 0
+            except Exception as error:  # the thread must live
+                if self._fallback is not None and not failed:
+                    reason = f"cannot write the log to {self._destination}: {reason_of(error)}\n"
+                    self._fallback.write(reason, urgent=False)
+                failed += len(lines) + lost
+            with self._changed:
+                self._written = self._taken
+                self._idle = True
+                self._stuck = self._stuck and bool(self._lines)
+                self._changed.notify_all()
+        self._release()
+
+    def _take(self) -> tuple[Sequence[str], int]:
+        """Wait for lines and `FLUSH_AFTER` seconds more; take all, and the number of lost ones after them."""
+        changed = self._changed
+        with changed:
+            while not (self._lines or self._urgent or self._closing):
+                changed.wait()
+            self._idle = False
+            if not self._urgent:
+                changed.wait_for(lambda: self._urgent or self._closing, FLUSH_AFTER)
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            lost, self._lost = self._lost, 0
+            self._size, self._urgent = 0, False
+            self._taken += 1
+            return lines, lost
+
+    def _loss(self, lost: int) -> str:
+        return self._render(WARNING, "log", _LOST, {"lost": lost, "output": self._destination}) if lost else ""
 
 
-def _stream(destination: str) -> Callable[[str], None] | None:
-    """Return a writer to stderr or stdout, None for another destination."""
-    return functools.partial(_write_to, destination) if destination in ("stderr", "stdout") else None
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
-def _write_to(destination: str, text: str) -> None:
-    """Write to stderr or stdout; a reader that has gone does not fail the host."""
-    stream: TextIO | None = getattr(sys, destination)  # None when the host was started with it closed
-    if stream is not None:
-        with contextlib.suppress(OSError, ValueError):
-            stream.write(text)
-            stream.flush()
+def _opened(destination: str) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """Return two functions: one writes a text to the destination, one closes it."""
+    if destination in ("stderr", "stdout"):
+        return (lambda text: _write_to_stream(destination, text)), (lambda: None)
+    Path(destination).parent.mkdir(parents=True, exist_ok=True)
+    # Not blocking: a named pipe without a reader is an error, and does not hold up the start.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        descriptor = open_own(destination, flags)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise ValueError("no process reads it") from None
+        raise
+    return (
+        lambda text: _write_all(descriptor, text.encode("utf-8", "backslashreplace")),
+        lambda: os.close(descriptor),
+    )
+
+
+def _write_to_stream(name: str, text: str) -> None:
+    """Write to sys.stderr or sys.stdout, or to their replacement; do nothing when it is None. Raises OSError."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is None:
+        return
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):  # the replacement is not a file
+        stream.write(text)
+        stream.flush()
+    else:
+        # Not by the stream, whose lock a stuck write would hold: Python's own end waits for it.
+        _write_all(descriptor, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes, also to a descriptor that does not block."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            writable = select.poll()
+            writable.register(descriptor, select.POLLOUT)
+            writable.poll()

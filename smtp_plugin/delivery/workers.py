@@ -26,6 +26,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from ...container.masking import mask_text
 from ...container.protocols import Logger
 from ...mime.message import Message, parse
 from ...worker_pool import NoFreeWorker, Payload, Pool, PoolError
@@ -189,7 +190,7 @@ class Delivery:
             if outcome.reason:
                 self._log.warning("odd answer of a worker", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
         else:
-            outcome = FAILED._replace(reason=str(answer))
+            outcome = FAILED._replace(reason=mask_text(str(answer)))
             self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
         # After `close` the client has had its 421 already.
         return Outcome((replies.STOPPING,), reason=outcome.reason) if self._closed else outcome

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import loguru
 import pytest
+from support.waiting import TIMEOUT
 
 from rrpy.container import log
 
 
 @pytest.fixture
-def restored_log() -> Iterator[None]:
-    """Undo what a test makes of the log, which is the process's."""
+def restored_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a test makes of the log, which is the process's. On a busy machine an urgent line takes its time."""
+    monkeypatch.setattr("rrpy.container.log.output.URGENT_TIMEOUT", TIMEOUT)
+    monkeypatch.setattr("rrpy.container.log.output.CLOSE_TIMEOUT", TIMEOUT)
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
     yield
