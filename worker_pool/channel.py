@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
+
+_PEER_ENDED: Final = getattr(select, "POLLRDHUP", 0)
+"""The end of a connection's input; Linux says it when asked, other systems by themselves."""
 
 
 class Channel(Protocol):
@@ -13,6 +17,14 @@ class Channel(Protocol):
     @property
     def write(self) -> Callable[[Sequence[bytes]], None]:
         """Write the pieces of a frame."""
+        ...
+
+    @property
+    def poll(self) -> Callable[[int], Sequence[tuple[int, int]]]:
+        """Return a descriptor and events when the worker has sent bytes, or its end, that the loop has not read.
+
+        The argument: milliseconds to wait.
+        """
         ...
 
     def pause(self, paused: bool) -> None:
@@ -45,6 +57,7 @@ class Pipes:
         self._stdin = cast(asyncio.WriteTransport, process.get_pipe_transport(0))
         self._stdout = cast(asyncio.ReadTransport, process.get_pipe_transport(1))
         self.write: Callable[[Sequence[bytes]], None] = self._stdin.writelines
+        self.poll: Callable[[int], Sequence[tuple[int, int]]] = poll_of(self._stdout)
 
     def pause(self, paused: bool) -> None:
         """Stop reading its stdout, or go on with it."""
@@ -66,6 +79,20 @@ class Pipes:
     def unsent(self) -> int:
         """Bytes that its stdin has not taken yet."""
         return self._stdin.get_write_buffer_size()
+
+
+def poll_of(transport: asyncio.BaseTransport) -> Callable[[int], Sequence[tuple[int, int]]]:
+    """Return the `poll` of a transport's descriptor, for `Channel.poll`."""
+    poll = select.poll()
+    source = transport.get_extra_info("socket") or transport.get_extra_info("pipe")
+    if source is not None:  # a transport that is closed already has neither
+        poll.register(source, select.POLLIN | _PEER_ENDED)
+    return poll.poll
+
+
+def ended(found: Sequence[tuple[int, int]]) -> bool:
+    """Return whether the events of a `Channel.poll` say that the worker has closed the channel."""
+    return any(events & ~select.POLLIN for _, events in found)
 
 
 def set_reading(transport: asyncio.ReadTransport, on: bool) -> None:

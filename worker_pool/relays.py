@@ -24,7 +24,7 @@ from ..container.ownership import replaceable_part
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
 from ..goridge.worker import host_handshake, worker_pid
-from .channel import Channel, set_reading
+from .channel import Channel, poll_of, set_reading
 from .deadline import Deadline
 
 CLAIM_TIMEOUT: Final = 60.0
@@ -162,11 +162,13 @@ class RelayConnection(asyncio.Protocol):
         self._deadline = Deadline()
         self._transport: asyncio.Transport
         self.write: Callable[[Sequence[bytes]], None]
+        self.poll: Callable[[int], Sequence[tuple[int, int]]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the host's half of the handshake."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's does not inherit from asyncio's
         self.write = self._transport.writelines
+        self.poll = poll_of(self._transport)
         if not self._relay.opened(self):
             self.close()
             return

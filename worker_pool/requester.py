@@ -83,14 +83,9 @@ class Requester:
         """Whether a request is under way."""
         return self._call is not None
 
-    @property
-    def writable(self) -> bool:
-        """Whether something can be sent."""
-        return self.channel is not None and not self.channel.closing
-
     def send(self, call: Call, frame: Sequence[bytes]) -> None:
-        """Send a request. `frame`: its pieces. No other may be under way, and the channel must be writable."""
-        assert self.channel is not None, "what is writable has a channel"
+        """Send a request. `frame`: its pieces. No other may be under way, and the channel must be open."""
+        assert self.channel is not None, "a worker that takes requests has a channel"
         self._machine.on("send")
         self._call = call
         if call.streams:

@@ -20,7 +20,6 @@ import asyncio
 import ctypes
 import os
 import pwd
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from subprocess import DEVNULL, PIPE, SubprocessError
 import msgspec
 
 from ..container.errors import ConfigError, reason_of
+from ..container.net.accepting import descriptor_limit
 from .config import DEFAULT_COMMAND
 from .errors import NoDescriptors, WorkerBootError
 from .relays import Relay
@@ -66,7 +66,7 @@ class Launch(msgspec.Struct, frozen=True):
         """
         loop = asyncio.get_running_loop()
         if not _descriptors_left():
-            raise NoDescriptors(self.command, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+            raise NoDescriptors(self.command, descriptor_limit())
         try:
             await loop.subprocess_exec(
                 lambda: protocol,

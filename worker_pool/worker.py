@@ -23,7 +23,7 @@ from ..container.states import Machine
 from ..goridge.frame import Frame
 from ..goridge.worker import STOP_FRAME, host_handshake, worker_pid
 from .call import Call
-from .channel import Channel, Pipes
+from .channel import Channel, Pipes, ended
 from .deadline import Deadline
 from .errors import ExecTimeout, ExitReport, WorkerBroken
 from .limits import WorkerLimits
@@ -148,8 +148,7 @@ class Worker(asyncio.SubprocessProtocol):
 
     def send(self, call: Call) -> None:
         """Send it a request; it must be free. The call gets its answer, or a PoolError."""
-        if not self._requester.writable:
-            self._channel_ended("closed its stdin")
+        if not self._takes_requests():
             self._dispatcher.dispatch(call)
             return
         try:
@@ -161,6 +160,19 @@ class Worker(asyncio.SubprocessProtocol):
         self.state = step(self.state, _WORKING)
         self._output.tail.clear()  # the lines of an earlier request explain nothing of this one
         self._requester.send(call, frame)
+
+    def _takes_requests(self) -> bool:
+        """Return whether its channel is open, with nothing to read; otherwise end it."""
+        channel = self._requester.channel
+        if channel is None or channel.closing:
+            self._channel_ended("closed its stdin")
+        elif not (unread := channel.poll(0)):
+            return True
+        elif ended(unread):
+            self._channel_ended("closed its channel")
+        else:  # the next caller would get this as the answer
+            self.broke_protocol(_SPOKE_UNASKED)
+        return False
 
     def retire(self) -> None:
         """Give it no more requests; it finishes the one under way. `stop_worker` makes it exit."""

@@ -13,7 +13,7 @@ import anyio
 import psutil
 import pytest
 from support.log import Log
-from support.waiting import until
+from support.waiting import eventually, until
 from support.worker_pool.pools import RELAYS, ZOO, beast, listening, pool, running
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
@@ -281,3 +281,22 @@ async def test_an_answer_that_nobody_asked_for_is_never_given_to_the_next_caller
         second = asyncio.create_task(workers.exec(Payload(b"two")))
         assert (await first).context == b"mine"
         assert (await second).context == b"mine"
+
+
+async def test_an_answer_that_waits_in_the_channel_before_the_request_is_never_its_answer(relay, tmp_path):
+    log, sign = Log(), tmp_path / "sign"
+    async with pool(beast("answers_again_later"), log, num_workers=1, relay=relay) as workers:
+        assert (await workers.exec(Payload(os.fsencode(sign)))).context == b"mine"
+        sign.with_suffix(".read").touch()
+        eventually(sign.exists)  # the loop stands still, and reads nothing before the next request
+        assert (await workers.exec(Payload(os.fsencode(sign)))).context == b"mine"
+        (died,) = await log.seen("worker died")
+    assert died["fault"] == "broke the protocol (it sent a frame without a request)"
+
+
+async def test_a_request_does_not_go_to_a_worker_whose_end_is_not_read_yet(relay):
+    async with pool(beast("pids"), num_workers=1, relay=relay) as workers:
+        (worker,) = workers.workers()
+        os.kill(worker.pid, signal.SIGKILL)
+        eventually(lambda: not running(worker.pid))
+        assert int((await workers.exec(Payload())).body) != worker.pid
