@@ -223,17 +223,20 @@ class Dialog(Conversation):
         self.incoming = None
 
     def _run(self) -> None:
+        if self.idle_commands > MAX_IDLE_COMMANDS and self.incoming is None:
+            self.close(replies.TOO_MANY_COMMANDS)
         while self.position < len(self.data):
             reader = self.reader
             if reader is None:
                 if self.closing:
                     self.drop_input()
                 return
-            if self._left <= 0:
+            left = self._left
+            if left <= 0:
                 self._yielded = reader
                 self.wait_for(Event.YIELD)
                 return
-            self._left -= 1
+            self._left = left - 1
             if not reader(self):
                 break
         if self.position >= len(self.data):
@@ -252,15 +255,10 @@ class Dialog(Conversation):
         if line is None:
             return False
         self.idle_commands += 1
-        if self.idle_commands > MAX_IDLE_COMMANDS:
-            self.close(replies.TOO_MANY_COMMANDS)
-            return False
-        if len(line) > LONG_COMMAND:
-            self._left -= len(line) // BYTES_OF_STEP
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = VERBS[self.phase].get(verb)
-        if entry is None or len(line) > MAX_COMMAND - 2 or verb in self.rules.delegated:
+        if entry is None or len(line) > LONG_COMMAND or verb in self.rules.delegated:
             return self._read_unusual(line)
         if self.trace is not None:
             self._auth_seen |= verb == b"AUTH"
@@ -272,6 +270,7 @@ class Dialog(Conversation):
 
     def _read_unusual(self, line: bytes) -> bool:
         """Handle a line that is not one of our verbs in its usual length."""
+        self._left -= len(line) // BYTES_OF_STEP
         line = line.rstrip(_BLANKS)
         word, _, argument = line.partition(b" ")
         verb = word.upper()

@@ -32,14 +32,14 @@ def read_data(conversation: Conversation) -> bool:
     body = conversation.incoming
     assert isinstance(body, DataBody)
     data, start = conversation.data, conversation.position
-    rest = room = len(data) - start
+    rest = len(data) - start
+    # Stop where the flood begins, so that any cut of the bytes gives the same session.
+    room = OVERSIZE_FACTOR * body.limit + 1 - body.size if body.limit else rest
     if start and room > WINDOW:
         room = WINDOW
-    if body.limit:  # stop where the flood begins, so that any cut of the bytes gives the same session
-        room = min(room, max(1, OVERSIZE_FACTOR * body.limit + 1 - body.size))
     cut = room < rest
     if cut:
-        data, start = data[start : start + room], 0
+        data, start = data[start : start + max(1, room)], 0
     end = body.feed(data, start)
     if body.smuggled:
         conversation.reply(replies.SMUGGLING)
