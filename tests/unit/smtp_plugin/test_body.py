@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 
 import pytest
 
-from rrpy.smtp_plugin.protocol.body import Body, Budget, ChunkBody, DataBody
+from rrpy.smtp_plugin.protocol.body import _SMUGGLED, Body, Budget, ChunkBody, DataBody, has_lone_dot
 
 
 @pytest.mark.parametrize("kind", [ChunkBody, DataBody])
@@ -48,3 +49,10 @@ def test_a_message_over_its_limit_is_dropped_at_once() -> None:
     assert not body.is_flood
     body.keep(b"x" * 30)
     assert body.is_flood
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_a_lone_dot_is_found_wherever_the_rule_s_pattern_finds_one(length: int) -> None:
+    for bytes_of_piece in itertools.product(b"\r\n.x", repeat=length):
+        piece = bytes(bytes_of_piece)
+        assert has_lone_dot(piece) == bool(_SMUGGLED.search(piece)), piece
