@@ -1,12 +1,15 @@
-"""What a worker writes beside its frames: each line is logged, and the last lines are kept for the report of its exit.
+"""The output of a worker beside its frames: a line of the log for each line, and the last lines for its exit report.
 
 A worker can give a line its level. The line is a JSON object with `level` and `msg` (or `message`), whose other keys
 become the event's. Or it has a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
+
+A worker that writes more than its share of the log (`BURST`, `RATE`) loses lines: they are counted, not read.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -17,6 +20,13 @@ from ..container.protocols import Logger
 
 MAX_LINE: Final = 64 * 1024
 """A longer line is logged in pieces of this many bytes."""
+
+BURST: Final = 1024 * 1024
+"""Bytes that a worker may write at once."""
+RATE: Final = 256 * 1024
+"""Bytes a second that a worker may write for a longer time."""
+LINE_COST: Final = 128
+"""Bytes that a line counts for, besides its own."""
 
 KEPT_LINES: Final = 20
 KEPT_WIDTH: Final = 500
@@ -93,9 +103,13 @@ class LineSplitter:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._rest = bytearray()
+        self._skipping = False  # the rest of a line whose begin was skipped
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
+        if self._skipping:
+            _, newline, data = data.partition(b"\n")
+            self._skipping = not newline
         if b"\n" not in data and len(self._rest) + len(data) < MAX_LINE:
             self._rest += data
             return
@@ -105,6 +119,14 @@ class LineSplitter:
         whole = len(rest) - len(rest) % MAX_LINE
         self._pass_on(rest[:whole])
         self._rest = bytearray(rest[whole:])
+
+    def skip(self, data: bytes) -> tuple[int, list[bytes]]:
+        """Drop the lines in the next bytes. Return how many, and the last of them. A last part may become a line."""
+        count = data.count(b"\n") - self._skipping
+        lines, newline, rest = data.rpartition(b"\n")
+        self._skipping = not newline
+        self._rest = bytearray(rest if newline else b"")
+        return count + self._skipping, lines.rsplit(b"\n", KEPT_LINES)[-KEPT_LINES:]
 
     def flush(self) -> None:
         """Pass on a last line that has no end."""
@@ -122,22 +144,48 @@ class OutputLog:
     """Logs a worker's stderr line by line, and a stdout that is not its channel. `pid`: the worker's, once it has one.
 
     `tail` keeps the last 20 lines of the request under way, each cut to 500 characters; of a JSON line its message.
+    `clock`: returns monotonic seconds.
     """
 
-    def __init__(self, log: Logger) -> None:
+    def __init__(self, log: Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self.pid = 0
+        self._clock = clock
+        self._share = float(BURST)  # bytes; a chunk may take more
+        self._share_at = clock()
+        self._skipped = 0
         self.tail: deque[str] = deque(maxlen=KEPT_LINES)
         self._write = {level: getattr(log, level) for level in ("debug", "info", "warning", "error")}
         self._streams = {1: LineSplitter(self._log_line), 2: LineSplitter(self._log_line)}
 
     def feed(self, fd: int, data: bytes) -> None:
         """Take bytes of stdout (1) or stderr (2)."""
-        self._streams[fd].feed(data)
+        now = self._clock()
+        self._share = min(BURST, self._share + (now - self._share_at) * RATE)
+        self._share_at = now
+        if self._share > 0:
+            self._share -= len(data) + LINE_COST * data.count(b"\n")
+            self._log_skipped()
+            self._streams[fd].feed(data)
+        else:
+            self._skip(fd, data)
 
     def flush(self) -> None:
         """Log the last lines, which have no end."""
+        self._log_skipped()
         for stream in self._streams.values():
             stream.flush()
+
+    def _skip(self, fd: int, data: bytes) -> None:
+        if not self._skipped:
+            self._write["warning"]("worker writes too much: its lines are left out", pid=self.pid)
+        count, lines = self._streams[fd].skip(data)
+        self._skipped += count
+        self.tail.extend(text[:KEPT_WIDTH] for line in lines if (text := line.decode("utf-8", "replace")).strip())
+
+    def _log_skipped(self) -> None:
+        if self._skipped:
+            self._write["warning"]("lines of a worker were left out", lines=self._skipped, pid=self.pid)
+            self._skipped = 0
 
     def _log_line(self, line: str) -> None:
         parsed = parse_line(line)

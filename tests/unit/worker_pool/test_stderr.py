@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.log import Log
 
-from rrpy.worker_pool.stderr import KEPT_LINES, MAX_LINE, LineSplitter, OutputLog, parse_line
+from rrpy.worker_pool.stderr import BURST, KEPT_LINES, LINE_COST, MAX_LINE, RATE, LineSplitter, OutputLog, parse_line
 
 
 def lines_of(*chunks: bytes) -> list[str]:
@@ -59,6 +59,79 @@ def logged(*chunks: tuple[int, bytes]) -> tuple[list[tuple[str, str, dict[str, A
 def test_the_last_lines_are_kept_as_they_came_and_no_more():
     _, output = logged((2, b"".join(b"ERROR: %d\n" % number for number in range(100))))
     assert list(output.tail) == [f"ERROR: {number}" for number in range(100 - KEPT_LINES, 100)]
+
+
+# A worker that floods its log.
+
+
+class Flooded:
+    """A worker's output, and a clock that the test turns. Its lines are 99 bytes, numbered from 0."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.now = 0.0
+        self.output = OutputLog(self.log, lambda: self.now)
+        self._next = 0
+
+    def write(self, size: int, *, chunk: int = 64 * 1024) -> int:
+        """Write this many bytes of lines, in chunks that cut them; return the number of the next line."""
+        numbers = range(self._next, self._next + size // 99)
+        data = b"".join(b"%98d\n" % number for number in numbers)
+        for start in range(0, len(data), chunk):
+            self.output.feed(2, data[start : start + chunk])
+        self._next = numbers.stop
+        return numbers.stop
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(message) for level, message, _ in self.log.lines if level == "info"]
+
+    @property
+    def left_out(self) -> int:
+        return sum(int(keys["lines"]) for keys in self.log.keys("lines of a worker were left out"))
+
+
+@pytest.mark.parametrize("chunk", [1000, 65536, 262144])
+def test_a_worker_that_floods_its_log_loses_lines_that_are_counted(chunk):
+    flooded = Flooded()
+    count = flooded.write(8 * BURST, chunk=chunk)
+    # A chunk may go over the share.
+    assert len(flooded.numbers) <= (BURST + 3 * chunk) // (99 + LINE_COST) + 1
+    assert flooded.numbers == list(range(len(flooded.numbers)))
+    assert len(flooded.log.keys("worker writes too much: its lines are left out")) == 1
+    assert [int(line) for line in flooded.output.tail] == list(range(count - KEPT_LINES, count))
+    flooded.output.flush()
+    assert len(flooded.numbers) + flooded.left_out == count
+
+
+def test_a_worker_has_its_share_of_the_log_again_after_a_while():
+    flooded = Flooded()
+    first = flooded.write(8 * BURST)
+    flooded.now += BURST / RATE + 1
+    count = flooded.write(BURST // 8)
+    assert flooded.numbers[-1] == count - 1
+    assert flooded.left_out + len(flooded.numbers) == count
+    assert set(range(first, count)) <= set(flooded.numbers)
+    assert len(flooded.log.keys("lines of a worker were left out")) == 1
+
+
+def test_a_line_that_never_ends_is_left_out_too():
+    flooded = Flooded()
+    for _ in range(100):
+        flooded.output.feed(2, b"x" * MAX_LINE)
+    assert len(flooded.log.of("info")) <= BURST // MAX_LINE + 1
+    flooded.now += BURST / RATE + 1
+    flooded.output.feed(2, b"its end\nafter it\n")
+    flooded.output.flush()
+    assert flooded.log.of("info")[-1][0] == "after it"
+    assert flooded.left_out == 1
+
+
+def test_a_flood_of_one_worker_takes_nothing_from_another():
+    flooded, other = Flooded(), Flooded()
+    flooded.write(8 * BURST)
+    assert len(flooded.numbers) < other.write(BURST // 8) * 8
+    assert other.left_out == 0
 
 
 def test_two_streams_do_not_break_each_other_s_lines():
