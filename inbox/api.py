@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -15,23 +16,27 @@ from starlette.responses import Response
 from ..container.version import VERSION
 from . import routes
 from .config import InboxConfig
+from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name
 from .feed import EVENTS
-from .html import POLICY, Image, safe_html
+from .html import POLICY, Image, Rewriter
 from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
-from .records import Detail, Summary
+from .records import AttachmentInfo, Parts
 from .stream import TYPE as STREAM_TYPE
-from .stream import EventStream, cancel_on_disconnect
+from .stream import EventStream
+from .waiting import Filter
 
 T = TypeVar("T")
 
+PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+"""The headers of a mail's HTML."""
 MAX_NUMBER = 2**63 - 1
 """The largest integer of SQLite."""
 
 REWRITERS = 2
-"""Threads that rewrite HTML. Many requests for it at once leave the other threads to the mail."""
+"""Requests whose HTML is rewritten at the same time, each in slices. The others wait, and hold no message."""
 
 
 class API:
@@ -41,7 +46,7 @@ class API:
         self._mailbox = mailbox
         self._servers = servers
         self._config = config
-        self._rewriters = anyio.CapacityLimiter(REWRITERS)
+        self._rewriting = anyio.Semaphore(REWRITERS)
         self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
 
     async def list_messages(self, request: Request) -> Response:
@@ -51,7 +56,8 @@ class API:
         search = request.query_params.get("search", "")
         if len(search) > routes.MAX_SEARCH:
             raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
-        return _json(await self._mailbox.list_messages(limit=limit, before=before, search=search))
+        work = partial(self._mailbox.list_messages, limit=limit, before=before, search=search)
+        return _json(await while_connected(request, work))
 
     async def clear(self, _: Request) -> Response:
         """Delete every message."""
@@ -69,38 +75,37 @@ class API:
 
     async def raw(self, request: Request) -> Response:
         """Return a message as it arrived."""
-        message = await self._read(request, self._mailbox.decoded)
-        content = await self._mailbox.raw(message.summary.id)
+        summary = await self._read(request, self._mailbox.summary)
+        content = await self._mailbox.content(summary.id)
         if content is None:
             raise _no_message(request)
-        return download(content, "message/rfc822", message_name(message.summary.subject))
+        return download(content, "message/rfc822", message_name(summary.subject))
 
     async def html(self, request: Request) -> Response:
         """Return the page that shows a message's HTML."""
-        message = await self._read(request, self._mailbox.decoded)
-        if not message.html:
-            raise Problem(404, "the message has no HTML")
-        page = await anyio.to_thread.run_sync(safe_html, message.html, self._images(message), limiter=self._rewriters)
-        return Response(page, headers={"Content-Security-Policy": POLICY}, media_type="text/html")
+        page = await while_connected(request, lambda: self._page(request))
+        return Response(page, headers=PAGE_HEADERS, media_type="text/html")
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""
         number = request.path_params["number"]
         position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        found = await self._mailbox.attachment(request.path_params["id"], position)
-        if found is None:
-            raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
-        name = attachment_name(found[0].filename, position, found[0].content_type)
-        return download(found[1], routes.BYTES, name)
+        parts = await self._parts(request)
+        if parts is not None and 1 <= position <= len(parts.attachments):
+            found = parts.attachments[position - 1]
+            content = await self._mailbox.content(parts.summary.id, position)
+            if content is not None:
+                return download(content, routes.BYTES, attachment_name(found.filename, position, found.content_type))
+        raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
 
     async def wait(self, request: Request) -> Response:
         """Return the newest message that fits, as soon as there is one."""
         timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
         after = _number(request, "after", 0, 0, MAX_NUMBER)
-        fits = _filter(request)
+        wanted = _filter(request)
         if request.method == "HEAD":
             return _response(b"")
-        found = await _while_connected(request, lambda: self._mailbox.wait(fits, timeout, after))
+        found = await while_connected(request, lambda: self._mailbox.wait(wanted, timeout, after))
         if found is None and self._mailbox.feed.closed:
             raise Problem(503, "the host stops")
         if found is None:
@@ -149,21 +154,36 @@ class API:
             raise _no_message(request)
         return found
 
-    def _images(self, message: Detail) -> dict[str, Image]:
+    async def _parts(self, request: Request) -> Parts | None:
+        """Return the HTML and the list of attachments of a message, None for an unknown one."""
+        detail = await self._mailbox.detail(request.path_params["id"])
+        if detail is None:
+            return None
+        return await anyio.to_thread.run_sync(
+            partial(msgspec.json.decode, detail, type=Parts)
+        )  # a large one takes long
+
+    async def _page(self, request: Request) -> str:
+        """Return the page that shows a message's HTML. Each slice of the work waits for a thread anew."""
+        async with self._rewriting:
+            parts = await self._parts(request)
+            if parts is None:
+                raise _no_message(request)
+            if not parts.html:
+                raise Problem(404, "the message has no HTML")
+            rewriter = Rewriter(parts.html, self._images(parts))
+            while not await anyio.to_thread.run_sync(rewriter.work):
+                pass
+            return await anyio.to_thread.run_sync(rewriter.page)
+
+    def _images(self, parts: Parts) -> dict[str, Image]:
         """Return the parts that the HTML can name. Their contents come from the store, asked from another thread."""
 
-        def content(number: int) -> Callable[[], bytes]:
-            def read() -> bytes:
-                found = anyio.from_thread.run(self._mailbox.attachment, message.summary.id, number)
-                return found[1] if found else b""
+        def image(each: AttachmentInfo) -> Image:
+            read = partial(self._mailbox.content, parts.summary.id, each.number)
+            return Image(each.content_type, each.size, lambda: anyio.from_thread.run(read) or b"")
 
-            return read
-
-        return {
-            each.content_id: Image(each.content_type, each.size, content(each.number))
-            for each in message.attachments
-            if each.content_id
-        }
+        return {each.content_id: image(each) for each in parts.attachments if each.content_id}
 
 
 def _no_message(request: Request) -> Problem:
@@ -171,33 +191,15 @@ def _no_message(request: Request) -> Problem:
     return Problem(404, "the inbox is empty" if name == "latest" else f"there is no message {name}")
 
 
-def _filter(request: Request) -> Callable[[Summary], bool]:
-    """Return the predicate of a `wait`: whether a message fits. Raises Problem for an unknown parameter."""
+def _filter(request: Request) -> Filter:
+    """Return the filter of a `wait`. Raises Problem for an unknown parameter."""
     wanted = {
         name: value.casefold() for name, value in request.query_params.items() if name not in ("timeout", "after")
     }
     unknown = sorted(set(wanted) - {"to", "from", "subject"})
     if unknown:
         raise Problem(400, f"wait takes to, from, subject, after and timeout, not {unknown[0]}")
-
-    def fits(message: Summary) -> bool:
-        return (
-            ("to" not in wanted or wanted["to"] in [each.casefold() for each in message.to])
-            and ("from" not in wanted or wanted["from"] == message.sender.casefold())
-            and ("subject" not in wanted or wanted["subject"] in message.subject.casefold())
-        )
-
-    return fits
-
-
-async def _while_connected(request: Request, work: Callable[[], Awaitable[T | None]]) -> T | None:
-    """Return the result of `work`, or None when the client disconnects before that."""
-    result: T | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(cancel_on_disconnect, request.receive, group.cancel_scope)
-        result = await work()
-        group.cancel_scope.cancel()
-    return result
+    return Filter(wanted.get("to"), wanted.get("from"), wanted.get("subject"))
 
 
 def _number(request: Request, name: str, default: Any, low: int, high: int) -> Any:

@@ -1,24 +1,40 @@
-"""The inbox's SQLite database: opened, checked and locked.
+"""The inbox's SQLite database: opened, checked and locked; its transactions.
 
-A file belongs to one host. `connect` locks it until the connection closes: a second host gets one clear sentence, and
+A file belongs to one host. `connect` locks it until the database closes: a second host gets one clear sentence, and
 the totals in memory stay true. The journal is a write-ahead log (WAL): once its client has 250, a message survives a
 killed host; a power failure may cost the last moments.
+
+`auto_vacuum = FULL` gives the pages of deleted messages back at each commit, so a deleted message leaves the file. It
+moves other pages into their place, which needs room in the log. Without that room, `auto_vacuum = INCREMENTAL` moves
+them step by step.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
 
 from ..container.errors import HostError, reason_of
-from ..container.ownership import open_own
+from .file import LOG_ROOM, DatabaseFile
+
+T = TypeVar("T")
 
 VERSION: Final = 1
 """The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
+STEP: Final = 64
+"""Pages that move in one step where there is little room. The log needs three times as many: fewer than LOG_ROOM."""
+PAGE: Final = 4096
+"""Bytes of a page of the database."""
+PAGE_IN_MEMORY: Final = 4400
+"""Bytes of a page and of SQLite's notes about it."""
+SPARE: Final = 64 * 1024
+"""Bytes of the file beyond its pages: a deletion may need a page before it frees others."""
+SMALL: Final = 1000
+"""Bytes of a row up to which it shares a page with others."""
 
 _TABLES = """
 CREATE TABLE messages (
@@ -32,46 +48,175 @@ CREATE TABLE contents (
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
 """
+_FULL: Final = 1  # auto_vacuum, as SQLite returns it
 # Part 0 of a message's contents is the message as it arrived, the others are its attachments, decoded.
+_COLUMNS: Final = {
+    "messages": "number, id, bytes, summary",
+    "details": "number, words, detail",
+    "contents": "number, part, content",
+}
+
+
+def stored_size(*columns: int) -> int:
+    """Return the bytes that a row takes at most: SQLite puts a large one on pages of its own.
+
+    `columns`: the bytes of each.
+    """
+    size = sum(columns)
+    if size <= SMALL:
+        return size + size // 3 + 100
+    return (size // (PAGE - 4) + 1) * PAGE_IN_MEMORY + 600
 
 
 class StoreError(HostError):
     """The inbox cannot store or read its mail. The text is one sentence."""
 
 
-def connect(path: str) -> sqlite3.Connection:
+class Database:
+    """An open database, for any thread, one at a time. `file`: None for one in memory; `name`: of both, for errors."""
+
+    def __init__(self, connection: sqlite3.Connection, file: DatabaseFile | None, name: str) -> None:
+        self._connection = connection
+        self._file = file
+        self._name = name
+
+    def close(self) -> None:
+        """Close the database. Idempotent."""
+        self._connection.close()
+        if self._file is not None:
+            self._file.close()
+
+    def execute(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Run one statement. Raises sqlite3.Error."""
+        return self._connection.execute(query, values)
+
+    def insert_many(self, query: str, rows: Iterator[Sequence[object]]) -> None:
+        """Run a statement once for each row. Raises sqlite3.Error."""
+        self._connection.executemany(query, rows)
+
+    def change(self, work: Callable[[], T], *, deletes: bool = False) -> T:
+        """Run `work` in a transaction, and return its result. Raises StoreError, and then nothing has changed.
+
+        `work` may run twice: without room the second time has all the room that the log can give. `deletes`: it may
+        take the spare room too.
+        """
+        with self.translated():
+            self._check()
+            try:
+                return self._commit(work, deletes)
+            except (sqlite3.Error, OSError) as error:
+                if self._file is None or not _is_for_want_of_room(error):
+                    raise
+            return self._commit_in_little_room(work, deletes)
+
+    def give_back(self) -> None:
+        """Give the room of deleted messages back to the disk now: SQLite would do so after some more commits."""
+        if self._file is not None:
+            with suppress(sqlite3.Error):
+                self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            with suppress(OSError):
+                self._file.grow(self._size() + SPARE)
+            self._file.keep_log_room()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise StoreError for an error of SQLite or of the disk."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else error
+            raise StoreError(f"the inbox's database in {self._name} failed: {reason}") from error
+
+    def _check(self) -> None:
+        if self._file is not None and not self._file.is_there():
+            raise StoreError(f"{self._name} was removed or replaced while the host runs; restart the host")
+
+    def _commit(self, work: Callable[[], T], deletes: bool) -> T:
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            result = work()
+            size = 0
+            if self._file is not None:
+                size = self._size()
+                self._file.grow(size if deletes else size + SPARE)
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        if self._file is not None:  # each time that SQLite empties the log, it cuts the file
+            with suppress(OSError):
+                self._file.grow(size + SPARE)
+        return result
+
+    def _size(self) -> int:
+        """Return the bytes of the database after the commit: its free pages go."""
+        (pages,) = self.execute("PRAGMA page_count").fetchone()
+        (free,) = self.execute("PRAGMA freelist_count").fetchone()
+        return int(pages - free) * PAGE
+
+    def _commit_in_little_room(self, work: Callable[[], T], deletes: bool) -> T:
+        """Commit after the log has begun anew. Move pages in steps that fit into the log."""
+        self.give_back()
+        self.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        try:
+            return self._commit(work, deletes)
+        finally:
+            with suppress(sqlite3.Error):
+                self._vacuum()
+                self.execute("PRAGMA auto_vacuum = FULL")
+            self.give_back()
+
+    def _vacuum(self) -> None:
+        """Give every free page back, as far as there is room."""
+        before = 0
+        while (free := self.execute("PRAGMA freelist_count").fetchone()[0]) and free != before:
+            before = free
+            # `execute` would free one page: in Python 3.11 it ends at the first row, which has no column.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({STEP})")
+            self.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def connect(path: str) -> Database:
     """Open the database, and create its tables in a new one. Raises StoreError.
 
-    `path`: of its file, empty for one in memory. The connection is for any thread, one at a time.
+    `path`: of its file, empty for one in memory.
     """
     if not path:
-        return _prepared(sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None))
+        return Database(_prepared(_opened(":memory:")), None, "memory")
+    name = f"inbox.path {path}"
     try:
-        _create_private(Path(path))
-        connection = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open inbox.path {path}: {reason_of(error)}") from error
+        file = DatabaseFile(path)
+    except OSError as error:
+        raise StoreError(f"cannot open {name}: {reason_of(error)}") from error
+    connection = None
     try:
-        return _prepared(connection)
+        connection = _opened(file.path)
+        database = Database(_prepared(connection), file, name)
+        file.opened()
+        return database
     except BaseException as error:
-        connection.close()
+        if connection is not None:
+            connection.close()
+        file.close()
         if isinstance(error, sqlite3.Error):
-            raise StoreError(_explained(error, path)) from error
-        raise StoreError(f"inbox.path {path} {error}") from None if isinstance(error, _Foreign) else error
+            raise StoreError(_explained(error, name)) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"cannot open {name}: {reason_of(error)}") from error
+        raise StoreError(f"{name} {error}") from None if isinstance(error, _Foreign) else error
 
 
 class _Foreign(Exception):
-    """The database is not ours. The text says whose it is."""
+    """The database is not ours, or not whole. The text says so, as the end of a sentence."""
 
 
-def _create_private(path: Path) -> None:
-    """Create the file, for its owner alone, unless it exists. SQLite gives its other files the same mode."""
-    os.close(open_own(str(path), os.O_RDWR | os.O_CREAT, 0o600))
+def _opened(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level=None)
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
-    for pragma in ("locking_mode = EXCLUSIVE", "auto_vacuum = INCREMENTAL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute(f"PRAGMA page_size = {PAGE}")
     # Reads come before the first write: a foreign file stays as it is.
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -80,9 +225,17 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         raise _Foreign("is a database of something else; name another file")
     if tables and version > VERSION:
         raise _Foreign(f"was written by a newer rrpy (version {version} of its tables, this one knows {VERSION})")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # a deleted message may have captured credentials
+    if tables:
+        _check_tables(connection)
+    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_FULL,):  # it writes: a full disk has no room for it
+        connection.execute("PRAGMA auto_vacuum = FULL")
+    for pragma in (
+        "journal_mode = WAL",
+        f"journal_size_limit = {LOG_ROOM}",
+        "synchronous = NORMAL",
+        "secure_delete = FAST",  # a deleted message may have captured credentials
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
     connection.execute("BEGIN EXCLUSIVE")
     if not tables:
         for statement in _TABLES.split(";"):
@@ -93,10 +246,29 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _explained(error: sqlite3.Error, path: str) -> str:
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """Raise _Foreign for a database of ours that lacks a table or a column."""
+    for table, columns in _COLUMNS.items():
+        try:
+            connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - our own words
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # the file itself cannot be read
+                raise
+            raise _Foreign(f"is damaged ({error}); name another file") from None
+
+
+def _is_for_want_of_room(error: sqlite3.Error | OSError) -> bool:
+    """Return whether the disk is full. For a quota SQLite has SQLITE_IOERR_WRITE; OSError comes from `grow`."""
+    if isinstance(error, OSError):
+        return True
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+
+
+def _explained(error: sqlite3.Error, name: str) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"inbox.path {path} is in use by another process; stop it, or name another file"
+        return f"{name} is in use by another process; stop it, or name another file"
     if code == sqlite3.SQLITE_NOTADB:
-        return f"inbox.path {path} is not a SQLite database; name another file"
-    return f"cannot use inbox.path {path}: {error}"
+        return f"{name} is not a SQLite database; name another file"
+    return f"cannot use {name}: {error}"

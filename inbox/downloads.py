@@ -16,7 +16,7 @@ MAX_NAME = 150
 def download(content: bytes, media_type: str, filename: str) -> Response:
     """Return a response that a browser saves and does not show."""
     headers = {"Content-Disposition": disposition(filename), "Content-Security-Policy": POLICY}
-    response = Response(content, headers=headers)
+    response = Response(content, headers=headers | {"Referrer-Policy": "no-referrer"})
     response.headers["Content-Type"] = media_type
     return response
 

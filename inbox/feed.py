@@ -15,6 +15,10 @@ import anyio
 
 KEPT: Final = 1000
 """Events that the ring holds."""
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Bytes that the events in the ring take at most."""
+EVENT: Final = 200
+"""Bytes that an event takes without its data."""
 MAX_READERS: Final = 100
 """Readers at the same time."""
 KEEP_ALIVE: Final = 15.0
@@ -30,6 +34,11 @@ EVENTS: Final = {
 """Every event of the stream, and its meaning."""
 
 
+def room_of_feed(max_bytes: int) -> int:
+    """Return the bytes of `inbox.max_bytes` that the feed may take. 0 is no limit, for the messages alone."""
+    return min(MAX_BYTES, max_bytes // 8) if max_bytes else MAX_BYTES
+
+
 class FeedEvent(NamedTuple):
     """One event. `number`: its position; `data`: JSON in one line."""
 
@@ -37,16 +46,24 @@ class FeedEvent(NamedTuple):
     name: str
     data: bytes
 
+    @property
+    def bytes(self) -> int:
+        """The bytes that the event takes."""
+        return EVENT + len(self.data)
+
 
 class Feed:
     """The events. Made in an event loop, and used in its thread.
 
-    `open`: the connections of the last `connections` event.
+    `max_bytes`: of the events in the ring; the oldest leave it. `open`: the connections of the last `connections`
+    event. `bytes`: that the events take now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._boot = secrets.token_hex(4)  # numbers begin again at each start
-        self._ring: deque[FeedEvent] = deque(maxlen=KEPT)
+        self._ring: deque[FeedEvent] = deque()
+        self._max_bytes = max_bytes
+        self.bytes = 0
         self._number = 0
         self._news = anyio.Event()
         self._readers = 0
@@ -76,7 +93,11 @@ class Feed:
     def publish(self, name: str, data: bytes = b"{}") -> None:
         """Add an event, and wake the readers."""
         self._number += 1
-        self._ring.append(FeedEvent(self._number, name, data))
+        event = FeedEvent(self._number, name, data)
+        self._ring.append(event)
+        self.bytes += event.bytes
+        while len(self._ring) > KEPT or self.bytes > self._max_bytes:
+            self.bytes -= self._ring.popleft().bytes
         self._wake()
 
     def forget(self, message_id: str | None = None) -> None:
@@ -86,11 +107,14 @@ class Feed:
         """
         if message_id is None:
             self._ring.clear()
+            self.bytes = 0
             return
         name = message_id.encode()
         for index, event in enumerate(self._ring):
             if event.name == "message" and name in event.data:
-                self._ring[index] = FeedEvent(event.number, "deleted", b'{"ids":["%b"]}' % name)
+                deleted = FeedEvent(event.number, "deleted", b'{"ids":["%b"]}' % name)
+                self.bytes += deleted.bytes - event.bytes
+                self._ring[index] = deleted
 
     def connections(self, count: int) -> None:
         """Publish that the connections have changed; `count` of them are open."""
@@ -112,17 +136,19 @@ class Feed:
             if position is None:
                 position = self._number
                 yield self._reset()
-            while not self._closed:
+            while True:
                 news = self._news
-                events = self._since(position)
-                if events is None:
+                missed = self._number - position
+                if missed and not self._has(position):
                     position = self._number
                     yield self._reset()
-                    continue
-                for event in events:
-                    yield self._written(event)
+                elif missed:
+                    event = self._ring[-missed]  # one at a time: a slow reader keeps none of them alive
                     position = event.number
-                if not events:
+                    yield self._written(event)
+                elif self._closed:
+                    break
+                else:
                     with anyio.move_on_after(KEEP_ALIVE):
                         await news.wait()
                         continue
@@ -142,14 +168,11 @@ class Feed:
         if boot != self._boot or not number.isascii() or not number.isdecimal() or len(number) > 18:
             return None
         position = int(number)
-        return position if self._since(position) is not None else None
+        return position if self._has(position) else None
 
-    def _since(self, position: int) -> list[FeedEvent] | None:
-        """Return the events after a position, None when some of them have left the ring."""
-        missed = self._number - position
-        if missed < 0 or missed > len(self._ring):
-            return None
-        return [self._ring[index] for index in range(len(self._ring) - missed, len(self._ring))]
+    def _has(self, position: int) -> bool:
+        """Return whether the ring has every event after a position."""
+        return 0 <= self._number - position <= len(self._ring)
 
     def _reset(self) -> bytes:
         return self._written(FeedEvent(self._number, "reset", b'{"open": %d}' % self.open))

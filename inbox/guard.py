@@ -8,9 +8,12 @@ What we do:
 - A page of another origin can send requests, though it cannot read the answers. Browsers mark them: `Sec-Fetch-Site` is
   neither `same-origin` nor `none` (a typed address), or `Origin` is not ours. Another port of localhost is another
   origin. A link to the page itself is the exception.
-- Programs send neither header, and pass. A program on a machine that reaches the address can read the mail.
-What can still fail: a browser older than 2020 follows a link of another page to the API. It shows the answer to its
-user alone.
+- Over plain HTTP, under a name or a number of the network, browsers send no `Sec-Fetch-Site`, and no `Origin` with a
+  GET. The time of an answer alone would tell another page of the mail. So a request of a browser then needs a `Referer`
+  of ours; HEADERS makes the browser send it for our own page. A browser names itself in `User-Agent`, which no page can
+  change, and always sends `Accept-Language`.
+- Programs send none of these headers, and pass. A program on a machine that reaches the address can read the mail.
+What can still fail: a program that poses as a browser is refused; a browser without `Accept-Language` passes.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ HEADERS: Final = {
     "Content-Security-Policy": PAGE_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-DNS-Prefetch-Control": "off",
     "Cache-Control": "no-store",
@@ -45,6 +48,7 @@ HEADERS: Final = {
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/@]+)(?::[0-9]{1,5})?", re.ASCII)
 _OURS: Final = frozenset(("same-origin", "none"))
+_BROWSERS: Final = ("Mozilla/", "AppleCoreMedia/")  # the second one loads videos for Safari
 
 
 class Guard:
@@ -93,12 +97,14 @@ class Guard:
             raise Problem(
                 403, f"the host name {host[1]} is not known here; if it is yours, add it to inbox.allowed_hosts"
             )
-        site = headers.get("sec-fetch-site", "none")
-        if site not in _OURS and not _is_link_to_page(scope, headers):
-            raise Problem(403, "requests from other web pages are refused")
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2].lower() != hosts[0].lower():
             raise Problem(403, f"requests from other web pages are refused, and this one is from {origin}")
+        site = headers.get("sec-fetch-site")
+        if site is None:
+            _check_referrer(scope, headers, hosts[0])
+        elif site not in _OURS and not _is_link_to_page(scope, headers):
+            raise Problem(403, "requests from other web pages are refused")
 
     def _is_ours(self, host: str) -> bool:
         name = host.lower().removesuffix(".")
@@ -115,10 +121,25 @@ def _is_number(name: str) -> bool:
     return True
 
 
+def _check_referrer(scope: Scope, headers: Headers, host: str) -> None:
+    """Raise Problem for a request of another web page, from a browser that sends no `Sec-Fetch-Site`."""
+    if _asks_for_page(scope):
+        return
+    referrer = headers.get("referer")
+    if referrer is not None:
+        if referrer.partition("://")[2].partition("/")[0].lower() != host.lower():
+            raise Problem(403, "requests from other web pages are refused")
+    elif "accept-language" in headers and headers.get("user-agent", "").startswith(_BROWSERS):
+        raise Problem(403, "over plain HTTP a browser gets this from the inbox's page alone; open the page first")
+
+
 def _is_link_to_page(scope: Scope, headers: Headers) -> bool:
     return (
-        scope["method"] in ("GET", "HEAD")
-        and scope["path"] == "/"
+        _asks_for_page(scope)
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
     )
+
+
+def _asks_for_page(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") and scope["path"] == "/"

@@ -18,8 +18,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-MAX_EMBEDDED: Final = 32 * 1024 * 1024
-"""Bytes of inline images in one page; an image beyond that is left out."""
+MAX_EMBEDDED: Final = 48 * 1024 * 1024
+"""Characters of inline images in one page; an image beyond that is left out."""
+MAX_MARKUP: Final = 500_000
+"""Tags, attributes, comments and images of one page, about two seconds; the page ends there."""
+MAX_ATTRIBUTES: Final = 1000
+"""Attributes of one tag; the tag ends there."""
+SLICE: Final = 5000
+"""Tags, attributes and comments of one call of `work`."""
 
 POLICY: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
@@ -73,9 +79,15 @@ class Image(NamedTuple):
     content: Callable[[], bytes]
 
 
+_CUT = "<p><b>This mail goes on; its source has all of it.</b></p>"
+
+
 def safe_html(text: str, images: Mapping[str, Image]) -> str:
     """Return a page that shows a mail's HTML. `images`: by Content-ID, embedded where the mail says `cid:`."""
-    return _HEAD + _Rewriter(text, images).run()
+    rewriter = Rewriter(text, images)
+    while not rewriter.work():
+        pass
+    return rewriter.page()
 
 
 def unescape(text: str) -> str:
@@ -83,22 +95,35 @@ def unescape(text: str) -> str:
     return html.unescape(_NO_CHARACTER.sub("\ufffd", _LEADING_ZEROS.sub("&#", text)))
 
 
-class _Rewriter:
+class Rewriter:
+    """Rewrites a mail's HTML slice by slice: `work` until it returns True, then `page`. See `safe_html`."""
+
     def __init__(self, text: str, images: Mapping[str, Image]) -> None:
         self._text = text.replace("\x00", "")
         self._images = images
         self._embedded: dict[str, str] = {}
         self._left = MAX_EMBEDDED
         self._out: list[str] = []
+        self._pos = 0
+        self._markups = 0
 
-    def run(self) -> str:
+    def work(self) -> bool:
+        """Rewrite one slice. Return whether it was the last one."""
         text = self._text
-        pos = 0
-        while (at := text.find("<", pos)) >= 0:
-            self._out.append(text[pos:at])
-            pos = self._markup(at)
-        self._out.append(text[pos:])
-        return "".join(self._out)
+        stop = self._markups + SLICE
+        while self._markups < stop:
+            at = text.find("<", self._pos)
+            if at < 0 or self._markups >= MAX_MARKUP:
+                self._out.append(text[self._pos :] if at < 0 else _CUT)
+                return True
+            self._out.append(text[self._pos : at])
+            self._pos = self._markup(at)
+            self._markups += 1
+        return False
+
+    def page(self) -> str:
+        """Return the page."""
+        return _HEAD + "".join(self._out)
 
     def _markup(self, at: int) -> int:
         """Rewrite the markup that begins at `at`, with its `<`. Return the position after it."""
@@ -129,7 +154,9 @@ class _Rewriter:
     def _attributes(self, pos: int) -> tuple[dict[str, str], int]:
         """Return a tag's attributes, the first of each name, and the position after its `>`."""
         found: dict[str, str] = {}
-        while match := _ATTRIBUTE.match(self._text, pos):
+        stop = self._markups + MAX_ATTRIBUTES
+        while self._markups < stop and (match := _ATTRIBUTE.match(self._text, pos)):
+            self._markups += 1
             value = match[2] or ""
             if value[:1] in ('"', "'"):
                 value = value[1:-1]
@@ -170,13 +197,18 @@ class _Rewriter:
 
     def _embed(self, content_id: str) -> str:
         """Return an inline image as a data URL; empty for an unknown Content-ID, or beyond MAX_EMBEDDED."""
-        image = self._images.get(content_id.strip("<>"))
-        if image is None or not image.content_type.startswith("image/") or image.size > self._left:
+        self._markups += 1
+        content_id = content_id.strip("<>")
+        image = self._images.get(content_id)
+        if image is None or not image.content_type.startswith("image/"):
             return ""
-        self._left -= image.size
+        prefix = f"data:{image.content_type};base64,"
+        size = len(prefix) + (image.size + 2) // 3 * 4
+        if size > self._left:
+            return ""
+        self._left -= size
         if content_id not in self._embedded:
-            encoded = base64.b64encode(image.content()).decode()
-            self._embedded[content_id] = f"data:{image.content_type};base64,{encoded}"
+            self._embedded[content_id] = prefix + base64.b64encode(image.content()).decode()
         return self._embedded[content_id]
 
     def _css(self, text: str) -> str:

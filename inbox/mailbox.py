@@ -1,99 +1,124 @@
 """The inbox for the host's event loop: the store in a thread, and the feed of its events.
 
-A lock lets one operation run at a time, so the feed has the events in their order.
+A lock lets one operation run at a time, so the feed has the events in their order. Mail goes first: each other
+operation takes a second lock before it, so at most one of them is before a mail. A search and the scan of a `wait`
+give the locks back after each slice of the messages. A waiting request reads the messages once; `add` brings it the
+later ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from .feed import Feed
+from .feed import Feed, room_of_feed
 from .protocols import IncomingMail
-from .records import AttachmentInfo, Detail, MessageList, Summary, record_of
-from .store import Store
+from .records import MessageList, Record, Summary, record_of
+from .store import MAX_LIST, Added, Store
+from .waiting import Filter, Waiter, Waiters
 
 R = TypeVar("R")
+
+MAX_SLICES: Final = 100
+"""Slices of one search, about two seconds. An answer that ends earlier says where the next one begins."""
 
 
 class Mailbox:
     """The messages and the feed. Every method may raise StoreError."""
 
-    def __init__(self, store: Store) -> None:
-        self.feed = Feed()
+    def __init__(self, store: Store, feed: Feed | None = None) -> None:
+        self.feed = feed or Feed()
         self._store = store
-        self._lock = anyio.Lock()
+        self._waiters = Waiters()
+        self._turn = anyio.Lock()
+        self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
         self._thread = anyio.CapacityLimiter(1)
 
     @classmethod
     async def open(cls, path: str, *, max_messages: int, max_bytes: int) -> Mailbox:
-        """Open the store. Raises StoreError."""
+        """Open the store. The feed has a part of `max_bytes`. Raises StoreError."""
+        room = room_of_feed(max_bytes)
 
         def opened() -> Store:
-            return Store(path, max_messages=max_messages, max_bytes=max_bytes)
+            return Store(path, max_messages=max_messages, max_bytes=max_bytes and max_bytes - room)
 
-        return cls(await anyio.to_thread.run_sync(opened))
+        return cls(await anyio.to_thread.run_sync(opened), Feed(room))
+
+    def stop(self) -> None:
+        """End the streams and the requests that wait."""
+        self.feed.close()
+        self._waiters.close()
 
     async def aclose(self) -> None:
-        """Close the feed, then the store once the running operation has ended."""
-        self.feed.close()
-        async with self._lock:
+        """Stop, then close the store once the running operation has ended."""
+        self.stop()
+        async with self._turn:
             await self._in_thread(self._store.close)
 
     async def add(self, mail: IncomingMail) -> None:
         """Store a mail. Returns once it is safe."""
-        async with self._lock:
-            added = await self._in_thread(lambda: self._store.add(record_of(mail)))
+
+        def stored() -> tuple[Record, Added]:
+            record = record_of(mail)
+            return record, self._store.add(record)
+
+        async with self._turn:
+            record, added = await self._in_thread(stored)
             self.feed.publish("message", added.summary)
             if added.evicted:
                 self._publish_deleted(*added.evicted)
+            self._waiters.offer(added.number, record.summary, added.detail)
 
     async def list_messages(self, *, limit: int, before: int | None, search: str) -> MessageList:
-        """Return a part of the list; see Store.list_messages."""
-        return await self._run(lambda: self._store.list_messages(limit=limit, before=before, search=search))
+        """Return a part of the list, as Store.list_messages does, from up to MAX_SLICES slices."""
+        messages: list[msgspec.Raw] = []
+        room = MAX_LIST
+        for _ in range(MAX_SLICES):
+            part = await self._run(
+                partial(self._store.list_messages, limit=limit - len(messages), before=before, search=search, room=room)
+            )
+            messages += part.messages
+            room -= sum(len(memoryview(each)) for each in part.messages)
+            before = part.next
+            if before is None or len(messages) == limit or room <= 0:
+                break
+        return MessageList(messages, before, part.total, part.bytes)
+
+    async def summary(self, message_id: str) -> Summary | None:
+        """Return a message as the list has it, None for an unknown id."""
+        return await self._run(lambda: self._store.summary(message_id))
 
     async def detail(self, message_id: str) -> bytes | None:
         """Return a whole message as JSON, None for an unknown id."""
         return await self._run(lambda: self._store.detail(message_id))
 
-    async def decoded(self, message_id: str) -> Detail | None:
-        """Return a whole message, None for an unknown id."""
-        return await self._run(lambda: self._store.decoded(message_id))
+    async def content(self, message_id: str, part: int = 0) -> bytes | None:
+        """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
+        return await self._run(lambda: self._store.content(message_id, part))
 
-    async def raw(self, message_id: str) -> bytes | None:
-        """Return a message as it arrived, None for an unknown id."""
-        return await self._run(lambda: self._store.raw(message_id))
-
-    async def attachment(self, message_id: str, number: int) -> tuple[AttachmentInfo, bytes] | None:
-        """Return an attachment by its number, from 1; None for an unknown one."""
-        return await self._run(lambda: self._store.attachment(message_id, number))
-
-    async def wait(self, fits: Callable[[Summary], bool], timeout: float, after: int = 0) -> bytes | None:
+    async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> bytes | None:
         """Return the newest message that fits and has a number above `after`, as JSON. Wait for one if need be.
 
-        None after `timeout` seconds, or when the feed closes.
+        None after `timeout` seconds, or when the host stops.
         """
-        newest = after
-        with anyio.move_on_after(timeout):
-            while not self.feed.closed:
-                news = self.feed.news
-                with anyio.CancelScope(shield=True):  # with a timeout of 0 it reads once, too
-                    found = await self._run(partial(self._store.find, fits, newest))
-                if found.detail is not None:
-                    return found.detail
-                newest = found.number
-                await news.wait()
-        return None
+        deadline = anyio.current_time() + timeout
+        with self._waiters.waiting(wanted, after) as waiter:
+            found = await self._scan(waiter)
+            if waiter.detail is None and found is not None:
+                return found
+            with anyio.CancelScope(deadline=deadline):
+                await waiter.ended.wait()
+        return waiter.detail
 
     async def delete(self, message_id: str) -> bool:
         """Delete a message. Return False for an unknown id."""
-        async with self._lock:
+        async with self._turn_of_others, self._turn:
             deleted = await self._in_thread(lambda: self._store.delete(message_id))
             if deleted is not None:
                 self.feed.forget(deleted)
@@ -102,14 +127,24 @@ class Mailbox:
 
     async def clear(self) -> int:
         """Delete every message and return their number."""
-        async with self._lock:
+        async with self._turn_of_others, self._turn:
             count = await self._in_thread(self._store.clear)
             self.feed.forget()
             self.feed.publish("cleared")
         return count
 
+    async def _scan(self, waiter: Waiter) -> bytes | None:
+        """Return the newest message that a request waits for, of those that are there."""
+        before: int | None = None
+        while not waiter.ended.is_set():
+            found = await self._run(partial(self._store.find, waiter.wanted.fits_summary, waiter.after, before))
+            if found.next is None:
+                return found.detail
+            before = found.next
+        return None
+
     async def _run(self, work: Callable[[], R]) -> R:
-        async with self._lock:
+        async with self._turn_of_others, self._turn:
             return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], R]) -> R:

@@ -79,6 +79,6 @@ class InboxPlugin:
     async def stop(self) -> None:
         """End the streams and the waiting requests, then let `serve` return."""
         if self._mailbox is not None:
-            self._mailbox.feed.close()
+            self._mailbox.stop()
         if self._http is not None:
             await self._http.stop()

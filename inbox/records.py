@@ -16,12 +16,16 @@ from .protocols import IncomingMail
 
 EXCERPT: Final = 160
 """Characters of the text that the list shows."""
+MAX_HEADER: Final = 1000
+"""Characters of a subject, and of a From header, that the list shows."""
 MAX_HTML: Final = 64 * 1024
 """Characters of a message's HTML that its excerpt comes from."""
 MAX_WORDS: Final = 256 * 1024
 """Characters of a message that a search reads."""
 SCHEMAS: Final = "#/components/schemas/"
 """The place of a Struct's schema in the OpenAPI document."""
+
+_PIECE: Final = 64  # characters of one call of `normalize`
 
 # A tag or comment without its end reaches to the end of the text: so the time is proportional to the length.
 _MARKUP = re.compile(
@@ -32,9 +36,10 @@ _MARKUP = re.compile(
 class Summary(msgspec.Struct, frozen=True):
     """A message in a list.
 
-    `from`, `to`: of the envelope, `""` for the null sender. `header_from`: decoded. `size`: bytes as received.
-    `attachments`: their number. `code`: of the reply to its client, 250 for an accepted message. `number`: its position
-    in the order of arrival; each is given once.
+    `from`, `to`: of the envelope, `""` for the null sender. `header_from`, `subject`: decoded, their first 1000
+    characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number. `code`:
+    of the reply to its client, 250 for an accepted message. `number`: its position in the order of arrival; each is
+    given once.
     """
 
     id: str
@@ -116,6 +121,14 @@ class Detail(msgspec.Struct, frozen=True):
     session: SessionInfo
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """A whole message as its HTML and its attachments need it: decoding reads past the rest."""
+
+    summary: Summary
+    html: str
+    attachments: Sequence[AttachmentInfo]
+
+
 class Record(NamedTuple):
     """The data that is kept of a message. `words`: for a search. `contents`: the raw message, then each attachment."""
 
@@ -128,13 +141,6 @@ class Record(NamedTuple):
         """Return it with its position in the order of arrival."""
         summary = msgspec.structs.replace(self.summary, number=number)
         return self._replace(summary=summary, detail=msgspec.structs.replace(self.detail, summary=summary))
-
-    @property
-    def bytes(self) -> int:
-        """The size that counts for `max_bytes`: of the message, its attachments, its headers and its texts."""
-        headers = sum(len(value) for values in self.detail.headers.values() for value in values)
-        texts = len(self.detail.text) + len(self.detail.html) + len(self.words)
-        return headers + texts + sum(len(content) for content in self.contents)
 
 
 def record_of(mail: IncomingMail) -> Record:
@@ -149,8 +155,8 @@ def record_of(mail: IncomingMail) -> Record:
         received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         sender=mail.sender,
         to=mail.to,
-        header_from=_header(message, "from"),
-        subject=message.subject,
+        header_from=_header(message, "from")[:MAX_HEADER],
+        subject=message.subject[:MAX_HEADER],
         excerpt=_excerpt(message),
         size=len(mail.content),
         attachments=len(attachments),
@@ -195,12 +201,13 @@ def fold(text: str) -> str:
     """Return a text as a search compares it: without case, accents and the width of characters."""
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
+    # NFKD sorts each run of accents, in time quadratic to its length, and the accents go. So it gets short pieces.
+    pieces = (unicodedata.normalize("NFKD", text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
+    return "".join(letter for piece in pieces for letter in piece if not unicodedata.combining(letter)).casefold()
 
 
 def _words(mail: IncomingMail, message: Message) -> str:
-    return fold(_first(MAX_WORDS, _searched(mail, message)))
+    return fold(_first(MAX_WORDS, _searched(mail, message)))[:MAX_WORDS]  # a character can become eighteen
 
 
 def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:

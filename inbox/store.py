@@ -1,51 +1,61 @@
 """The mail of the inbox: tables in SQLite, bounded in messages and in bytes. Synchronous; for one thread at a time.
 
-JSON is stored as the API sends it, so that a list is read and sent without decoding.
+JSON is stored as the API sends it, so that a list is read and sent without decoding. A search reads a slice of the
+messages at a time, so that mail never waits for more than a slice.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from .database import StoreError, connect
-from .records import AttachmentInfo, Detail, MessageList, Record, Summary, fold
+from .database import StoreError, connect, stored_size
+from .records import MessageList, Record, Summary, fold
+
+__all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
+
+T = TypeVar("T")
 
 LATEST: Final = "latest"
 """Stands for the id of the newest message."""
+MAX_LIST: Final = 4 * 1024 * 1024
+"""Bytes of the summaries in one part of the list. A larger summary is alone in its part."""
+SLICE: Final = 8 * 1024 * 1024
+"""Work of one slice: a character of a message for each word of the search, and ROW for each message."""
+ROW: Final = 1000
+
+_FIRST: Final = 2**63 - 1  # above the number of every message
 
 
 class Added(NamedTuple):
-    """The result of `add`. `summary`: the message's, as JSON; `evicted`: ids of the messages deleted for it."""
+    """The result of `add`. `summary`, `detail`: the message's, as JSON; `evicted`: ids of messages deleted for it."""
 
+    number: int
     summary: bytes
+    detail: bytes
     evicted: Sequence[str]
 
 
 class Found(NamedTuple):
-    """The result of `find`. `detail`: JSON, None for none; `number`: of the newest message that it read."""
+    """The result of `find`. `detail`: JSON, None for none; `next`: where the next slice begins, None after the last."""
 
     detail: bytes | None
-    number: int
+    next: int | None
 
 
 class Store:
     """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError."""
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
-        self._path = path
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._database = connect(path)
-        with self._translated():
-            row: tuple[int, int] = self._execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
-            self.total, self.bytes = row
-            with self._transaction():
-                self._evict()  # the limits may be smaller than before
+        self._database = database = connect(path)
+        with database.translated():
+            row: tuple[int, int] = database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
+        self.total, self.bytes = row
+        self._change(self._evict, deletes=True)  # the limits may be smaller than before
 
     def close(self) -> None:
         """Close the database. Idempotent."""
@@ -53,149 +63,160 @@ class Store:
 
     def add(self, record: Record) -> Added:
         """Store a message. Delete the oldest ones until both limits hold; the newest always stays."""
-        with self._translated(), self._transaction():
-            (last,) = self._execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-            number = last + 1
-            record = record.numbered(number)
-            summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
-            self._execute(
-                "INSERT INTO messages VALUES (?, ?, ?, ?)", (number, record.summary.id, record.bytes, summary)
-            )
-            self._execute("INSERT INTO details VALUES (?, ?, ?)", (number, record.words, detail))
-            rows = ((number, part, content) for part, content in enumerate(record.contents))
-            self._database.executemany("INSERT INTO contents VALUES (?, ?, ?)", rows)
-            self.total += 1
-            self.bytes += record.bytes
-            evicted = self._evict()
-        return Added(summary, evicted)
+        return self._change(lambda: self._insert(record))
 
-    def list_messages(self, *, limit: int, before: int | None = None, search: str = "") -> MessageList:
-        """Return up to `limit` messages that have every word of `search`, of those with a number below `before`."""
-        conditions, values = self._search(search)
-        if before is not None:
-            conditions.append("number < ?")
-            values.append(before)
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        source = "messages JOIN details USING (number)" if search.split() else "messages"
-        query = f"SELECT number, summary FROM {source} {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - our own words
-        with self._translated():
-            rows = self._execute(query, (*values, limit + 1)).fetchall()
-        more = len(rows) > limit
-        messages = [msgspec.Raw(summary) for _, summary in rows[:limit]]
-        return MessageList(messages, rows[limit - 1][0] if more else None, self.total, self.bytes)
+    def list_messages(
+        self, *, limit: int, before: int | None = None, search: str = "", room: int = MAX_LIST
+    ) -> MessageList:
+        """Return messages that have every word of `search`, of those with a number below `before`.
+
+        At most `limit`, in about `room` bytes, and those of one slice.
+        """
+        words = set(fold(search).split())
+        messages: list[msgspec.Raw] = []
+        work = 0
+        last = _FIRST if before is None else before
+        with self._database.translated():
+            for number, summary, text in self._rows(last, bool(words)):
+                if len(messages) == limit or room <= 0 or work >= SLICE:
+                    return MessageList(messages, last, self.total, self.bytes)
+                last = number
+                work += ROW + len(text) * len(words)
+                if all(word in text for word in words):
+                    found = summary or self._summary(number)
+                    messages.append(msgspec.Raw(found))
+                    room -= len(found)
+        return MessageList(messages, None, self.total, self.bytes)
+
+    def summary(self, message_id: str) -> Summary | None:
+        """Return a message as the list has it, None for an unknown id."""
+        with self._database.translated():
+            row = self._row("SELECT summary FROM messages WHERE number = ?", message_id)
+        return msgspec.json.decode(row[0], type=Summary) if row else None
 
     def detail(self, message_id: str) -> bytes | None:
         """Return a whole message as JSON, None for an unknown id."""
-        with self._translated():
+        with self._database.translated():
             row = self._row("SELECT detail FROM details WHERE number = ?", message_id)
         return row[0] if row else None
 
-    def raw(self, message_id: str) -> bytes | None:
-        """Return a message as it arrived, None for an unknown id."""
-        return self._content(message_id, 0)
-
-    def attachment(self, message_id: str, number: int) -> tuple[AttachmentInfo, bytes] | None:
-        """Return an attachment by its number, from 1; None for an unknown one."""
-        message = self.decoded(message_id)
-        if message is None or not 1 <= number <= len(message.attachments):
-            return None
-        content = self._content(message.summary.id, number)
-        return None if content is None else (message.attachments[number - 1], content)
-
-    def decoded(self, message_id: str) -> Detail | None:
-        """Return a whole message, None for an unknown id."""
-        detail = self.detail(message_id)
-        return None if detail is None else msgspec.json.decode(detail, type=Detail)
-
-    def find(self, fits: Callable[[Summary], bool], after: int) -> Found:
-        """Return the newest message that fits and has a number above `after`."""
-        newest = after
-        with self._translated():
-            rows = self._execute("SELECT number, id, summary FROM messages WHERE number > ? ORDER BY 1 DESC", (after,))
-            for number, message_id, summary in rows:
-                newest = max(newest, number)
-                if fits(msgspec.json.decode(summary, type=Summary)):
-                    return Found(self.detail(message_id), newest)
-        return Found(None, newest)
-
-    def delete(self, message_id: str) -> str | None:
-        """Delete a message and return its id, None for an unknown one."""
-        with self._translated(), self._transaction():
-            row = self._row("SELECT id, bytes FROM messages WHERE number = ?", message_id)
-            if row is None:
-                return None
-            self._execute("DELETE FROM messages WHERE id = ?", row[:1])
-            self.total -= 1
-            self.bytes -= row[1]
-            return str(row[0])
-
-    def clear(self) -> int:
-        """Delete every message, shrink the file, and return their number."""
-        count = self.total
-        with self._translated():
-            with self._transaction():
-                self._execute("DELETE FROM messages")
-                self.total = self.bytes = 0
-            self._execute("PRAGMA incremental_vacuum").fetchall()
-            self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return count
-
-    def _execute(self, query: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        return self._database.execute(query, values)
-
-    def _row(self, query: str, message_id: str) -> tuple[bytes, int] | None:
-        """Return the row of a query that takes the number of a message."""
-        by_id = "SELECT number FROM messages WHERE id = ?"
-        latest = "SELECT max(number) FROM messages"
-        found = self._execute(latest) if message_id == LATEST else self._execute(by_id, (message_id,))
-        number = found.fetchone()
-        row: tuple[bytes, int] | None = self._execute(query, number).fetchone() if number else None
-        return row
-
-    def _content(self, message_id: str, part: int) -> bytes | None:
-        with self._translated():
+    def content(self, message_id: str, part: int = 0) -> bytes | None:
+        """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
+        with self._database.translated():
             row = self._row(f"SELECT content FROM contents WHERE part = {part:d} AND number = ?", message_id)  # noqa: S608
         return row[0] if row else None
 
-    def _search(self, text: str) -> tuple[list[str], list[object]]:
-        """Return the conditions, and their values, that a message has every word. No character of a word is special."""
-        words = fold(text).split()
-        return ["instr(words, ?) > 0"] * len(words), list(words)
+    def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
+        """Return the newest message that fits and has a number between `after` and `before`. Reads one slice."""
+        work = 0
+        last = _FIRST if before is None else before
+        query = "SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number DESC"
+        with self._database.translated():
+            for number, summary in self._database.execute(query, (after, last)):
+                if work >= SLICE:
+                    return Found(None, last)
+                last = number
+                work += ROW + len(summary)
+                message = msgspec.json.decode(summary, type=Summary)
+                if fits(message):
+                    return Found(self.detail(message.id), None)
+        return Found(None, None)
 
-    def _evict(self) -> list[str]:
-        """Delete the oldest messages until the limits hold. Return their ids."""
+    def delete(self, message_id: str) -> str | None:
+        """Delete a message and return its id, None for an unknown one."""
+
+        def work() -> str | None:
+            row = self._row("SELECT number, id, bytes FROM messages WHERE number = ?", message_id)
+            if row is None:
+                return None
+            number, deleted, size = row
+            self._remove(number, size)
+            return str(deleted)
+
+        deleted = self._change(work, deletes=True)
+        self._database.give_back()
+        return deleted
+
+    def clear(self) -> int:
+        """Delete every message, and return their number."""
+
+        def work() -> int:
+            for table in ("contents", "details", "messages"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
+            count, self.total, self.bytes = self.total, 0, 0
+            return count
+
+        count = self._change(work, deletes=True)
+        self._database.give_back()
+        return count
+
+    def _insert(self, record: Record) -> Added:
+        execute = self._database.execute
+        (last,) = execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
+        number = last + 1
+        record = record.numbered(number)
+        summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
+        size = stored_size(len(summary)) + stored_size(len(detail), len(record.words.encode()))
+        size += sum(stored_size(len(content)) for content in record.contents)
+        evicted = self._evict(1, size)  # before: so the new message takes their pages
+        execute("INSERT INTO messages VALUES (?, ?, ?, ?)", (number, record.summary.id, size, summary))
+        execute("INSERT INTO details VALUES (?, ?, ?)", (number, record.words, detail))
+        rows = ((number, part, content) for part, content in enumerate(record.contents))
+        self._database.insert_many("INSERT INTO contents VALUES (?, ?, ?)", rows)
+        self.total += 1
+        self.bytes += size
+        return Added(number, summary, detail, evicted)
+
+    def _evict(self, messages: int = 0, size: int = 0) -> list[str]:
+        """Delete the oldest messages until the limits hold, with so many more messages and bytes. Return their ids."""
         evicted: list[str] = []
-        while self._is_over():
-            message_id, size = self._execute("SELECT id, bytes FROM messages ORDER BY number LIMIT 1").fetchone()
-            self._execute("DELETE FROM messages WHERE id = ?", (message_id,))
-            self.total -= 1
-            self.bytes -= size
-            evicted.append(message_id)
+        while self._is_over(messages, size):
+            oldest = self._database.execute("SELECT number, bytes, id FROM messages ORDER BY number LIMIT 1").fetchone()
+            self._remove(*oldest[:2])
+            evicted.append(oldest[2])
         return evicted
 
-    def _is_over(self) -> bool:
-        many = self._max_messages and self.total > self._max_messages
-        large = self._max_bytes and self.bytes > self._max_bytes
-        return self.total > 1 and bool(many or large)
+    def _is_over(self, messages: int, size: int) -> bool:
+        many = self._max_messages and self.total + messages > self._max_messages
+        large = self._max_bytes and self.bytes + size > self._max_bytes
+        return self.total + messages > 1 and bool(many or large)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Commit everything, the totals too, or roll everything back."""
+    def _remove(self, number: int, size: int) -> None:
+        for table in ("contents", "details", "messages"):
+            self._database.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 - our own words
+        self.total -= 1
+        self.bytes -= size
+
+    def _rows(self, before: int, searched: bool) -> Iterator[tuple[int, bytes, str]]:
+        """Yield number, summary and words of the messages, newest first. A search reads the summary when it fits."""
+        columns = "number, NULL, words FROM details" if searched else "number, summary, '' FROM messages"
+        query = f"SELECT {columns} WHERE number < ? ORDER BY number DESC"
+        return self._database.execute(query, (before,))
+
+    def _summary(self, number: int) -> bytes:
+        found: bytes = self._database.execute("SELECT summary FROM messages WHERE number = ?", (number,)).fetchone()[0]
+        return found
+
+    def _row(self, query: str, message_id: str) -> tuple[Any, ...] | None:
+        """Return the row of a query that takes the number of a message."""
+        by_id = "SELECT number FROM messages WHERE id = ?"
+        latest = "SELECT max(number) FROM messages"
+        execute = self._database.execute
+        found = execute(latest) if message_id == LATEST else execute(by_id, (message_id,))
+        number = found.fetchone()
+        row: tuple[Any, ...] | None = execute(query, number).fetchone() if number else None
+        return row
+
+    def _change(self, work: Callable[[], T], *, deletes: bool = False) -> T:
+        """Run a transaction; the totals belong to it."""
         before = self.total, self.bytes
-        self._execute("BEGIN IMMEDIATE")
+
+        def begin() -> T:
+            self.total, self.bytes = before
+            return work()
+
         try:
-            yield
-            self._execute("COMMIT")
+            return self._database.change(begin, deletes=deletes)
         except BaseException:
             self.total, self.bytes = before
-            if self._database.in_transaction:
-                self._execute("ROLLBACK")
             raise
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            where = f"inbox.path {self._path}" if self._path else "memory"
-            raise StoreError(f"the inbox's database in {where} failed: {error}") from error

@@ -161,7 +161,7 @@ class _Run:
     def __init__(self, charset: bytes, defects: Defects) -> None:
         self.charset = charset
         self._bytes = bytearray()
-        self._base64 = b""
+        self._base64 = bytearray()
         self._defects = defects
 
     def add(self, encoding: bytes, text: bytes) -> None:
@@ -175,10 +175,10 @@ class _Run:
         self._bytes += decode_quoted_printable(text, 0, len(text), self._defects)
 
     def _flush(self) -> None:
-        text = self._base64
+        text = bytes(self._base64)
         if not text:
             return
-        self._base64 = b""
+        self._base64.clear()
         if base64_size(text, 0, len(text)) >= 0:
             self._bytes += a2b_base64(text)
         else:

@@ -1,5 +1,7 @@
 // Values as a person reads them.
 
+import { nameOf } from "./people.js";
+
 /** @typedef {import("./api.js").Summary} Summary */
 
 /**
@@ -41,16 +43,6 @@ export function when(text, whole = false) {
  */
 export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString()} ${number === 1 ? one : many}`;
-}
-
-/**
- * Return the name in `Ann Example <ann@example.com>`, or the address.
- * @param {string} header
- * @returns {string}
- */
-function nameOf(header) {
-  const found = /^\s*"?([^"<]*?)"?\s*<([^>]*)>/.exec(header);
-  return found ? found[1] || found[2] : header.trim();
 }
 
 /** @param {Summary} message */

@@ -3,6 +3,7 @@
 import { API, pathOf } from "./api.js";
 import { byId, el } from "./dom.js";
 import { counted, refused, sender, size, subject, when } from "./format.js";
+import { addressesIn, split } from "./people.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
 
@@ -31,8 +32,8 @@ function people(detail) {
   const { summary } = detail;
   const to = header(detail, "to");
   const cc = header(detail, "cc");
-  const said = `${to}\n${cc}`.toLowerCase();
-  const hidden = to ? summary.to.filter((address) => !said.includes(address.toLowerCase())) : [];
+  const said = addressesIn(`${to}\n${cc}`);
+  const hidden = to ? summary.to.filter((address) => !said.has(address.toLowerCase())) : [];
   /** @type {[string, string][]} */
   const all = [
     ["From", header(detail, "from") || summary.from || "(no sender)"],
@@ -60,7 +61,7 @@ function header(detail, name) {
  * @returns {Element}
  */
 function shortened(value) {
-  const all = value.split(/,\s*(?=[^,]*@)/);
+  const all = split(value);
   if (all.length <= SHOWN + 1) return el("dd", { dir: "auto" }, value);
   const entry = el("dd", { dir: "auto" }, `${all.slice(0, SHOWN).join(", ")} `);
   const more = el("button", { type: "button", className: "others" }, `+${all.length - SHOWN} more`);

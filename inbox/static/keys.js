@@ -40,7 +40,7 @@ function move(step) {
   const next = index < 0 ? 0 : Math.min(messages.length - 1, Math.max(0, index + step));
   if (index === next) return;
   open(messages[next].id);
-  if (next >= messages.length - AHEAD && state.older) load({ more: true });
+  if (next >= messages.length - AHEAD && state.next !== null) load({ more: true });
 }
 
 export function removeSelected() {

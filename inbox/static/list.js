@@ -23,10 +23,11 @@ export async function load({ more = false } = {}) {
   const number = beginRequest();
   const query = new URLSearchParams({ limit: String(PAGE) });
   if (state.search) query.set("search", state.search);
-  const last = state.messages.at(-1);
-  if (more && last) query.set("before", String(last.number));
+  if (more && state.next !== null) query.set("before", String(state.next));
   const answer = await trying(() => get(`messages?${query}`));
-  if (answer && takeAnswer(answer, number, more)) show();
+  if (!answer || !takeAnswer(answer, number, more)) return;
+  show();
+  if (!state.messages.length && state.next !== null) load({ more: true }); // a search ends early, in a large inbox
 }
 
 /**
@@ -115,16 +116,16 @@ export function summarise() {
   showCounts();
   showPlaceholders();
   const unread = state.messages.filter((message) => !isRead(message.id)).length;
-  document.title = unread ? `(${unread}${state.older ? "+" : ""}) rrpy inbox` : "rrpy inbox";
+  document.title = unread ? `(${unread}${state.next === null ? "" : "+"}) rrpy inbox` : "rrpy inbox";
 }
 
 function showCounts() {
-  const { total, search, messages, older, info } = state;
-  const found = older ? `${messages.length}+` : messages.length.toLocaleString();
+  const { total, search, messages, next, info } = state;
+  const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
   byId("kept").textContent = info.max_messages ? `the last ${info.max_messages.toLocaleString()} are kept` : "";
   byId("clear").disabled = total === 0;
-  byId("more").hidden = !older;
+  byId("more").hidden = next === null;
 }
 
 function showPlaceholders() {

@@ -3,6 +3,7 @@
 import { API, ask, pathOf } from "./api.js";
 import { el, icon, table } from "./dom.js";
 import { size } from "./format.js";
+import { pieces } from "./links.js";
 import { trying } from "./notices.js";
 import { session } from "./session.js";
 
@@ -26,14 +27,13 @@ function text(detail) {
 }
 
 /**
- * Return a text with its links as links. Only http and https count.
+ * Return a text with its links as links.
  * @param {string} words
  * @returns {Child[]}
  */
 function linked(words) {
-  const parts = words.split(/(https?:\/\/[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}])/);
-  return parts.map((part, index) =>
-    index % 2 ? el("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, part) : part,
+  return pieces(words).map((piece, index) =>
+    index % 2 ? el("a", { href: piece, target: "_blank", rel: "noopener noreferrer" }, piece) : piece,
   );
 }
 
@@ -44,7 +44,6 @@ function html(detail) {
     el("iframe", {
       title: "The message's HTML",
       sandbox: "allow-popups allow-popups-to-escape-sandbox",
-      referrerPolicy: "no-referrer",
       src: `${API}/${pathOf(detail.summary.id)}/html`,
     }),
   ];

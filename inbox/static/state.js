@@ -8,7 +8,8 @@ export const state = {
   /** @type {Summary[]} */
   messages: [], // newest first
   total: 0, // messages in the inbox
-  older: false, // the inbox has messages after the last one of the list
+  /** @type {number | null} */
+  next: null, // where the messages after the last one of the list begin, null after the last of all
   search: "",
   /** @type {string | null} */
   selected: null, // the id of the open message
@@ -52,7 +53,7 @@ export function takeAnswer(answer, number, more) {
     state.messages = [...since, ...there];
     state.total = answer.total + since.length;
   }
-  state.older = answer.next !== null;
+  state.next = answer.next;
   return true;
 }
 
@@ -74,7 +75,7 @@ export function add(fresh) {
   state.messages = [...fresh, ...state.messages];
   if (state.messages.length > MAX_LISTED) {
     state.messages.length = MAX_LISTED;
-    state.older = true;
+    state.next = state.messages[MAX_LISTED - 1].number;
   }
 }
 
@@ -94,7 +95,7 @@ export function clear() {
   request += 1; // the answer to an earlier request still has them
   state.messages = [];
   state.total = 0;
-  state.older = false;
+  state.next = null;
 }
 
 function ids() {

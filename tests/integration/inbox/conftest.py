@@ -23,13 +23,13 @@ FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:font
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for the tests of this file. For it `rebound.example` is this machine."""
+    """One browser for the tests of this file. For it `rebound.example` and `*.test` are this machine."""
     fonts = tmp_path_factory.mktemp("fonts") / "fonts.conf"
     fonts.write_text(FONTS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--host-resolver-rules=MAP rebound.example 127.0.0.1"],
+            args=["--no-sandbox", "--host-resolver-rules=MAP rebound.example 127.0.0.1,MAP *.test 127.0.0.1"],
             env={**os.environ, "FONTCONFIG_FILE": str(fonts)},
         )
         yield browser

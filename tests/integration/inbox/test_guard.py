@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from support.container.host import Host, hosting
 from support.inbox.host import api, inbox, url
+from support.waiting import TIMEOUT
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,69 @@ def test_who_may_ask(headers: dict[str, str], status: int, guarded: Host) -> Non
             answer = client.request(method, path, headers=headers)
             assert answer.status_code == (404 if status == 200 and path == "nothing" else status), (method, path)
             assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0", "Accept-Language": "en", "Host": "mail.test"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        # A browser, over plain HTTP under a name or a number of the network: it sends no Sec-Fetch-Site.
+        (BROWSER, 403),
+        (BROWSER | {"Host": "10.1.2.3:8025"}, 403),
+        (BROWSER | {"Accept-Language": ""}, 403),
+        (BROWSER | {"Accept-Language": "*"}, 403),
+        (BROWSER | {"Accept": "image/avif,image/webp,*/*;q=0.8"}, 403),
+        (BROWSER | {"User-Agent": "AppleCoreMedia/1.0.0.21A (Macintosh; U; Intel Mac OS X 14_0; en_us)"}, 403),
+        (BROWSER | {"Referer": "http://mail.test:3000/"}, 403),
+        (BROWSER | {"Referer": "http://evil.example/http://mail.test/"}, 403),
+        (BROWSER | {"Referer": ""}, 403),
+        (BROWSER | {"Referer": "http://mail.test/"}, 200),
+        (BROWSER | {"Referer": "http://Mail.Test/style.css"}, 200),
+        (BROWSER | {"Referer": "http://10.1.2.3:8025/", "Host": "10.1.2.3:8025"}, 200),
+        (BROWSER | {"Origin": "http://mail.test", "Referer": "http://mail.test/"}, 200),
+        # Where it sends Sec-Fetch-Site, that counts: a proxy may have changed Host.
+        (BROWSER | {"Sec-Fetch-Site": "same-origin", "Referer": "https://inbox.example/"}, 200),
+        (BROWSER | {"Sec-Fetch-Site": "none"}, 200),
+        # Programs, as they are.
+        ({"User-Agent": "curl/8.9.1", "Accept": "*/*"}, 200),
+        ({"User-Agent": "node", "Accept": "*/*", "Accept-Language": "*", "Sec-Fetch-Mode": "cors"}, 200),
+        ({"User-Agent": "PostmanRuntime/7.43.0", "Accept": "*/*", "Postman-Token": "x"}, 200),
+        ({"User-Agent": "Mozilla/5.0 HeadlessChrome/156.0.0.0", "Accept": "*/*", "Accept-Encoding": "gzip"}, 200),
+        ({"User-Agent": "Java/21", "Accept": "text/html, image/gif, image/jpeg, */*; q=0.2"}, 200),
+        ({"User-Agent": "Tests/1 CFNetwork/1494 Darwin/23.4.0", "Accept": "*/*", "Accept-Language": "en-US"}, 200),
+        ({"User-Agent": "Tests/1", "Referer": "http://other.example/"}, 403),
+    ],
+)
+def test_a_browser_comes_from_the_page(headers: dict[str, str], status: int, guarded: Host) -> None:
+    """The time of an answer to `/wait?subject=` told another page a code of six digits."""
+    with httpx.Client(base_url=f"{url(guarded)}/api/v1/", timeout=TIMEOUT, trust_env=False) as client:
+        client.headers.clear()
+        headers = {"Host": "mail.test"} | headers
+        for path in ("wait?subject=1&timeout=0", "messages?search=1", "info", "stream"):
+            expected = 404 if status == 200 and path.startswith("wait") else status
+            method = "HEAD" if path == "stream" else "GET"
+            assert client.request(method, path, headers=headers).status_code == expected, path
+        assert client.get(f"{url(guarded)}/main.js", headers=headers).status_code == status
+        page = client.get(f"{url(guarded)}/", headers=headers).status_code
+        assert page == (403 if "Sec-Fetch-Site" in headers and status == 403 else 200), "a link may lead to the page"
+
+
+@pytest.mark.parametrize("program", [["curl", "-sf"], ["wget", "-qO-"]])
+def test_programs_ask_without_more(program: list[str], guarded: Host) -> None:
+    if not shutil.which(program[0]):
+        pytest.skip(f"needs {program[0]}")
+    found = subprocess.run([*program, f"{url(guarded)}/api/v1/info"], capture_output=True, timeout=TIMEOUT)
+    assert b'"version"' in found.stdout
+    with urllib.request.urlopen(f"{url(guarded)}/api/v1/info", timeout=TIMEOUT) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.program("node")
+def test_fetch_of_node_asks_without_more(guarded: Host) -> None:
+    code = f"fetch('{url(guarded)}/api/v1/info').then((answer) => console.log(answer.status))"
+    assert subprocess.run(["node", "-e", code], capture_output=True, timeout=TIMEOUT).stdout == b"200\n"
 
 
 def test_a_link_from_anywhere_leads_to_the_page_alone(guarded: Host) -> None:

@@ -172,6 +172,66 @@ def test_another_web_page_can_neither_read_nor_change_the_inbox(tmp_path: Path, 
         expect(page.get_by_role("option")).to_contain_text("secret")
 
 
+OTHERS = """async (url) => {
+    const urls = ["wait?subject=secret&timeout=0", "messages?search=secret", "messages/latest/html", "stream"];
+    const all = [];
+    for (const path of urls) {
+        for (const headers of [{}, {"Accept-Language": ""}, {"Accept-Language": "*", "Accept": "text/plain"}])
+            all.push(fetch(`${url}/api/v1/${path}`, {mode: "no-cors", referrerPolicy: "no-referrer", headers}));
+        for (const [tag, name] of [["img", "src"], ["script", "src"], ["iframe", "src"], ["video", "src"]]) {
+            const element = document.createElement(tag);
+            element.referrerPolicy = "no-referrer";
+            element[name] = `${url}/api/v1/${path}`;
+            document.body.append(element);
+            all.push(new Promise((resolve) => { element.onload = element.onerror = resolve; }));
+        }
+        const link = document.createElement("link");
+        Object.assign(link, {rel: "stylesheet", href: `${url}/api/v1/${path}`, referrerPolicy: "no-referrer"});
+        document.head.append(link);
+    }
+    await Promise.all(all.map((each) => each.catch(() => null)));
+}"""
+
+
+@pytest.mark.parametrize("elsewhere_is", ["elsewhere.test", "mail.test"], ids=["another host", "another port"])
+def test_without_marks_of_the_browser_another_web_page_is_refused_and_ours_is_not(
+    elsewhere_is: str, tmp_path: Path, visit: Visit
+) -> None:
+    """Over plain HTTP under a name of the network browsers send no `Sec-Fetch-Site`: a GET was answered."""
+    with Elsewhere() as elsewhere, inbox(tmp_path, allowed_hosts=["mail.test"]) as (host, client):
+        message = mail("secret", html="<p>Shown</p>")
+        message.add_attachment(b"1234", maintype="application", subtype="pdf", filename="x.pdf")
+        send(host, message)
+        named = url(host).replace("127.0.0.1", "mail.test")
+        page = visit(f"{elsewhere.url.replace('127.0.0.1', elsewhere_is)}/")
+        answered: list[tuple[str, int]] = []
+        page.on("response", lambda response: answered.append((response.url, response.status)))
+        page.evaluate(OTHERS, named)
+        answers = {status for address, status in answered if address.startswith(named)}
+        assert answers == {403}, answered
+        page.set_content(f'<a rel="noreferrer" href="{named}/api/v1/messages">list</a>')
+        page.get_by_role("link", name="list").click()
+        expect(page.locator("body")).to_contain_text("open the page first")
+        # A link to our own page works, and so does the page.
+        page.goto(f"{elsewhere.url.replace('127.0.0.1', elsewhere_is)}/")
+        page.set_content(f'<a rel="noreferrer" href="{named}/">page</a>')
+        page.get_by_role("link", name="page").click()
+        ours = live(page)
+        ours.get_by_role("option", name="secret").click()
+        expect(ours.frame_locator("iframe").get_by_text("Shown")).to_be_visible()
+        ours.get_by_role("tab", name="Attachments").click()
+        with ours.expect_download() as download:
+            ours.get_by_role("link", name="Download x.pdf").click()
+        assert Path(download.value.path()).read_bytes() == b"1234"
+        ours.get_by_role("searchbox").fill("nothing")
+        expect(ours.get_by_role("heading", name="Nothing found")).to_be_visible()
+        ours.get_by_role("searchbox").fill("secret")
+        ours.get_by_role("option", name="secret").click()
+        ours.get_by_role("button", name="Delete the message").click()
+        expect(ours.locator("#count")).to_have_text("0 of 0 messages")
+        assert client.get("messages").json()["total"] == 0
+
+
 def test_a_name_that_was_made_to_lead_here_gets_nothing(tmp_path: Path, visit: Visit) -> None:
     with inbox(tmp_path) as (host, _):
         send(host, mail("secret"))

@@ -1,0 +1,42 @@
+"""A store of the inbox without a host: mails as a mail server hands them over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rrpy.inbox.records import Summary, record_of
+from rrpy.inbox.store import Store
+from rrpy.smtp_plugin.delivery.observers import ReceivedMail
+
+MAIL: dict[str, Any] = {
+    "at": 1_700_000_000.25,
+    "uuid": "u",
+    "remote_addr": "127.0.0.1:1",
+    "sender": "a@b.c",
+    "to": ["x@y.z"],
+    "helo": "h",
+    "authentication": None,
+    "code": 250,
+    "reply": "OK",
+    "reason": "",
+    "transcript": ["S: 220"],
+}
+
+
+def received(name: str, text: str = "hi", **fields: Any) -> ReceivedMail:
+    """Return a mail with the subject `name`, which is its id too."""
+    content = f"Subject: {name}\r\n\r\n{text}".encode()
+    return ReceivedMail(**(MAIL | {"id": name, "content": content} | fields))
+
+
+def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
+    """Keep a mail and return what it pushed out."""
+    return list(store.add(record_of(received(name, text, **fields))).evicted)
+
+
+def ids(store: Store, **options: Any) -> list[str]:
+    """Return the ids in the list."""
+    page = store.list_messages(**({"limit": 100} | options))
+    return [msgspec.json.decode(each, type=Summary).id for each in page.messages]

@@ -1,0 +1,219 @@
+"""The order in which a mailbox works: mail first, then the others in turn; and the requests that wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import msgspec
+import pytest
+from support.inbox.stored import kept, received
+from support.waiting import TIMEOUT
+
+from rrpy.inbox import mailbox as mailboxes
+from rrpy.inbox import store as stores
+from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.records import MessageList, Record, Summary
+from rrpy.inbox.store import Added, Found, Store
+from rrpy.inbox.waiting import Filter
+
+pytestmark = pytest.mark.anyio
+
+
+class Watched(Store):
+    """A store that notes its operations. `gate`: the first operation waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def add(self, record: Record) -> Added:
+        return self._noted("add", lambda: super(Watched, self).add(record))
+
+    def list_messages(self, **options: Any) -> MessageList:
+        return self._noted("list", lambda: super(Watched, self).list_messages(**options))
+
+    def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
+        return self._noted("find", lambda: super(Watched, self).find(fits, after, before))
+
+    def _noted(self, name: str, work: Callable[[], Any]) -> Any:
+        self.begun.set()
+        assert self.gate.wait(TIMEOUT)
+        self.done.append(name)
+        return work()
+
+
+async def test_a_mail_goes_before_all_that_waits() -> None:
+    store = Watched()
+    mailbox = Mailbox(store)
+    store.gate.clear()
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(lambda: mailbox.list_messages(limit=1, before=None, search=""))
+        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+        for number in range(3):
+            group.start_soon(mailbox.add, received(str(number)))
+        await anyio.wait_all_tasks_blocked()
+        store.gate.set()
+    assert len(store.done) == 53
+    assert "add" not in store.done[5:], "the running operation, one more at most, and then the mail"
+
+
+async def test_a_search_lets_mail_through_after_each_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "SLICE", 1)  # one message
+    store = Watched()
+    for number in range(20):
+        kept(store, str(number))
+    store.done.clear()
+    store.begun.clear()
+    store.gate.clear()
+    mailbox = Mailbox(store)
+    found: list[MessageList] = []
+
+    async def search() -> None:
+        found.append(await mailbox.list_messages(limit=50, before=None, search="hi"))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(search)
+        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+        group.start_soon(mailbox.add, received("new"))
+        await anyio.wait_all_tasks_blocked()
+        store.gate.set()
+    assert store.done[:3].count("add") == 1
+    assert store.done.count("list") == 20
+    assert len(found[0].messages) == 20
+    assert found[0].next is None
+
+
+async def test_a_search_ends_after_so_many_slices_and_says_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "SLICE", 1)
+    monkeypatch.setattr(mailboxes, "MAX_SLICES", 5)
+    store = Watched()
+    for number in range(12):
+        kept(store, "needle" if number == 0 else str(number))
+    mailbox = Mailbox(store)
+    before, answers = None, 0
+    while True:
+        found = await mailbox.list_messages(limit=50, before=before, search="needle")
+        answers += 1
+        before = found.next
+        if before is None:
+            break
+        assert not found.messages
+    assert answers == 3
+    assert msgspec.json.decode(found.messages[0])["subject"] == "needle"
+
+
+async def test_the_work_of_a_slice_is_bounded_whatever_it_reads() -> None:
+    store = Store()
+    for number in range(200):
+        kept(store, str(number), "x " * 100_000)
+    slices = 0
+    before = None
+    while True:
+        found = store.list_messages(limit=500, before=before, search="never")
+        slices += 1
+        before = found.next
+        if before is None:
+            break
+    assert slices >= 200 * 200_000 // stores.SLICE
+    words = " ".join(chr(ord("a") + number) for number in range(20))
+    before = store.list_messages(limit=500, search=words).next
+    assert before is not None
+    assert before > 190, "each word of the search is work"
+    store.close()
+
+
+async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
+    """Each mail made every waiting request read the store, one after the other, before the next mail."""
+    store = Watched()
+    mailbox = Mailbox(store)
+    got: list[bytes | None] = []
+
+    async def wait(wanted: Filter, after: int = 0) -> None:
+        got.append(await mailbox.wait(wanted, TIMEOUT, after))
+
+    with anyio.fail_after(TIMEOUT):
+        async with anyio.create_task_group() as group:
+            for _ in range(1000):
+                group.start_soon(wait, Filter(subject="wanted"))
+            group.start_soon(wait, Filter(subject="wanted"), 50)
+            await anyio.wait_all_tasks_blocked()
+            while store.done.count("find") < 1001:
+                await anyio.lowlevel.checkpoint()
+            for number in range(10):
+                await mailbox.add(received(str(number)))
+            assert got == []
+            await mailbox.add(received("Wanted"))
+            assert store.done.count("find") == 1001
+            while len(got) < 1000:
+                await anyio.lowlevel.checkpoint()
+            assert got == [store.detail("Wanted")] * 1000
+            for number in range(40):
+                await mailbox.add(received(f"wanted {number}"))
+    assert msgspec.json.decode(got[-1] or b"")["summary"]["number"] == 51
+
+
+async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "SLICE", 1)
+    store = Watched()
+    for number in range(10):
+        kept(store, str(number))
+    store.begun.clear()
+    store.gate.clear()
+    mailbox = Mailbox(store)
+    got: list[bytes | None] = []
+
+    async def wait() -> None:
+        got.append(await mailbox.wait(Filter(sender="new@b.c"), 0))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+        group.start_soon(mailbox.add, received("new", sender="New@b.c"))
+        await anyio.wait_all_tasks_blocked()
+        store.gate.set()
+    assert got == [store.detail("new")]
+
+
+async def test_a_wait_ends_when_the_host_stops() -> None:
+    mailbox = Mailbox(Store())
+    got: list[bytes | None] = []
+
+    async def wait() -> None:
+        got.append(await mailbox.wait(Filter(), 300))
+
+    with anyio.fail_after(TIMEOUT):
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            await mailbox.aclose()
+    assert got == [None]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        (Filter(), True),
+        (Filter(to="bob@b.c"), True),
+        (Filter(to="carol@b.c"), False),
+        (Filter(sender="ann@b.c"), True),
+        (Filter(sender="ann"), False),
+        (Filter(subject="grüsse"), True),
+        (Filter(to="bob@b.c", subject="no"), False),
+    ],
+)
+async def test_a_filter_ignores_case(wanted: Filter, fits: bool) -> None:
+    mailbox = Mailbox(Store())
+    mail = received("x", sender="Ann@b.c", to=["Dan@b.c", "BOB@b.c"], content="Subject: Schöne GRÜßE\n\n".encode())
+    await mailbox.add(mail)
+    assert (await mailbox.wait(wanted, 0) is not None) == fits
+    await mailbox.aclose()

@@ -1,0 +1,195 @@
+"""The work for a request: each reads what it needs once, and ends with its client."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from support.inbox.stored import received
+from support.log import Log
+from support.waiting import TIMEOUT
+
+from rrpy.inbox import html
+from rrpy.inbox import store as stores
+from rrpy.inbox.application import application
+from rrpy.inbox.config import InboxConfig
+from rrpy.inbox.mail_servers import MailServers
+from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.store import Store
+
+pytestmark = pytest.mark.anyio
+
+IMAGES = 998
+
+
+class Counted(Store):
+    """A store that counts its reads. `gate`: reads of contents wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: Counter[str] = Counter()
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def detail(self, message_id: str) -> bytes | None:
+        self.reads["detail"] += 1
+        return super().detail(message_id)
+
+    def content(self, message_id: str, part: int = 0) -> bytes | None:
+        self.begun.set()
+        assert self.gate.wait(TIMEOUT)
+        self.reads["content"] += 1
+        return super().content(message_id, part)
+
+    def list_messages(self, **options: Any) -> Any:
+        self.begun.set()
+        assert self.gate.wait(TIMEOUT)
+        self.reads["list"] += 1
+        return super().list_messages(**options)
+
+    def find(self, *arguments: Any) -> Any:
+        self.begun.set()
+        assert self.gate.wait(TIMEOUT)
+        self.reads["find"] += 1
+        return super().find(*arguments)
+
+
+def gallery() -> bytes:
+    """Return a mail whose HTML shows many images of its own."""
+    page = "".join(f"<img src=cid:{number}>" for number in range(IMAGES))
+    parts = [f"Content-Type: text/html\r\n\r\n{page}"]
+    parts += [f"Content-Type: image/png\r\nContent-ID: <{number}>\r\n\r\n{number}" for number in range(IMAGES)]
+    body = "".join(f"--b\r\n{part}\r\n" for part in parts)
+    return f"Content-Type: multipart/related; boundary=b\r\n\r\n{body}--b--\r\n".encode()
+
+
+class Client:
+    """A client of the application whose connection the test can end."""
+
+    def __init__(self, store: Store) -> None:
+        self.mailbox = Mailbox(store)
+        self.log = Log()
+        self._app = application(self.mailbox, MailServers(), InboxConfig(), self.log)
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://localhost/api/v1/")
+
+    async def get(self, path: str, gone: anyio.Event) -> None:
+        """Ask for `path` as a client that is gone as soon as `gone` is set."""
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http", "method": "GET", "path": f"/api/v1/{path}", "query_string": query.encode(),
+            "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http", "root_path": "",
+        }  # fmt: skip
+        sent = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal sent
+            if sent:
+                await gone.wait()
+                return {"type": "http.disconnect"}
+            sent = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(_: Any) -> None:
+            pass
+
+        await self._app(scope, receive, send)
+
+
+async def test_a_thousand_images_read_the_message_once() -> None:
+    """Each image decoded the whole message, in 35 seconds, and every other HTML waited."""
+    store = Counted()
+    client = Client(store)
+    await client.mailbox.add(received("1", content=gallery()))
+    async with client.http() as http:
+        answer = await http.get("messages/latest/html")
+    assert answer.status_code == 200
+    assert answer.text.count("data:image/png;base64,") == IMAGES
+    assert store.reads == {"detail": 1, "content": IMAGES}
+    assert client.log.lines == []
+    await client.mailbox.aclose()
+
+
+@pytest.mark.parametrize(
+    ("path", "read"), [("messages/latest/html", "content"), ("messages?search=hi", "list"), ("wait?subject=x", "find")]
+)
+async def test_the_work_ends_when_its_client_is_gone(path: str, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "SLICE", 1)
+    monkeypatch.setattr(stores, "SLICE", 1)
+    store = Counted()
+    client = Client(store)
+    for number in range(20):
+        await client.mailbox.add(received(str(number), content=gallery()))
+    store.gate.clear()
+    gone = anyio.Event()
+    with anyio.fail_after(TIMEOUT):
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.get, path, gone)
+            await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+            gone.set()
+            await anyio.wait_all_tasks_blocked()
+            store.gate.set()
+    assert store.reads[read] <= 2
+    assert client.log.lines == []
+    await client.mailbox.aclose()
+
+
+async def test_a_heavy_mail_leaves_a_share_to_the_others() -> None:
+    store = Counted()
+    client = Client(store)
+    await client.mailbox.add(received("heavy", content=gallery()))
+    await client.mailbox.add(received("light", content=b"Content-Type: text/html\r\n\r\n<p>light"))
+    async with client.http() as http, anyio.create_task_group() as group:
+        ended: list[str] = []
+
+        async def look(name: str) -> None:
+            answer = await http.get(f"messages/{name}/html")
+            assert answer.status_code == 200
+            ended.append(name)
+
+        group.start_soon(look, "heavy")
+        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+        group.start_soon(look, "light")
+    assert ended == ["light", "heavy"]
+    await client.mailbox.aclose()
+
+
+async def test_a_mail_arrives_while_html_is_rewritten() -> None:
+    store = Counted()
+    client = Client(store)
+    await client.mailbox.add(received("heavy", content=gallery()))
+    async with client.http() as http, anyio.create_task_group() as group:
+        group.start_soon(http.get, "messages/heavy/html")
+        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
+        await client.mailbox.add(received("new"))
+        assert store.reads["content"] < IMAGES / 2
+    await client.mailbox.aclose()
+
+
+async def test_html_is_rewritten_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "SLICE", 100)
+    rewriter = html.Rewriter("<b>" * 1000 + "end", {})
+    slices = 1
+    while not rewriter.work():
+        slices += 1
+    assert slices == 11
+    assert rewriter.page().endswith("<b>" * 1000 + "end")
+
+
+async def test_an_error_of_waiting_work_is_answered_as_any_other() -> None:
+    """The group of tasks wrapped it: a failing database was 500 instead of 503."""
+    store = Store()
+    client = Client(store)
+    store.close()
+    async with client.http() as http:
+        for path in ("wait", "messages", "messages/latest/html"):
+            answer = await http.get(path)
+            assert answer.status_code == 503, path
+            assert "failed: Cannot operate on a closed database." in answer.json()["detail"]
+    assert client.log.lines == []
