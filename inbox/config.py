@@ -36,8 +36,9 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: Annotated[
         Count,
         Meta(
-            description="bytes of all messages to keep; 0 means no limit. Their decoded attachments and texts count "
-            "too. The oldest message goes first; the newest always stays, whatever its size."
+            description="bytes of memory, or of the file, for all messages; 0 means no limit. All that is kept counts: "
+            "decoded attachments, texts, headers, recipients, transcripts, and the events of the page. "
+            "The oldest message goes first; the newest always stays, whatever its size."
         ),
     ] = 256 * 1024 * 1024
     allowed_hosts: Annotated[

@@ -96,7 +96,7 @@ BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0", "Accep
     ],
 )
 def test_a_browser_comes_from_the_page(headers: dict[str, str], status: int, guarded: Host) -> None:
-    """The time of an answer to `/wait?subject=` told another page a code of six digits."""
+    """The time of an answer to `/wait?subject=` gave another page a code of six digits."""
     with httpx.Client(base_url=f"{url(guarded)}/api/v1/", timeout=TIMEOUT, trust_env=False) as client:
         client.headers.clear()
         headers = {"Host": "mail.test"} | headers
