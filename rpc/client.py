@@ -61,7 +61,7 @@ class Client:
         except TimeoutError as error:
             self.close()
             raise ConnectionLost(str(self._address), f"{method} took more than {self._timeout:g} s") from error
-        except (OSError, FrameError, BadRequest, ValueError) as error:
+        except (OSError, FrameError, BadRequest, ValueError, RecursionError) as error:
             self.close()
             raise ConnectionLost(str(self._address), error) from error
 

@@ -12,6 +12,7 @@ import msgpack
 import msgspec
 
 from ..goridge import frame
+from .bounds import check_json, check_msgpack
 from .errors import RPCError
 
 T = TypeVar("T")
@@ -54,12 +55,17 @@ def codec_of(flags: int) -> Codec:
 
 
 def _decode_json(data: bytes, kind: type[T]) -> T:
+    check_json(data)
     return msgspec.json.decode(data, type=kind)
 
 
 def _decode_msgpack(data: bytes, kind: type[T]) -> T:
-    # Without a limit of its own, unpackb limits every length to the bytes that are there.
-    value = msgpack.unpackb(data, timestamp=3, strict_map_key=True, ext_hook=_refuse_extension)
+    check_msgpack(data)
+    try:
+        # Without a limit of its own, unpackb limits every length to the bytes that are there.
+        value = msgpack.unpackb(data, timestamp=3, strict_map_key=True, ext_hook=_refuse_extension)
+    except OverflowError:
+        raise ValueError("a timestamp is outside the years 1 to 9999") from None
     return msgspec.convert(value, kind, builtin_types=(bytes,), str_keys=True)
 
 

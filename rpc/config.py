@@ -37,6 +37,7 @@ class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(
             ge=1,
-            description="connections at the same time. The host closes one more at once, with a warning in the log.",
+            description="connections at the same time. For one more the host closes an idle one; without an idle one "
+            "it answers with an error.",
         ),
     ] = MAX_CONNECTIONS

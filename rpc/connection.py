@@ -1,11 +1,12 @@
 """One client's connection: it reads requests, runs their methods, and writes responses.
 
-What we want: requests run concurrently. A client that does not read its responses delays no other client, and holds at
-most `MAX_IN_FLIGHT` responses. A client that has shut down its sending side still gets its responses. A method that
-waits for ever does not delay the host's end.
-What we do: a request takes a slot until the transport has its response; without a free slot nothing more is read. A
-frame is written in one piece, so that frames never interleave. Every call runs in a cancel scope; a stop only sets
-deadlines on these scopes.
+What we want: requests run concurrently. A client that does not read its responses, or does not end its request, delays
+no other client and holds little memory, and not for long. A client that has shut down its sending side still gets its
+responses. A method that waits for ever does not delay the host's end.
+What we do: a request takes a slot until the client has read most responses. Without a free slot nothing more is read.
+While the client leaves responses unread, no call begins and no result is encoded. A request that has begun has
+`REQUEST_TIMEOUT`, and all bytes count in the budget of the server (budget.py). A frame is written in one piece, so that
+frames never interleave. Every call runs in a cancel scope; a stop only sets deadlines on these scopes.
 What can still fail: a client that vanishes looks like one that has shut down its sending side, so its calls run to
 their end.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import Final
 
 import anyio
@@ -23,9 +25,10 @@ from ..container.errors import HostError
 from ..container.masking import mask_text
 from ..container.net.address import peer_text
 from ..container.protocols import Logger
-from ..goridge.frame import Decoder, FrameError, encode
+from ..goridge.frame import HEADER_SIZE, Decoder, Frame, FrameError, encode
+from .budget import Budget
 from .codecs import codec_flag, codec_of
-from .errors import BadRequest
+from .errors import BadRequest, RPCError
 from .message import Message, read_message
 from .registry import Registry
 
@@ -33,12 +36,28 @@ MAX_IN_FLIGHT: Final = 64
 """Requests of one connection that run, or wait for the client to read their responses."""
 STOP_TIMEOUT: Final = 1.0
 """Seconds that a running call has after a stop; its response then has the same time to leave."""
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds from the first byte of a request to its last one."""
+READ_TIMEOUT: Final = 30.0
+"""Seconds in which a client must read a part of the responses that wait for it."""
+MAX_UNREAD: Final = 64 * 1024
+"""Bytes of responses that a client may leave unread before the next call begins, or its result is encoded."""
+LARGE: Final = 4096
+"""Bytes of an argument above which a call waits for a turn of the event loop that decodes no other large one."""
+RESPONSE_PART: Final = 16
+"""A response counts as one part of so many of the budget at most: a single one may be larger than the budget."""
+REFUSAL_TIMEOUT: Final = 1.0
+"""Seconds that a refused client has for its request, and for reading the refusal."""
 
 _READ_SIZE = 65536
 
 
 class RPCConnection:
-    """A client's connection; `serve` runs until the client leaves or `stop` is called. `remote`: its address."""
+    """A client's connection; `serve` runs until the client leaves or `stop` is called. `remote`: its address.
+
+    `refusal`: where it is not empty, the connection answers one request with this error, and ends.
+    `asked`: whether a call has ended. `last_used`: the loop's time of the last end of a call, before it of the start.
+    """
 
     def __init__(
         self,
@@ -46,8 +65,14 @@ class RPCConnection:
         writer: asyncio.StreamWriter,
         registry: Registry,
         log: Logger,
+        budget: Budget,
+        *,
         max_frame_bytes: int,
+        refusal: str = "",
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.asked = False
+        self.last_used = self._loop.time()
         self.remote = peer_text(writer.get_extra_info("peername"))
         self._reader = reader
         self._writer = writer
@@ -57,7 +82,17 @@ class RPCConnection:
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._calls: set[anyio.CancelScope] = set()
         self._reading = anyio.CancelScope()
-        self._life = anyio.CancelScope()
+        self._refusal = refusal
+        self._life = anyio.CancelScope(deadline=self.last_used + REFUSAL_TIMEOUT if refusal else math.inf)
+        self._budget = budget
+        self._share = budget.share(self._drop)
+        self._request_deadline: float | None = None
+        writer.transport.set_write_buffer_limits(MAX_UNREAD)
+
+    @property
+    def calling(self) -> bool:
+        """Whether a call runs, or its response waits for the client."""
+        return bool(self._calls)
 
     async def serve(self) -> None:
         """Serve, then close. No act of a client makes it raise."""
@@ -69,12 +104,14 @@ class RPCConnection:
                 await self._close()
         finally:
             self._writer.transport.abort()
+            self._share.leave()
+            self._decoder = Decoder()  # half a request may be large, and this object may outlive its last use
             with anyio.CancelScope(shield=True):
                 await self._close()
 
     def stop(self) -> None:
         """Read no more. Running calls have `STOP_TIMEOUT`; then their client gets an error, and `serve` ends."""
-        now = anyio.current_time()
+        now = self._loop.time()
         for call in self._calls:
             call.deadline = now + STOP_TIMEOUT
         self._life.deadline = now + 2 * STOP_TIMEOUT
@@ -82,13 +119,19 @@ class RPCConnection:
 
     async def _read(self, requests: TaskGroup) -> None:
         try:
-            while data := await self._reader.read(_READ_SIZE):
-                for frame in self._decoder.feed(data):
+            while data := await self._receive():
+                self._share.change(len(data))
+                frames = self._decoder.feed(data)
+                if frames:
+                    self._request_deadline = None
+                for frame in frames:
                     request = read_message(frame)
                     await self._slots.acquire()
                     call = anyio.CancelScope()
                     self._calls.add(call)
-                    requests.start_soon(self._answer, request, call)
+                    requests.start_soon(self._answer, request, _size(frame), call)
+                    if self._refusal:
+                        return
             self._decoder.eof()
         except (FrameError, BadRequest) as error:
             self._log.warning("rpc connection dropped", remote=self.remote, reason=str(error))
@@ -99,27 +142,63 @@ class RPCConnection:
         requests.cancel_scope.cancel()
         self._writer.transport.abort()
 
-    async def _answer(self, request: Message, call: anyio.CancelScope) -> None:
+    async def _receive(self) -> bytes:
+        """Return the next bytes, none at the end. Raises BadRequest for a request that takes too long."""
+        if not self._decoder.pending:
+            return await self._reader.read(_READ_SIZE)
+        if self._request_deadline is None:
+            self._request_deadline = self._loop.time() + REQUEST_TIMEOUT
+        with anyio.CancelScope(deadline=self._request_deadline):
+            return await self._reader.read(_READ_SIZE)
+        raise BadRequest(f"a request was not complete after {REQUEST_TIMEOUT:g} s")
+
+    async def _answer(self, request: Message, held: int, call: anyio.CancelScope) -> None:
+        """Run a request and write its response. `held`: the bytes that count for it in the budget."""
         try:
+            await self._until_read()
             response = await self._response(request, call)
+            counted = min(len(response), self._budget.limit // RESPONSE_PART)
+            held += counted
+            self._share.change(counted)
             # A transport that closes has no reader for it.
             if not self._writer.transport.is_closing():
                 self._writer.write(response)
-                await self._writer.drain()
-        except OSError:
-            pass  # the client is gone; `_read` sees that too, unless its input had ended before
+                await self._until_read()
         finally:
             self._calls.discard(call)
             self._slots.release()
+            self._share.change(-held)
+            self.asked = True
+            self.last_used = self._loop.time()
+
+    async def _until_read(self) -> None:
+        """Wait until the client has read most of its responses, or is gone.
+
+        Drop a client that reads nothing for `READ_TIMEOUT`.
+        """
+        transport = self._writer.transport
+        while (unread := transport.get_write_buffer_size()) > MAX_UNREAD and not transport.is_closing():
+            with anyio.move_on_after(READ_TIMEOUT) as limit, contextlib.suppress(OSError):
+                await self._writer.drain()
+                await asyncio.sleep(0)  # uvloop may write first at the end of its turn
+            if limit.cancelled_caught and transport.get_write_buffer_size() >= unread:
+                self._drop(f"it has read nothing of its responses for {READ_TIMEOUT:g} s")
 
     async def _response(self, request: Message, call: anyio.CancelScope) -> bytes:
         """Return the bytes of the response, also for a method that fails."""
         text = "rpc: the host is stopping"
         try:
             with call:
+                if self._refusal:
+                    raise RPCError(self._refusal)
                 codec = codec_of(request.flags)
-                body = await self._registry.find(request.name).run(codec, request.body)
-                return encode(request.result(codec.flag, body).frame())
+                method = self._registry.find(request.name)
+                if len(request.body) > LARGE:
+                    async with self._budget.turn:
+                        await asyncio.sleep(0)
+                result = await method.run(codec, request.body)
+                await self._until_read()
+                return encode(request.result(codec.flag, method.encoded(codec, result)).frame())
         except (HostError, ValueError) as error:
             text = mask_text(str(error)) or type(error).__name__
         except Exception:
@@ -136,8 +215,17 @@ class RPCConnection:
         self._log.exception("rpc method failed", method=request.name, remote=self.remote)
         return f"rpc: internal error in {request.name}"
 
+    def _drop(self, reason: str) -> None:
+        self._log.warning("rpc connection dropped", remote=self.remote, reason=reason)
+        self._life.cancel()
+
     async def _close(self) -> None:
         self._writer.close()
         with contextlib.suppress(OSError):
             # Shielded: a cancellation here would cancel the future that the next call of `_close` waits for.
             await asyncio.shield(self._writer.wait_closed())
+
+
+def _size(frame: Frame) -> int:
+    """Return the bytes of a request's frame on the wire."""
+    return HEADER_SIZE + 4 * len(frame.options) + len(frame.payload)

@@ -9,10 +9,13 @@ The client chooses the sequence: responses may arrive in another order.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..goridge.frame import ERROR, Frame
 from .errors import BadRequest
+
+MAX_METHOD: Final = 1024
+"""Bytes of a method's name: it is in every response, and in the text of most errors."""
 
 
 class Message(NamedTuple):
@@ -48,4 +51,6 @@ def read_message(frame: Frame) -> Message:
     sequence, length = frame.options
     if length > len(frame.payload):
         raise BadRequest(f"the method's length of {length} bytes is past the payload of {len(frame.payload)} bytes")
+    if length > MAX_METHOD:
+        raise BadRequest(f"the method's name has {length} bytes, more than {MAX_METHOD}")
     return Message(frame.flags, sequence, frame.payload[:length], frame.payload[length:])

@@ -54,11 +54,13 @@ class Method(NamedTuple):
             raise RPCError(f"rpc: wrong argument for {self.name} ({codec.name}): {reason_of(error)}") from error
         raise RPCError(f"rpc: {self.name} needs an argument")
 
-    async def run(self, codec: Codec, data: bytes) -> bytes:
-        """Call the method and return the encoded result. Raises RPCError, and any error of the method."""
+    async def run(self, codec: Codec, data: bytes) -> object:
+        """Call the method and return its result. Raises RPCError, and any error of the method."""
         result = self.call(*self.arguments(codec, data))
-        if inspect.isawaitable(result):
-            result = await result
+        return await result if inspect.isawaitable(result) else result
+
+    def encoded(self, codec: Codec, result: object) -> bytes:
+        """Return an encoded result. Raises RPCError."""
         try:
             return codec.encode(result)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:

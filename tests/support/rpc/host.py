@@ -18,8 +18,9 @@ from support.waiting import TIMEOUT
 from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.net.address import Address, UnixAddress, parse_address
 from rrpy.goridge.frame import JSON, Decoder, Frame, encode
+from rrpy.rpc.codecs import CODECS
 from rrpy.rpc.errors import RPCError
-from rrpy.rpc.registry import Registry
+from rrpy.rpc.registry import Method, Registry
 from rrpy.rpc.server import Server
 
 T = TypeVar("T")
@@ -225,6 +226,12 @@ def request(method: str, argument: bytes = b"", sequence: int = 1, flags: int = 
 def body(frame: Frame) -> bytes:
     """What follows the method in a response."""
     return frame.payload[frame.options[1] :]
+
+
+async def encoded_result(method: Method, data: bytes, flag: int = JSON) -> bytes:
+    """Call a method with an encoded argument, and return its result with the same codec."""
+    codec = CODECS[flag]
+    return method.encoded(codec, await method.run(codec, data))
 
 
 @asynccontextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.rpc.host import ONE, Connection, Range
 
 from rrpy.goridge.frame import CONTROL, GOB, JSON, MSGPACK, PROTO, RAW
@@ -83,6 +86,43 @@ def test_text_is_not_bytes_in_msgpack() -> None:
 def test_a_msgpack_timestamp_is_a_time() -> None:
     then = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert CODECS[MSGPACK].decode(msgpack.packb(then, datetime=True), datetime) == then
+
+
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63), 253402300800, -62135596801])
+@pytest.mark.parametrize("wrap", [b"", b"\x91"])
+def test_a_timestamp_out_of_range_is_an_error_that_says_so(seconds: int, wrap: bytes) -> None:
+    """It was an internal error, with a traceback in the log."""
+    data = wrap + b"\xc7\x0c\xff" + bytes(4) + seconds.to_bytes(8, signed=True)
+    for kind in (Any, datetime, dict[str, int]):
+        with pytest.raises(ValueError, match=r"^a timestamp is outside the years 1 to 9999$"):
+            CODECS[MSGPACK].decode(data, kind)
+
+
+KINDS = [
+    Any,
+    str,
+    bytes,
+    int,
+    float,
+    datetime,
+    list[Any],
+    dict[str, Any],
+    dict[int, Range],
+    Range,
+    Connection,
+    bool | None,
+]
+bits = st.sampled_from(
+    [b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff", b"\x81\xa5first", b"\x92", b'{"first":', b"[", b"1e999"]
+)
+
+
+@given(data=st.lists(bits | st.binary(max_size=12), max_size=6).map(b"".join))
+def test_any_bytes_are_a_value_or_an_error_of_the_client(data: bytes) -> None:
+    for codec in CODECS.values():
+        for kind in KINDS:
+            with suppress(ValueError, TypeError, RecursionError, RPCError):
+                codec.decode(data, kind)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.log import Log
-from support.rpc.host import Config, SMTPMethods
+from support.rpc.host import Config, SMTPMethods, encoded_result
 
 from rrpy.container.errors import ConfigError, HostError, PluginDisabled
 from rrpy.container.protocols import Collector, Plugin
@@ -83,15 +83,15 @@ def test_an_address_that_others_reach_needs_a_word(listen: str) -> None:
 
 async def test_it_serves_the_version() -> None:
     method = plugin_of(rpc={}).registry.find("rpc.Version")
-    assert await method.run(CODECS[JSON], b"true") == f'"{VERSION}"'.encode()
+    assert await encoded_result(method, b"true") == f'"{VERSION}"'.encode()
 
 
 async def test_it_serves_the_configuration_as_bytes_with_secrets_masked() -> None:
     plugin = plugin_of(rpc={}, smtp={"addr": "x", "password": "hunter2"})
     expected = {"rpc": {}, "smtp": {"addr": "x", "password": "***"}}
     method = plugin.registry.find("rpc.Config")
-    assert json.loads(CODECS[JSON].decode(await method.run(CODECS[JSON], b"true"), bytes)) == expected
-    packed = await method.run(CODECS[MSGPACK], b"\xc3")
+    assert json.loads(CODECS[JSON].decode(await encoded_result(method, b"true"), bytes)) == expected
+    packed = await encoded_result(method, b"\xc3", MSGPACK)
     assert packed[0] == 0xC4, "bin 8"
     assert json.loads(CODECS[MSGPACK].decode(packed, bytes)) == expected
 
@@ -99,9 +99,9 @@ async def test_it_serves_the_configuration_as_bytes_with_secrets_masked() -> Non
 async def test_it_lists_every_method_also_those_that_came_later() -> None:
     plugin = plugin_of(rpc={})
     method = plugin.registry.find("rpc.List")
-    assert await method.run(CODECS[JSON], b"true") == b'["rpc.Config","rpc.List","rpc.Version"]'
+    assert await encoded_result(method, b"true") == b'["rpc.Config","rpc.List","rpc.Version"]'
     plugin.collects()[0].add(Provider("smtp"))
-    assert b"smtp.ListConnections" in await method.run(CODECS[JSON], b"true")
+    assert b"smtp.ListConnections" in await encoded_result(method, b"true")
 
 
 class Provider:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.rpc.host import Connection, Range, SMTPMethods, TestMethods
+from support.rpc.host import Connection, Range, SMTPMethods, TestMethods, encoded_result
 
 from rrpy.container.errors import HostError
 from rrpy.goridge.frame import JSON, MSGPACK, RAW
@@ -82,7 +82,7 @@ class Inheriting(Kinds):
 
 
 async def run(registry: Registry, name: str, data: bytes = b"", flag: int = JSON) -> bytes:
-    return await registry.find(name).run(CODECS[flag], data)
+    return await encoded_result(registry.find(name), data, flag)
 
 
 async def test_public_methods_are_served_and_nothing_else_is_touched() -> None:
