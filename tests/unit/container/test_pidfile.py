@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 from support.container.descriptors import on_file
 from support.container.plugins import script
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, eventually
 
 from rrpy.container.errors import ConfigError, HostError
 from rrpy.container.pidfile import PidFile, stop_host
@@ -94,6 +97,7 @@ def test_stopping_tells_the_host_and_returns_when_it_has_ended(tmp_path):
 
 
 def test_a_host_that_does_not_end_in_time_is_an_error_that_names_it(tmp_path):
+    threads = threading.active_count()
     with script(DEAF, tmp_path) as host:
         host.until("holds")
         with pytest.raises(HostError) as caught:
@@ -104,6 +108,7 @@ def test_a_host_that_does_not_end_in_time_is_an_error_that_names_it(tmp_path):
             stop_host(tmp_path / ".pid", 0)
         host.send(signal.SIGUSR1)
         assert host.end()[0] == 0
+    eventually(lambda: threading.active_count() == threads, "the thread that waits for the lock ends")
 
 
 def test_stopping_where_no_host_is_says_how_one_is_run(tmp_path):
@@ -143,3 +148,107 @@ def test_a_path_may_be_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with PidFile(Path("my.pid")):
         assert (tmp_path / "my.pid").exists()
+
+
+# What the folder may hold under the file's name.
+
+
+@pytest.fixture(params=["pipe", "link", "dangling link", "hard link", "folder", "socket"])
+def odd(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
+    """A path that is not a plain file of one name, and a file of somebody that it may lead to."""
+    path, other = tmp_path / ".pid", tmp_path / "other"
+    other.write_text(f"{os.getpid()}\n")
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "link":
+        path.symlink_to(other)
+    elif request.param == "dangling link":
+        path.symlink_to(tmp_path / "none")
+    elif request.param == "hard link":
+        path.hardlink_to(other)
+    elif request.param == "folder":
+        path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    return path, other
+
+
+def test_a_host_writes_no_file_of_others(odd):
+    path, other = odd
+    with pytest.raises(ConfigError) as caught, PidFile(path):
+        pass
+    assert str(caught.value).startswith(f"cannot write {path}: ")
+    assert "\n" not in str(caught.value)
+    assert other.read_text() == f"{os.getpid()}\n"
+    assert os.path.lexists(path)
+    assert not (path.parent / "none").exists()
+
+
+def test_no_process_gets_a_signal_from_what_is_not_a_pid_file(odd, monkeypatch):
+    path, other = odd
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a process got a signal"))
+    with other.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(HostError) as caught:
+            stop_host(path, 0)
+    assert str(caught.value).startswith((f"cannot read {path}: ", f"no host to stop: there is no {path}"))
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the kernel does not tell who holds a lock")
+def test_a_foreign_lock_sends_no_signal_to_the_process_that_the_file_names(tmp_path, monkeypatch):
+    path = tmp_path / ".pid"
+    with script(OBEDIENT, tmp_path) as foreign:
+        foreign.until("holds")
+        path.write_text(f"{os.getpid()}\n")
+        with monkeypatch.context() as patch, pytest.raises(HostError) as caught:
+            patch.setattr(os, "kill", lambda *_: pytest.fail("a process got a signal"))
+            stop_host(path, 0)
+        assert str(caught.value).startswith(f"cannot stop the host that holds {path}: it is not process {os.getpid()}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_left_alone(tmp_path):
+    path = tmp_path / ".pid"
+    path.write_text("7\n")
+    os.chown(path, 65534, 65534)
+    with pytest.raises(ConfigError) as caught, PidFile(path):
+        pass
+    assert str(caught.value) == f"cannot write {path}: it belongs to another user"
+    assert path.read_text() == "7\n"
+
+
+def test_a_file_that_replaced_the_hosts_own_is_left_alone_at_the_end(tmp_path):
+    path = tmp_path / ".pid"
+    with PidFile(path):
+        path.unlink()
+        path.write_text("of another host")
+    assert path.read_text() == "of another host"
+
+
+def test_a_file_that_its_host_removes_in_this_moment_is_made_anew(tmp_path, monkeypatch):
+    path = tmp_path / ".pid"
+    path.touch()
+    to_remove = [path]
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if to_remove:
+            to_remove.pop().unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with PidFile(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("command", [PidFile, lambda path: stop_host(path, 0)])
+def test_a_working_folder_that_is_removed_is_one_sentence(tmp_path, monkeypatch, command):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(HostError) as caught, command(Path(".pid")):
+        pass
+    assert ".pid" in str(caught.value)
