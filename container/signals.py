@@ -6,6 +6,10 @@ while the host still closes its log and the interpreter ends; a second SIGTERM i
 with status -15. What we do: ordinary handlers, which only wake the loop. After a signal they stay when the loop has
 ended. When Python has joined its threads they become SIG_IGN, for Python's own end would make them the default again.
 A process that got no signal gets its former handlers back.
+
+A parent may leave signals blocked or ignored. A blocked one would never end the host, so it is unblocked, and SIGCHLD
+too: without it no exit of a worker is seen. An ignored SIGINT or SIGHUP stays ignored: shells start background jobs and
+nohup's so. An ignored SIGTERM does not.
 What can still fail: a loop that is blocked in C code runs no handler.
 """
 
@@ -21,7 +25,9 @@ from types import FrameType
 from typing import Any, Final, Self
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The signals that end a host. SIGHUP is left out where it is ignored from the start, as under nohup."""
+"""The signals that end a host."""
+
+_MAY_BE_IGNORED: Final = (signal.SIGINT, signal.SIGHUP)
 
 LAST: Final = 3
 """The number of the signal that ends the process at once."""
@@ -42,12 +48,14 @@ class Signals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
         self._former: dict[signal.Signals, Any] = {}
+        self._former_mask: set[Any] = set()
 
     def __enter__(self) -> Self:
         for number in ENDING:
-            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            if number in _MAY_BE_IGNORED and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             self._former[number] = signal.signal(number, self._take)
+        self._former_mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*ENDING, signal.SIGCHLD))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,6 +63,7 @@ class Signals:
         if self._received:
             atexit.register(self._ignore)
             return
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._former_mask)
         for number, handler in self._former.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 

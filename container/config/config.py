@@ -8,6 +8,7 @@ and must not fail for a password that only the host's environment has.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import cached_property
@@ -16,11 +17,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-from ..errors import ConfigError, PluginDisabled, reason_of
+from ..errors import ConfigError, PluginDisabled
 from ..masking import masked
 from .decode import decode, unknown_key
 from .expand import expand
 from .override import apply_override
+from .source import read_text
 from .yamlfile import key_lines, parse
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class Config:
         environ = os.environ if environ is None else environ
         if dotenv is not None:
             _load_dotenv(Path(dotenv), environ)
-        text = _read(Path(path))
+        text = read_text(Path(path), "the configuration")
         tree = _tree(text, path)
         _check_version(tree, path)
         for override in overrides:
@@ -187,15 +189,6 @@ class Config:
         return expand(self._tree.get(name), self._environ, path=name)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {reason_of(error)}{_hidden(path, error)}") from None
-
-
 def _tree(text: str, path: str | Path) -> dict[str, Any]:
     tree = parse(text, str(path))
     if tree is None:
@@ -205,14 +198,6 @@ def _tree(text: str, path: str | Path) -> dict[str, Any]:
             f"{path} must be a mapping of sections, not a {'list' if isinstance(tree, list) else 'value'}"
         )
     return tree
-
-
-def _hidden(path: Path, error: OSError) -> str:
-    """Return a hint for users of RoadRunner, whose file is .rr.yaml; empty without such a file."""
-    if path.name != "rr.yaml" or not isinstance(error, FileNotFoundError):
-        return ""
-    other = path.with_name(f".{path.name}")
-    return f"; there is a {other}: -c {other}" if other.is_file() else ""
 
 
 def _check_version(tree: dict[str, Any], path: str | Path) -> None:
@@ -226,10 +211,9 @@ def _check_version(tree: dict[str, Any], path: str | Path) -> None:
 def _load_dotenv(path: Path, environ: MutableMapping[str, str]) -> None:
     from dotenv import dotenv_values
 
-    if not path.is_file():
-        raise ConfigError(f"cannot read the environment file {path}: there is no such file")
+    text = read_text(path, "the environment file")
     try:
-        for name, value in dotenv_values(path).items():
+        for name, value in dotenv_values(stream=io.StringIO(text)).items():
             if value is not None:
                 environ.setdefault(name, value)
     except (OSError, ValueError) as error:

@@ -86,7 +86,7 @@ def test_a_port_in_use_ends_with_one_sentence(tmp_path: Path) -> None:
         ("version: 3\n", "version must be '3' as a string, in quotes in rr.yaml, got 3"),
         ("smtp: {}\n", "rr.yaml has no `version: '3'`, which is mandatory"),
         ("version: '3'\nsmtp:\nsmtp:\n", "rr.yaml:3:1"),
-        ("\xff", "rr.yaml is not UTF-8 text"),
+        ("\xff", "cannot read the configuration rr.yaml: it is not UTF-8 text"),
     ],
 )
 def test_a_broken_file_ends_with_one_sentence(tmp_path: Path, text: str | None, said: str) -> None:

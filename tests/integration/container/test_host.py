@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.container.host import Host, gone, hosting, run, write
+from support.container.host import RRPY, Host, gone, hosting, run, write
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT, eventually
 
@@ -25,6 +25,25 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         os.kill(before, signal.SIGKILL)
         eventually(lambda: host.workers() not in ([], [before]), "another worker")
         assert any("signal 9" in str(line) for line in host.lines)
+
+
+BLOCKING = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_host_whose_parent_blocked_every_signal_sees_its_workers_end_and_ends_itself(tmp_path: Path) -> None:
+    write(tmp_path)
+    host = Host(tmp_path, [], command=[sys.executable, "-c", BLOCKING, *RRPY, "serve"]).ready()
+    try:
+        (before,) = host.workers()
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: host.workers() not in ([], [before]), "another worker")
+        assert host.stop(signal.SIGTERM) == 0
+    finally:
+        host.close()
 
 
 def test_a_killed_host_leaves_no_process_behind(tmp_path: Path) -> None:

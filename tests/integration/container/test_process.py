@@ -127,6 +127,44 @@ host.Signals = Early
     assert "SIGTERM" in err
 
 
+BLOCKED = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+IGNORED = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_the_parent_blocked_stops_the_host(tmp_path, number):
+    with script(BLOCKED + HOST, tmp_path, "good") as host:
+        host.until("ready")
+        host.send(number)
+        code, out, _ = host.end()
+    assert (code, out[-3:]) == (0, ["stop", "end", "left"])
+
+
+def test_a_signal_that_came_while_the_parent_blocked_it_is_not_lost(tmp_path):
+    with script(BLOCKED + "signal.raise_signal(signal.SIGTERM)\n" + HOST, tmp_path, "good") as host:
+        code, out, err = host.end()
+    assert (code, out) == (0, ["left"]), err
+
+
+def test_the_parent_s_blocked_signals_are_blocked_again_after_a_host_that_no_signal_ended(tmp_path):
+    shown = "print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with script(BLOCKED + HOST.replace("sys.exit(code)", shown), tmp_path, "refuses") as host:
+        _, out, _ = host.end()
+    assert out[-1] == "True"
+
+
+def test_only_sigterm_stops_a_host_whose_parent_ignores_signals(tmp_path):
+    with script(IGNORED + HOST, tmp_path, "good") as host:
+        host.until("ready")
+        host.send(signal.SIGINT)
+        host.send(signal.SIGHUP)
+        host.send(signal.SIGTERM)
+        code, _, err = host.end()
+    assert code == 0
+    assert '"reason":"SIGTERM"' in err
+    assert "a second signal" not in err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_host_gracefully_with_exit_code_0(tmp_path, number):
     with script(HOST, tmp_path, "good") as host:

@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence_that_names_it(tmp_path):
         assert refused_load(folder) == f"cannot read the configuration {folder}: is a directory"
     assert refused_load("") == "no configuration file is named: its name is empty"
     path.write_bytes(b"version: '\xff'")
-    assert refused_load(path) == f"{path} is not UTF-8 text"
+    assert refused_load(path) == f"cannot read the configuration {path}: it is not UTF-8 text"
 
 
 def test_a_byte_order_mark_of_windows_is_no_obstacle(tmp_path):

@@ -155,7 +155,7 @@ def test_a_path_may_be_relative(tmp_path, monkeypatch):
 
 @pytest.fixture(params=["pipe", "link", "dangling link", "hard link", "folder", "socket"])
 def odd(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
-    """A path that is not a plain file of one name, and a file of somebody that it may lead to."""
+    """A path that is not a plain file of one name, and another file, to which it may lead."""
     path, other = tmp_path / ".pid", tmp_path / "other"
     other.write_text(f"{os.getpid()}\n")
     if request.param == "pipe":
