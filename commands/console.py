@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -17,6 +18,11 @@ from ..container.text import printable, printable_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+STDERR_TIMEOUT: Final = 1.0
+"""Seconds that a sentence waits for a reader of stderr."""
+_PIECE: Final = 1000
+"""Characters in one write: at most 4,000 bytes, which a pipe with any room takes whole (PIPE_BUF)."""
 
 
 def errors_as_sentences(command: Callable[P, R]) -> Callable[P, R]:
@@ -72,9 +78,27 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def complain(*messages: str) -> None:
-    """Print each message as one line on stderr, secrets masked. A terminal shows foreign text, and obeys none of it."""
+    """Print each message as one line on stderr, secrets masked. A terminal shows foreign text, and obeys none of it.
+
+    Where nothing reads stderr for `STDERR_TIMEOUT`, the rest is dropped: it must not keep the process from its end.
+    """
     for message in messages:
-        click.echo(f"rrpy: {printable(mask_text(message))}", err=True)
+        text = f"rrpy: {printable(mask_text(message))}\n"
+        for start in range(0, len(text), _PIECE):
+            if not _writable():
+                return
+            click.echo(text[start : start + _PIECE], err=True, nl=False)
+
+
+def _writable() -> bool:
+    """Return whether stderr takes a piece without blocking, at the latest after `STDERR_TIMEOUT`."""
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by an object without a descriptor
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(STDERR_TIMEOUT * 1000))
 
 
 def open_standard_streams() -> None:

@@ -41,7 +41,7 @@ UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
     "Server": ("lifespan", "startup", "on_tick", "servers", "server_state", "shutdown"),
     "ServerState": ("connections",),
     "H11Protocol": ("conn", "connections", "cycle", "loop", "on_response_complete", "send_400_response", "transport"),
-    "RequestResponseCycle": ("more_body", "response_complete"),
+    "RequestResponseCycle": ("disconnected", "message_event", "more_body", "response_complete"),
 }
 """The members of uvicorn that this module and http_connection.py use, and that uvicorn does not document."""
 

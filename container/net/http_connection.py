@@ -80,6 +80,10 @@ class HTTPConnection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer 400 and close. Called by uvicorn for a request that h11 or `fault_of` refuses."""
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:  # the body is wrong: nothing else is sent
+            cycle.disconnected = True
+            cycle.message_event.set()
         text = msg.encode()
         headers = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Content-Length", b"%d" % len(text)), *_HEADERS]
         events = (h11.Response(status_code=400, reason=b"Bad Request", headers=headers), h11.Data(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -313,3 +314,16 @@ def test_the_live_view_does_not_leave_the_screen_for_a_letter_that_it_cannot_sho
         assert terminal.ctrl_c() == 0
         assert terminal.drew()
         assert terminal.restored()
+
+
+def test_a_start_that_fails_ends_also_where_nothing_reads_its_stderr(tmp_path: Path) -> None:
+    """The last sentence waited for ever for room in the pipe."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"x" * 4096)
+    (tmp_path / "rr.yaml").write_text("version: '3'\nserver:\nsmtp: {addr: '127.0.0.1:0', pool: {command: 'false'}}\n")
+    try:
+        assert subprocess.run([*RRPY, "serve"], cwd=tmp_path, stderr=writer, timeout=60).returncode == 1
+    finally:
+        os.close(reader)
+        os.close(writer)

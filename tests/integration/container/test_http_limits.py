@@ -138,7 +138,11 @@ def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytes
 def test_what_is_wrong_with_a_request_is_the_clients_fault_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with serving(Log()) as address:
-            for request in (b"nonsense\r\n\r\n", GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"):
+            for request in (
+                b"nonsense\r\n\r\n",
+                GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+            ):
                 async with await anyio.connect_tcp(address.host, address.port) as client:
                     await client.send(request)
                     await client.receive(1)
