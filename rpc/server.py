@@ -11,7 +11,8 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from ..container.net.address import ListenAddress, UnixAddress, peer_text
+from ..container.net.accepting import RESERVE, Acceptor, Reserve
+from ..container.net.address import ListenAddress, peer_text
 from ..container.net.sockets import BoundSocket
 from ..container.protocols import Logger
 from .budget import Budget
@@ -61,7 +62,7 @@ class Server:
         try:
             bound = BoundSocket(self.address, owner="rpc")
             async with anyio.create_task_group() as connections:
-                with closing(bound), closing(await self._listen(bound, connections)):
+                with closing(await self._listen(bound, connections)):
                     self.address = bound.address
                     self._log.info("rpc is listening", address=str(self.address))
                     task_status.started()
@@ -77,11 +78,20 @@ class Server:
         if self._ended is not None:
             await self._ended.wait()
 
-    async def _listen(self, bound: BoundSocket, connections: TaskGroup) -> asyncio.Server:
+    async def _listen(self, bound: BoundSocket, connections: TaskGroup) -> Acceptor:
+        loop = asyncio.get_running_loop()
         accept = functools.partial(self._accept, connections)
-        if isinstance(bound.address, UnixAddress):
-            return await asyncio.start_unix_server(accept, sock=bound.socket, **bound.unix_options)
-        return await asyncio.start_server(accept, sock=bound.socket)
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), accept, loop=loop)
+
+        acceptor = Acceptor(bound, protocol, Reserve(RESERVE, bound.address, self._log))
+        try:
+            await acceptor.start()
+        except BaseException:
+            acceptor.close()
+            raise
+        return acceptor
 
     def _accept(self, group: TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._stopping.is_set():

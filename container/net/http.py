@@ -21,6 +21,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..protocols import Logger
+from .accepting import RESERVE, Acceptor, Reserve
 from .address import ListenAddress
 from .sockets import BoundSocket
 
@@ -38,7 +39,7 @@ DRAIN_TIMEOUT: Final = 2
 
 UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
     "Config": ("load", "lifespan_class"),
-    "Server": ("lifespan", "startup", "on_tick", "servers", "server_state", "shutdown"),
+    "Server": ("config", "lifespan", "startup", "on_tick", "server_state", "shutdown"),
     "ServerState": ("connections",),
     "H11Protocol": ("conn", "connections", "cycle", "loop", "on_response_complete", "send_400_response", "transport"),
     "RequestResponseCycle": ("disconnected", "message_event", "more_body", "response_complete"),
@@ -69,8 +70,10 @@ class HTTPServer:
         bound = BoundSocket(self.address, owner=self._owner)
         try:
             self.address = bound.address
-            await server.startup(sockets=[bound.socket])
+            await server.startup(sockets=[])  # the sockets of uvicorn's own accept until no descriptor is left
+            acceptor = Acceptor(bound, partial(self._connection, server), Reserve(RESERVE, bound.address, self._log))
             try:
+                await acceptor.start()
                 self._log.info("HTTP server listens", address=str(bound.address))
                 task_status.started()
                 while not self._stop.is_set():
@@ -79,9 +82,7 @@ class HTTPServer:
                     with anyio.move_on_after(1):
                         await self._stop.wait()
             finally:
-                for accepting in server.servers:  # asyncio's own loop wants to find its socket open
-                    accepting.close()
-                bound.close()
+                acceptor.close()
                 with anyio.CancelScope(shield=True):
                     await _shut_down(server)
         finally:
@@ -94,12 +95,10 @@ class HTTPServer:
     def _server(self) -> uvicorn.Server:
         import uvicorn  # here, because only a host with such a plugin needs it
 
-        from .http_connection import HTTPConnection
-
         config = uvicorn.Config(
             self._app,
             interface="asgi3",
-            http=partial(HTTPConnection, self._turn_away),  # type: ignore[arg-type]  # makes a protocol, as a class does
+            http="h11",
             ws="none",
             lifespan="off",
             log_config=None,
@@ -113,6 +112,16 @@ class HTTPServer:
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
         return server
+
+    def _connection(self, server: uvicorn.Server) -> asyncio.Protocol:
+        from .http_connection import HTTPConnection
+
+        return HTTPConnection(
+            self._turn_away,
+            config=server.config,
+            server_state=server.server_state,
+            app_state=server.lifespan.state,
+        )
 
     def _turn_away(self) -> None:
         self._turned_away += 1

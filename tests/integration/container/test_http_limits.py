@@ -17,6 +17,7 @@ from support.container.host import hosting
 from support.log import Log
 from support.ops.host import SECTIONS, url
 
+from rrpy.container.net import accepting, http
 from rrpy.container.net.address import TCPAddress
 from rrpy.container.net.http import HTTPServer, Receive, Scope, Send
 from rrpy.container.net.http_connection import READ_TIMEOUT
@@ -63,6 +64,27 @@ def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path) -> 
         with smtplib.SMTP(*host.smtp, timeout=20) as sender:
             sender.sendmail("a@b.c", ["x@y.z"], "Subject: still here\r\n\r\nhello")
         host.wait_for("HTTP connections turned away")
+
+
+def test_the_last_descriptors_are_not_for_http_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = [accepting.RESERVE]
+    monkeypatch.setattr(accepting, "PAUSE", 0.001)
+    monkeypatch.setattr(http, "Reserve", lambda *args: accepting.Reserve(*args, lambda: free[0]))
+
+    async def test() -> None:
+        log = Log()
+        async with serving(log) as address:
+            async with await anyio.connect_tcp(address.host, address.port) as cut:
+                with anyio.fail_after(20), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                    await cut.receive()
+            async with await anyio.connect_tcp(address.host, address.port) as waits:
+                await waits.send(GET)
+                free[0] = 1000
+                with anyio.fail_after(20):
+                    assert (await waits.receive()).startswith(b"HTTP/1.1 200 ")
+        assert len(log.keys("no connections are accepted: too few descriptors are free")) == 1
+
+    anyio.run(test)
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTT", GET[:-2] + b"Content-Length: 9\r\n\r\nhalf"])

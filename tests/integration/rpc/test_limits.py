@@ -11,6 +11,7 @@ from support.log import Log
 from support.rpc.host import Peer, TestMethods, body, peer_of, request, server_of
 from support.waiting import until
 
+from rrpy.container.net import accepting
 from rrpy.goridge.frame import ERROR, JSON, MSGPACK, Frame, encode
 from rrpy.rpc import connection as connection_module
 from rrpy.rpc import server as server_module
@@ -317,6 +318,33 @@ def test_refused_clients_are_few() -> None:
             methods.open("a")
             for peer in silent[:3]:
                 assert body(await peer.call("t.Echo", b"1")) == REFUSAL.encode()
+
+    run(test)
+
+
+# Descriptors.
+
+
+def test_the_last_descriptors_are_not_for_rpc_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop accepted until there was none, and then dropped the clients of every listener, without a word."""
+    free = [1000]
+    monkeypatch.setattr(accepting, "PAUSE", 0.001)
+    monkeypatch.setattr(server_module, "Reserve", lambda *args: accepting.Reserve(*args, lambda: free[0]))
+
+    async def test(_loop: TurnedLoop) -> None:
+        log = Log()
+        async with AsyncExitStack() as stack:
+            free[0] = accepting.RESERVE
+            server = await stack.enter_async_context(server_of(log=log, t=TestMethods()))
+            cut = await stack.enter_async_context(peer_of(server.address))
+            assert await cut.receive_or_end() is None
+            waits = await stack.enter_async_context(peer_of(server.address))
+            await waits.send(REQUEST)
+            free[0] = 1000
+            assert body(await waits.receive()) == b"1"
+        assert len(log.of("warning")) == 1
+        (keys,) = log.keys("no connections are accepted: too few descriptors are free")
+        assert (keys["address"], keys["reserve"]) == (str(server.address), accepting.RESERVE)
 
     run(test)
 
