@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from ..container.version import VERSION
 from . import routes
+from .answers import Answers
 from .config import InboxConfig
 from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name
@@ -23,10 +24,10 @@ from .html import POLICY, Image, Rewriter
 from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
-from .records import AttachmentInfo, Parts
+from .records import Attached, AttachmentInfo, Shown
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-from .waiting import Filter
+from .waiting import Awaited, Filter
 
 T = TypeVar("T")
 
@@ -35,8 +36,10 @@ PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referr
 MAX_NUMBER = 2**63 - 1
 """The largest integer of SQLite."""
 
+MAX_ANSWERS = 8
+"""Answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
 REWRITERS = 2
-"""Requests whose HTML is rewritten at the same time, each in slices. The others wait, and hold no message."""
+"""Messages whose HTML is rewritten at the same time, each in slices."""
 
 
 class API:
@@ -46,6 +49,8 @@ class API:
         self._mailbox = mailbox
         self._servers = servers
         self._config = config
+        self._messages = Answers(MAX_ANSWERS)
+        self._lists = Answers(MAX_ANSWERS)
         self._rewriting = anyio.Semaphore(REWRITERS)
         self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
 
@@ -56,8 +61,11 @@ class API:
         search = request.query_params.get("search", "")
         if len(search) > routes.MAX_SEARCH:
             raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
-        work = partial(self._mailbox.list_messages, limit=limit, before=before, search=search)
-        return _json(await while_connected(request, work))
+
+        async def make() -> Response:
+            return _json(await self._mailbox.list_messages(limit=limit, before=before, search=search))
+
+        return self._lists.answer(request, make)
 
     async def clear(self, _: Request) -> Response:
         """Delete every message."""
@@ -65,6 +73,9 @@ class API:
 
     async def get(self, request: Request) -> Response:
         """Return a whole message."""
+        return self._messages.answer(request, partial(self._get, request))
+
+    async def _get(self, request: Request) -> Response:
         return _response(await self._read(request, self._mailbox.detail))
 
     async def delete(self, request: Request) -> Response:
@@ -75,6 +86,9 @@ class API:
 
     async def raw(self, request: Request) -> Response:
         """Return a message as it arrived."""
+        return self._messages.answer(request, partial(self._raw, request))
+
+    async def _raw(self, request: Request) -> Response:
         summary = await self._read(request, self._mailbox.summary)
         content = await self._mailbox.content(summary.id)
         if content is None:
@@ -83,19 +97,37 @@ class API:
 
     async def html(self, request: Request) -> Response:
         """Return the page that shows a message's HTML."""
-        page = await while_connected(request, lambda: self._page(request))
+        return self._messages.answer(request, partial(self._html, request))
+
+    async def _html(self, request: Request) -> Response:
+        """Rewrite the HTML. Each slice of the work waits for a thread anew."""
+        async with self._rewriting:
+            detail = await self._read(request, self._mailbox.detail)
+            shown = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Shown))
+            if not shown.html:
+                raise Problem(404, "the message has no HTML")
+            rewriter = Rewriter(shown.html, self._images(shown))
+            while not await anyio.to_thread.run_sync(rewriter.work):
+                pass
+            page = await anyio.to_thread.run_sync(rewriter.page)
         return Response(page, headers=PAGE_HEADERS, media_type="text/html")
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""
+        return self._messages.answer(request, partial(self._attachment, request))
+
+    async def _attachment(self, request: Request) -> Response:
         number = request.path_params["number"]
         position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        parts = await self._parts(request)
-        if parts is not None and 1 <= position <= len(parts.attachments):
-            found = parts.attachments[position - 1]
-            content = await self._mailbox.content(parts.summary.id, position)
-            if content is not None:
-                return download(content, routes.BYTES, attachment_name(found.filename, position, found.content_type))
+        detail = await self._mailbox.detail(request.path_params["id"])
+        if detail is not None:
+            message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Attached))
+            if 1 <= position <= len(message.attachments):
+                found = message.attachments[position - 1]
+                content = await self._mailbox.content(message.summary.id, position)
+                if content is not None:
+                    name = attachment_name(found.filename, position, found.content_type)
+                    return download(content, routes.BYTES, name)
         raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
 
     async def wait(self, request: Request) -> Response:
@@ -110,7 +142,13 @@ class API:
             raise Problem(503, "the host stops")
         if found is None:
             raise Problem(404, f"no message that fits arrived within {timeout:g} s")
-        return _response(found)
+        return self._messages.answer(request, partial(self._awaited, found))
+
+    async def _awaited(self, found: Awaited) -> Response:
+        detail = found.detail or await self._mailbox.detail(found.id)
+        if detail is None:
+            raise Problem(404, "the message that fits was deleted")
+        return _response(detail)
 
     async def stream(self, request: Request) -> Response:
         """Follow the events of the inbox."""
@@ -154,36 +192,14 @@ class API:
             raise _no_message(request)
         return found
 
-    async def _parts(self, request: Request) -> Parts | None:
-        """Return the HTML and the list of attachments of a message, None for an unknown one."""
-        detail = await self._mailbox.detail(request.path_params["id"])
-        if detail is None:
-            return None
-        return await anyio.to_thread.run_sync(
-            partial(msgspec.json.decode, detail, type=Parts)
-        )  # a large one takes long
-
-    async def _page(self, request: Request) -> str:
-        """Return the page that shows a message's HTML. Each slice of the work waits for a thread anew."""
-        async with self._rewriting:
-            parts = await self._parts(request)
-            if parts is None:
-                raise _no_message(request)
-            if not parts.html:
-                raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(parts.html, self._images(parts))
-            while not await anyio.to_thread.run_sync(rewriter.work):
-                pass
-            return await anyio.to_thread.run_sync(rewriter.page)
-
-    def _images(self, parts: Parts) -> dict[str, Image]:
+    def _images(self, message: Attached) -> dict[str, Image]:
         """Return the parts that the HTML can name. Their contents come from the store, asked from another thread."""
 
         def image(each: AttachmentInfo) -> Image:
-            read = partial(self._mailbox.content, parts.summary.id, each.number)
+            read = partial(self._mailbox.content, message.summary.id, each.number)
             return Image(each.content_type, each.size, lambda: anyio.from_thread.run(read) or b"")
 
-        return {each.content_id: image(each) for each in parts.attachments if each.content_id}
+        return {each.content_id: image(each) for each in message.attachments if each.content_id}
 
 
 def _no_message(request: Request) -> Problem:

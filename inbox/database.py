@@ -103,11 +103,13 @@ class Database:
         with self.translated():
             self._check()
             try:
-                return self._commit(work, deletes)
+                result = self._commit(work, deletes)
             except (sqlite3.Error, OSError) as error:
                 if self._file is None or not _is_for_want_of_room(error):
                     raise
-            return self._commit_in_little_room(work, deletes)
+                result = self._commit_in_little_room(work, deletes)
+            self._check()  # once more: what was committed to a removed file is lost
+            return result
 
     def give_back(self) -> None:
         """Give the room of deleted messages back to the disk now: SQLite would do so after some more commits."""

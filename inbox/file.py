@@ -6,12 +6,13 @@ What does not work: to leave the room to SQLite. Its write-ahead log keeps commi
 for them; without that room the log grows, and in the end a deletion finds no room either.
 What we do: the database's file grows before a commit, so the log can always be written back and begin anew. The log's
 file keeps LOG_ROOM bytes, so a deletion always has its room.
-What can still fail: a file system that writes changed pages to new places needs room for a deletion. So does macOS,
-where a file cannot take its room in advance.
+What can still fail: a file system that writes changed pages to new places needs room for a deletion. So does one that
+gives a file no room in advance, as on macOS.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Final
 
 from ..container.ownership import open_own
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # any other error: the file system cannot do it
 LOG_ROOM: Final = 1024 * 1024
 """Bytes that the log's file keeps."""
 
@@ -76,5 +78,10 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _allocate(descriptor: int, size: int) -> None:
+    """Take room for `size` bytes where the file system can do so. Raises OSError without room."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise

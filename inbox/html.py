@@ -22,6 +22,8 @@ MAX_EMBEDDED: Final = 48 * 1024 * 1024
 """Characters of inline images in one page; an image beyond that is left out."""
 MAX_MARKUP: Final = 500_000
 """Tags, attributes, comments and images of one page, about two seconds; the page ends there."""
+MAX_PAGE: Final = 64 * 1024 * 1024
+"""Bytes of one page; it ends there."""
 MAX_ATTRIBUTES: Final = 1000
 """Attributes of one tag; the tag ends there."""
 SLICE: Final = 5000
@@ -87,7 +89,7 @@ def safe_html(text: str, images: Mapping[str, Image]) -> str:
     rewriter = Rewriter(text, images)
     while not rewriter.work():
         pass
-    return rewriter.page()
+    return rewriter.page().decode()
 
 
 def unescape(text: str) -> str:
@@ -104,26 +106,34 @@ class Rewriter:
         self._embedded: dict[str, str] = {}
         self._left = MAX_EMBEDDED
         self._out: list[str] = []
+        self._slices = [_HEAD.encode()]
+        self._size = 0
         self._pos = 0
         self._markups = 0
 
     def work(self) -> bool:
         """Rewrite one slice. Return whether it was the last one."""
+        ended = self._slice(self._markups + SLICE)
+        self._slices.append("".join(self._out).encode())
+        self._size += len(self._slices[-1])
+        self._out.clear()
+        return ended
+
+    def page(self) -> bytes:
+        """Return the page."""
+        return b"".join(self._slices)
+
+    def _slice(self, stop: int) -> bool:
         text = self._text
-        stop = self._markups + SLICE
         while self._markups < stop:
             at = text.find("<", self._pos)
-            if at < 0 or self._markups >= MAX_MARKUP:
+            if at < 0 or self._markups >= MAX_MARKUP or self._size >= MAX_PAGE:
                 self._out.append(text[self._pos :] if at < 0 else _CUT)
                 return True
             self._out.append(text[self._pos : at])
             self._pos = self._markup(at)
             self._markups += 1
         return False
-
-    def page(self) -> str:
-        """Return the page."""
-        return _HEAD + "".join(self._out)
 
     def _markup(self, at: int) -> int:
         """Rewrite the markup that begins at `at`, with its `<`. Return the position after it."""

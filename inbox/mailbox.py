@@ -20,7 +20,7 @@ from .feed import Feed, room_of_feed
 from .protocols import IncomingMail
 from .records import MessageList, Record, Summary, record_of
 from .store import MAX_LIST, Added, Store
-from .waiting import Filter, Waiter, Waiters
+from .waiting import Awaited, Filter, Waiter, Waiters
 
 R = TypeVar("R")
 
@@ -102,19 +102,19 @@ class Mailbox:
         """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
         return await self._run(lambda: self._store.content(message_id, part))
 
-    async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> bytes | None:
-        """Return the newest message that fits and has a number above `after`, as JSON. Wait for one if need be.
+    async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> Awaited | None:
+        """Return the newest message that fits and has a number above `after`. Wait for one if need be.
 
         None after `timeout` seconds, or when the host stops.
         """
         deadline = anyio.current_time() + timeout
         with self._waiters.waiting(wanted, after) as waiter:
             found = await self._scan(waiter)
-            if waiter.detail is None and found is not None:
-                return found
+            if waiter.found is None and found is not None:
+                return Awaited(found)
             with anyio.CancelScope(deadline=deadline):
                 await waiter.ended.wait()
-        return waiter.detail
+        return waiter.found
 
     async def delete(self, message_id: str) -> bool:
         """Delete a message. Return False for an unknown id."""
@@ -133,13 +133,13 @@ class Mailbox:
             self.feed.publish("cleared")
         return count
 
-    async def _scan(self, waiter: Waiter) -> bytes | None:
-        """Return the newest message that a request waits for, of those that are there."""
+    async def _scan(self, waiter: Waiter) -> str | None:
+        """Return the id of the newest message that a request waits for, of those that are there."""
         before: int | None = None
         while not waiter.ended.is_set():
             found = await self._run(partial(self._store.find, waiter.wanted.fits_summary, waiter.after, before))
             if found.next is None:
-                return found.detail
+                return found.id
             before = found.next
         return None
 

@@ -121,12 +121,17 @@ class Detail(msgspec.Struct, frozen=True):
     session: SessionInfo
 
 
-class Parts(msgspec.Struct, frozen=True):
-    """A whole message as its HTML and its attachments need it: decoding reads past the rest."""
+class Attached(msgspec.Struct, frozen=True):
+    """A whole message as its attachments need it: decoding reads past the rest."""
 
     summary: Summary
-    html: str
     attachments: Sequence[AttachmentInfo]
+
+
+class Shown(Attached, frozen=True):
+    """A whole message as its HTML needs it."""
+
+    html: str
 
 
 class Record(NamedTuple):

@@ -7,6 +7,7 @@ messages at a time, so that mail never waits for more than a slice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -39,9 +40,9 @@ class Added(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The result of `find`. `detail`: JSON, None for none; `next`: where the next slice begins, None after the last."""
+    """The result of `find`. `id`: None for no message; `next`: where the next slice begins, None after the last."""
 
-    detail: bytes | None
+    id: str | None
     next: int | None
 
 
@@ -51,10 +52,9 @@ class Store:
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._database = database = connect(path)
-        with database.translated():
-            row: tuple[int, int] = database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
-        self.total, self.bytes = row
+        self._database = connect(path)
+        self.total = self.bytes = 0
+        self._count()
         self._change(self._evict, deletes=True)  # the limits may be smaller than before
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class Store:
         return row[0] if row else None
 
     def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
-        """Return the newest message that fits and has a number between `after` and `before`. Reads one slice."""
+        """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
         work = 0
         last = _FIRST if before is None else before
         query = "SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number DESC"
@@ -119,7 +119,7 @@ class Store:
                 work += ROW + len(summary)
                 message = msgspec.json.decode(summary, type=Summary)
                 if fits(message):
-                    return Found(self.detail(message.id), None)
+                    return Found(message.id, None)
         return Found(None, None)
 
     def delete(self, message_id: str) -> str | None:
@@ -219,4 +219,11 @@ class Store:
             return self._database.change(begin, deletes=deletes)
         except BaseException:
             self.total, self.bytes = before
+            with suppress(StoreError):
+                self._count()  # a change in a removed file is there, and not kept
             raise
+
+    def _count(self) -> None:
+        with self._database.translated():
+            row = self._database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
+            self.total, self.bytes = row

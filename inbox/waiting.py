@@ -45,18 +45,25 @@ class Folded(NamedTuple):
         return cls(to, summary.sender.casefold(), summary.subject.casefold())
 
 
+class Awaited(NamedTuple):
+    """A message that a request has waited for. `detail`: as JSON; None for one that was there before the request."""
+
+    id: str
+    detail: bytes | None = None
+
+
 class Waiter:
-    """One request. `detail`: the message that it waits for, as JSON; None until it arrives."""
+    """One request. `found`: the message that it waits for; None until it arrives."""
 
     def __init__(self, wanted: Filter, after: int) -> None:
         self.wanted = wanted
         self.after = after
-        self.detail: bytes | None = None
+        self.found: Awaited | None = None
         self.ended = anyio.Event()
 
-    def end(self, detail: bytes | None) -> None:
+    def end(self, found: Awaited | None) -> None:
         """Give the message to the request, None where the host stops."""
-        self.detail = detail
+        self.found = found
         self.ended.set()
 
 
@@ -83,7 +90,7 @@ class Waiters:
         message = Folded.of(summary)
         for waiter in [each for each in self._all if number > each.after and each.wanted.fits(message)]:
             self._all.discard(waiter)
-            waiter.end(detail)
+            waiter.end(Awaited(summary.id, detail))
 
     def close(self) -> None:
         """End every wait: the host stops."""

@@ -71,6 +71,11 @@ def test_a_page_ends_after_so_much_markup(monkeypatch: pytest.MonkeyPatch) -> No
         assert "begin" in page
         assert page.endswith("its source has all of it.</b></p>"), piece
     assert safe_html("<b>" * 999 + "end", {}).endswith("end")
+    monkeypatch.setattr(html, "SLICE", 10)
+    monkeypatch.setattr(html, "MAX_PAGE", 50_000)
+    page = safe_html(("<b title='" + '"' * 10_000 + "'>") * 900, {})
+    assert page.endswith("its source has all of it.</b></p>")
+    assert len(page) < 50_000 + 11 * 60_000
     monkeypatch.setattr(html, "MAX_ATTRIBUTES", 10)
     assert safe_html(f"<b {'a=1 ' * 500} id='>'>x", {}).endswith("<b>'>x")
 

@@ -11,14 +11,14 @@ import anyio.lowlevel
 import msgspec
 import pytest
 from support.inbox.stored import kept, received
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, until
 
 from rrpy.inbox import mailbox as mailboxes
 from rrpy.inbox import store as stores
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.records import MessageList, Record, Summary
 from rrpy.inbox.store import Added, Found, Store
-from rrpy.inbox.waiting import Filter
+from rrpy.inbox.waiting import Awaited, Filter
 
 pytestmark = pytest.mark.anyio
 
@@ -134,7 +134,7 @@ async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
     """Each mail made every waiting request read the store, one after the other, before the next mail."""
     store = Watched()
     mailbox = Mailbox(store)
-    got: list[bytes | None] = []
+    got: list[Awaited | None] = []
 
     async def wait(wanted: Filter, after: int = 0) -> None:
         got.append(await mailbox.wait(wanted, TIMEOUT, after))
@@ -145,19 +145,20 @@ async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
                 group.start_soon(wait, Filter(subject="wanted"))
             group.start_soon(wait, Filter(subject="wanted"), 50)
             await anyio.wait_all_tasks_blocked()
-            while store.done.count("find") < 1001:
-                await anyio.lowlevel.checkpoint()
+            await until(lambda: store.done.count("find") == 1001)
             for number in range(10):
                 await mailbox.add(received(str(number)))
             assert got == []
             await mailbox.add(received("Wanted"))
             assert store.done.count("find") == 1001
-            while len(got) < 1000:
-                await anyio.lowlevel.checkpoint()
-            assert got == [store.detail("Wanted")] * 1000
+            await until(lambda: len(got) == 1000)
+            assert got == [Awaited("Wanted", store.detail("Wanted"))] * 1000
             for number in range(40):
                 await mailbox.add(received(f"wanted {number}"))
-    assert msgspec.json.decode(got[-1] or b"")["summary"]["number"] == 51
+    assert got[-1] == Awaited("wanted 39", store.detail("wanted 39"))
+    found = store.summary("wanted 39")
+    assert found is not None
+    assert found.number == 51
 
 
 async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_others(
@@ -170,7 +171,7 @@ async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_oth
     store.begun.clear()
     store.gate.clear()
     mailbox = Mailbox(store)
-    got: list[bytes | None] = []
+    got: list[Awaited | None] = []
 
     async def wait() -> None:
         got.append(await mailbox.wait(Filter(sender="new@b.c"), 0))
@@ -181,12 +182,12 @@ async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_oth
         group.start_soon(mailbox.add, received("new", sender="New@b.c"))
         await anyio.wait_all_tasks_blocked()
         store.gate.set()
-    assert got == [store.detail("new")]
+    assert got == [Awaited("new", store.detail("new"))]
 
 
 async def test_a_wait_ends_when_the_host_stops() -> None:
     mailbox = Mailbox(Store())
-    got: list[bytes | None] = []
+    got: list[Awaited | None] = []
 
     async def wait() -> None:
         got.append(await mailbox.wait(Filter(), 300))

@@ -11,10 +11,12 @@ import httpx
 import pytest
 from support.inbox.stored import received
 from support.log import Log
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, until
 
-from rrpy.inbox import html
+from rrpy.inbox import answers, html
 from rrpy.inbox import store as stores
+from rrpy.inbox.answers import PIECE
+from rrpy.inbox.api import MAX_ANSWERS
 from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.mail_servers import MailServers
@@ -79,8 +81,12 @@ class Client:
     def http(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://localhost/api/v1/")
 
-    async def get(self, path: str, gone: anyio.Event) -> None:
-        """Ask for `path` as a client that is gone as soon as `gone` is set."""
+    async def get(self, path: str, gone: anyio.Event, reads: anyio.Event | None = None) -> list[dict[str, Any]]:
+        """Ask for `path` as a client that is gone as soon as `gone` is set. Return what it got.
+
+        `reads`: it reads no body before that is set.
+        """
+        got: list[dict[str, Any]] = []
         path, _, query = path.partition("?")
         scope = {
             "type": "http", "method": "GET", "path": f"/api/v1/{path}", "query_string": query.encode(),
@@ -96,10 +102,13 @@ class Client:
             sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        async def send(_: Any) -> None:
-            pass
+        async def send(message: Any) -> None:
+            got.append(message)
+            if reads is not None and message["type"] == "http.response.body":
+                await reads.wait()
 
         await self._app(scope, receive, send)
+        return got
 
 
 async def test_a_thousand_images_read_the_message_once() -> None:
@@ -172,6 +181,39 @@ async def test_a_mail_arrives_while_html_is_rewritten() -> None:
     await client.mailbox.aclose()
 
 
+async def test_clients_that_do_not_read_hold_few_messages_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 256 clients that read nothing had a whole message in memory."""
+    store = Counted()
+    client = Client(store)
+    await client.mailbox.add(received("large", "x" * 1_000_000))
+    reads, gone = anyio.Event(), anyio.Event()
+    all_got: list[list[dict[str, Any]]] = []
+
+    async def get() -> None:
+        all_got.append(await client.get("messages/large/raw", gone, reads))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(30):
+            group.start_soon(get)
+        await until(lambda: store.reads["content"] == MAX_ANSWERS)
+        async with client.http() as http:
+            for _ in range(10):
+                assert (await http.get("messages")).status_code == 200
+            monkeypatch.setattr(answers, "WAIT", 0)
+            refused = await http.get("messages/large")
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert store.reads["content"] == MAX_ANSWERS
+        reads.set()
+    assert len(all_got) == 30
+    content = store.content("large")
+    for answer in all_got:
+        bodies = [message["body"] for message in answer if message["type"] == "http.response.body"]
+        assert b"".join(bodies) == content
+        assert max(map(len, bodies)) <= PIECE
+        assert [message.get("more_body", False) for message in answer[1:]] == [True] * (len(bodies) - 1) + [False]
+    await client.mailbox.aclose()
+
+
 async def test_html_is_rewritten_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "SLICE", 100)
     rewriter = html.Rewriter("<b>" * 1000 + "end", {})
@@ -179,7 +221,7 @@ async def test_html_is_rewritten_in_slices(monkeypatch: pytest.MonkeyPatch) -> N
     while not rewriter.work():
         slices += 1
     assert slices == 11
-    assert rewriter.page().endswith("<b>" * 1000 + "end")
+    assert rewriter.page().endswith(b"<b>" * 1000 + b"end")
 
 
 async def test_an_error_of_waiting_work_is_answered_as_any_other() -> None:
