@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from ..container.heap import HEAP
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail
 from .records import MessageList, Record, Summary, record_of
@@ -96,11 +97,11 @@ class Mailbox:
 
     async def detail(self, message_id: str) -> bytes | None:
         """Return a whole message as JSON, None for an unknown id."""
-        return await self._run(lambda: self._store.detail(message_id))
+        return _soon_free(await self._run(lambda: self._store.detail(message_id)))
 
     async def content(self, message_id: str, part: int = 0) -> bytes | None:
         """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
-        return await self._run(lambda: self._store.content(message_id, part))
+        return _soon_free(await self._run(lambda: self._store.content(message_id, part)))
 
     async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> Awaited | None:
         """Return the newest message that fits and has a number above `after`. Wait for one if need be.
@@ -119,7 +120,9 @@ class Mailbox:
     async def delete(self, message_id: str) -> bool:
         """Delete a message. Return False for an unknown id."""
         async with self._turn_of_others, self._turn:
+            before = self._store.bytes
             deleted = await self._in_thread(lambda: self._store.delete(message_id))
+            HEAP.freed(before - self._store.bytes)
             if deleted is not None:
                 self.feed.forget(deleted)
                 self._publish_deleted(deleted)
@@ -128,7 +131,9 @@ class Mailbox:
     async def clear(self) -> int:
         """Delete every message and return their number."""
         async with self._turn_of_others, self._turn:
+            before = self._store.bytes
             count = await self._in_thread(self._store.clear)
+            HEAP.freed(before - self._store.bytes)
             self.feed.forget()
             self.feed.publish("cleared")
         return count
@@ -152,3 +157,10 @@ class Mailbox:
 
     def _publish_deleted(self, *ids: str) -> None:
         self.feed.publish("deleted", msgspec.json.encode({"ids": ids}))
+
+
+def _soon_free(content: bytes | None) -> bytes | None:
+    """Report to the heap that the answer with these bytes ends soon."""
+    if content is not None:
+        HEAP.freed(len(content))
+    return content

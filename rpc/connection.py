@@ -22,6 +22,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..container.errors import HostError
+from ..container.heap import CONNECTION_BYTES, HEAP
 from ..container.masking import mask_text
 from ..container.net.address import peer_text
 from ..container.protocols import Logger
@@ -105,6 +106,7 @@ class RPCConnection:
         finally:
             self._writer.transport.abort()
             self._share.leave()
+            HEAP.freed(CONNECTION_BYTES)
             self._decoder = Decoder()  # half a request may be large, and this object may outlive its last use
             with anyio.CancelScope(shield=True):
                 await self._close()
@@ -168,6 +170,7 @@ class RPCConnection:
             self._calls.discard(call)
             self._slots.release()
             self._share.change(-held)
+            HEAP.freed(held)
             self.asked = True
             self.last_used = self._loop.time()
 

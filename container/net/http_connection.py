@@ -17,6 +17,8 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..heap import CONNECTION_BYTES, HEAP
+
 MAX_CONNECTIONS: Final = 256
 """Connections of one server at the same time."""
 REQUEST_TIMEOUT: Final = 10.0
@@ -69,6 +71,7 @@ class HTTPConnection(H11Protocol):
         _cancel(self._request_timer)
         _cancel(self._read_timer)
         super().connection_lost(exc)
+        HEAP.freed(CONNECTION_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of a request."""

@@ -26,6 +26,7 @@ from typing import Final, Self, cast
 
 from aiosmtpd.proxy_protocol import ProxyData
 
+from ...container.heap import CONNECTION_BYTES, HEAP
 from ...container.net.address import peer_host, peer_text
 from ...container.states import Machine
 from ..delivery.outcome import FAILED, Outcome, Pending
@@ -162,6 +163,7 @@ class Connection(Flow):
         if self._proxy_header is not None:
             self._proxy_header.end()
         self.listener.remove(self)
+        HEAP.freed(CONNECTION_BYTES)
 
     # Called by the listener and the backend.
 
@@ -280,6 +282,7 @@ class Connection(Flow):
             dialog.answer(*outcome.replies, close=outcome.close)
             if body is not None:
                 body.release()
+                HEAP.freed(body.size)
             return
         if body is not None:
             body.charge(RECIPIENT_CHARGE * len(self.envelope.rcpt_tos))
@@ -293,6 +296,7 @@ class Connection(Flow):
         """Answer the message whose outcome has come, and go on."""
         if self._body is not None:  # the message was in memory until now, also where the client is gone
             self._body.release()
+            HEAP.freed(self._body.size)
         self._pending = self._body = None
         self.listener.delivery_ended(self)
         self._state.on("done")
