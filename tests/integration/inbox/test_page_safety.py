@@ -138,6 +138,25 @@ def test_every_part_of_a_message_is_shown_as_text(tmp_path: Path, visit: Visit) 
         expect(panel).to_contain_text(evil)
 
 
+def test_a_mail_of_blanks_and_links_does_not_hold_up_the_page(tmp_path: Path, visit: Visit) -> None:
+    """A From of 65,000 blanks froze the page at each look, and 100,000 links in a text left its panel empty."""
+    blanks = " " * 20_000
+    head = "".join(f"{name}: a{blanks}b{',' * 20_000}{blanks}c\r\n" for name in ("From", "To", "Cc"))
+    with inbox(tmp_path) as (host, client):
+        send(host, f"{head}Subject: hostile{blanks}\r\n\r\n" + "http://a.b/ " * 85_000 + "\r\nthe end\r\n")
+        send(host, mail("second"))
+        page = live(visit(host))
+        for subject in ("hostile", "second", "hostile"):
+            page.get_by_role("option", name=subject).click()
+            expect(page.locator("#subject")).to_have_text(subject)
+        panel = page.locator("#panel")
+        expect(panel.get_by_role("link")).to_have_count(1000)
+        expect(page.locator("#people").get_by_role("button")).to_have_count(0)
+        assert len(client.get("messages").json()["messages"][1]["header_from"]) == 1000
+        page.get_by_role("tab", name="Headers").click()
+        expect(panel).to_contain_text("Cc")
+
+
 def test_another_web_page_can_neither_read_nor_change_the_inbox(tmp_path: Path, visit: Visit) -> None:
     with Elsewhere() as elsewhere, inbox(tmp_path) as (host, client):
         send(host, mail("secret"))
