@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -202,17 +203,21 @@ def _header(message: Message, name: str) -> str:
     return next((values[0] for found, values in message.headers.items() if found.lower() == name), "")
 
 
-def fold(text: str) -> str:
-    """Return a text as a search compares it: without case, accents and the width of characters."""
+def fold(text: str, most: int | None = None) -> str:
+    """Return a text as a search compares it: without case, accents and the width of characters.
+
+    `most`: characters of the result; one of the text can become eighteen.
+    """
     if text.isascii():
-        return text.lower()
+        return text.lower()[:most]
     # NFKD sorts each run of accents, in time quadratic to its length, and the accents go. So it gets short pieces.
     pieces = (unicodedata.normalize("NFKD", text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
-    return "".join(letter for piece in pieces for letter in piece if not unicodedata.combining(letter)).casefold()
+    letters = (letter for piece in pieces for letter in piece if not unicodedata.combining(letter))
+    return "".join(islice(letters, most)).casefold()[:most]
 
 
 def _words(mail: IncomingMail, message: Message) -> str:
-    return fold(_first(MAX_WORDS, _searched(mail, message)))[:MAX_WORDS]  # a character can become eighteen
+    return fold(_first(MAX_WORDS, _searched(mail, message)), MAX_WORDS)
 
 
 def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:

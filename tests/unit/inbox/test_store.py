@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.inbox.stored import MAIL, ids, kept
 
 from rrpy.container.errors import HostError
@@ -143,6 +146,16 @@ def test_a_search_takes_words_as_text(search: str, found: list[str]) -> None:
 
 def test_folding_leaves_nothing_that_tells_case_or_accent() -> None:
     assert fold("ÀÉÎõü ẞ ﬁ İ") == fold("aeiou ss fi i")
+
+
+@given(
+    st.text(st.characters() | st.sampled_from("\u0301\u0316\u0f73\ufdfa\uff9e\uac01a"), max_size=300),
+    st.integers(0, 300),
+)
+def test_folding_in_pieces_is_folding(text: str, most: int) -> None:
+    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each)).casefold()
+    assert fold(text) == (text.lower() if text.isascii() else plain)
+    assert fold(text, most) == fold(text)[:most]
 
 
 def test_what_is_deleted_is_gone_with_its_contents(tmp_path: Path) -> None:
