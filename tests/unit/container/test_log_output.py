@@ -21,7 +21,7 @@ from rrpy.container.errors import ConfigError
 from rrpy.container.log import ChannelConfig, LogConfig, configure, logger
 from rrpy.container.log.output import Output
 
-pytestmark = pytest.mark.usefixtures("restored_log")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("restored_log")]
 
 PIPE_ROOM = 256 * 1024
 """More bytes than a pipe takes without a reader."""
@@ -104,6 +104,19 @@ def test_an_output_that_is_not_read_costs_a_bound_of_bytes_and_the_lines_over_it
         else:
             assert (line["level"], line["logger"], line["output"]) == ("warn", "log", str(pipe.path))
             gap = int(str(line["lost"]))
+
+
+async def test_a_turn_of_the_loop_that_lasts_keeps_a_bound_of_bytes(path, monkeypatch):
+    monkeypatch.setattr("rrpy.container.log.output.MAX_BYTES", ROOM)
+    monkeypatch.setattr("rrpy.container.log.output.FLUSH_AFTER", 86400)
+    json_to(path)
+    for number in range(10_000):
+        logger("smtp").info("x", number=number)
+    log.flush()
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert numbers(found) == list(range(len(numbers(found))))
+    assert len(numbers(found)) < ROOM // 100
+    assert lost(found) == [10_000 - len(numbers(found))]
 
 
 def test_urgent_lines_wait_for_a_stuck_output_once_until_it_has_caught_up(pipe, monkeypatch):

@@ -52,6 +52,7 @@ SHOWN = [
     ("app:pw@tcp(db:3306)/app?charset=utf8", "app:***@tcp(db:3306)/app?charset=utf8"),
     ("app:pw@unix(/run/db)/app", "app:***@unix(/run/db)/app"),
     ("app:pw@/app", "app:***@/app"),
+    ("app:p@w@tcp(db)/app", "app:***@tcp(db)/app"),
     ("jdbc:oracle:thin:scott/tiger@//db:1521/x", "jdbc:***@//db:1521/x"),
     ("jdbc:mysql://db/app?user=u&password=pw", "jdbc:mysql://db/app?user=u&password=***"),
     ("mysql:host=db;dbname=app;password=pw", "mysql:host=db;dbname=app;password=***"),
