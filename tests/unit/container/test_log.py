@@ -149,7 +149,7 @@ def test_a_path_is_a_path_and_no_pattern(tmp_path):
     [
         ("", "is a directory"),
         ("file/x", "file exists"),
-        ("\0", "embedded null byte"),
+        ("\0", "embedded null"),
         ("x" * 300, "file name too long"),
     ],
 )
