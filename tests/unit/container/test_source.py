@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,16 +18,22 @@ from rrpy.container.config.source import MAX_BYTES
 TEXT = "version: '3'\nsmtp: {addr: $ADDR}\n"
 
 
-def given(data: bytes) -> int:
-    """Return the end of a pipe that gives these bytes."""
+@contextmanager
+def given(data: bytes) -> Iterator[str]:
+    """A pipe that gives these bytes, by its path."""
     reader, writer = os.pipe()
 
     def write() -> None:
         with os.fdopen(writer, "wb") as file:
             file.write(data)
 
-    threading.Thread(target=write).start()
-    return reader
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)
+        thread.join()
 
 
 @pytest.fixture(params=["/dev/zero", "sparse", "endless"])
@@ -78,12 +86,8 @@ def test_a_named_pipe_gives_a_configuration_whose_writer_comes_later(tmp_path):
 @pytest.mark.parametrize("size", [0, 300_000])
 def test_variables_and_a_configuration_come_from_pipes(tmp_path, size):
     environ: dict[str, str] = {}
-    config, variables = given(TEXT.encode() + b"#" * size), given(b"ADDR=here:1\n" + b"#" * size)
-    try:
-        loaded = Config.load(f"/dev/fd/{config}", dotenv=f"/dev/fd/{variables}", environ=environ)
-    finally:
-        os.close(config)
-        os.close(variables)
+    with given(TEXT.encode() + b"#" * size) as config, given(b"ADDR=here:1\n" + b"#" * size) as variables:
+        loaded = Config.load(config, dotenv=variables, environ=environ)
     assert environ == {"ADDR": "here:1"}
     assert loaded.section("smtp", dict) == {"addr": "here:1"}
 
