@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ..container.errors import ConfigError
+from ..container.net.address import ADDRESS_FORMS
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -20,9 +21,9 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[
         str,
         Meta(
-            description="where the page is: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
-            "Port 0 picks a free port, which the log names. Everyone who reaches the page can read and delete the "
-            "mail; for an address that is not loopback the log has a warning."
+            description=f"where the page is: {ADDRESS_FORMS} "
+            "Everyone who reaches the page can read and delete the mail; for an address that is not loopback "
+            "the log has a warning."
         ),
     ] = "127.0.0.1:8025"
     path: Annotated[

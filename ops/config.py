@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from ..container.config.fields import PositiveDuration
+from ..container.net.address import ADDRESS_FORMS
 
 
 class StatusConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,10 +15,7 @@ class StatusConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     address: Annotated[
         str,
-        Meta(
-            description="where the checks are: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
-            "Port 0 picks a free port, which the log names. There is no password."
-        ),
+        Meta(description=f"where the checks are: {ADDRESS_FORMS} There is no password."),
     ] = "127.0.0.1:2114"
     check_timeout: Annotated[
         PositiveDuration,
@@ -53,8 +51,8 @@ class MetricsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[
         str,
         Meta(
-            description="where the numbers are: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
-            "Port 0 picks a free port, which the log names. Where it is `status.address`, one server answers for both."
+            description=f"where the numbers are: {ADDRESS_FORMS} "
+            "Where it is `status.address`, one server answers for both."
         ),
     ] = "127.0.0.1:2112"
     collect: Annotated[

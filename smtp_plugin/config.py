@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
+from ..container.net.address import ADDRESS_FORMS
 from ..worker_pool import PoolConfig
 from .protocol.sasl import MECHANISMS
 
@@ -50,10 +51,7 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     addr: Annotated[
         str,
-        Meta(
-            description="where the server listens: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. "
-            "Port 0 picks a free port, which the log names."
-        ),
+        Meta(description=f"where the server listens: {ADDRESS_FORMS}"),
     ] = "127.0.0.1:1025"
     hostname: Annotated[
         str,

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+ADDRESS_FORMS: Final = (
+    "`host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. Port 0 picks a free port, which the log names."
+)
+"""How a setting writes the address of a listener; the descriptions of such settings end with it."""
 
 _TCP = re.compile(r"tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:/\[\]@]+)):(?P<port>[0-9]{1,5})")
 _UNIX = re.compile(r"unix://(?P<path>[^\x00]+)")
