@@ -33,7 +33,7 @@ POLICY: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""The Content-Security-Policy of the page that `safe_html` returns."""
+"""The Content-Security-Policy of the page that a `Rewriter` returns."""
 
 _WORD = re.compile(r"\w+")
 TAGS: Final = frozenset(
@@ -84,21 +84,16 @@ class Image(NamedTuple):
 _CUT = "<p><b>This mail goes on; its source has all of it.</b></p>"
 
 
-def safe_html(text: str, images: Mapping[str, Image]) -> str:
-    """Return a page that shows a mail's HTML. `images`: by Content-ID, embedded where the mail says `cid:`."""
-    rewriter = Rewriter(text, images)
-    while not rewriter.work():
-        pass
-    return rewriter.page().decode()
-
-
 def unescape(text: str) -> str:
     """Return a text with its character references resolved, also those with more digits than Python takes."""
     return html.unescape(_NO_CHARACTER.sub("\ufffd", _LEADING_ZEROS.sub("&#", text)))
 
 
 class Rewriter:
-    """Rewrites a mail's HTML slice by slice: `work` until it returns True, then `page`. See `safe_html`."""
+    """Makes a page that shows a mail's HTML, slice by slice: `work` until it returns True, then `page`.
+
+    `images`: by Content-ID, embedded where the mail says `cid:`.
+    """
 
     def __init__(self, text: str, images: Mapping[str, Image]) -> None:
         self._text = text.replace("\x00", "")

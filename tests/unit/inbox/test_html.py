@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.inbox.html import safe_html
 
 from rrpy.inbox import html
-from rrpy.inbox.html import Image, safe_html
+from rrpy.inbox.html import Image
 
 
 def shown(text: str, images: dict[str, Image] | None = None) -> str:

@@ -11,13 +11,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.inbox.html import safe_html
 from support.inbox.stored import MAIL
 from support.linear import ALLOWED, LONG, PIECES, SHORT, TRIES, UNSEEN, repeated, superlinear
 from support.waiting import TIMEOUT
 
 from rrpy.inbox import downloads, html
 from rrpy.inbox.application import STATIC
-from rrpy.inbox.html import Image, safe_html
+from rrpy.inbox.html import Image
 from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 

@@ -1,0 +1,15 @@
+"""The page that shows a mail's HTML, made in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rrpy.inbox.html import Image, Rewriter
+
+
+def safe_html(text: str, images: Mapping[str, Image]) -> str:
+    """Return a page that shows a mail's HTML. `images`: by Content-ID, embedded where the mail says `cid:`."""
+    rewriter = Rewriter(text, images)
+    while not rewriter.work():
+        pass
+    return rewriter.page().decode()
