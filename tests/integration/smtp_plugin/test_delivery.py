@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 from base64 import b64decode
 from email.message import EmailMessage
 from pathlib import Path
@@ -257,7 +256,7 @@ def test_large_mail_is_delivered_and_others_are_served_meanwhile(tmp_path):
         sender.start()
         while sender.is_alive():
             assert other.say("NOOP") == "250 OK"
-            time.sleep(0.001)  # thousands of them, without a message, would end the session
+            sender.join(0.05)  # thousands of commands without a message would end the session
         sender.join()
         assert replies == [{}]
         event = seen(tmp_path)[0]["event"]
