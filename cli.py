@@ -17,7 +17,18 @@ from click.core import ParameterSource
 
 from .commands.completion import SHELLS, files, script
 from .commands.console import complain, errors_as_sentences, fail, open_standard_streams, say, work_in
-from .commands.options import CONFIG, SECONDS, config_option, dotenv_option, override_option, workdir_option
+from .commands.options import (
+    CONFIG,
+    SECONDS,
+    Commands,
+    config_option,
+    debug_option,
+    dotenv_option,
+    override_option,
+    pid_option,
+    silent_option,
+    workdir_option,
+)
 from .commands.running import RunningHost, host_options, names_from
 from .container.text import printable, printable_json
 from .container.version import VERSION
@@ -51,9 +62,19 @@ def default_plugins() -> list[Plugin]:
     ]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": default_plugins})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": default_plugins},
+)
+@config_option
+@override_option
+@workdir_option
+@dotenv_option
+@debug_option
+@silent_option
+@pid_option
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
-def main() -> None:
+def main(**_: object) -> None:
     """Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
 
     \b
@@ -64,6 +85,8 @@ def main() -> None:
     rrpy tail                           see mail as it arrives
     rrpy init                           write a configuration to start with
     rrpy config check                   list its errors
+
+    These options belong to commands; they may stand before the command and after it.
 
     Exit codes: 0 success, 1 a plugin failed or a method answered with an error, 2 the command line or the
     configuration is wrong, or no host answers.
@@ -76,9 +99,9 @@ def main() -> None:
 @override_option
 @workdir_option
 @dotenv_option
-@click.option("-d", "--debug", is_flag=True, help="Log at level debug, whatever the configuration says.")
-@click.option("-s", "--silent", is_flag=True, help="Log errors only.")
-@click.option("-p", "--pid", is_flag=True, help=f"Write {PID_FILE} into the working folder, for `rrpy stop`.")
+@debug_option
+@silent_option
+@pid_option
 @errors_as_sentences
 def serve(
     config: str,

@@ -29,7 +29,7 @@ _NAMES: Final = {
     PositiveDuration: "duration, at least 1ms",
     Duration: "duration",
 }
-_MANY: Final = {str: "texts", float: "numbers"}
+_MANY: Final = {str: "texts", float: "numbers", dict: "mappings"}
 
 
 def first_sentence(text: str) -> str:
@@ -55,8 +55,11 @@ def _name(kind: Any) -> str:
         *most, last = (f"`{word}`" for word in arguments)
         return f"{', '.join(most)} or {last}" if most else last
     if origin in (list, dict):
-        (inner,) = options_of(arguments[-1])
-        return f"{'list' if origin is list else 'mapping'} of {_MANY.get(inner, 'sections')}"
+        inner = [typing.get_origin(each) or each for each in options_of(arguments[-1])]
+        if str in inner:  # a number beside it becomes a text
+            inner = [each for each in inner if each in (str, dict)]
+        many = " or ".join(_MANY.get(each, "sections") for each in inner)
+        return f"{'list' if origin is list else 'mapping'} of {many}"
     return "section" if section_of(kind) else _NAMES[kind]
 
 

@@ -8,6 +8,7 @@ say together; only the host checks that.
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,10 +88,11 @@ class _Models:
 
     def of(self, kind: Any) -> Schema:
         """Return the schema of a key's type."""
-        options = [*options_of(kind)]
-        if len(options) > 1:
-            return _any_of([self.of(option) for option in options])
-        (bare,) = options
+        if typing.get_origin(kind) is typing.Annotated and len([*options_of(kind)]) > 1:
+            kind = typing.get_args(kind)[0]  # what the annotation says, the key has
+        if typing.get_origin(kind) in (typing.Union, types.UnionType):
+            return _any_of([self.of(option) for option in typing.get_args(kind)])
+        (bare,) = options_of(kind)
         origin, arguments = typing.get_origin(bare), typing.get_args(bare)
         if origin is list:
             return {"type": "array", "items": self.of(arguments[0])}

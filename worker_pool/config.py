@@ -14,6 +14,8 @@ from ..container.net.address import Address, parse_address
 from ..container.net.sockets import is_loopback, pinned
 
 Count = Annotated[int, Meta(ge=0)]
+Value = str | int | float | bool
+_Assignment = Annotated[str, Meta(extra_json_schema={"pattern": r"=|\$"})]
 MAX_WORKERS = 500
 DEFAULT_COMMAND = "python -m rrpy.worker"
 
@@ -124,7 +126,11 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "pipes"
     env: Annotated[
-        dict[str, str], Meta(description="variables to add to the workers' environment, which is the host's")
+        dict[str, Value] | list[_Assignment | dict[str, Value]],
+        Meta(
+            description="variables to add to the workers' environment, which is the host's. It is a mapping, or "
+            "RoadRunner's list of mappings and of `NAME=value`. A number and `true` become their text."
+        ),
     ] = {}
     user: Annotated[
         str,
@@ -133,8 +139,25 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         split_command(self.command)
-        if unfit := unfit_variable(self.env):
+        for number, item in enumerate(self.env if isinstance(self.env, list) else ()):
+            if isinstance(item, str) and "=" not in item:
+                raise ConfigError("is not a variable", key=f"env.{number}", hint="it is written NAME=value")
+        if (unfit := unfit_variable(self.variables)) is not None:
             raise ConfigError(f"{unfit!r} cannot be an environment variable", key="env")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables of `env`. Of two with one name the later one counts."""
+        items = self.env if isinstance(self.env, list) else [self.env]
+        found: dict[str, str] = {}
+        for item in items:
+            named = dict([item.split("=", 1)]) if isinstance(item, str) else item
+            found |= {name: _text_of(value) for name, value in named.items()}
+        return found
+
+
+def _text_of(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def split_command(command: str | list[str], key: str = "command") -> list[str]:

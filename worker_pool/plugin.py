@@ -72,7 +72,7 @@ class ServerPlugin:
         """
         from ..container.log import logger
 
-        if unfit := unfit_variable(env):
+        if (unfit := unfit_variable(env)) is not None:
             raise ConfigError(f"the environment that {name} adds: {unfit!r} cannot be an environment variable")
         command = split_command(config.command, f"{name}.pool.command") if config.command else self._command
 
@@ -94,4 +94,4 @@ class ServerPlugin:
         """Return a worker's environment (docs/reference/wire.md#worker-protocol): a later source wins."""
         rpc = {"RR_RPC": self._rpc.rpc_address} if self._rpc is not None else {}
         relay = {"RR_RELAY": str(self._relay.address) if self._relay is not None else "pipes"}
-        return {**os.environ, **relay, **rpc, **self._config.env, "RR_VERSION": VERSION, **env}
+        return {**os.environ, **relay, **rpc, **self._config.variables, "RR_VERSION": VERSION, **env}

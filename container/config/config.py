@@ -82,12 +82,14 @@ class Config:
             _load_dotenv(Path(dotenv), environ)
         text = read_text(Path(path), "the configuration")
         tree = _tree(text, path)
-        _check_version(tree, path)
+        if tree.get("version") is not None:
+            _check_version(tree, path)
         for override in overrides:
             apply_override(tree, override)
         keys = [override.partition("=")[0] for override in overrides]
-        if "version" in keys:
-            _check_version(tree, "-o version")
+        if "version" in keys and isinstance(tree["version"], int):  # a shell takes the quotes away
+            tree["version"] = str(tree["version"])
+        _check_version(tree, "-o version" if "version" in keys else path)
         return cls(tree, str(path), environ, keys, text)
 
     @classmethod

@@ -2,7 +2,8 @@
 
 What is different from `yaml.safe_load`: a key that is written twice is an error; keys are text as they are written;
 only `true` and `false` are booleans (`no`, `on`, `off` are texts); `012`, `1:30` and `2024-01-01` are texts, not an
-octal number, a number to the base 60 and a date; tags (`!!binary`, ...) and an alias inside its own anchor are errors.
+octal number, a number to the base 60 and a date; `1.10` is a text too, which settings of numbers take; tags
+(`!!binary`, ...) and an alias inside its own anchor are errors.
 Anchors, aliases and the merge key `<<` work; an alias is a copy, so that `-o` changes one place only, and aliases of
 aliases cannot multiply beyond `MAX_VALUES`.
 """
@@ -36,7 +37,10 @@ class _Loader(_Base):  # type: ignore[misc]  # which of the two loaders there is
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Return what a node holds. What its tag does not fit, which PyYAML lets crash, is an error with a place."""
         try:
-            return super().construct_object(node, deep)
+            found = super().construct_object(node, deep)
+            # As a number `1.10` would lose its zero, which counts in the value of an environment variable.
+            loses_zero = isinstance(found, float) and node.value.endswith("0") and repr(found) != node.value
+            return node.value if loses_zero else found
         except (ValueError, KeyError):
             problem = f"this cannot be read as {_short(node.tag)}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None

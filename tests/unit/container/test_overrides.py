@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.container.sections import SECRET, Smtp, load, refused_load
 
+from rrpy.container.config import Config
 from rrpy.container.errors import ConfigError
 
 
@@ -88,6 +89,21 @@ def test_no_sentence_about_an_override_shows_its_value(tmp_path, override):
     path = tmp_path / "rr.yaml"
     path.write_text("version: '3'\nsmtp: {password: x}\n")
     refused_load(path, overrides=[override])
+
+
+@pytest.mark.parametrize("text", ["", "version: '3'\nrpc:\n", "version:\n"])
+@pytest.mark.parametrize("written", ["3", "'3'"])
+def test_an_override_gives_the_version_without_quotes_also_for_an_empty_file(tmp_path, text, written):
+    path = tmp_path / "rr.yaml"
+    path.write_text(text)
+    assert Config.load(path, overrides=["rpc.listen=x:1", f"version={written}"]).masked()["version"] == "3"
+
+
+@pytest.mark.parametrize("written", ["2", "3.0", "true", "[3]", "''"])
+def test_an_override_of_the_version_is_checked(tmp_path, written):
+    path = tmp_path / "rr.yaml"
+    path.write_text("")
+    assert refused_load(path, overrides=[f"version={written}"]).startswith("version must be '3'")
 
 
 def test_a_file_of_another_version_is_not_saved_by_an_override(tmp_path):

@@ -32,6 +32,58 @@ def test_the_defaults_are_those_of_the_wire_page():
 
 
 @pytest.mark.parametrize(
+    ("written", "variables"),
+    [
+        ("{A: b, E: ''}", {"A": "b", "E": ""}),
+        ("{N: 1, F: 1.5, V: 1.10, Y: true, X: false}", {"N": "1", "F": "1.5", "V": "1.10", "Y": "true", "X": "false"}),
+        ("[A: b, {C: 1, D: x}]", {"A": "b", "C": "1", "D": "x"}),
+        ("[A=b, 'U=a=b', 'E=', \"Q='\"]", {"A": "b", "U": "a=b", "E": "", "Q": "'"}),
+        ("[A=1, A: 2, A=3]", {"A": "3"}),
+        ("['A=${HERE}', B: $HERE]", {"A": "there", "B": "there"}),
+        ("[]", {}),
+        ("{}", {}),
+    ],
+)
+def test_the_environment_is_a_mapping_or_the_list_that_roadrunner_takes(tmp_path, written, variables):
+    path = tmp_path / "rr.yaml"
+    path.write_text(f"version: '3'\nserver: {{env: {written}}}\n")
+    section = Config.load(path, environ={"HERE": "there"}).section("server", ServerConfig)
+    assert section.variables == variables
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("[A=b, HOME]", "server.env.1 is not a variable in {path}; it is written NAME=value"),
+        (
+            "[{A: }]",
+            "server.env.0.A: expected true or false or a whole number or a number or a text, got nothing in {path}",
+        ),
+        (
+            "[{A: [b]}]",
+            "server.env.0.A: expected true or false or a whole number or a number or a text, got a list in {path}",
+        ),
+        ("['=b']", "server.env: '' cannot be an environment variable in {path}"),
+        ("A=b", "server.env: expected a mapping or a list, got 'A=b' in {path}"),
+    ],
+)
+def test_an_environment_of_another_form_is_refused(tmp_path, written, text):
+    path = tmp_path / "rr.yaml"
+    path.write_text(f"version: '3'\nserver: {{env: {written}}}\n")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(path).section("server", ServerConfig)
+    assert str(caught.value) == text.format(path=path)
+
+
+@pytest.mark.parametrize(("value", "text"), [("1", "1"), ("true", "true"), ("1.10", "1.10"), ("a b", "a b")])
+def test_a_variable_of_the_command_line_needs_no_quotes(tmp_path, value, text):
+    path = tmp_path / "rr.yaml"
+    path.write_text("version: '3'\nserver:\n")
+    config = Config.load(path, overrides=[f"server.env.FOO={value}"])
+    assert config.section("server", ServerConfig).variables == {"FOO": text}
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         {"num_workers": 501},
