@@ -17,11 +17,10 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
+from .defects import Defects
+
 SLICE: Final = 256 * 1024
 """Most bytes for one call into C."""
-
-Defects = dict[str, None]
-"""Tokens in the order of their first occurrence; `message.DEFECTS` describes them."""
 
 _GUESS: Final = ""  # stands for a codec: UTF-8, else cp1252
 

@@ -19,8 +19,13 @@ from binascii import Error, a2b_base64, a2b_qp, a2b_uu, b2a_base64
 from collections.abc import Iterator
 from typing import Final
 
-from .charsets import SLICE, Defects
+from .charsets import SLICE
+from .defects import Defects
 
+IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
+"""Transfer encodings that leave the content as it is, and "" for none."""
+
+_UUENCODE: Final = frozenset(("x-uuencode", "uuencode", "x-uue", "uue"))
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BLANKS: Final = b"\r\n\t "
 _FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
@@ -29,6 +34,29 @@ _ENCODED: Final = SLICE // 4 * 3  # bytes that one call encodes: they give whole
 
 _SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r*+\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
 _STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
+
+
+def decode(encoding: str, data: bytes, start: int, end: int, defects: Defects) -> tuple[bytes, int, int, int]:
+    """Return bytes, the range in them that holds the content of a leaf, and the decoded size of clean base64 in it.
+
+    `data[start:end]`: the leaf's body. The size is -1 if the range is the content itself.
+    """
+    if encoding in IDENTITY:
+        return data, start, end, -1
+    if encoding == "base64":
+        size = base64_size(data, start, end)
+        if size >= 0:
+            return data, start, end, size
+        defects["base64-repaired"] = None
+        content = repair_base64(data, start, end)
+    elif encoding == "quoted-printable":
+        content = decode_quoted_printable(data, start, end, defects)
+    elif encoding in _UUENCODE:
+        content = decode_uuencode(data, start, end, defects)
+    else:
+        defects["encoding-unknown"] = None
+        return data, start, end, -1
+    return content, 0, len(content), -1
 
 
 def base64_size(data: bytes, start: int, end: int) -> int:

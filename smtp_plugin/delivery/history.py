@@ -11,6 +11,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from ...mime import headers as mime_headers
+from ...mime import words as mime_words
 from ..protocol.replies import Reply
 from ..session import Envelope, Session, new_uuid
 from .event import text
@@ -158,5 +159,5 @@ def _subject(head: bytes) -> str:
     """Return the first subject of a header block, decoded; a long one is cut."""
     for name, value in mime_headers.read_block(head, 0, len(head), {}).fields:
         if name.lower() == b"subject":
-            return mime_headers.decode(value[:_SUBJECT], {})
+            return mime_words.decode(value[:_SUBJECT], {})
     return ""

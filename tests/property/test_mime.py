@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.mime.mails import corpus, described, leaf, multipart
 
 from rrpy.mime import encodings as mime_encodings
-from rrpy.mime.message import DEFECTS, parse
+from rrpy.mime.defects import DEFECTS
+from rrpy.mime.message import parse
 
 MAILS = [mail.raw for mail in corpus()]
 FRAGMENTS = [

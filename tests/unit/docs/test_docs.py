@@ -20,7 +20,7 @@ from rrpy.cli import main
 from rrpy.container.config.config import HOST_SECTIONS
 from rrpy.container.config.yamlfile import parse
 from rrpy.inbox.routes import ROUTES
-from rrpy.mime.message import DEFECTS
+from rrpy.mime.defects import DEFECTS
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.dialog import Dialog

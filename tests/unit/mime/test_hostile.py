@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 from support.mime.mails import MEGABYTE, corpus, hostile
 
-from rrpy.mime.message import DEFECTS, parse
+from rrpy.mime.defects import DEFECTS
+from rrpy.mime.message import parse
 
 HOSTILE = hostile()
 SECONDS_A_MEGABYTE = 30  # a hundred times the slowest of them

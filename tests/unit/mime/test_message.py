@@ -7,7 +7,7 @@ import base64
 import pytest
 from support.mime.mails import leaf, multipart
 
-from rrpy.mime import message as mime
+from rrpy.mime import walk as mime
 from rrpy.mime.charsets import SLICE
 from rrpy.mime.message import Message, parse
 
@@ -356,12 +356,20 @@ def test_near_misses_of_delimiters_are_counted_and_the_rest_is_an_attachment() -
     assert (epilogue.body, listed(epilogue)) == ("1", [("application/octet-stream", lines + b"--bx\r\n")])
 
 
+def test_a_header_to_thousands_of_recipients_is_read_whole() -> None:
+    to = b",\r\n ".join(b"recipient-%d@example.com" % number for number in range(7500))
+    message = parse(b"To: " + to + b"\r\nSubject: s\r\n\r\nbody")
+    assert len(to) > 200 * 1024
+    assert (message.subject, message.body, message.attachments, message.defects) == ("s", "body", [], [])
+    assert message.headers["To"][0].count("@") == 7500
+
+
 def test_what_is_cut_off_a_header_is_an_attachment() -> None:
-    message = parse(b"To: " + b"x" * 70_000 + b"\r\nSubject: s\r\n\r\nbody")
-    assert (message.subject, message.body, message.defects) == ("s", "body", ["header-value-limit"])
+    message = parse(b"Subject: s\r\nTo: " + b"x" * 300_000 + b"\r\n\r\nbody")
+    assert (message.subject, message.body, message.defects) == ("s", "", ["headers-limit"])
     ((kind, content),) = listed(message)
     assert kind == "application/octet-stream"
-    assert len(message.headers["To"][0] + content.decode().strip()) == 70_000
+    assert len(message.headers["To"][0] + content.decode()) == 300_000 + len("\r\n\r\nbody")
 
 
 def test_what_is_behind_too_many_headers_is_an_attachment() -> None:
