@@ -79,7 +79,7 @@ def answer(handler: Handler, request: Request) -> Steps:
     except SoftError as error:
         yield Reply(_text(error), error=error)
     except BaseException as error:  # the handler's fault, also asyncio's CancelledError: the worker lives on
-        yield Reply(f"{type(error).__name__}: ".encode() + _text(error), error=error)
+        yield Reply(f"{type(error).__name__}: ".encode() + _text(error) + _place(error, handler), error=error)
     else:
         yield Reply(context, body)
 
@@ -142,3 +142,13 @@ def _text(error: BaseException) -> bytes:
         return str(error).encode("utf-8", "replace")
     except Exception:  # a __str__ that raises
         return b"(an error without a text)"
+
+
+def _place(error: BaseException, handler: Handler) -> bytes:
+    """Return ` in FILE:LINE`, the place of an error (see `place_of`); empty without one."""
+    from .origin import place_of
+
+    try:
+        return f" in {place}".encode("utf-8", "replace") if (place := place_of(error, handler)) else b""
+    except Exception:  # a handler with odd attributes
+        return b""

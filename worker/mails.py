@@ -13,12 +13,12 @@ A handler whose first parameter is annotated so gets an Email; `mail` wraps one 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from datetime import datetime
 
 from .attachments import Attachment
 from .fields import field, text, texts
-from .messages import Handler, Request, SoftError
+from .messages import Handler, Request, Response, SoftError
 from .verdicts import Accept
 
 TYPE_CHECKING = False
@@ -33,6 +33,9 @@ else:
     _Envelope = namedtuple("_Envelope", "sender recipients helo")
 
 NAME = "EMAIL_RECEIVED"
+RESULTS = "a handler of mail returns Accept(), Reject(code, text) or Close()"
+_SHOWN = 200
+"""Characters of a wrong result that an error quotes."""
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 
 
@@ -167,30 +170,39 @@ def mail(handler: Callable[[Email], object]) -> Handler:
     """Return a handler of requests, made from one that takes an Email.
 
     For handlers without annotations: partials, callables of other libraries. A result of None becomes Accept(). The
-    handler raises SoftError for a request without a message.
+    handler raises SoftError for a request without a message, TypeError for any other result.
     """
     if getattr(getattr(handler, "__code__", None), "co_flags", 0) & _COROUTINE:
         # A coroutine function again, so that the worker starts with its event loop.
         async def handle_async(request: Request) -> object:
             result = handler(_email(request))
             assert isinstance(result, Awaitable)
-            return await _accept_none_of(result)
+            return await _awaited_verdict(result)
 
+        handle_async.of = handler  # type: ignore[attr-defined]  # for the place of an error
         return handle_async
 
     def handle(request: Request) -> object:
         result = handler(_email(request))
-        return _accept_none_of(result) if isinstance(result, Awaitable) else _accept_none(result)
+        return _awaited_verdict(result) if isinstance(result, Awaitable) else _verdict(result)
 
+    handle.of = handler  # type: ignore[attr-defined]
     return handle
 
 
-async def _accept_none_of(result: Awaitable[object]) -> object:
-    return _accept_none(await result)
+async def _awaited_verdict(result: Awaitable[object]) -> object:
+    return _verdict(await result)
 
 
-def _accept_none(result: object) -> object:
-    return Accept() if result is None else result
+def _verdict(result: object) -> object:
+    """Return the answer that a handler's result is. The parts of a stream are not looked at."""
+    if result is None:
+        return Accept()
+    if isinstance(result, str) and not (result in ("CONTINUE", "CLOSE") or result.startswith("{")):
+        raise TypeError(f"{RESULTS}, not {result[:_SHOWN]!r}")
+    if not isinstance(result, (Response, str, Generator, AsyncGenerator)):
+        raise TypeError(f"{RESULTS}, not {type(result).__name__}")
+    return result
 
 
 def _email(request: Request) -> Email:

@@ -23,6 +23,9 @@ else:
     _Request = _Response = namedtuple("_Parts", "context body", defaults=(b"", b""))
 
 
+RESULTS = "a handler returns Response, str, bytes or None (for mail: Accept(), Reject(code, text) or Close())"
+
+
 class SoftError(Exception):
     """Raised by a handler to refuse one request: the caller gets its text, the worker lives on."""
 
@@ -62,7 +65,7 @@ def as_parts(answer: object) -> tuple[bytes, bytes]:
         return b"", answer
     if isinstance(answer, Response):
         return _as_bytes(answer.context), _as_bytes(answer.body)
-    raise TypeError(f"a handler returns Response, str, bytes or None, not {type(answer).__name__}")
+    raise TypeError(f"{RESULTS}, not {type(answer).__name__}")
 
 
 def _as_bytes(part: object) -> bytes:

@@ -6,6 +6,7 @@ call of the handler returns something to await. No other worker pays for asyncio
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ..goridge.frame import FrameError
@@ -24,7 +25,7 @@ def serve(handler: AnyHandler, relay: Relay) -> int:
 
     A SystemExit or KeyboardInterrupt of the handler passes through.
     """
-    process = WorkerProcess(as_handler(handler), relay)
+    process = WorkerProcess(as_handler(handler, for_mail=os.environ.get("RR_MODE") == "smtp"), relay)
     process.set_up_logging()
     try:
         _run(process)

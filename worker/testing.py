@@ -18,8 +18,8 @@
         assert decide(Email(event)) == Reject(550, "no such user")  # a handler of mail is a function like any other
 
 The calls raise an error as the handler raised it, with its traceback; a host would get a SoftError's text, and
-`ValueError: text` for any other error. A `Worker` has one event loop for asynchronous handlers, which runs during a
-call. The calls are for synchronous tests; in an asynchronous one use `await asyncio.to_thread(ask, handler)`.
+`ValueError: text in FILE:LINE` for any other error. A `Worker` has one event loop for asynchronous handlers, which runs
+during a call. The calls are for synchronous tests; in an asynchronous one use `await asyncio.to_thread(ask, handler)`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from .answers import Reply, Stopped, Wait, answer
 from .handlers import as_handler
+from .mails import NAME
 from .messages import Request, Response
 from .samples import email_event
 
@@ -62,7 +63,7 @@ class Worker:
     """
 
     def __init__(self, handler: AnyHandler) -> None:
-        self._handler = as_handler(handler)
+        self._handlers = {for_mail: as_handler(handler, for_mail=for_mail) for for_mail in (False, True)}
         self._runner: asyncio.Runner | None = None
 
     def __enter__(self) -> Worker:
@@ -80,7 +81,8 @@ class Worker:
     def ask(self, context: object = b"", body: bytes | str = b"") -> Response:
         """Return the handler's answer, both parts as bytes.
 
-        `context`: bytes, str, or anything else as JSON. Raises the handler's error; TypeError for a stream, and for a
+        `context`: bytes, str, or anything else as JSON. The handler gets an event, a dict, as a worker of the SMTP
+        server gives it. Raises the handler's error; TypeError for a stream, and for a
         result that is not an answer.
         """
         with closing(self._replies(context, body)) as replies:
@@ -102,7 +104,8 @@ class Worker:
 
     def _replies(self, context: object, body: bytes | str) -> Generator[Reply, None, None]:
         """Yield the frames of the answer. `close` cancels the stream."""
-        steps = answer(self._handler, Request(_as_bytes(context), _as_bytes(body)))
+        is_mail = isinstance(context, dict) and context.get("event") == NAME
+        steps = answer(self._handlers[is_mail], Request(_as_bytes(context), _as_bytes(body)))
         step = next(steps)
         return self._on_loop(steps, step) if isinstance(step, Wait) else _at_once(steps, step)
 

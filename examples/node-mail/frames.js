@@ -10,6 +10,12 @@ const CONTROL = 0x01, ERROR = 0x40; // flags, byte 1 of a frame
 // Writes a line to the host's log.
 const say = (level, msg, keys) => console.error(JSON.stringify({ level, msg, ...keys }));
 
+// The text of an error, with the file and the line of the first step that is not Node's own.
+const describe = (error) => {
+  const [, place] = /(?:at |\()((?:\/|file:)[^()\n]*:\d+):\d+\)?$/m.exec(error?.stack) || [];
+  return place ? `${error.message} in ${place}` : String(error);
+};
+
 // Newer versions of Node have it as zlib.crc32. It is called for six bytes only.
 const crc32 = (bytes) => ~bytes.reduce((crc, byte) => {
   crc ^= byte;
@@ -60,7 +66,7 @@ async function run(handle) {
     } else if (head[10] === 0) { // all other frames are about streams, which this worker does not send
       const split = options.readUInt32LE(0); // where the context ends and the body begins
       const work = Promise.resolve(payload.subarray(0, split)).then(JSON.parse).then(handle).then(Buffer.from);
-      await work.then((answer) => send(0, answer, answer.length), (error) => send(ERROR, Buffer.from(error.message)));
+      await work.then((answer) => send(0, answer, answer.length), (error) => send(ERROR, Buffer.from(describe(error))));
     }
   }
 }

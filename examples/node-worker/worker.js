@@ -14,6 +14,12 @@ async function handle(context, body) {
   return 'CONTINUE';
 }
 
+// The text of an error, with the file and the line of the first step that is not Node's own.
+const describe = (error) => {
+  const [, place] = /(?:at |\()((?:\/|file:)[^()\n]*:\d+):\d+\)?$/m.exec(error?.stack) || [];
+  return place ? `${error.message} in ${place}` : String(error);
+};
+
 // Newer versions of Node have it as zlib.crc32. It is called for six bytes only.
 const crc32 = (bytes) => ~bytes.reduce((crc, byte) => {
   crc ^= byte;
@@ -63,7 +69,7 @@ async function main() {
     } else if (head[10] === 0) { // all other frames are about streams, which this worker does not send
       const split = options.readUInt32LE(0); // where the context ends and the body begins
       const work = handle(payload.subarray(0, split).toString(), payload.subarray(split)).then(Buffer.from);
-      await work.then((answer) => send(0, answer, answer.length), (error) => send(ERROR, Buffer.from(error.message)));
+      await work.then((answer) => send(0, answer, answer.length), (error) => send(ERROR, Buffer.from(describe(error))));
     }
   }
 }

@@ -7,7 +7,8 @@ ob_start(function (string $echoed): string {  // so that echoed text goes to std
     return '';
 }, 1);
 ini_set('default_socket_timeout', '-1');      // a worker without work for a minute is not a broken connection
-set_error_handler(fn($level, $text) => error_reporting() & $level ? throw new ErrorException($text) : true);
+set_error_handler(fn($level, $text, $file, $line) =>
+    error_reporting() & $level ? throw new ErrorException($text, 0, $level, $file, $line) : true);
 
 const CONTROL = 0x01, ERROR = 0x40;           // flags, byte 1 of a frame
 
@@ -29,7 +30,7 @@ function serve(callable $handle): never {
                 $answer = $handle(json_decode(substr($payload, 0, $options[1]), flags: JSON_THROW_ON_ERROR));
                 send($out, 0, $answer, strlen($answer));  // one option: where the context ends and the body begins
             } catch (Throwable $error) {
-                send($out, ERROR, $error->getMessage());
+                send($out, ERROR, "{$error->getMessage()} in {$error->getFile()}:{$error->getLine()}");
             }
         }
     }

@@ -53,7 +53,7 @@ while (true) {
             $answer = handle(substr($payload, 0, $options[1]), substr($payload, $options[1]));
             send($out, 0, $answer, strlen($answer));  // one option: where the context ends and the body begins
         } catch (Throwable $error) {
-            send($out, ERROR, $error->getMessage());
+            send($out, ERROR, "{$error->getMessage()} in {$error->getFile()}:{$error->getLine()}");
         }
     }
 }

@@ -13,6 +13,9 @@ from .outcome import ACCEPTED, FAILED, Outcome
 
 CLOSE: Final = Outcome((replies.ACCEPTED,), replies.CLOSED_BY_WORKER)
 
+_WORDS: Final = {b"CONTINUE": ACCEPTED, b"CLOSE": CLOSE}
+_KNOWN: Final = 'CONTINUE, CLOSE nor a reply {"code": 550, "message": "text"}'
+
 _DEFAULT_TEXTS: Final = {2: replies.ACCEPTED.text, 4: replies.TEMPORARY_FAILURE.text, 5: "Message refused"}
 """The text of a reply for which the worker gave none, by the first digit of its code."""
 _JSON_PREFIX: Final = b"\xef\xbb\xbf \t\r\n"
@@ -39,22 +42,29 @@ def _decode(context: bytes) -> _Answer | None:
         return None
 
 
-def read_verdict(context: bytes) -> Outcome:
-    """Return the outcome that the context of an answer means; its `reason` says what is odd about the answer.
+def read_verdict(context: bytes, body: bytes = b"") -> Outcome:
+    """Return the outcome that an answer means; its `reason` names what is wrong with an unknown answer.
 
-    Never raises.
+    `context`: has the verdict. `body`: shown where the context is empty. An unknown answer fails safe: it is a
+    temporary refusal, after which the sender keeps the message. Never raises.
     """
-    if context == b"CONTINUE":
-        return ACCEPTED
-    if context == b"CLOSE":
-        return CLOSE
+    if (word := _WORDS.get(context.strip())) is not None:
+        return word
     answer = _decode(context)
     if answer is None:
-        shown = context[:_SHOWN].decode("utf-8", "replace")
-        if context.lstrip(_JSON_PREFIX)[:1] == b"{":  # it was to be a reply, perhaps a refusal
-            return FAILED._replace(reason=f"the answer is not a reply that can be read: {shown!r}")
-        return ACCEPTED._replace(reason=f"the answer is neither CONTINUE, CLOSE nor a reply: {shown!r}")
+        return _no_verdict(f"the answer is neither {_KNOWN}: {_shown(context, body)}")
     text = _DEFAULT_TEXTS.get(answer.code // 100)
     if text is None or not 250 <= answer.code <= 599:
-        return FAILED._replace(reason=f"the code {answer.code} is not in 250 to 299 or 400 to 599")
+        return _no_verdict(f"the code {answer.code} is not in 250 to 299 or 400 to 599")
     return Outcome((custom(answer.code, (answer.message or "").strip(), default=text),))
+
+
+def _no_verdict(reason: str) -> Outcome:
+    return FAILED._replace(reason=reason)
+
+
+def _shown(context: bytes, body: bytes) -> str:
+    """Return what the worker said, cut and escaped."""
+    if context or not body:
+        return repr(context[:_SHOWN].decode("utf-8", "replace"))
+    return f"its context is empty, and its body is {body[:_SHOWN].decode('utf-8', 'replace')!r}"

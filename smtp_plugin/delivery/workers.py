@@ -186,9 +186,9 @@ class Delivery:
     def outcome(self, arrival: Arrival, answer: Payload | Exception) -> Outcome:
         """Return what a worker's answer, or the error in its place, means for a message."""
         if isinstance(answer, Payload):
-            outcome = read_verdict(answer.context)
+            outcome = read_verdict(answer.context, answer.body)
             if outcome.reason:
-                self._log.warning("odd answer of a worker", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
+                self._log.error("answer without a verdict", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
         else:
             outcome = FAILED._replace(reason=mask_text(str(answer)))
             self._log.warning("email not accepted", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)

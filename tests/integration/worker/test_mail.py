@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.worker.host import SDK, WorkerHost, last, part
+from support.worker.host import SDK, WorkerHost, last, part, without_place
 from support.worker_pool.pools import pool
 
 from rrpy.goridge.frame import ERROR, Frame
@@ -41,6 +41,10 @@ def stream(email: Email):
     yield Reject(451, "later")
 
 
+def unannotated(message):
+    return "REJECT" if message.subject == "spam" else None
+
+
 explicit = mail(partial(decide))
 explicit_async = mail(partial(decide_async))
 """
@@ -73,13 +77,22 @@ def test_a_verdict_is_what_the_host_gets_and_the_worker_lives_on(start, handler)
     assert host.ask(event("close")) == last(b"CLOSE")
     assert host.ask(event("raw")) == last(b'{"code": 250, "message": "None"}')
     assert host.ask(event("raw"), b"\x00") == last(rb'{"code": 250, "message": "b' + rb"'\\x00'" + b'"}')
-    assert host.ask(event("broken")) == Frame(ERROR, b"ValueError: mine")
+    assert without_place(host.ask(event("broken"))) == Frame(ERROR, b"ValueError: mine")
     other = Frame(ERROR, b"the event is 'CONNECTION_CLOSED', not EMAIL_RECEIVED")
     assert host.ask(b'{"event": "CONNECTION_CLOSED"}') == other
     assert host.ask(event("x")) == last(b"CONTINUE")
     host.stop()
     assert host.wait() == 0
     assert host.end()[1].count("Traceback") == 1  # of the error that was not meant
+
+
+def test_the_smtp_server_s_worker_gives_an_email_to_what_takes_one_argument(start, tmp_path):
+    host = start("unannotated", RR_MODE="smtp")
+    assert host.ask(event("x")) == last(b"CONTINUE")
+    refused = host.ask(event("spam"))
+    line = APP.splitlines().index("def unannotated(message):") + 1
+    text = f"returns Accept(), Reject(code, text) or Close(), not 'REJECT' in {tmp_path}/app.py:{line}"
+    assert (refused.flags, refused.payload.decode().endswith(text)) == (ERROR, True)
 
 
 def test_a_stream_is_one_here_too(start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import smtplib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -152,11 +153,14 @@ def test_a_recipient_who_is_not_there_is_refused(start):
         assert ask(host, email_event(recipients=recipients)) == expected
 
 
-def test_what_is_no_mail_is_an_error_and_the_worker_lives_on(start):
+def test_what_is_no_mail_is_an_error_with_its_place_and_the_worker_lives_on(start, name):
     host = start()
     for context in (b"not json", b"[]", b"{}", b'{"event": "CONNECTION_CLOSED"}'):
         assert host.ask(context).flags == ERROR
-    assert b"CONNECTION_CLOSED" in host.ask(b'{"event": "CONNECTION_CLOSED"}').payload
+    other = host.ask(b'{"event": "CONNECTION_CLOSED"}').payload.decode()
+    assert "CONNECTION_CLOSED" in other
+    if name != "python":  # there it is a SoftError, whose text is its own
+        assert re.search(rf" in {re.escape(str(ROOT))}/examples/{name}-mail/worker\.(php|js):\d+$", other)
     assert ask(host, email_event()) == "CONTINUE"
 
 

@@ -263,7 +263,8 @@ async def test_an_error_of_the_handler_is_one_record_and_no_last_word_of_a_later
     async with pool(sdk("answers"), log, num_workers=1) as workers:
         with pytest.raises(SoftError, match="ValueError: a bad value"):
             await workers.exec(Payload(b"unexpected"))
-        (keys,) = await log.seen("the handler failed: ValueError: a bad value")
+        (message, keys), *_ = log.of("error")
+        assert message.startswith("the handler failed: ValueError: a bad value in /")
         assert "Traceback" in keys["stacktrace"]
         with pytest.raises(WorkerBroken) as caught:
             await workers.exec(Payload(b"exit"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -109,6 +110,11 @@ class WorkerHost:
             self.process.kill()
         if self.connection is not None:
             self.connection.close()
+
+
+def without_place(frame: Frame) -> Frame:
+    """Return an error's frame without the file and the line at the end of its text."""
+    return frame._replace(payload=re.sub(rb" in /\S+\.py:\d+\Z", b"", frame.payload))
 
 
 def part(context: bytes, body: bytes = b"") -> Frame:

@@ -42,7 +42,7 @@ def test_a_reply_of_the_worker_s_is_the_client_s_cleaned(answer, wire):
 
 
 @pytest.mark.parametrize("code", [-1, 0, 200, 249, 300, 354, 399, 600, 10**30])
-def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
+def test_a_code_out_of_range_is_a_temporary_failure_with_a_reason(code):
     verdict = read_verdict(b'{"code": %d, "message": "x"}' % code)
     assert verdict.reply is replies.TEMPORARY_FAILURE
     assert verdict.reason
@@ -60,10 +60,10 @@ def test_a_code_out_of_range_is_a_temporary_failure_with_a_warning(code):
         b'{"code":550,"message":[]}',
     ],
 )
-def test_what_was_to_be_a_reply_and_cannot_be_read_is_a_temporary_failure_with_a_warning(answer):
+def test_what_was_to_be_a_reply_and_cannot_be_read_is_a_temporary_failure_with_a_reason(answer):
     verdict = read_verdict(answer)
     assert verdict.reply is replies.TEMPORARY_FAILURE
-    assert "not a reply that can be read" in verdict.reason
+    assert "neither CONTINUE, CLOSE nor a reply" in verdict.reason
 
 
 @pytest.mark.parametrize("answer", [b'\xef\xbb\xbf{"code":550,"message":"x"}', b'{"code":550,"message":"x\xff"}'])
@@ -71,11 +71,27 @@ def test_a_byte_order_mark_and_a_byte_that_is_no_utf8_do_not_make_a_refusal_an_a
     assert read_verdict(answer).reply.code == 550
 
 
-@pytest.mark.parametrize("answer", [b"", b"OK", b"continue", b"CONTINUE\n", b"[]", b"\xff"])
-def test_any_other_text_accepts_with_a_warning(answer):
+@pytest.mark.parametrize("answer", [b"", b"OK", b"REJECT", b"continue", b'"CONTINUE"', b"[]", b"\xff", b"550 no"])
+def test_any_other_text_is_a_temporary_failure_with_a_reason(answer):
+    """`REJECT` accepted the message."""
     verdict = read_verdict(answer)
-    assert (verdict.reply, verdict.close) == (replies.ACCEPTED, None)
+    assert (verdict.reply, verdict.close) == (replies.TEMPORARY_FAILURE, None)
     assert repr(answer.decode("utf-8", "replace")) in verdict.reason
+
+
+def test_blanks_around_a_word_do_not_count():
+    assert read_verdict(b"CONTINUE\r\n") is ACCEPTED
+    assert read_verdict(b" CLOSE ") is CLOSE
+
+
+def test_a_verdict_in_the_body_does_not_count_and_is_named():
+    verdict = read_verdict(b"", b"CONTINUE")
+    assert verdict.reply is replies.TEMPORARY_FAILURE
+    assert verdict.reason.endswith("its context is empty, and its body is 'CONTINUE'")
+
+
+def test_what_a_worker_says_is_quoted_cut_and_escaped():
+    assert read_verdict(b"\n\x1b[2J" + b"x" * 5000).reason.endswith(r": '\n\x1b[2J" + "x" * 195 + "'")
 
 
 @given(st.binary(max_size=60))

@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 EVENT = email_event(subject="é")
 
 
-def kind_of(given: object) -> str:
-    return f"{type(given).__name__} {getattr(given, 'subject', '')}"
+def kind_of(given: object) -> Response:
+    return Response(f"{type(given).__name__} {getattr(given, 'subject', '')}")
 
 
-def plain(email: Email) -> str:
+def plain(email: Email) -> Response:
     return kind_of(email)
 
 
-def by_another_name(letter: Mail) -> str:
+def by_another_name(letter: Mail) -> Response:
     return kind_of(letter)
 
 
-def through_the_module(email: worker.Email) -> str:
+def through_the_module(email: worker.Email) -> Response:
     return kind_of(email)
 
 
-def through_the_package(email: rrpy.worker.Email) -> str:
+def through_the_package(email: rrpy.worker.Email) -> Response:
     return kind_of(email)
 
 
@@ -48,19 +48,19 @@ def quoted(email: "Email") -> str:  # noqa: UP037 - written so on purpose
     return kind_of(email)
 
 
-async def awaited(email: Email) -> str:
+async def awaited(email: Email) -> Response:
     return kind_of(email)
 
 
-def generator(email: Email) -> Iterator[str]:
+def generator(email: Email) -> Iterator[Response]:
     yield kind_of(email)
 
 
-async def async_generator(email: Email) -> AsyncIterator[str]:
+async def async_generator(email: Email) -> AsyncIterator[Response]:
     yield kind_of(email)
 
 
-def with_more(email: Email, limit: int = 5, *, verbose: bool = False) -> str:
+def with_more(email: Email, limit: int = 5, *, verbose: bool = False) -> Response:
     return kind_of(email)
 
 
@@ -73,22 +73,22 @@ def decorated(function):
 
 
 class Callables:
-    def __call__(self, email: Email) -> str:
+    def __call__(self, email: Email) -> Response:
         return kind_of(email)
 
-    def method(self, email: Email) -> str:
+    def method(self, email: Email) -> Response:
         return kind_of(email)
 
     @classmethod
-    def of_the_class(cls, email: Email) -> str:
+    def of_the_class(cls, email: Email) -> Response:
         return kind_of(email)
 
     @staticmethod
-    def static(email: Email) -> str:
+    def static(email: Email) -> Response:
         return kind_of(email)
 
     @decorated
-    def decorated_method(self, email: Email) -> str:
+    def decorated_method(self, email: Email) -> Response:
         return kind_of(email)
 
 
@@ -147,19 +147,19 @@ def test_an_email_is_given_to_what_asks_for_one(handler):
     assert [part.context.decode() for part in stream(handler, EVENT)] == ["Email é"]
 
 
-def takes_request(request: Request) -> str:
+def takes_request(request: Request) -> Response:
     return kind_of(request)
 
 
-def takes_anything(request) -> str:
+def takes_anything(request) -> Response:
     return kind_of(request)
 
 
-def takes_it_second(request: Request, email: Email | None = None) -> str:
+def takes_it_second(request: Request, email: Email | None = None) -> Response:
     return kind_of(request)
 
 
-def takes_all(*requests: Email) -> str:
+def takes_all(*requests: Email) -> Response:
     return kind_of(requests[0])
 
 
@@ -244,8 +244,23 @@ def test_a_coroutine_function_stays_one_so_that_its_loop_runs_from_the_beginning
     assert inspect.iscoroutinefunction(as_handler(handler))
 
 
+ANSWERS = {
+    "none": None,
+    "accept": Accept(),
+    "reject": Reject(550, "no"),
+    "close": Close(),
+    "word": "CONTINUE",
+    "reply": '{"code": 550}',
+    "response": Response("any"),
+    "another word": "REJECT",
+    "true": True,
+    "bytes": b"CONTINUE",
+    "a dict": {"code": 550, "message": "no"},
+}
+
+
 def answers(what: str):
-    answer = {"none": None, "accept": Accept(), "reject": Reject(550, "no"), "close": Close(), "text": "any"}[what]
+    answer = ANSWERS[what]
 
     def handle(email: Email):
         return answer
@@ -263,7 +278,9 @@ def answers(what: str):
         ("accept", Response(b"CONTINUE")),
         ("reject", Reject(550, "no")),
         ("close", Response(b"CLOSE")),
-        ("text", Response(b"any")),
+        ("word", Response(b"CONTINUE")),
+        ("reply", Response(b'{"code": 550}')),
+        ("response", Response(b"any")),
     ],
 )
 def test_a_verdict_is_the_answer_and_none_accepts(what, answer):
@@ -278,12 +295,60 @@ def test_any_handler_may_return_a_verdict():
 
 
 def test_none_from_a_handler_of_requests_is_still_empty():
-    assert ask(lambda _: None, EVENT) == Response(b"", b"")
+    assert ask(lambda request: None, EVENT) == Response(b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("another word", "'REJECT'"), ("true", "bool"), ("bytes", "bytes"), ("a dict", "dict")],
+)
+def test_a_result_that_is_no_verdict_is_an_error_that_names_the_verdicts(what, said):
+    """A handler that returned "REJECT", or False, accepted the message."""
+    for handler in answers(what):
+        with pytest.raises(TypeError, match=rf"returns Accept\(\), Reject\(code, text\) or Close\(\), not {said}$"):
+            ask(handler, EVENT)
+
+
+async def unannotated_async(message):
+    return kind_of(message)
+
+
+class UnannotatedMethods:
+    def __call__(self, message):
+        return kind_of(message)
+
+    def method(self, message):
+        return kind_of(message)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [lambda message: kind_of(message), unannotated_async, UnannotatedMethods(), UnannotatedMethods().method],
+)
+def test_for_mail_the_only_parameter_without_an_annotation_is_an_email(handler):
+    """Such a handler got a Request, and its first use of the message failed."""
+    assert ask(handler, EVENT).context == "Email é".encode()
+    assert ask(handler, {"event": "another"}).context == b"Request "
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        takes_anything,
+        takes_request,
+        lambda message, more=None: kind_of(message),
+        lambda message, *more: kind_of(message),
+        lambda message, *, more=None: kind_of(message),
+        lambda *messages: kind_of(messages[0]),
+    ],
+)
+def test_for_mail_a_request_is_given_to_everything_else(handler):
+    assert ask(handler, EVENT).context == b"Request "
 
 
 def test_the_raw_message_is_the_requests_body():
-    def handle(email: Email) -> str:
-        return repr(email.raw)
+    def handle(email: Email) -> Response:
+        return Response(repr(email.raw))
 
     assert ask(handle, EVENT).context == b"None"
     assert ask(handle, EVENT, b"\xff\r\n").context == rb"b'\xff\r\n'"
@@ -306,4 +371,4 @@ def test_a_value_error_of_the_handler_is_its_own():
 
 
 def test_a_handler_of_mail_is_a_function_like_any_other():
-    assert plain(Email(EVENT)) == "Email é"
+    assert plain(Email(EVENT)).context == "Email é"
