@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import anyio
@@ -20,7 +21,8 @@ from .config import InboxConfig
 from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name
 from .feed import EVENTS
-from .html import POLICY, Image, Rewriter
+from .html import POLICY, REMOTE_POLICY, Rewriter
+from .images import Image
 from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
@@ -31,8 +33,9 @@ from .waiting import Awaited, Filter
 
 T = TypeVar("T")
 
-PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-"""The headers of a mail's HTML."""
+_CONTENT_ID = attrgetter("content_id")
+_FILENAME = attrgetter("filename")
+
 MAX_NUMBER = 2**63 - 1
 """The largest integer of SQLite."""
 
@@ -97,20 +100,35 @@ class API:
 
     async def html(self, request: Request) -> Response:
         """Return the page that shows a message's HTML."""
-        return self._messages.answer(request, partial(self._html, request))
+        remote = _flag(request, "remote_images")
+        if remote and self._config.remote_images == "never":
+            raise Problem(403, "inbox.remote_images is never")
+        return self._messages.answer(request, partial(self._html, request, remote))
 
-    async def _html(self, request: Request) -> Response:
-        """Rewrite the HTML. Each slice of the work waits for a thread anew."""
+    async def _html(self, request: Request, remote: bool) -> Response:
+        rewriter = await self._rewrite(request, remote)
+        headers = {"Content-Security-Policy": REMOTE_POLICY if remote else POLICY, "Referrer-Policy": "no-referrer"}
+        page = await anyio.to_thread.run_sync(rewriter.page)
+        return Response(page, headers=headers, media_type="text/html")
+
+    async def blocked(self, request: Request) -> Response:
+        """Return the number of things that the page of a message's HTML leaves out."""
+        return self._messages.answer(request, partial(self._blocked, request))
+
+    async def _blocked(self, request: Request) -> Response:
+        return _json((await self._rewrite(request, remote=False)).blocked)
+
+    async def _rewrite(self, request: Request, remote: bool) -> Rewriter:
+        """Rewrite the HTML of a message. Each slice of the work waits for a thread anew."""
         async with self._rewriting:
             detail = await self._read(request, self._mailbox.detail)
             shown = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Shown))
             if not shown.html:
                 raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(shown.html, self._images(shown))
+            rewriter = Rewriter(shown.html, self._images(shown), remote)
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
-            page = await anyio.to_thread.run_sync(rewriter.page)
-        return Response(page, headers=PAGE_HEADERS, media_type="text/html")
+        return rewriter
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""
@@ -179,6 +197,7 @@ class API:
                 max_bytes=config.max_bytes,
                 persistent=bool(config.path),
                 connections=bool(self._servers),
+                remote_images=config.remote_images == "click",
             )
         )
 
@@ -199,7 +218,12 @@ class API:
             read = partial(self._mailbox.content, message.summary.id, each.number)
             return Image(each.content_type, each.size, lambda: anyio.from_thread.run(read) or b"")
 
-        return {each.content_id: image(each) for each in message.attachments if each.content_id}
+        images: dict[str, Image] = {}
+        for name_of in (_CONTENT_ID, _FILENAME):
+            for each in message.attachments:
+                images.setdefault(name_of(each), image(each))
+        images.pop("", None)
+        return images
 
 
 def _no_message(request: Request) -> Problem:
@@ -226,6 +250,10 @@ def _number(request: Request, name: str, default: Any, low: int, high: int) -> A
     if not digits or not low <= int(text) <= high:
         raise Problem(400, f"{name} is {text!r}; it is a whole number from {low} to {high}")
     return int(text)
+
+
+def _flag(request: Request, name: str) -> bool:
+    return bool(_number(request, name, 0, 0, 1))
 
 
 def _seconds(request: Request, name: str, default: float, high: float) -> float:

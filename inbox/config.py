@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -49,6 +49,13 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "`.localhost`, and numbers are always allowed. For safety the page refuses every other name."
         ),
     ] = []
+    remote_images: Annotated[
+        Literal["click", "never"],
+        Meta(
+            description="the images that a mail names and does not have: `click` loads them when the reader clicks, "
+            "for this one view; `never` refuses that too. The sender then learns that the mail is read."
+        ),
+    ] = "click"
 
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:

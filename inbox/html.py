@@ -12,76 +12,102 @@ What can still fail: CSS stays as it is, so the policy alone keeps it from loadi
 
 from __future__ import annotations
 
-import base64
 import html
 import re
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
-MAX_EMBEDDED: Final = 48 * 1024 * 1024
-"""Characters of inline images in one page; an image beyond that is left out."""
+import msgspec
+
+from .images import Image, Images, box_url, svg_url
+
 MAX_MARKUP: Final = 500_000
 """Tags, attributes, comments and images of one page, about two seconds; the page ends there."""
 MAX_PAGE: Final = 64 * 1024 * 1024
 """Bytes of one page; it ends there."""
+MAX_DOCTYPE: Final = 250
+"""Characters of a DOCTYPE that the page keeps."""
 MAX_ATTRIBUTES: Final = 1000
 """Attributes of one tag; the tag ends there."""
 SLICE: Final = 5000
 """Tags, attributes and comments of one call of `work`."""
 
-POLICY: Final = (
+_POLICY: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "img-src {}; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+POLICY: Final = _POLICY.format("data:")
 """The Content-Security-Policy of the page that a `Rewriter` returns."""
+REMOTE_POLICY: Final = _POLICY.format("data: https: http:")
+"""The same for a page with remote images."""
 
 _WORD = re.compile(r"\w+")
 TAGS: Final = frozenset(
     _WORD.findall("""
-    a abbr acronym address article aside b bdi bdo big blockquote body br caption center cite code col colgroup dd del
-    details dfn dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hgroup hr html i img ins
-    kbd li main map mark menu nav nobr ol p pre q rp rt ruby s samp section small span strike strong style sub summary
-    sup table tbody td tfoot th thead time tr tt u ul var wbr
+    a abbr acronym address area article aside b bdi bdo big blockquote body br caption center cite code col colgroup dd
+    del details dfn dir div dl dt em fieldset figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hgroup hr html
+    i img ins kbd label legend li main map mark menu nav nobr ol p pre q rp rt ruby s samp section small span strike
+    strong style sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr
     """)
 )
 ATTRIBUTES: Final = frozenset(
     _WORD.findall("""
-    abbr align alt axis bgcolor border cellpadding cellspacing class clear color cols colspan compact dir face frame
-    headers height hspace id lang link media noshade nowrap open role rowspan rules scope size span start style summary
-    text title type valign value vlink vspace width
+    abbr align alt axis bgcolor border bordercolor bottommargin cellpadding cellspacing class clear color cols colspan
+    compact coords dir face frame headers height hidden hspace id lang leftmargin link marginheight marginwidth media
+    noshade nowrap open reversed rightmargin role rowspan rules scope shape size span start style summary text title
+    topmargin type usemap valign value vlink vspace width
     """)
 )
 _REMOVED: Final = frozenset(
     _WORD.findall("script title textarea iframe noembed noframes xmp plaintext object applet select")
 )
 """Tags that are removed with their content."""
+_COUNTED: Final = {
+    "script": "scripts",
+    "form": "forms",
+    "iframe": "frames",
+    "frame": "frames",
+    "object": "frames",
+    "embed": "frames",
+    "applet": "frames",
+    "video": "media",
+    "audio": "media",
+}
+"""The count of `Blocked` that a removed tag belongs to."""
 
 _NAME = re.compile(r"[a-zA-Z][^\s/>\x00]*")
 _ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>"'][^\s>]*))?""")
 _REST = re.compile(r"[^>]*>?")
-_LINK = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
-_IMAGE = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
-_CID_URL = re.compile(r"""url\(\s*(["']?)cid:([^"'()\s]+)\1\s*\)""", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_DEAD: Final = frozenset(("javascript", "data", "vbscript", "about", "blob", "file", "filesystem", "view-source"))
+"""Schemes of URLs that a link never opens: they run code, or show the reader's own machine."""
+_PLAIN: Final = frozenset(("http", "https", "mailto"))
+"""Schemes of links that need no title; a browser shows where these lead."""
+_CSS_URL = re.compile(r"""url\(\s*(?:"([^"()]*)"|'([^'()]*)'|([^"'()\s]*))\s*\)""", re.IGNORECASE)
+_FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)(?:[?#]|$)", re.IGNORECASE)
+_IMPORT = re.compile(r"@import\s", re.IGNORECASE)
+_SVG_TAG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)
 _LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
 _NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
 _BLANKS = re.compile(r"[\x00-\x20]+")
 
-_HEAD = (
-    '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-    "<style>html{background:#fff;color:#111;color-scheme:light;font:15px/1.5 system-ui,sans-serif}"
-    "body{margin:16px;overflow-wrap:anywhere}img{max-width:100%;height:auto}</style>\n"
-)
-
-
-class Image(NamedTuple):
-    """An inline image of the mail. `content`: called if the mail shows it."""
-
-    content_type: str
-    size: int
-    content: Callable[[], bytes]
-
-
+_HEAD = '<meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light">\n'
 _CUT = "<p><b>This mail goes on; its source has all of it.</b></p>"
+
+
+class Blocked(msgspec.Struct):
+    """The number of things that the page of a mail's HTML leaves out.
+
+    `images`: remote ones; those of a style sheet count where they are written plainly.
+    `styles`: remote style sheets and fonts. `frames`: frames and plugins. `media`: video and audio.
+    """
+
+    images: int = 0
+    styles: int = 0
+    scripts: int = 0
+    forms: int = 0
+    frames: int = 0
+    media: int = 0
 
 
 def unescape(text: str) -> str:
@@ -92,16 +118,20 @@ def unescape(text: str) -> str:
 class Rewriter:
     """Makes a page that shows a mail's HTML, slice by slice: `work` until it returns True, then `page`.
 
-    `images`: by Content-ID, embedded where the mail says `cid:`.
+    `images`: the mail's own, by Content-ID, Content-Location and file name; the page has them as data URLs. `remote`:
+    keep the sources of the other images; REMOTE_POLICY then lets a browser load them. `blocked`: counts as it goes.
     """
 
-    def __init__(self, text: str, images: Mapping[str, Image]) -> None:
+    def __init__(self, text: str, images: Mapping[str, Image], remote: bool = False) -> None:
         self._text = text.replace("\x00", "")
-        self._images = images
-        self._embedded: dict[str, str] = {}
-        self._left = MAX_EMBEDDED
+        self._images = Images(images)
+        self._remote = remote
+        self.blocked = Blocked()
+        self._doctype = ""
+        self._began = False
+        self._has_svg_end = True
         self._out: list[str] = []
-        self._slices = [_HEAD.encode()]
+        self._slices: list[bytes] = []
         self._size = 0
         self._pos = 0
         self._markups = 0
@@ -115,8 +145,8 @@ class Rewriter:
         return ended
 
     def page(self) -> bytes:
-        """Return the page."""
-        return b"".join(self._slices)
+        """Return the page. Without a DOCTYPE of the mail a browser shows it in quirks mode, as it would the mail."""
+        return b"".join([self._doctype.encode(), _HEAD.encode(), *self._slices])
 
     def _slice(self, stop: int) -> bool:
         text = self._text
@@ -126,6 +156,7 @@ class Rewriter:
                 self._out.append(text[self._pos :] if at < 0 else _CUT)
                 return True
             self._out.append(text[self._pos : at])
+            self._began = self._began or bool(text[self._pos : at].strip())
             self._pos = self._markup(at)
             self._markups += 1
         return False
@@ -140,16 +171,21 @@ class Rewriter:
         name = _NAME.match(text, at + 1 + closing)
         if name is None:
             if closing or text.startswith(("<!", "<?"), at):  # a comment, to a browser
-                end = text.find(">", at)
-                return end + 1 if end >= 0 else len(text)
+                end = text.find(">", at) + 1
+                if not self._began and 0 < end - at < MAX_DOCTYPE and text[at : at + 9].lower() == "<!doctype":
+                    self._doctype = text[at:end]
+                return end or len(text)
             self._out.append("&lt;")
             return at + 1
         tag = name[0].lower()
+        if tag == "svg" and not closing and (after := self._svg(at)):
+            return after
         attributes, end = self._attributes(name.end())
         if closing:
             if tag in TAGS:
                 self._out.append(f"</{tag}>")
             return end
+        self._count(tag, attributes)
         if tag in _REMOVED or tag == "style":
             return self._raw(tag, attributes, end)
         if tag in TAGS:
@@ -180,51 +216,85 @@ class Rewriter:
             self._out.append("</style>")
         return self._attributes(end.end())[1] if end else stop
 
+    def _svg(self, at: int) -> int:
+        """Write the inline SVG at `at` as an image. Return the position after it, 0 for one without an end."""
+        depth = 0
+        for found in _SVG_TAG.finditer(self._text, at) if self._has_svg_end else ():
+            self._markups += 1
+            depth += -1 if found[1] else not found[0].endswith("/>")
+            if depth <= 0:
+                attributes, _ = self._attributes(at + len("<svg"))
+                sized = {
+                    name: attributes[name] for name in ("width", "height", "class", "id", "style") if name in attributes
+                }
+                self._put("img", sized | {"alt": "", "src": svg_url(self._text[at : found.end()])})
+                return found.end()
+        self._has_svg_end = False
+        return 0
+
+    def _count(self, tag: str, attributes: dict[str, str]) -> None:
+        if kind := _COUNTED.get(tag):
+            setattr(self.blocked, kind, getattr(self.blocked, kind) + 1)
+        elif tag == "link" and "stylesheet" in attributes.get("rel", "").lower().split():
+            self.blocked.styles += 1
+
     def _write(self, tag: str, attributes: dict[str, str]) -> None:
         kept = {name: value for name, value in attributes.items() if name in ATTRIBUTES}
         if "style" in kept:
             kept["style"] = self._css(kept["style"])
-        if tag == "a":
-            kept |= _link(attributes.get("href", ""))
-        elif tag == "img":
-            kept["src"] = self._image(attributes.get("src", ""))
+        if tag in ("a", "area"):
+            kept |= _link(attributes.get("href", ""), kept)
+        if tag in ("a", "map") and "name" in attributes:
+            kept["name"] = attributes["name"]
+        if tag == "img":
+            image = self._image(attributes.get("src", ""))
+            kept["src"] = box_url(attributes) if image is None else image
         if "background" in attributes and (image := self._image(attributes["background"])):
             kept["background"] = image
-        written = "".join(f' {name}="{html.escape(value)}"' for name, value in kept.items())
+        self._put(tag, kept)
+
+    def _put(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._began = True
+        written = "".join(f' {name}="{html.escape(value)}"' for name, value in attributes.items())
         self._out.append(f"<{tag}{written}>")
 
-    def _image(self, source: str) -> str:
-        """Return an image's source, a data URL; empty for an image that is not part of the mail."""
+    def _image(self, source: str) -> str | None:
+        """Return the URL of an image, `""` for an image that the mail lacks, None for a remote one that is left out."""
         source = source.strip()
-        if source[:4].lower() == "cid:":
-            return self._embed(source[4:])
-        return source if _IMAGE.match(source) else ""
-
-    def _embed(self, content_id: str) -> str:
-        """Return an inline image as a data URL; empty for an unknown Content-ID, or beyond MAX_EMBEDDED."""
         self._markups += 1
-        content_id = content_id.strip("<>")
-        image = self._images.get(content_id)
-        if image is None or not image.content_type.startswith("image/"):
-            return ""
-        prefix = f"data:{image.content_type};base64,"
-        size = len(prefix) + (image.size + 2) // 3 * 4
-        if size > self._left:
-            return ""
-        self._left -= size
-        if content_id not in self._embedded:
-            self._embedded[content_id] = prefix + base64.b64encode(image.content()).decode()
-        return self._embedded[content_id]
+        url = self._images.url(source)
+        if url is None and self._remote:
+            return source
+        self.blocked.images += url is None
+        return url
 
     def _css(self, text: str) -> str:
-        return _CID_URL.sub(lambda found: f'url("{self._embed(found[2])}")', text)
+        """Return style sheet text with the mail's own images in it. The policy alone keeps others from loading."""
+        self.blocked.styles += len(_IMPORT.findall(text))
+        return _CSS_URL.sub(self._css_url, text)
+
+    def _css_url(self, found: re.Match[str]) -> str:
+        source = found[1] or found[2] or found[3] or ""
+        if _FONT.search(source):
+            self.blocked.styles += 1
+            return found[0]
+        url = self._image(source)
+        return f'url("{url}")' if url and url != source else found[0]
 
 
-def _link(target: str) -> dict[str, str]:
-    """Return the attributes of a link. It opens a new page, which learns nothing about this one."""
+def _link(target: str, kept: Mapping[str, str]) -> dict[str, str]:
+    """Return the attributes of a link. It opens a new page, which learns nothing about this one.
+
+    A link to a place in the mail stays in its frame. A relative link is dropped: it would lead into the inbox.
+    """
     target = _BLANKS.sub(" ", target).strip()
     if target.startswith("#"):
-        return {}  # a browser would resolve it against the URL of the inbox's page, and open that
-    if not _LINK.match(target):
+        return {"href": target}
+    scheme = _SCHEME.match(target)
+    if scheme is None and not target.startswith("//"):
         return {}
-    return {"href": target, "target": "_blank", "rel": "noopener noreferrer"}
+    name = scheme[1].lower() if scheme else "https"
+    if name in _DEAD:
+        return {}
+    shown = {} if name in _PLAIN or "title" in kept else {"title": target}
+    return {"href": target, "target": "_blank", "rel": "noopener noreferrer"} | shown

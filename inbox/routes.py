@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from .html import Blocked
 from .problems import PROBLEM_TYPE, ProblemBody
 from .records import SCHEMAS, Detail, MessageList, Summary
 
@@ -55,7 +56,7 @@ class Info(msgspec.Struct, frozen=True):
     """The host and the limits of its inbox.
 
     `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
-    `connections`: whether the host has a mail server.
+    `connections`: whether the host has a mail server. `remote_images`: whether a reader may load those of a message.
     """
 
     version: str
@@ -64,6 +65,7 @@ class Info(msgspec.Struct, frozen=True):
     max_bytes: int
     persistent: bool
     connections: bool
+    remote_images: bool
 
 
 class Parameter(NamedTuple):
@@ -99,6 +101,7 @@ class Route(NamedTuple):
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
 _NUMBER = {"type": "integer", "minimum": 0}
+_ONCE = {"type": "integer", "minimum": 0, "maximum": 1, "default": 0}
 _SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
@@ -136,6 +139,18 @@ ROUTES: Final = (
         "html",
         "Get a message's HTML, rewritten so that it is safe to show",
         Answer(200, "a page that runs nothing and loads nothing", media_type="text/html"),
+        (
+            _ID,
+            Parameter("remote_images", "query", _ONCE, "1: the browser may load the images that are not in the mail"),
+        ),
+        (400, 403, 404),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/blocked",
+        "blocked",
+        "Get the number of things that the page of a message's HTML leaves out",
+        Answer(200, "the numbers", Blocked),
         (_ID,),
         (404,),
     ),

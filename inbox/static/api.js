@@ -58,6 +58,9 @@
  * @property {string} smtp_address
  * @property {number} max_messages
  * @property {boolean} connections
+ * @property {boolean} remote_images
+ *
+ * @typedef {Record<"images" | "styles" | "scripts" | "forms" | "frames" | "media", number>} Blocked
  */
 
 export const API = "api/v1";

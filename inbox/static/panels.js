@@ -1,14 +1,17 @@
 // The panels: one function for each part of a message.
 
-import { API, ask, pathOf } from "./api.js";
-import { el, icon, table } from "./dom.js";
-import { size } from "./format.js";
+import { API, ask, get, pathOf } from "./api.js";
+import { button, el, icon, table } from "./dom.js";
+import { counted, size } from "./format.js";
 import { pieces } from "./links.js";
 import { trying } from "./notices.js";
 import { session } from "./session.js";
+import { state } from "./state.js";
 
 /** @typedef {import("./api.js").AttachmentInfo} AttachmentInfo */
+/** @typedef {import("./api.js").Blocked} Blocked */
 /** @typedef {import("./api.js").Detail} Detail */
+/** @typedef {import("./dom.js").AnyElement} AnyElement */
 /** @typedef {import("./dom.js").Child} Child */
 
 const MAX_SHOWN = 1024 * 1024; // characters of the text, and bytes of the source
@@ -39,14 +42,44 @@ function linked(words) {
 
 /** @param {Detail} detail */
 function html(detail) {
-  return [
-    el("div", { className: "note" }, icon("shield"), "Shown without scripts, forms, or anything from the network."),
-    el("iframe", {
-      title: "The message's HTML",
-      sandbox: "allow-popups allow-popups-to-escape-sandbox",
-      src: `${API}/${pathOf(detail.summary.id)}/html`,
-    }),
-  ];
+  const note = el("div", { className: "note" }, icon("shield"), "Scripts, forms and remote content are blocked");
+  const frame = el("iframe", {
+    title: "The message's HTML",
+    sandbox: "allow-popups allow-popups-to-escape-sandbox",
+    src: `${API}/${pathOf(detail.summary.id)}/html`,
+  });
+  showBlocked(detail.summary.id, note, frame);
+  return [note, frame];
+}
+
+/** @type {[keyof Blocked, string, string?][]} */
+const BLOCKED = [
+  ["images", "remote image"],
+  ["styles", "remote style sheet"],
+  ["scripts", "script"],
+  ["forms", "form"],
+  ["frames", "frame"],
+  ["media", "video or sound", "videos or sounds"],
+];
+
+/**
+ * Write into the note what the frame leaves out, with a button that loads the images.
+ * @param {string} id
+ * @param {Element} note
+ * @param {AnyElement} frame
+ */
+async function showBlocked(id, note, frame) {
+  /** @type {Blocked | null} */
+  const blocked = await trying(() => get(`${pathOf(id)}/blocked`));
+  if (!blocked) return;
+  const found = BLOCKED.filter(([kind]) => blocked[kind]).map(([kind, one, many]) => counted(blocked[kind], one, many));
+  if (found.length) note.replaceChildren(icon("shield"), `Blocked: ${found.join(", ")}`);
+  if (!blocked.images || !state.info.remote_images) return;
+  const load = button("Load images", "Load the remote images of this message", () => {
+    frame.src = `${API}/${pathOf(id)}/html?remote_images=1`;
+    note.replaceChildren(icon("shield"), "Remote images are loaded; their senders see that");
+  });
+  note.append(load);
 }
 
 /** @param {Detail} detail */

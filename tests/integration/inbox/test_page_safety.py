@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from support.inbox import showcase
 from support.inbox.host import Elsewhere, inbox, mail, send, url
 from support.inbox.page import Visit, live
+from support.waiting import eventually
 
 from rrpy.inbox.html import POLICY
 
@@ -105,6 +106,76 @@ def test_images_of_the_mail_itself_are_shown(tmp_path: Path, visit: Visit) -> No
         image = page.frame_locator("iframe").locator("img")
         expect(image).to_be_visible()
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 72
+
+
+def test_remote_images_are_loaded_after_a_click_and_nothing_else_is(tmp_path: Path, visit: Visit) -> None:
+    with Elsewhere() as trap, inbox(tmp_path) as (host, _):
+        send(host, mail("Pictures", html=hostile(trap.url)))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        note = page.locator(".note")
+        expect(note).to_contain_text("Blocked: 7 remote images, 2 remote style sheets, 2 scripts, 1 form, 5 frames")
+        assert trap.seen == []
+        note.get_by_role("button", name="Load the remote images").click()
+        eventually(lambda: "/img" in trap.seen)
+        expect(note).to_have_text("Remote images are loaded; their senders see that")
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_text("The end")).to_be_visible()
+        frame.locator("#a").hover()
+        frame.locator("#js").click()
+        images = {"/img", "/picture", "/background", "/attribute", "/inline", "/table", "/escaped", "/x"}
+        assert set(trap.seen) - {"connection"} <= images
+        assert page.title() == "rrpy inbox"
+        page.get_by_role("tab", name="Headers").click()
+        page.get_by_role("tab", name="HTML").click()
+        expect(note.get_by_role("button")).to_have_count(1)  # each look asks again
+
+
+def test_remote_images_can_be_refused_for_good(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path, remote_images="never") as (host, client):
+        send(host, mail("Pictures", html='<img src="https://images.test/a.png">'))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        expect(page.locator(".note")).to_have_text("Blocked: 1 remote image")
+        refused = client.get("messages/latest/html?remote_images=1")
+        assert (refused.status_code, refused.json()["detail"]) == (403, "inbox.remote_images is never")
+        assert client.get("messages/latest/html?remote_images=yes").status_code == 400
+
+
+AS_SENT = """<!doctype html><body bgcolor="#224466" style="margin:0"><img id="rule" src="cid:px" width="400" height="2">
+<p><a href="#terms">terms</a> <a id="app" href="myapp://verify?token=1">open the app</a></p>
+<table border="1"><tr>{}</tr></table><div style="height: 3000px"></div><h2 id="terms">Terms</h2></body>""".format(
+    "<td>1.234,56&nbsp;EUR</td>" * 14
+)
+
+
+def test_the_frame_shows_the_mail_as_a_browser_would(tmp_path: Path, visit: Visit) -> None:
+    message = mail("As sent", html=AS_SENT)
+    message.get_payload()[1].add_related(showcase.picture((0, 0, 0), 1), "application", "octet-stream", cid="<px>")
+    with inbox(tmp_path) as (host, _):
+        send(host, message)
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        frame = page.frame_locator("iframe")
+        rule = frame.locator("#rule")
+        expect(rule).to_be_visible()
+        assert rule.evaluate("(rule) => [rule.width, rule.height, rule.naturalWidth]") == [400, 2, 1]
+        assert frame.locator("td").first.evaluate("(cell) => cell.getClientRects().length && cell.innerText") == (
+            "1.234,56\u00a0EUR"
+        )
+        html = frame.locator("html")
+        assert html.evaluate("(html) => html.scrollWidth > html.clientWidth"), "a wide table scrolls"
+        assert html.evaluate("() => [document.compatMode, getComputedStyle(document.body).fontSize]") == [
+            "CSS1Compat",
+            "16px",
+        ]
+        assert html.evaluate("(html) => getComputedStyle(html).backgroundColor") == "rgba(0, 0, 0, 0)", (
+            "the body's colour takes the canvas"
+        )
+        assert frame.locator("#app").get_attribute("title") == "myapp://verify?token=1"
+        frame.get_by_role("link", name="terms").click()
+        expect(frame.get_by_role("heading", name="Terms")).to_be_in_viewport()
+        assert page.url.startswith(f"{url(host)}/#")
 
 
 def test_every_part_of_a_message_is_shown_as_text(tmp_path: Path, visit: Visit) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rrpy.inbox.html import Image, Rewriter
+from rrpy.inbox.html import Rewriter
+from rrpy.inbox.images import Image
 
 
 def safe_html(text: str, images: Mapping[str, Image]) -> str:
-    """Return a page that shows a mail's HTML. `images`: by Content-ID, embedded where the mail says `cid:`."""
+    """Return a page that shows a mail's HTML. `images`: by the names that the HTML has for them."""
     rewriter = Rewriter(text, images)
     while not rewriter.work():
         pass

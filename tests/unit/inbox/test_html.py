@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from html.parser import HTMLParser
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from support.inbox.html import safe_html
 
 from rrpy.inbox import html
-from rrpy.inbox.html import Image
+from rrpy.inbox import images as images_module
+from rrpy.inbox.html import REMOTE_POLICY, Blocked, Rewriter
+from rrpy.inbox.images import Image
 
 
 def shown(text: str, images: dict[str, Image] | None = None) -> str:
-    return safe_html(text, images or {}).partition("\n")[2]
+    return safe_html(text, images or {}).partition('content="light">\n')[2]
 
 
 @pytest.mark.parametrize(
@@ -39,19 +42,27 @@ def shown(text: str, images: dict[str, Image] | None = None) -> str:
         ("<b id='never ends>x", '<b id="">x'),
         ("<div/id=a/b/>x", '<div id="a/b/">x'),
         ("<unknown>x</unknown><form><input name=x><button>go</button></form>", "xgo"),
-        ("<svg><style>@import 'x'</style><a>y</a></svg>", "<style>@import 'x'</style><a>y</a>"),
+        ("<svg><style>@import 'x'</style><a>y</a>", "<style>@import 'x'</style><a>y</a>"),
+        ("<html x=1><body topmargin=0 onload=x>", '<html><body topmargin="0">'),
+        ("<map name=m><area href='#x' coords=1 shape=rect></map><img usemap='#m' name=n>",
+         '<map name="m"><area coords="1" shape="rect" href="#x"></map><img usemap="#m" src="">'),
         ("<style media=print>a<b{}</style>", r'<style media="print">a\3c b{}</style>'),
         ("<style></style/x><style>never <b>", r"<style></style><style>never \3c b></style>"),
         ("<a href='https://x.y/?a=1&amp;b'>x</a>",
          '<a href="https://x.y/?a=1&amp;b" target="_blank" rel="noopener noreferrer">x</a>'),
         ("<a href='MAILTO:x'>x", '<a href="MAILTO:x" target="_blank" rel="noopener noreferrer">x'),
-        ("<a href='#top' target=_top>x", "<a>x"),
+        ("<a href='#top' target=_top>x</a><a name=top>", '<a href="#top">x</a><a name="top">'),
+        ("<a href=page.html>x<a href=/api/v1/messages>x<a href='?x'>x", "<a>x<a>x<a>x"),
+        ("<a href='my-app:a'>x", '<a href="my-app:a" target="_blank" rel="noopener noreferrer" title="my-app:a">x'),
+        ("<a href='sms:+49' title=y>x", '<a title="y" href="sms:+49" target="_blank" rel="noopener noreferrer">x'),
+        ("<a href='VBScript:x'>x<a href='file:///etc/passwd'>x<a href='blob:x'>x<a href='view-source:x'>x",
+         "<a>x<a>x<a>x<a>x"),
         ("<a href='javascript:x'>x", "<a>x"),
         ("<a href=' java\nscript:x'>x", "<a>x"),
         ("<a href='&#106;avascript&colon;x'>x", "<a>x"),
         ("<a href='data:text/html,x'>x", "<a>x"),
-        ("<a href='//x.y/'>x", "<a>x"),
-        ("<img src=https://x.y/z alt=z width=5>", '<img alt="z" width="5" src="">'),
+        ("<a href='//x.y/'>x", '<a href="//x.y/" target="_blank" rel="noopener noreferrer">x'),
+        ("<img src=https://x.y/z alt=z>", '<img alt="z" src="">'),
         ("<img src='data:image/png;base64,AA==' srcset=x>", '<img src="data:image/png;base64,AA==">'),
         ("<img src='data:text/html,x'>", '<img src="">'),
         ("<body background=https://x.y/z text=red>", '<body text="red">'),
@@ -80,8 +91,94 @@ def test_images_of_the_mail_are_put_in_up_to_a_limit(monkeypatch: pytest.MonkeyP
     assert shown("<style>p { background: URL(cid:a@b) }</style>", images) == (
         f'<style>p {{ background: url("{data}") }}</style>'
     )
-    monkeypatch.setattr(html, "MAX_EMBEDDED", 100)
+    monkeypatch.setattr(images_module, "MAX_EMBEDDED", 100)
     assert shown("<img src=cid:large><img src=cid:a@b><img src=cid:a@b>", images).count("AA==") == 2
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SVG = '<svg width="9" viewBox="0 0 1 1" onload="x()"><svg><path d="M0 0"/></svg><script>alert(1)</script></svg>'
+
+
+def encoded(url: str) -> bytes:
+    return base64.b64decode(re.search('base64,([^"]*)', url)[1])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("source", ["cid:logo%40example.org", "cid:<logo@example.org>", "cid:a.png", "a%20b.png"])
+def test_an_image_is_found_by_each_of_its_names_and_whatever_its_type(source: str) -> None:
+    image = Image("application/octet-stream", 8, lambda: PNG)
+    images = dict.fromkeys(("logo@example.org", "a.png", "a%20b.png"), image)
+    assert shown(f"<img src='{source}'>", images) == '<img src="data:image/png;base64,iVBORw0KGgo=">'
+
+
+def test_bytes_that_are_not_an_image_are_not_shown() -> None:
+    kind = Image('image/png;x"<', 4, lambda: b"text")
+    assert shown("<img src=cid:x>", {"x": kind}) == '<img src="">'
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (PNG, "png"),
+        (b"GIF89a", "gif"),
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"RIFF\0\0\0\0WEBP", "webp"),
+        (b"\0\0\0\x1cftypavif", "avif"),
+        (b"<?xml version='1.0'?>\n<!-- x -->\n<svg xmlns='y'>", "svg+xml"),
+        (b"<html><svg>", ""),
+        (b"%PDF-", ""),
+    ],
+)
+def test_an_image_is_known_by_its_first_bytes(content: bytes, kind: str) -> None:
+    assert images_module.sniffed(content) == (f"image/{kind}" if kind else "")
+
+
+def test_inline_svg_is_an_image() -> None:
+    out = shown(f"a{SVG}b")
+    assert re.fullmatch('a<img width="9" alt="" src="data:image/svg\\+xml;base64,[^"]*">b', out)
+    assert encoded(out) == SVG.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1).encode()
+    assert encoded(shown("<svg XMLNS='x'/>")) == b"<svg XMLNS='x'/>"
+
+
+def test_a_page_has_the_doctype_of_its_mail_or_none() -> None:
+    transitional = '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1">'
+    assert safe_html(f"\n<!-- x -->{transitional}<p>", {}).startswith(f"{transitional}<meta ")
+    for text in ("<p>x", "x<!doctype html>", "<p><!doctype html>", f"<!doctype {'x' * 300}>", "<!doctype html"):
+        assert safe_html(text, {}).startswith("<meta "), text
+
+
+def test_a_remote_image_that_declares_its_size_is_a_box() -> None:
+    for size in ('width="5"', 'height="5"', 'style="width: 5px"'):
+        out = shown(f"<img src=https://x.y/z alt='a<b' {size}>")
+        assert re.search(' src="data:image/svg%2Bxml,|data:image/svg\\+xml,', out), out
+        assert "a%26lt%3Bb" in out
+
+
+REMOTE = """
+<link rel="stylesheet" href="https://x.y/c"><style>@import "https://x.y/i"; p { background: url(//x.y/p) }
+@font-face { src: url("https://x.y/f.woff2?a") }</style>
+<script>1</script><form><p style="background: url('https://x.y/q')"><img src="https://x.y/z"><td background="//x.y/t">
+</form><iframe src="x"></iframe><object></object><video></video><img src="cid:x"><img src="https://x.y/own">
+"""
+
+
+def test_what_is_left_out_is_counted() -> None:
+    image = Image("image/png", 1, lambda: b"x")
+    rewriter = Rewriter(REMOTE, {"x": image, "https://x.y/own": image})
+    while not rewriter.work():
+        pass
+    assert rewriter.blocked == Blocked(images=4, styles=3, scripts=1, forms=1, frames=2, media=1)
+
+
+def test_remote_images_stay_where_the_reader_asks_for_them() -> None:
+    rewriter = Rewriter(REMOTE, {}, remote=True)
+    while not rewriter.work():
+        pass
+    page = rewriter.page().decode()
+    for source in ('src="https://x.y/z"', 'background="//x.y/t"', "url(//x.y/p)", 'src="https://x.y/own"'):
+        assert source in page
+    assert rewriter.blocked.images == 0
+    assert "img-src data: https: http:;" in REMOTE_POLICY
+    assert html.POLICY.replace("img-src data:", "img-src data: https: http:") == REMOTE_POLICY
 
 
 TAGS = st.sampled_from(
@@ -114,10 +211,11 @@ def test_whatever_comes_only_what_is_on_the_lists_goes_out(text: str) -> None:
     for tag, attributes in reader.seen:
         assert tag in html.TAGS
         for name, value in attributes:
-            assert name in html.ATTRIBUTES | {"href", "target", "rel", "src", "background"}
+            assert name in html.ATTRIBUTES | {"href", "name", "target", "rel", "src", "background"}
             assert not name.startswith("on")
             if name == "href":
-                assert re.match("(?i)https?:|mailto:|tel:", value or "")
+                assert re.match("#|//|[A-Za-z][a-zA-Z0-9+.-]*:", value or "")
+                assert not re.match("(?i)(javascript|data|vbscript):", value or "")
             if name in ("src", "background"):
                 assert not value or value.startswith("data:image/")
     assert shown(out) == out, "what was written is read as it was written"
@@ -126,7 +224,8 @@ def test_whatever_comes_only_what_is_on_the_lists_goes_out(text: str) -> None:
 @pytest.mark.parametrize(
     "piece",
     ["<div>", "<b", "<", "</", "<!--", "<a x='", '<a x="', "<script>", "<style>", "<p a b c d e=1 ", "&lt;", "<a ",
-     " ", "<style>url(cid:", "url(", "<a href=", "<x/", "=", "<img src=cid:x>", "</script"],
+     " ", "<style>url(cid:", "url(", "<a href=", "<x/", "=", "<img src=cid:x>", "</script",
+     "<svg>", "<svg ", "<svg></svg>", "</svg>", "<!doctype "],
 )  # fmt: skip
 def test_the_time_is_in_proportion_to_the_length(piece: str) -> None:
     def took(count: int) -> float:

@@ -17,8 +17,9 @@ from support.linear import ALLOWED, LONG, PIECES, SHORT, TRIES, UNSEEN, repeated
 from support.waiting import TIMEOUT
 
 from rrpy.inbox import downloads, html
+from rrpy.inbox import images as images_module
 from rrpy.inbox.application import STATIC
-from rrpy.inbox.html import Image
+from rrpy.inbox.images import Image
 from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
@@ -38,7 +39,7 @@ def test_a_text_is_folded() -> None:
     assert superlinear(fold, repeated()) == []
 
 
-@pytest.mark.parametrize("head", ["", "<p ", "<p style='", '<a href="', "<style>", "<img src=cid:", "<!--"])
+@pytest.mark.parametrize("head", ["", "<p ", "<p style='", '<a href="', "<style>", "<img src=cid:", "<!--", "<svg "])
 def test_html_is_rewritten(head: str) -> None:
     images = {"x": Image("image/png", 1, lambda: b"x")}
     assert superlinear(lambda text: safe_html(head + text, images), repeated()) == []
@@ -60,7 +61,7 @@ def test_the_list_has_the_beginning_of_a_header() -> None:
 
 def test_an_image_counts_with_the_name_of_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """A type of 60,000 characters made 100 GB of 25 MB of `<img src=cid:x>`."""
-    monkeypatch.setattr(html, "MAX_EMBEDDED", 1_000_000)
+    monkeypatch.setattr(images_module, "MAX_EMBEDDED", 1_000_000)
     images = {"x": Image(f"image/{'a' * 60_000}", 1, lambda: b"x")}
     assert len(safe_html("<img src=cid:x><p style='background: url(cid:x)'>" * 1000, images)) < 1_100_000
 

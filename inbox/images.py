@@ -1,0 +1,112 @@
+"""The images of a mail's HTML: those that the mail itself has, as data URLs, and a box for each that is elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
+
+MAX_EMBEDDED: Final = 48 * 1024 * 1024
+"""Characters of the mail's own images in one page; an image beyond that is left out."""
+MAX_ALT: Final = 200
+"""Characters of an image's text that its box shows."""
+
+_DATA = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+_TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
+_SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--.{0,2000}?-->\s*|<!DOCTYPE[^>]*>\s*){0,3}<svg[\s>]", re.DOTALL)
+_XMLNS = re.compile(r"<svg[^>]*\sxmlns\s*=", re.IGNORECASE)
+_SIZE_IN_STYLE = re.compile(r"(?:^|[;\s])(?:width|height)\s*:", re.IGNORECASE)
+
+_MAGIC: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"BM", "image/bmp"),
+    (b"\x00\x00\x01\x00", "image/x-icon"),
+)
+"""First bytes of image files (WHATWG MIME Sniffing, section 6.1)."""
+
+_BOX = (
+    "<svg xmlns='http://www.w3.org/2000/svg'><rect width='100%' height='100%' fill='#f1f3f5' stroke='#adb5bd' "
+    "stroke-dasharray='4'/><text x='6' y='17' font-family='sans-serif' font-size='12' fill='#495057'>{}</text></svg>"
+)
+
+
+class Image(NamedTuple):
+    """A part of the mail that can be an image. `content`: called if the HTML shows it."""
+
+    content_type: str
+    size: int
+    content: Callable[[], bytes]
+
+
+class Images:
+    """The mail's own images. `parts`: by Content-ID, Content-Location and file name."""
+
+    def __init__(self, parts: Mapping[str, Image]) -> None:
+        self._parts = parts
+        self._embedded: dict[str, str] = {}
+        self._left = MAX_EMBEDDED
+
+    def url(self, source: str) -> str | None:
+        """Return a data URL for an image of the mail; None for a remote one, `""` for one that cannot be shown.
+
+        A `cid:` URL is percent-encoded (RFC 2392). A source without it names a Content-Location or a file (RFC 2557).
+        """
+        name = source
+        if source[:4].lower() == "cid:":
+            name = source[4:].strip("<>")
+            name = name if name in self._parts else unquote(name)
+        if name in self._parts:
+            return self._embed(name, self._parts[name])
+        if _DATA.match(source):
+            return source
+        return None if _REMOTE.match(source) else ""
+
+    def _embed(self, name: str, image: Image) -> str:
+        """Return an image as a data URL; empty for bytes that are not an image, and beyond MAX_EMBEDDED."""
+        if name not in self._embedded:
+            self._embedded[name] = self._read(image)
+        url = self._embedded[name]
+        if len(url) > self._left:
+            return ""
+        self._left -= len(url)
+        return url
+
+    def _read(self, image: Image) -> str:
+        if (image.size + 2) // 3 * 4 > self._left:
+            return ""
+        content = image.content()
+        kind = sniffed(content) or (image.content_type if _TYPE.fullmatch(image.content_type) else "")
+        return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
+
+
+def sniffed(content: bytes) -> str:
+    """Return the type of an image file by its first bytes, whatever its part says; empty for other bytes."""
+    for magic, kind in _MAGIC:
+        if content.startswith(magic):
+            return kind
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    if content[4:8] == b"ftyp" and content[8:12] in (b"avif", b"avis"):
+        return "image/avif"
+    return "image/svg+xml" if _SVG.match(content[:8192]) else ""
+
+
+def svg_url(markup: str) -> str:
+    """Return an inline `<svg>` element as a data URL. As an image it runs no script and loads nothing."""
+    if not _XMLNS.match(markup):
+        markup = f'{markup[:4]} xmlns="http://www.w3.org/2000/svg"{markup[4:]}'
+    return f"data:image/svg+xml;base64,{base64.b64encode(markup.encode('utf-8', 'replace')).decode()}"
+
+
+def box_url(attributes: Mapping[str, str]) -> str:
+    """Return the picture of an empty box with the image's `alt`; empty for an image that does not declare its size."""
+    if not {"width", "height"} & set(attributes) and not _SIZE_IN_STYLE.search(attributes.get("style", "")):
+        return ""
+    return "data:image/svg+xml," + quote(_BOX.format(html.escape(attributes.get("alt", "")[:MAX_ALT])))
