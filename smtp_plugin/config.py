@@ -64,16 +64,27 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     read_timeout: Annotated[
         PositiveDuration,
         Meta(
-            description="a command must be complete this long after the last reply. The server also cuts off a message "
-            "that stalls this long, or that arrives at less than 500 bytes a second over this time."
+            description="a command must be complete this long after the last reply. While more than 90 % of "
+            "`max_connections` are open, the server closes sessions that are idle for a minute, the longest idle first."
         ),
-    ] = PositiveDuration(60)
+    ] = PositiveDuration(300)
+    data_timeout: Annotated[
+        PositiveDuration,
+        Meta(description="the longest pause inside a message, in DATA and in BDAT"),
+    ] = PositiveDuration(180)
+    min_data_rate: Annotated[
+        Count,
+        Meta(
+            description="bytes a second that a message must bring; 0 means no limit. A message begins with a grace "
+            "of `data_timeout`. A slower message uses it up, a faster one gets it back."
+        ),
+    ] = 50
     write_timeout: Annotated[PositiveDuration, Meta(description="for a client that does not read its replies")] = (
         PositiveDuration(10)
     )
     max_message_size: Annotated[
         Count, Meta(description="the largest message, in bytes; 0 means no limit. The reply to EHLO says it.")
-    ] = 10 * 1024 * 1024
+    ] = 25 * 1024 * 1024
     max_recipients: Annotated[Count, Meta(description="recipients of one message; 0 means no limit")] = 100
     max_connections: Annotated[
         Count, Meta(description="connections at the same time; 0 means no limit. One more gets the reply 421.")

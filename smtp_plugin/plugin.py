@@ -27,6 +27,7 @@ from .delivery.workers import Delivery
 from .protocol.body import Budget
 from .protocol.rules import Rules
 from .rpc import SMTPRPC
+from .server.deadlines import OPENING_TIMEOUT, Timeouts
 from .server.listener import Listener
 from .server.tls import server_context
 from .session import ConnectionInfo
@@ -194,8 +195,13 @@ class SMTPPlugin:
             rules,
             self._statistics or self._backend,
             self._log,
-            read_timeout=config.read_timeout,
-            write_timeout=config.write_timeout,
+            timeouts=Timeouts(
+                read=config.read_timeout,
+                write=config.write_timeout,
+                data=config.data_timeout,
+                rate=config.min_data_rate,
+                opening=min(config.read_timeout, OPENING_TIMEOUT),
+            ),
             max_connections=config.max_connections,
             max_per_ip=config.max_connections_per_ip,
             tls_context=self._tls if starttls else None,

@@ -35,6 +35,7 @@ from ..protocol import replies
 from ..protocol.phases import Phase
 from ..protocol.rules import Rules
 from ..protocol.verbs import HANDLERS
+from ..server.deadlines import OPENING_TIMEOUT, Timeouts
 from ..server.listener import Listener
 from ..session import Envelope, Session
 from .delivery import HandlerBackend, LineReader
@@ -136,7 +137,7 @@ class SMTP(HookedVerbs):
             self._rules(),
             HandlerBackend(self),
             StandardLog(),
-            read_timeout=float(self._proxy_timeout or self._timeout_duration),
+            timeouts=self._timeouts(),
             max_connections=0,
             tls_context=self.tls_context,
             proxy_protocol=self._proxy_timeout is not None,
@@ -180,7 +181,7 @@ class SMTP(HookedVerbs):
 
     def check(self, now: float) -> None:
         """Look at the deadlines, also while AUTH waits for the client's next line."""
-        if self._reader.waiting and now >= self._deadline:
+        if self._reader.waiting and now - self._since >= self.listener.timeouts.read:
             log.info("%r connection timeout", self.session.peer)
             self.kill(replies.TIMEOUT)
             self._reader.close()
@@ -192,6 +193,10 @@ class SMTP(HookedVerbs):
             self._ended.set()
 
     # Fixed when the connection begins.
+
+    def _timeouts(self) -> Timeouts:
+        read = float(self._timeout_duration)
+        return Timeouts(read=read, data=read, opening=float(self._proxy_timeout or OPENING_TIMEOUT))
 
     def _rules(self) -> Rules:
         return Rules(
@@ -312,7 +317,6 @@ class SMTP(HookedVerbs):
 
     async def _take_proxy_header(self, data: Any) -> bool:
         self.session.proxy_data = data
-        self.listener.read_timeout = float(self._timeout_duration)
         if not data:
             log.warning("%r invalid PROXY handshake", self.session.peer)
             self._writer.close()

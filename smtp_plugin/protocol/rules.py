@@ -39,7 +39,7 @@ class Rules:
     """
 
     hostname: str = "localhost"
-    max_message_size: int = 10 * 1024 * 1024
+    max_message_size: int = 25 * 1024 * 1024
     max_recipients: int = 100
     max_errors: int = 10
     strict: bool = False

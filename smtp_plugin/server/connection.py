@@ -69,7 +69,7 @@ class Connection(Flow):
         self._prepare_flow()
         self._pending: Pending[Outcome] | None = None
         self._body: Body | None = None  # of the message whose outcome is pending
-        self._deadline = 0.0
+        self._since = 0.0  # the time of the last reply, or of the step that the connection waits in
         self._touched = 0.0
         self._sent = 0
         self._progress = Progress()
@@ -107,7 +107,7 @@ class Connection(Flow):
         has_room = listener.add(self)
         if has_room and listener.proxy_protocol:
             self._state = Machine("connection", states.CONNECTION, states.PROXY)
-            self._deadline = self.loop.time() + listener.read_timeout
+            self._since = self.loop.time()
             self._proxy_header = ProxyHeader(self.loop)
             listener.spawn(self._read_proxy_header(self._proxy_header))
             return
@@ -186,24 +186,34 @@ class Connection(Flow):
         """Cancel the delivery under way; return whether it can be cancelled, and so ends soon."""
         return self._pending is not None and self._pending.cancel()
 
+    @property
+    def idle_since(self) -> float | None:
+        """The loop's time since which the client owes a command; None while a message is under way, and at the end."""
+        dialog = self.dialog
+        if self._state.state not in states.HANDLING or dialog.closing or dialog.busy or dialog.body_bytes is not None:
+            return None
+        return self._since
+
     def check(self, now: float) -> None:
         """Look at the deadlines. `now`: the loop's time in seconds. Called by the listener's sweep."""
         transport = self.transport
         if transport is None:
             return
-        state, listener = self._state.state, self.listener
-        if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), listener.write_timeout):
-            listener.log.debug("client does not read its replies", uuid=self.session.uuid)
+        state, timeouts = self._state.state, self.listener.timeouts
+        if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), timeouts.write):
+            self.listener.log.debug("client does not read its replies", uuid=self.session.uuid)
             transport.abort()
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
-            if now >= self._deadline and not transport.get_write_buffer_size():
+            longest = LINGER if state is states.LINGERING else timeouts.opening
+            if now - self._since >= longest and not transport.get_write_buffer_size():
                 transport.abort()
         elif state in states.HANDLING or self._yielded:
-            size, timeout = self.dialog.body_bytes, listener.read_timeout
+            size = self.dialog.body_bytes
             if size is not None:
-                refusal = self._progress.body_refusal(now, size, self._deadline - timeout, self._touched, timeout)
+                refusal = self._progress.body_refusal(now, size, self._since, self._touched, timeouts)
             else:
-                refusal = replies.TIMEOUT if now >= self._deadline else None
+                longest = timeouts.data if self.dialog.busy else timeouts.read
+                refusal = replies.TIMEOUT if now - self._since >= longest else None
             if refusal is not None:
                 self.kill(refusal)
 
@@ -229,14 +239,14 @@ class Connection(Flow):
             self._control_reading()
 
     def _flush(self) -> None:
-        """Send the dialog's replies. A reply sets the deadline; input without a reply is progress of a body at most."""
+        """Send the dialog's replies. A reply begins the wait; input without a reply is progress of a body at most."""
         out = self.dialog.take_output()
         if out and self.transport is not None:
             if self.session.transcript is not None:
                 self.session.transcript.extend(f"S: {line}" for line in out.decode("ascii", "replace").splitlines())
             self._sent += len(out)
             self.transport.write(out)
-            self._deadline = self.loop.time() + self.listener.read_timeout
+            self._since = self.loop.time()
         else:
             self._touched = self.loop.time()
 
@@ -341,7 +351,7 @@ class Connection(Flow):
             return
         try:
             upgraded = await self.loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.read_timeout
+                self.transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.timeouts.opening
             )
         except BaseException as error:
             self.listener.log.debug("TLS handshake failed", uuid=self.session.uuid, error=str(error))
@@ -360,7 +370,7 @@ class Connection(Flow):
         self.session.ssl = upgraded.get_extra_info("peercert") or {}
         self.dialog.tls_started()
         self._tls_started()
-        self._deadline = self.loop.time() + self.listener.read_timeout
+        self._since = self.loop.time()
         self.proceed()
 
     def _give_up(self) -> None:
@@ -383,7 +393,7 @@ class Connection(Flow):
             return
         ended = self.dialog.quit or self._state.state in states.CLIENT_ENDED
         self._state.on("close")
-        self._deadline = self.loop.time() + LINGER
+        self._since = self.loop.time()
         if ended or not transport.can_write_eof():
             transport.close()  # inside TLS it waits for the client's goodbye, which may never come
         else:

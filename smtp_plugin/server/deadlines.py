@@ -5,24 +5,55 @@ All times are the event loop's, in seconds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from ..protocol import replies
 from ..protocol.replies import Reply
 
-MIN_RATE: Final = 500
-"""Bytes a second below which a message is too slow, over a read timeout."""
+OPENING_TIMEOUT: Final = 60.0
+"""Seconds for a PROXY header, and for a TLS handshake: no person and no other server is waited for in them."""
+IDLE_WHEN_FULL: Final = 60.0
+"""Seconds after which a session without a message makes room for others, while the listener is crowded."""
+CROWDED: Final = 0.9
+"""The share of `max_connections` above which a listener is crowded."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a client may take, in seconds, and how slow its message may be.
+
+    `read`: for a command, after the last reply. `write`: for a client that does not read its replies. `data`: for a
+    pause inside a message. `rate`: bytes a second of a message, after a grace of `data`; 0 for no limit. `opening`: for
+    a PROXY header, and for a TLS handshake.
+    """
+
+    read: float = 300.0
+    write: float = 10.0
+    data: float = 180.0
+    rate: float = 50.0
+    opening: float = OPENING_TIMEOUT
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of the times."""
+        return min(self.read, self.write, self.data, self.opening)
+
+
+DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
 class Progress:
     """What a client has got done, as each sweep over the connections finds it."""
 
-    __slots__ = ("_body", "_read")
+    __slots__ = ("_begun", "_counted", "_left", "_looked", "_read")
 
     def __init__(self) -> None:
         self._read = (0.0, -1)  # since when the client has read no more than so many bytes
-        # Of the message under way: its begin, the begin of the measure, bytes.
-        self._body: tuple[float, float, int] | None = None
+        # Of the message under way: its begin; at the last look the time, its bytes, and the seconds that it had left.
+        self._begun = -1.0
+        self._looked = self._left = 0.0
+        self._counted = 0
 
     def is_stuck(self, now: float, sent: int, unread: int, timeout: float) -> bool:
         """Return whether the client has read none of its replies for `timeout`.
@@ -35,20 +66,22 @@ class Progress:
             return False
         return now - self._read[0] >= timeout
 
-    def body_refusal(self, now: float, size: int, begun: float, touched: float, timeout: float) -> Reply | None:
-        """Return the refusal of a message that has stalled, or that is slower than `MIN_RATE` over `timeout`.
+    def body_refusal(self, now: float, size: int, begun: float, touched: float, timeouts: Timeouts) -> Reply | None:
+        """Return the refusal of a message that has stalled, or that is slower than the least rate.
 
-        `size`: its bytes so far. `begun`: when the last reply was sent; `touched`: when the last bytes arrived. The
-        rate is measured from the first look at a message on, because BDAT has no reply that shows when it began. A
-        client that has gone silent is always found stalled before it is found slow.
+        `size`: its bytes so far. `begun`: when the last reply was sent; `touched`: when the last bytes arrived.
+
+        A message begins with `data` seconds. Time takes from them, and each `rate` bytes give one back, up to `data`.
+        They count from the first look at a message on, because BDAT has no reply that shows when it began. A client
+        that has gone silent is always found stalled before it is found slow.
         """
-        if self._body is None or self._body[0] != begun:
-            self._body = (begun, now, size)
-        _, start, counted = self._body
-        if now - max(touched, begun) >= timeout:
+        grace, rate = timeouts.data, timeouts.rate
+        if now - max(touched, begun) >= grace:
             return replies.TIMEOUT
-        if now - start >= timeout:
-            if size - counted < MIN_RATE * timeout:
-                return replies.TOO_SLOW
-            self._body = (begun, now, size)
-        return None
+        if self._begun != begun:
+            self._begun, self._left = begun, grace
+        elif rate:
+            earned = (size - self._counted) / rate
+            self._left = min(grace, self._left - (now - self._looked) + earned)
+        self._looked, self._counted = now, size
+        return replies.TOO_SLOW if self._left < 0 else None

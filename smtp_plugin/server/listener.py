@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Coroutine
+from operator import itemgetter
 from typing import Any
 
 from ...container.net.accepting import BACKLOG, MAIL_RESERVE, PAUSE, Acceptor, Reserve
@@ -16,17 +17,17 @@ from ..protocol import replies
 from ..protocol.rules import Rules
 from .admission import Admission
 from .connection import Connection
+from .deadlines import CROWDED, DEFAULT_TIMEOUTS, IDLE_WHEN_FULL, Timeouts
 from .protocols import ServedConnection, ServerBackend, Trace
 
 
 class Listener:
     """The connections of one listening socket, `connections`.
 
-    `read_timeout`: seconds for a command, after the last reply. `write_timeout`: seconds for a client that does not
-    read its replies. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for STARTTLS;
-    `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY header, which
-    has the client's address. `trace`: called with every command line, None for no call. `transcript_lines`: the number
-    that a session keeps, 0 for none.
+    `timeouts`: how long a client may take. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
+    STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
+    header, which has the client's address. `trace`: called with every command line, None for no call.
+    `transcript_lines`: the number that a session keeps, 0 for none.
     """
 
     def __init__(
@@ -35,8 +36,7 @@ class Listener:
         backend: ServerBackend,
         log: Logger,
         *,
-        read_timeout: float = 60.0,
-        write_timeout: float = 10.0,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_connections: int = 1000,
         max_per_ip: int = 0,
         tls_context: ssl.SSLContext | None = None,
@@ -50,8 +50,7 @@ class Listener:
         self.rules = rules
         self.backend = backend
         self.log = log
-        self.read_timeout = read_timeout
-        self.write_timeout = write_timeout
+        self.timeouts = timeouts
         self.tls_context = tls_context
         self.implicit_tls = implicit_tls
         self.proxy_protocol = proxy_protocol
@@ -60,6 +59,7 @@ class Listener:
         self.connections: set[ServedConnection] = set()
         self._delivering: set[ServedConnection] = set()  # they may be closed already
         self._delivery_ended = asyncio.Event()
+        self._max_connections = max_connections
         self._admission = Admission(max_connections, max_per_ip)
         self._turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,7 +68,7 @@ class Listener:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._interval = min(1.0, max(0.02, min(read_timeout, write_timeout) / 4))
+        self._interval = min(1.0, max(0.02, timeouts.shortest / 4))
         self._due = self.loop.time() + self._interval
         self._late = False
         self._timer = self.loop.call_later(self._interval, self._sweep)
@@ -110,7 +110,7 @@ class Listener:
     async def _shake_hands(self, connection: Connection, client: socket.socket, context: ssl.SSLContext) -> None:
         try:
             await self.loop.connect_accepted_socket(
-                lambda: connection, client, ssl=context, ssl_handshake_timeout=self.read_timeout
+                lambda: connection, client, ssl=context, ssl_handshake_timeout=self.timeouts.opening
             )
         except OSError as error:  # ssl.SSLError is one
             self.log.debug("TLS handshake failed", error=str(error))
@@ -216,8 +216,23 @@ class Listener:
         if not self._late:
             for connection in list(self.connections):
                 connection.check(now)
+            self._make_room(now)
         if self._turned_away:
             self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
             self._turned_away = 0
         self._due = now + self._interval
         self._timer = self.loop.call_later(self._interval, self._sweep)
+
+    def _make_room(self, now: float) -> None:
+        """Close sessions that are idle, the longest idle first, while too many of the places are taken."""
+        taken = len(self._handshakes) + sum(not connection.closing for connection in self.connections)
+        crowd = taken - int(self._max_connections * CROWDED)
+        if not self._max_connections or crowd <= 0:
+            return
+        idle = [
+            (since, connection)
+            for connection in self.connections
+            if (since := connection.idle_since) is not None and now - since >= IDLE_WHEN_FULL
+        ]
+        for _, connection in sorted(idle, key=itemgetter(0))[:crowd]:
+            connection.kill(replies.MAKING_ROOM)

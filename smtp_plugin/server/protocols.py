@@ -12,6 +12,7 @@ from ..delivery.outcome import Outcome, Pending
 from ..protocol.replies import Reply
 from ..protocol.rules import Rules
 from ..session import Envelope, Session
+from .deadlines import Timeouts
 
 Trace = Callable[[Session, str], None]
 """Takes a session and each of its command lines, credentials masked, controls unescaped."""
@@ -33,6 +34,11 @@ class ServedConnection(Protocol):
     @property
     def closing(self) -> bool:
         """Whether the session has ended; then the connection only waits for its close."""
+        ...
+
+    @property
+    def idle_since(self) -> float | None:
+        """The loop's time since which the client owes a command; None while a message is under way."""
         ...
 
     def check(self, now: float) -> None:
@@ -79,8 +85,7 @@ class Owner(Protocol):
     rules: Rules
     backend: ServerBackend
     log: Logger
-    read_timeout: float
-    write_timeout: float
+    timeouts: Timeouts
     tls_context: ssl.SSLContext | None
     proxy_protocol: bool
     trace: Trace | None

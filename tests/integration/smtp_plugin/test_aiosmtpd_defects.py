@@ -18,6 +18,7 @@ from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.connection import Connection
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +47,7 @@ async def test_the_end_of_input_lost_the_mail() -> None:
 async def test_a_slow_delivery_was_cancelled_by_the_read_timeout() -> None:
     """Point 2: one timeout covered DATA and the hook together."""
     outcome: Pending[Outcome] = Pending()
-    with talking(verdict=lambda *_: outcome, read_timeout=60) as client:
+    with talking(verdict=lambda *_: outcome, timeouts=Timeouts(read=60)) as client:
         client.say(BEGIN + b"one\r\n.\r\nNOOP\r\n")
         assert client.turn(600) == b""
         outcome.settle(ACCEPTED)

@@ -11,13 +11,16 @@ import pytest
 from support.smtp_plugin.server import MESSAGE, serving
 
 from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("where", ["command", "handshake"])
 async def test_a_silent_client_is_cut(where: str, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with serving(Rules(tls_available=True), tls_context=tls[0], read_timeout=0.8) as server:
+    async with serving(
+        Rules(tls_available=True), tls_context=tls[0], timeouts=Timeouts(read=0.8, opening=0.8)
+    ) as server:
         client = await server.connect()
         await client.hello()
         if where == "handshake":
@@ -30,7 +33,7 @@ async def test_a_silent_client_is_cut(where: str, tls: tuple[ssl.SSLContext, ssl
 
 
 async def test_a_client_that_does_not_read_its_replies_is_cut() -> None:
-    async with serving(Rules(max_errors=0), write_timeout=0.3, read_timeout=30) as server:
+    async with serving(Rules(max_errors=0), timeouts=Timeouts(read=30, write=0.3)) as server:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((server.host, server.port))

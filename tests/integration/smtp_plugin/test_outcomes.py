@@ -11,6 +11,7 @@ from support.smtp_plugin.server import MESSAGE, serving
 
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +148,7 @@ async def test_a_delivery_that_is_done_is_no_reason_to_hear_a_client_that_does_n
         await asyncio.sleep(0)
         return replies.ACCEPTED
 
-    async with serving(Rules(max_errors=0), verdict=lambda *_: later(), write_timeout=30) as server:
+    async with serving(Rules(max_errors=0), verdict=lambda *_: later(), timeouts=Timeouts(write=30)) as server:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((server.host, server.port))

@@ -8,6 +8,8 @@ import anyio
 import pytest
 from support.smtp_plugin.server import serving
 
+from rrpy.smtp_plugin.server.deadlines import Timeouts
+
 pytestmark = pytest.mark.anyio
 
 V1 = b"PROXY TCP4 192.0.2.7 192.0.2.8 40001 25\r\n"
@@ -31,7 +33,7 @@ async def test_the_proxy_header_names_the_client(header: bytes) -> None:
 
 
 async def test_a_connection_without_a_proxy_header_is_closed_without_a_word() -> None:
-    async with serving(proxy_protocol=True, read_timeout=0.3) as server:
+    async with serving(proxy_protocol=True, timeouts=Timeouts(opening=0.3)) as server:
         for sent in (b"EHLO x\r\n", b"PROXY nonsense\r\n", b"PROXY TCP4 ", b""):
             client = await server.connect()
             client.send(sent)

@@ -84,6 +84,10 @@ class Talk:
         self._loop = loop
         connection.connection_made(self.wire)
 
+    def another(self) -> Talk:
+        """Connect one more client."""
+        return Talk(Connection.of(self._listener), self._listener, self._loop, self.backend)
+
     def say(self, data: bytes) -> bytes:
         """Send bytes, and return the replies to them."""
         self.replies()

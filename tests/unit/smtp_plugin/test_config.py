@@ -18,8 +18,9 @@ def config(**section: Any) -> SMTPConfig:
 def test_the_defaults_are_the_documented_ones() -> None:
     empty = config()
     assert (empty.addr, empty.hostname) == ("127.0.0.1:1025", "localhost")
-    assert (float(empty.read_timeout), float(empty.write_timeout)) == (60.0, 10.0)
-    assert (empty.max_message_size, empty.max_recipients, empty.max_errors) == (10_485_760, 100, 10)
+    assert (float(empty.read_timeout), float(empty.write_timeout)) == (300.0, 10.0)
+    assert (float(empty.data_timeout), empty.min_data_rate) == (180.0, 50)
+    assert (empty.max_message_size, empty.max_recipients, empty.max_errors) == (26_214_400, 100, 10)
     assert (empty.max_connections, empty.max_connections_per_ip, empty.max_inflight_bytes) == (1000, 0, 268_435_456)
     assert (empty.line_endings, empty.enhanced_status_codes, empty.tls) == ("guard", False, None)
     assert (empty.proxy_protocol, empty.mechanisms) == (False, ("PLAIN", "LOGIN"))
@@ -60,7 +61,7 @@ def test_a_wrong_setting_is_named(section: dict[str, Any], sentence: str) -> Non
         config(**section)
 
 
-@pytest.mark.parametrize("key", ["read_timeout", "write_timeout"])
+@pytest.mark.parametrize("key", ["read_timeout", "write_timeout", "data_timeout"])
 def test_a_time_limit_cannot_be_nothing(key: str) -> None:
     with pytest.raises(ConfigError, match=f"smtp.{key}: must be at least 1ms"):
         config(**{key: "0s"})

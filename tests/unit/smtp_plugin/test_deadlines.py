@@ -10,6 +10,7 @@ from support.smtp_plugin.talk import Talk, talking
 from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.connection import LINGER
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ def dribble(client: Talk, data: bytes, seconds: int) -> bytes:
 
 
 async def test_a_command_must_be_complete_a_read_timeout_after_the_last_reply() -> None:
-    with talking(read_timeout=60) as client:
+    with talking(timeouts=Timeouts(read=60)) as client:
         assert client.turn(59)[:4] == b"220 "
         assert client.say(b"NOOP\r\n") == b"250 OK\r\n"
         assert dribble(client, b"N", 59) == b""
@@ -37,42 +38,76 @@ async def test_a_command_must_be_complete_a_read_timeout_after_the_last_reply() 
 
 @pytest.mark.parametrize(
     "before",
-    [b"", b"EHLO x\r\n", b"EHLO x\r\nAUTH LOGIN\r\n", ENVELOPE + b"BDAT 10\r\nhalf", ENVELOPE + b"DATA\r\nhalf"],
-    ids=["greeting", "command", "auth", "chunk", "data"],
+    [
+        *(b"", b"EHLO x\r\n", b"EHLO x\r\nAUTH LOGIN\r\n", ENVELOPE + b"BDAT 10\r\nhalf", ENVELOPE + b"BDAT 1\r\nx"),
+        ENVELOPE + b"DATA\r\nhalf",
+    ],
+    ids=["greeting", "command", "auth", "chunk", "between chunks", "data"],
 )
 async def test_a_silent_client_is_cut_in_every_state(before: bytes) -> None:
-    with talking(read_timeout=60) as client:
+    in_message = b"DATA" in before or b"BDAT" in before
+    with talking(timeouts=Timeouts(read=60, data=40)) as client:
         client.say(before)
-        assert client.turn(59) == b""
+        assert client.turn(39 if in_message else 59) == b""
         assert client.turn(1) == TIMEOUT
 
 
 async def test_a_stalled_message_is_cut_however_fast_it_began() -> None:
-    with talking(read_timeout=60) as client:
+    with talking() as client:
         client.say(ENVELOPE + b"DATA\r\n")
         client.turn(30)
         client.say(b"x" * 1_000_000)
-        assert client.turn(59) == b""
+        assert client.turn(179) == b""
         assert client.turn(1) == TIMEOUT
         assert client.backend.messages == []
 
 
-async def test_a_message_slower_than_the_least_rate_is_cut() -> None:
-    with talking(read_timeout=60) as client:
-        client.say(ENVELOPE + b"DATA\r\n")
-        assert dribble(client, b"x" * 499, 60) == b""
-        assert client.turn(1) == SLOW
+async def test_a_client_that_keeps_its_connection_may_pause_for_minutes() -> None:
+    """A mailer of a queue worker sent its next mail into a 421 after 60 s (RFC 5321 section 4.5.3.2.7: 5 minutes)."""
+    with talking() as client:
+        assert client.say(ENVELOPE + b"DATA\r\nhello\r\n.\r\n").endswith(b"250 OK: message accepted\r\n")
+        assert client.turn(299) == b""
+        assert client.say(b"NOOP\r\n") == b"250 OK\r\n"
+        assert client.turn(299) == b""
+        assert client.turn(1) == TIMEOUT
 
 
-async def test_a_message_that_is_fast_enough_outlives_many_read_timeouts() -> None:
-    with talking(read_timeout=60) as client:
+async def test_a_scanner_may_pause_between_two_pages_of_a_message() -> None:
+    """A scanner sends a page, then waits for the next one; the message was cut after 60 s."""
+    with talking() as client:
         client.say(ENVELOPE + b"DATA\r\n")
-        assert dribble(client, b"x" * 499 + b"\r\n", 600) == b""
+        for _ in range(10):
+            assert client.say(b"QUJDREVGR0g=\r\n" * 300) == b""
+            assert client.turn(75) == b""
         assert client.say(b".\r\n") == b"250 OK: message accepted\r\n"
 
 
+@pytest.mark.parametrize("bytes_a_second", [50, 300])
+async def test_a_message_that_is_fast_enough_may_take_any_time(bytes_a_second: int) -> None:
+    with talking() as client:
+        client.say(ENVELOPE + b"DATA\r\n")
+        assert dribble(client, b"x" * (bytes_a_second - 2) + b"\r\n", 1200) == b""
+        assert client.say(b".\r\n") == b"250 OK: message accepted\r\n"
+
+
+@pytest.mark.parametrize("begin", [b"", b"x" * 1_000_000])
+async def test_a_message_slower_than_the_least_rate_is_cut_after_a_grace(begin: bytes) -> None:
+    """Half of the rate uses up the grace in twice its time, however many bytes came before."""
+    with talking(timeouts=Timeouts(data=60, rate=500)) as client:
+        client.say(ENVELOPE + b"DATA\r\n" + begin)
+        assert dribble(client, b"x" * 250, 121) == b""
+        assert dribble(client, b"x" * 250, 2) == SLOW
+
+
+async def test_no_least_rate_is_no_limit() -> None:
+    with talking(timeouts=Timeouts(data=60, rate=0)) as client:
+        client.say(ENVELOPE + b"DATA\r\n")
+        assert dribble(client, b"x", 600) == b""
+        assert client.say(b"\r\n.\r\n") == b"250 OK: message accepted\r\n"
+
+
 async def test_a_refused_chunk_is_read_for_as_long_as_it_comes() -> None:
-    with talking(Rules(max_message_size=50_000), read_timeout=60) as client:
+    with talking(Rules(max_message_size=50_000), timeouts=Timeouts(read=60)) as client:
         client.say(b"EHLO x\r\nBDAT 200000\r\n")
         said = dribble(client, b"x" * 1000, 199)
         assert said == b""
@@ -82,7 +117,7 @@ async def test_a_refused_chunk_is_read_for_as_long_as_it_comes() -> None:
 
 async def test_a_delivery_has_no_deadline_and_the_next_command_its_own() -> None:
     outcome: Pending[Outcome] = Pending()
-    with talking(verdict=lambda *_: outcome, read_timeout=60) as client:
+    with talking(verdict=lambda *_: outcome, timeouts=Timeouts(read=60)) as client:
         client.say(ENVELOPE + b"DATA\r\nhello\r\n.\r\nNO")
         assert client.turn(1000) == b""
         outcome.settle(ACCEPTED)
@@ -92,7 +127,7 @@ async def test_a_delivery_has_no_deadline_and_the_next_command_its_own() -> None
 
 
 async def test_a_client_that_reads_none_of_its_replies_is_cut() -> None:
-    with talking(write_timeout=10) as client:
+    with talking(timeouts=Timeouts(write=10)) as client:
         client.wire.unsent = len(client.wire.sent)
         client.turn(10)
         assert not client.wire.aborted
@@ -101,7 +136,7 @@ async def test_a_client_that_reads_none_of_its_replies_is_cut() -> None:
 
 
 async def test_a_client_that_reads_its_replies_slowly_is_not_cut() -> None:
-    with talking(write_timeout=10, read_timeout=1000) as client:
+    with talking(timeouts=Timeouts(read=1000, write=10)) as client:
         client.say(b"HELP\r\n" * 100)
         for unread in range(100, 0, -1):
             client.wire.unsent = unread
@@ -122,7 +157,7 @@ async def test_a_connection_that_the_server_ends_lingers_and_drops_its_input() -
 
 
 async def test_a_lingering_connection_is_not_cut_while_its_last_reply_waits_to_be_read() -> None:
-    with talking(write_timeout=10) as client:
+    with talking(timeouts=Timeouts(write=10)) as client:
         client.connection.drain()
         client.wire.unsent = 1
         client.turn(LINGER + 1)
@@ -132,8 +167,8 @@ async def test_a_lingering_connection_is_not_cut_while_its_last_reply_waits_to_b
         assert client.wire.aborted
 
 
-async def test_a_proxy_header_has_a_read_timeout() -> None:
-    with talking(read_timeout=60, proxy_protocol=True) as client:
+async def test_a_proxy_header_has_a_timeout_of_its_own() -> None:
+    with talking(proxy_protocol=True) as client:
         assert client.say(b"PROXY TCP4 ") == b""
         assert client.turn(59) == b""
         assert not client.wire.closed
@@ -145,7 +180,7 @@ async def test_a_proxy_header_has_a_read_timeout() -> None:
 
 
 async def test_after_a_pause_of_the_loop_what_came_in_time_is_read_before_a_deadline_counts() -> None:
-    with talking(read_timeout=60, write_timeout=10) as client:
+    with talking(timeouts=Timeouts(read=60, write=10)) as client:
         client.say(b"EHLO x\r\n")
         client.wire.unsent = 1
         client.sweep(1)
@@ -158,12 +193,49 @@ async def test_after_a_pause_of_the_loop_what_came_in_time_is_read_before_a_dead
 
 
 async def test_after_a_pause_of_the_loop_a_silent_client_is_cut_at_the_second_look() -> None:
-    with talking(read_timeout=60) as client:
+    with talking(timeouts=Timeouts(read=60)) as client:
         assert client.sweep(600)[:4] == b"220 "
         assert client.sweep(1) == TIMEOUT
 
 
 async def test_a_loop_that_is_always_late_cuts_silent_clients_all_the_same() -> None:
-    with talking(read_timeout=60) as client:
+    with talking(timeouts=Timeouts(read=60)) as client:
         assert client.sweep(40)[:4] == b"220 "
         assert client.sweep(40) == TIMEOUT
+
+
+IDLE = b"421 4.3.2 Idle for too long while many clients are connected\r\n"
+
+
+async def test_idle_sessions_make_room_while_most_places_are_taken() -> None:
+    with talking(max_connections=10) as busy:
+        in_message, *idle = (busy.another() for _ in range(9))
+        in_message.say(ENVELOPE + b"DATA\r\nhalf")
+        busy.sweep(1)
+        idle[0].say(b"NOOP\r\n")
+        clients = (in_message, *idle)
+        for client in clients:
+            client.replies()
+        for _ in range(58):
+            busy.sweep(1)
+        busy.say(b"NOOP\r\n")
+        assert [client.replies() for client in clients] == [b""] * 9
+        assert busy.sweep(1) == b""
+        said = [client.replies() for client in clients]
+        assert sorted(said) == [b""] * 8 + [IDLE], "one is enough, though seven are idle"
+        assert said[0] == said[1] == b"", "the one idle for the longest goes first"
+        assert busy.sweep(1) == b""
+        assert [client.replies() for client in clients] == [b""] * 9, "one that is closing counts no more"
+
+
+async def test_idle_sessions_stay_while_there_is_room() -> None:
+    with talking(max_connections=10) as first:
+        others = [first.another() for _ in range(8)]
+        assert b"421" not in b"".join(first.sweep(1) for _ in range(120))
+        assert all(client.replies()[:4] == b"220 " for client in others)
+        assert not any(client.connection.closing for client in others)
+
+
+async def test_without_a_limit_of_connections_no_session_makes_room() -> None:
+    with talking(max_connections=0) as client:
+        assert b"421" not in b"".join(client.sweep(1) for _ in range(120))

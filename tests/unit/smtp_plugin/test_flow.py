@@ -14,6 +14,7 @@ from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.dialog import MAX_IDLE_COMMANDS, SHARE, TRACED_SHARE, Dialog
 from rrpy.smtp_plugin.protocol.phases import Event
 from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 from rrpy.smtp_plugin.server.flow import LARGE_READ, MAX_UNHANDLED
 from rrpy.smtp_plugin.session import Session
 
@@ -195,7 +196,7 @@ async def test_what_a_connection_holds_is_given_back_to_the_budget_when_it_is_lo
 
 
 async def test_a_client_that_reads_no_replies_has_a_deadline_for_its_commands() -> None:
-    with talking(read_timeout=60, write_timeout=1000) as client:
+    with talking(timeouts=Timeouts(read=60, write=1000)) as client:
         client.connection.pause_writing()
         client.wire.unsent = 1
         client.say(b"NOOP\r\n" * 1000)

@@ -20,7 +20,7 @@ def test_the_host_name_is_first_and_auth_is_last() -> None:
     lines = offered(Rules(hostname="mx.test"))
     assert lines[0] == "mx.test"
     assert lines[-1] == "AUTH PLAIN LOGIN"
-    assert {"PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN"} <= set(lines)
+    assert {"PIPELINING", "SIZE 26214400", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN"} <= set(lines)
 
 
 @pytest.mark.parametrize(
