@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from .config import Config
 from .config.fields import Duration
-from .errors import HostError, PluginFailed
+from .errors import HostError, PluginFailed, innermost
 from .host import Process
 from .log import LogConfig, logger
 from .protocols import Outermost, Plugin
@@ -192,7 +192,7 @@ class Container:
     def _fail(self, task: _PluginTask, step: str, error: Exception) -> None:
         """Log what a plugin raised and stop the host; the first failure is the host's."""
         node = task.node
-        cause = _cause(error)
+        cause = innermost(error)
         self._config.locate(cause)
         failure = PluginFailed(node.name, step, cause)
         failure.__cause__ = cause
@@ -255,10 +255,3 @@ class Container:
 
     def _running(self) -> Sequence[_PluginTask]:
         return [task for task in self._tasks if not task.ended.is_set()]
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the one exception inside groups of one."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -83,3 +83,10 @@ def reason_of(error: BaseException | str) -> str:
     if not text:
         return type(error).__name__
     return text if text[1:2].isupper() else text[0].lower() + text[1:]
+
+
+def innermost(error: Exception) -> Exception:
+    """Return the one exception inside groups of one, such as those of anyio's task groups."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -105,12 +105,16 @@ class BadChecksum(FrameError):
 
 
 class FrameTooLarge(FrameError):
-    """The payload length exceeds the reader's limit. `length`, `limit`: both in bytes."""
+    """The payload length exceeds the reader's limit. `length`, `limit`: both in bytes.
 
-    def __init__(self, data: bytes, length: int, limit: int) -> None:
+    `missing`: bytes of the frame that have not arrived.
+    """
+
+    def __init__(self, data: bytes, length: int, limit: int, missing: int = 0) -> None:
         super().__init__(f"goridge frame of {length} bytes is over the limit of {limit} bytes", data)
         self.length = length
         self.limit = limit
+        self.missing = missing
 
 
 class TruncatedFrame(FrameError):
@@ -273,9 +277,10 @@ class Decoder:
         expected = crc32(data[start : start + 6])
         if found != expected:
             raise BadChecksum(bytes(data[start : start + SHOWN_BYTES]), found, expected)
-        if length > self._limit:
-            raise FrameTooLarge(bytes(data[start : start + SHOWN_BYTES]), length, self._limit)
         size: int = (first & 0x0F) * 4 + length
+        if length > self._limit:
+            missing = max(0, size - (len(data) - start))
+            raise FrameTooLarge(bytes(data[start : start + SHOWN_BYTES]), length, self._limit, missing)
         return size
 
 

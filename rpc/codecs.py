@@ -1,17 +1,20 @@
-"""The codecs of arguments and results: JSON, MSGPACK and RAW (docs/reference/wire.md, 'RPC over tcp:// or unix://').
+"""The codecs of arguments and results (docs/reference/wire.md, 'RPC over tcp:// or unix://').
 
-Struct and dataclass fields have the same names in JSON and MSGPACK. Bytes are base64 text in JSON, bin in MSGPACK.
+JSON and MSGPACK carry every value. Struct and dataclass fields have the same names in both; bytes are base64 text in
+JSON, bin in MSGPACK. RAW carries bytes or a text, PROTO a protobuf message (proto.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import msgpack
 import msgspec
 
 from ..goridge import frame
+from . import proto
 from .bounds import check_json, check_msgpack
 from .errors import RPCError
 
@@ -26,10 +29,13 @@ PRIORITY: Final = {
 }
 """The codec flags and their names. When a frame has several, the first one here counts."""
 
+_PLAIN: Final = frozenset((bool, bytes, float, int, str, type(None)))
+
 
 class Codec(NamedTuple):
     """How the codec `name`, with the frame flag `flag`, reads an argument and writes a result.
 
+    `general`: whether it carries every value. Another one refuses a method whose parameter it cannot fill.
     `decode(data, type)` returns a value of that type and raises ValueError, TypeError or RecursionError.
     `encode(result)` returns bytes and raises these, OverflowError or RPCError.
     """
@@ -38,6 +44,7 @@ class Codec(NamedTuple):
     name: str
     decode: Callable[[bytes, Any], Any]
     encode: Callable[[Any], bytes]
+    general: bool = True
 
 
 def codec_flag(flags: int) -> int:
@@ -49,8 +56,7 @@ def codec_of(flags: int) -> Codec:
     """Return the codec of a frame. Raises RPCError for one that the host does not serve."""
     flag = codec_flag(flags)
     if flag not in CODECS:
-        name = f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag"
-        raise RPCError(f"rpc: {name} is not served, use {', '.join(codec.name for codec in CODECS.values())}")
+        raise _not_served(f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag")
     return CODECS[flag]
 
 
@@ -73,11 +79,31 @@ def _refuse_extension(code: int, data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code} ({len(data)} bytes) is not understood")
 
 
+def _encode_json(result: object) -> bytes:
+    return msgspec.json.encode(_whole(result))
+
+
 def _encode_msgpack(result: object) -> bytes:
-    return msgpack.packb(msgspec.to_builtins(result, builtin_types=(bytes, bytearray, memoryview)))
+    return msgpack.packb(msgspec.to_builtins(_whole(result), builtin_types=(bytes, bytearray, memoryview)))
 
 
-def _decode_raw(data: bytes, kind: object) -> bytes:
+def _whole(value: object) -> object:
+    """Return a result in which a dataclass is a dict of all its fields: msgspec has none whose value the class holds.
+
+    It looks into lists, tuples and dicts, and not into Structs.
+    """
+    if isinstance(value, (list, tuple)):
+        return value if _PLAIN.issuperset(map(type, value)) else [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return value if _PLAIN.issuperset(map(type, value.values())) else {k: _whole(v) for k, v in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _whole(getattr(value, each.name)) for each in fields(value)}
+    return value
+
+
+def _decode_raw(data: bytes, kind: object) -> bytes | str:
+    if kind is str:
+        return data.decode()
     if kind is not bytes:
         raise RPCError("unknown Raw payload type")
     return data
@@ -86,17 +112,36 @@ def _decode_raw(data: bytes, kind: object) -> bytes:
 def _encode_raw(result: object) -> bytes:
     if isinstance(result, str):
         return result.encode()
+    if result is None:
+        return b""
     if not isinstance(result, (bytes, bytearray, memoryview)):
         raise RPCError("unknown Raw payload type")
     return bytes(result)
 
 
+def _decode_proto(data: bytes, kind: object) -> proto.ProtoMessage:
+    if not (isinstance(kind, type) and issubclass(kind, proto.ProtoMessage)):
+        raise _not_served("the codec PROTO")
+    return proto.decode(data, kind)
+
+
+def _encode_proto(result: object) -> bytes:
+    if result is not None:
+        raise ValueError("only a method without a result has one in protobuf, an empty message")
+    return b""
+
+
+def _not_served(codec: str) -> RPCError:
+    return RPCError(f"rpc: {codec} is not served, use JSON, MSGPACK, RAW")
+
+
 CODECS: Final = {
     codec.flag: codec
     for codec in (
-        Codec(frame.JSON, "JSON", _decode_json, msgspec.json.encode),
+        Codec(frame.JSON, "JSON", _decode_json, _encode_json),
         Codec(frame.MSGPACK, "MSGPACK", _decode_msgpack, _encode_msgpack),
-        Codec(frame.RAW, "RAW", _decode_raw, _encode_raw),
+        Codec(frame.RAW, "RAW", _decode_raw, _encode_raw, general=False),
+        Codec(frame.PROTO, "PROTO", _decode_proto, _encode_proto, general=False),
     )
 }
 """The served codecs, by flag."""

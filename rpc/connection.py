@@ -21,16 +21,16 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ..container.errors import HostError
+from ..container.errors import HostError, innermost
 from ..container.heap import CONNECTION_BYTES, HEAP
 from ..container.masking import mask_text
 from ..container.net.address import peer_text
 from ..container.protocols import Logger
-from ..goridge.frame import HEADER_SIZE, Decoder, Frame, FrameError, encode
+from ..goridge.frame import HEADER_SIZE, Decoder, Frame, FrameError, FrameTooLarge, encode
 from .budget import Budget
 from .codecs import codec_flag, codec_of
 from .errors import BadRequest, RPCError
-from .message import Message, read_message
+from .message import Message, read_message, read_start
 from .registry import Registry
 
 MAX_IN_FLIGHT: Final = 64
@@ -135,6 +135,11 @@ class RPCConnection:
                     if self._refusal:
                         return
             self._decoder.eof()
+        except FrameTooLarge as error:
+            self._log.warning("rpc connection dropped", remote=self.remote, reason=str(error))
+            with contextlib.suppress(OSError, BadRequest), anyio.move_on_after(REQUEST_TIMEOUT):
+                await self._refuse_large(error)
+            return
         except (FrameError, BadRequest) as error:
             self._log.warning("rpc connection dropped", remote=self.remote, reason=str(error))
         except OSError as error:
@@ -143,6 +148,24 @@ class RPCConnection:
             return
         requests.cancel_scope.cancel()
         self._writer.transport.abort()
+
+    async def _refuse_large(self, error: FrameTooLarge) -> None:
+        """Answer a request over the limit, and read it to its end without keeping it.
+
+        A client reads nothing before it has sent its whole request; bytes left unread would reset the connection, and
+        the answer with it. Raises BadRequest for a frame that has no answer.
+        """
+        head, left = error.data, error.missing
+        text = f"rpc: the request has {error.length} bytes, more than {error.limit} (rpc.max_frame_bytes)"
+        request = None
+        while True:
+            if request is None and (request := read_start(head)):
+                self._writer.write(encode(request.error(codec_flag(request.flags), text).frame()))
+            data = await self._reader.read(min(left, _READ_SIZE))
+            if not data:
+                return
+            left -= len(data)
+            head += data if request is None else b""
 
     async def _receive(self) -> bytes:
         """Return the next bytes, none at the end. Raises BadRequest for a request that takes too long."""
@@ -194,18 +217,20 @@ class RPCConnection:
             with call:
                 if self._refusal:
                     raise RPCError(self._refusal)
-                codec = codec_of(request.flags)
                 method = self._registry.find(request.name)
+                codec = codec_of(request.flags)
                 if len(request.body) > LARGE:
                     async with self._budget.turn:
                         await asyncio.sleep(0)
                 result = await method.run(codec, request.body)
                 await self._until_read()
                 return encode(request.result(codec.flag, method.encoded(codec, result)).frame())
-        except (HostError, ValueError) as error:
-            text = mask_text(str(error)) or type(error).__name__
-        except Exception:
-            text = self._internal_error(request)
+        except Exception as error:
+            cause = innermost(error)
+            if isinstance(cause, (HostError, ValueError)):
+                text = mask_text(str(cause)) or type(cause).__name__
+            else:
+                text = self._internal_error(request)
         except asyncio.CancelledError:
             # Pass it on only when this task is cancelled, not when the method awaited something cancelled.
             task = asyncio.current_task()

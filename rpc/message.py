@@ -9,13 +9,17 @@ The client chooses the sequence: responses may arrive in another order.
 
 from __future__ import annotations
 
+import struct
 from typing import Final, NamedTuple
 
-from ..goridge.frame import ERROR, Frame
+from ..goridge.frame import ERROR, HEADER_SIZE, MIN_HEADER_WORDS, SHOWN_BYTES, Frame
 from .errors import BadRequest
 
 MAX_METHOD: Final = 1024
 """Bytes of a method's name: it is in every response, and in the text of most errors."""
+
+_OPTIONS: Final = struct.Struct("<II")
+_NAME_AT: Final = HEADER_SIZE + _OPTIONS.size
 
 
 class Message(NamedTuple):
@@ -54,3 +58,20 @@ def read_message(frame: Frame) -> Message:
     if length > MAX_METHOD:
         raise BadRequest(f"the method's name has {length} bytes, more than {MAX_METHOD}")
     return Message(frame.flags, sequence, frame.payload[:length], frame.payload[length:])
+
+
+def read_start(data: bytes) -> Message | None:
+    """Return the message of a frame that has only begun, with an empty body. None: its name is not whole yet.
+
+    `data`: the first bytes of the frame, of which a FrameTooLarge keeps `SHOWN_BYTES`. Raises BadRequest when the frame
+    cannot be a message, or its name is not in these bytes.
+    """
+    if (data[0] & 0x0F) != MIN_HEADER_WORDS + 2:
+        raise BadRequest(f"an rpc frame has two options, got {(data[0] & 0x0F) - MIN_HEADER_WORDS}")
+    if len(data) < _NAME_AT:
+        return None
+    sequence, length = _OPTIONS.unpack_from(data, HEADER_SIZE)
+    end = _NAME_AT + length
+    if end > SHOWN_BYTES:
+        raise BadRequest(f"the method's name has {length} bytes")
+    return Message(data[1], sequence, data[_NAME_AT:end], b"") if len(data) >= end else None

@@ -1,22 +1,27 @@
-"""The `rpc` plugin: it serves the methods of the other plugins, and its own `rpc.Version`, `rpc.Config`, `rpc.List`."""
+"""The `rpc` plugin: it serves the methods of the other plugins, its own `rpc.*`, and `app.*` (app_logger.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
+from ..container.log import logger
 from ..container.net.address import Address, ListenAddress, SystemdAddress, parse_address, parse_systemd
 from ..container.net.sockets import is_loopback, passed_address, pinned
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.version import VERSION
+from .app_logger import AppMethods
 from .config import RPCConfig
 from .protocols import RPCProvider
 from .registry import Registry
 from .server import Server
+
+APP: Final = "app"
+"""The service of RoadRunner's app-logger, and its channel of the log."""
 
 
 class RPCPlugin:
@@ -65,6 +70,8 @@ class RPCPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""
         assert self._server is not None, "init comes first"
+        if APP not in self._registry:  # a plugin of this name serves its own methods
+            self._registry.add(APP, AppMethods(logger(APP)))
         if isinstance(self._server.address, SystemdAddress):
             where = passed_address(self._server.address, owner=self.name)
             section = self._config.section(self.name, RPCConfig)

@@ -2,13 +2,16 @@
 
 A public method `list_connections` of the plugin `smtp` is `smtp.ListConnections`. It has at most one parameter, whose
 annotation decodes the argument: a builtin, a dataclass, a msgspec Struct; without an annotation, any value. A method
-without a parameter ignores its argument. An empty argument is the parameter's default, else the zero value of its type.
+ignores its argument where it has no parameter, or one whose name begins with `_`. An empty argument is the parameter's
+default, else the zero value of its type.
 """
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any, Final, NamedTuple, get_type_hints
 
@@ -27,7 +30,7 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Method(NamedTuple):
-    """One method. `name`: on the wire. `doc`: its docstring. `takes`: the type of its argument, None for no parameter.
+    """One method. `name`: on the wire. `doc`: its docstring. `takes`: the type of its argument, None to ignore it.
 
     `zero`: stands for an empty argument; `optional`: the parameter has a default.
     """
@@ -41,12 +44,10 @@ class Method(NamedTuple):
 
     def arguments(self, codec: Codec, data: bytes) -> tuple[Any, ...]:
         """Return the arguments of a call. Raises RPCError for an argument of a wrong type, and names both types."""
-        if codec.name == "RAW":
-            return (codec.decode(data, self.takes),)
-        if self.takes is None or (self.optional and not data):
+        if codec.general and (self.takes is None or (self.optional and not data)):
             return ()
         try:
-            if data:
+            if data or not codec.general:
                 return (codec.decode(data, self.takes),)
             if self.zero is not _NO_ZERO:
                 return (msgspec.convert(self.zero, self.takes),)
@@ -92,15 +93,23 @@ class Registry:
         self._services[service] = methods
 
     def find(self, name: str) -> Method:
-        """Return the method `service.Method`; the last dot splits. Raises RPCError for an unknown one."""
+        """Return the method `service.Method`; the last dot splits. Raises RPCError for an unknown one.
+
+        The error names a service or a method with a similar name.
+        """
         service, dot, method = name.rpartition(".")
         if not dot:
             raise RPCError(f"rpc: service/method request ill-formed: {name}")
         if service not in self._services:
-            raise RPCError(f"rpc: can't find service {name}")
+            near = _nearest(service, self._services)
+            raise RPCError(f"rpc: can't find service {name}" + (near and f"; did you mean {near}.{method}?"))
         if method not in self._services[service]:
-            raise RPCError(f"rpc: can't find method {name}")
+            near = _nearest(method, self._services[service])
+            raise RPCError(f"rpc: can't find method {name}" + (near and f"; did you mean {service}.{near}?"))
         return self._services[service][method]
+
+    def __contains__(self, service: str) -> bool:
+        return service in self._services
 
     def describe(self) -> Sequence[Method]:
         """Return every method, sorted by name."""
@@ -114,6 +123,13 @@ def pascal_case(name: str) -> str:
 
 def _by_name(method: Method) -> str:
     return method.name
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like this one, whatever the case; empty when none is."""
+    folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(name.replace("_", "").casefold(), folded, n=1)
+    return folded[near[0]] if near else ""
 
 
 def _is_method(target: object, attribute: str) -> bool:
@@ -141,6 +157,9 @@ def _method(name: str, call: Callable[..., Any]) -> Method:
         zero = next((empty for empty in _EMPTY if _takes(takes, empty)), _NO_ZERO)
     except (NameError, TypeError) as error:
         raise HostError(f"rpc cannot serve {name}: {reason_of(error)}") from error
+    if usable[0].name.startswith("_"):
+        ignored = () if usable[0].default is not Parameter.empty else (None if zero is _NO_ZERO else zero,)
+        return Method(name, functools.partial(call, *ignored), doc, None, None, optional=False)
     return Method(name, call, doc, takes, zero, optional=usable[0].default is not Parameter.empty)
 
 

@@ -1,4 +1,4 @@
-"""The errors of a pool's request, and of a pool.
+"""The errors of a pool's request, and of a pool. Each is a HostError: one sentence, which also an RPC client gets.
 
 PoolError
  +-- SoftError          the worker refused this one request and lives on
@@ -10,14 +10,13 @@ PoolError
  +-- LastWorker         the pool's only worker cannot be removed
  +-- TooManyWorkers     no worker can be added
  +-- PoolClosed         the pool is closed, or closes
- +-- WorkerBootError    a worker did not come up; also a HostError: it ends `serve` with one sentence
+ +-- WorkerBootError    a worker did not come up
       +-- NoDescriptors  the host has no descriptors left for a worker
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import msgspec
 
@@ -58,7 +57,7 @@ class ExitReport(msgspec.Struct, frozen=True):
         return mask_text(text)
 
 
-class PoolError(Exception):
+class PoolError(HostError):
     """A request was not answered."""
 
 
@@ -129,13 +128,11 @@ class TooManyWorkers(PoolError):
         self.limit = limit
 
 
-class WorkerBootError(PoolError, HostError):
+class WorkerBootError(PoolError):
     """A worker did not come up. `command`: its command line; `fault`: the verb and the rest of the sentence.
 
     `report`: of its exit; None when its process was never there.
     """
-
-    exit_code: ClassVar[int] = 1
 
     def __init__(self, command: Sequence[str], fault: str, report: ExitReport | None = None) -> None:
         output = report.output if report else ""

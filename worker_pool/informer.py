@@ -10,7 +10,7 @@ from anyio.abc import TaskStatus
 
 from ..container.protocols import Collect
 from .protocols import PoolInfo, WorkerGroups, WorkerInfo
-from .registry import KnownGroups, errors_for_client
+from .registry import KnownGroups
 
 
 class InformerMethods:
@@ -23,7 +23,7 @@ class InformerMethods:
         self._groups = groups
 
     def list(self, _: bool) -> list[str]:
-        """Return the names of the plugins that own workers. The argument is ignored."""
+        """Return the names of the plugins that own workers."""
         return sorted(self._groups.all())
 
     def workers(self, plugin: str) -> dict[str, Sequence[WorkerInfo] | None]:
@@ -36,18 +36,18 @@ class InformerMethods:
         group = self._groups.all().get(plugin)
         return group.info() if group is not None else None
 
+    def jobs(self, _: str) -> Sequence[str]:
+        """Return the states of job pipelines: an empty list, because no plugin has any."""
+        return []
+
     async def add_worker(self, plugin: str) -> bool:
         """Add one worker to the plugin's pool and return true when it is up."""
-        group = self._groups.find(plugin)
-        with errors_for_client():
-            await group.add_worker()
+        await self._groups.find(plugin).add_worker()
         return True
 
     async def remove_worker(self, plugin: str) -> bool:
         """Remove one worker of the plugin's pool; it finishes its request first. The last one stays."""
-        group = self._groups.find(plugin)
-        with errors_for_client():
-            await group.remove_worker()
+        await self._groups.find(plugin).remove_worker()
         return True
 
 

@@ -6,8 +6,7 @@ workers then, instead of an unknown name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from ..container.errors import HostError
@@ -137,14 +136,3 @@ class KnownGroups:
         if name not in groups:
             raise HostError(f"no such plugin: {name}")
         return groups[name]
-
-
-@contextmanager
-def errors_for_client() -> Iterator[None]:
-    """Turn a PoolError into a HostError: the RPC bus sends the text of a HostError, and hides that of other errors."""
-    try:
-        yield
-    except HostError:
-        raise
-    except PoolError as error:
-        raise HostError(str(error) or type(error).__name__) from error

@@ -10,7 +10,7 @@ from anyio.abc import TaskStatus
 
 from ..container.protocols import Collect
 from .protocols import WorkerGroups
-from .registry import KnownGroups, errors_for_client
+from .registry import KnownGroups
 
 
 class ResetterMethods:
@@ -23,14 +23,12 @@ class ResetterMethods:
         self._groups = groups
 
     def list(self, _: bool) -> list[str]:
-        """Return the names of the plugins that own workers. The argument is ignored."""
+        """Return the names of the plugins that own workers."""
         return sorted(self._groups.all())
 
     async def reset(self, plugin: str) -> bool:
         """Replace every worker of a plugin, and return true when that is done."""
-        group = self._groups.find(plugin)
-        with errors_for_client():
-            await group.reset()
+        await self._groups.find(plugin).reset()
         return True
 
 

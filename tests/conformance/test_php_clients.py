@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.container.host import hosting
 from support.log import Log
 from support.rpc import php_client
 from support.rpc.php_client import RPC
+from support.waiting import TIMEOUT
 from support.worker_pool.pools import RELAYS, listening, pool
 
 from rrpy.worker_pool import Payload, SoftError
@@ -136,3 +138,17 @@ def test_calls_that_are_sent_ahead_are_all_answered_each_by_its_sequence(rpc):
 def test_the_raw_codec_is_for_methods_that_take_bytes(rpc):
     rpc.request("informer.Workers", b"smtp", php_client.CODEC_RAW)
     assert rpc.response()[2:] == (b"unknown Raw payload type", True)
+
+
+@pytest.mark.program("php")
+def test_the_package_app_logger_writes_into_the_host_s_log(tmp_path):
+    script = Path(php_client.__file__).with_name("app_logger.php")
+    with hosting(tmp_path, rpc={"listen": "tcp://127.0.0.1:0"}) as host:
+        port = str(host.wait_for("rpc is listening")[0]["address"]).rpartition(":")[2]
+        run = subprocess.run(["php", script, port], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+        assert run.stdout.splitlines() == ["ok 'null'", "ok ''"] * 5
+        levels = {"Error": "error", "Warning": "warn", "Info": "info", "Debug": "debug", "Log": "info"}
+        for name, level in levels.items():
+            assert host.wait_for(f"plain {name}", logger="app", level=level)
+            (line,) = host.wait_for(f"with {name}", logger="app", level=level)
+            assert [line[key] for key in ("user", "id", "tags", "text")] == ["Jörg", "7", '["a","b"]', "x" * 300]

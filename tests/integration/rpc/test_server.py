@@ -16,7 +16,7 @@ from support.waiting import TIMEOUT
 
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.sockets import ListenError
-from rrpy.goridge.frame import CONTROL, ERROR, GOB, JSON, MSGPACK, PROTO, RAW, Frame, encode, header
+from rrpy.goridge.frame import CONTROL, ERROR, GOB, JSON, MSGPACK, PROTO, RAW, Frame, encode
 from rrpy.rpc import connection
 from rrpy.rpc.connection import MAX_IN_FLIGHT, STOP_TIMEOUT
 from rrpy.rpc.plugin import RPCPlugin
@@ -69,7 +69,8 @@ async def test_the_vectors_to_the_byte(address: str, name: str) -> None:
 async def test_a_connection_stays_open_after_an_error() -> None:
     async with connected(TestMethods()) as (_, peer):
         for name, text in [
-            ("t.Nope", b"rpc: can't find method t.Nope"),
+            ("t.Nope", b"rpc: can't find method t.Nope; did you mean t.Open?"),
+            ("t.Another", b"rpc: can't find method t.Another"),
             ("x.Nope", b"rpc: can't find service x.Nope"),
             ("foo", b"rpc: service/method request ill-formed: foo"),
             ("t.ValueError", b"the moon is not full"),
@@ -205,7 +206,6 @@ BAD = {
     "method past the payload": (encode(Frame(JSON, b"t.Echo1", (1, 8))), "8 bytes is past the payload of 7 bytes"),
     "another protocol": (b"GET / HTTP/1.1\r\n\r\n", "not a goridge frame"),
     "wrong checksum": (bytes.fromhex("150801000000000000000000"), "CRC"),
-    "too large": (header(JSON, 1001, (1, 6)), "1001 bytes is over the limit of 1000 bytes"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from support.rpc.host import ONE, Connection, Range
 
 from rrpy.goridge.frame import CONTROL, GOB, JSON, MSGPACK, PROTO, RAW
+from rrpy.rpc.app_logger import LogEntry
 from rrpy.rpc.codecs import CODECS, codec_flag, codec_of
 from rrpy.rpc.errors import RPCError
 
@@ -26,12 +28,21 @@ def test_the_first_flag_in_the_order_of_priority_counts() -> None:
     assert codec_flag(CONTROL) == 0
 
 
-@pytest.mark.parametrize(
-    ("flags", "asked"), [(GOB, "the codec GOB"), (PROTO | JSON, "the codec PROTO"), (0, "without")]
-)
+@pytest.mark.parametrize(("flags", "asked"), [(GOB, "the codec GOB"), (0, "without")])
 def test_a_codec_that_is_not_served_is_an_error_that_names_those_which_are(flags: int, asked: str) -> None:
     with pytest.raises(RPCError, match=f"{asked}.* is not served, use JSON, MSGPACK, RAW"):
         codec_of(flags)
+
+
+def test_protobuf_is_for_methods_that_take_its_messages() -> None:
+    codec = codec_of(PROTO | JSON)
+    for kind in (str, bytes, Any, None, Range):
+        with pytest.raises(RPCError, match=r"^rpc: the codec PROTO is not served, use JSON, MSGPACK, RAW$"):
+            codec.decode(b"", kind)
+    assert codec.decode(b"", LogEntry) == LogEntry()
+    assert codec.encode(None) == b""
+    with pytest.raises(ValueError, match="a method without a result"):
+        codec.encode(True)
 
 
 @pytest.mark.parametrize("flag", BOTH)
@@ -170,9 +181,38 @@ def test_bad_json_is_an_error(data: bytes) -> None:
 def test_raw_is_bytes_in_and_bytes_or_text_out() -> None:
     raw = CODECS[RAW]
     assert raw.decode(b"\x00x", bytes) == b"\x00x"
+    assert raw.decode("ü".encode(), str) == "ü"
+    with pytest.raises(UnicodeDecodeError):
+        raw.decode(b"\xff", str)
     assert raw.encode("ü") == "ü".encode()
-    for kind in (str, Any, None, bytes | None):
+    assert raw.encode(None) == b""
+    for kind in (Any, None, bytes | None):
         with pytest.raises(RPCError, match=r"^unknown Raw payload type$"):
             raw.decode(b"x", kind)
     with pytest.raises(RPCError, match=r"^unknown Raw payload type$"):
         raw.encode(7)
+
+
+@dataclass
+class Report:
+    """Two of its fields have their values in the class alone, where msgspec does not look."""
+
+    name: str
+    kind: str = field(init=False, default="plain")
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LongReport(Report):
+    parts: list[Report] = field(default_factory=list)
+    by_name: dict[str, Report] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize("flag", BOTH)
+def test_a_dataclass_has_all_its_fields(flag: int) -> None:
+    codec = CODECS[flag]
+    part = {"name": "b", "kind": "plain", "lines": []}
+    whole = {"name": "a", "kind": "plain", "lines": ["x"], "parts": [part], "by_name": {"b": part}}
+    report = LongReport("a", ["x"], [Report("b")], {"b": Report("b")})
+    for result, expected in ((report, whole), ([report, 1], [whole, 1]), ({"r": (report,)}, {"r": [whole]})):
+        assert codec.decode(codec.encode(result), Any) == expected

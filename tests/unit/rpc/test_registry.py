@@ -113,6 +113,28 @@ async def test_a_method_without_a_parameter_ignores_its_argument() -> None:
         assert await run(registry_of(k=Kinds()), "k.Plain", data) == b'"plain"'
 
 
+async def test_a_parameter_with_an_underscore_ignores_the_argument() -> None:
+    """RoadRunner's methods take an unused boolean, and clients send what they like: null, a text, nothing."""
+
+    class Ignoring:
+        def unused(self, _: bool) -> str:
+            return repr(_)
+
+        def default(self, _name: str = "x") -> str:
+            return _name
+
+        def needy(self, _: Needy) -> str:
+            return repr(_)
+
+    registry = registry_of(i=Ignoring())
+    for data in (b"", b"null", b'""', b"true", b"7", b"not json"):
+        assert await run(registry, "i.Unused", data) == b'"False"'
+        assert await run(registry, "i.Default", data) == b'"x"'
+        assert await run(registry, "i.Needy", data) == b'"None"'
+    for data in (b"", b"\xc0", b"\xa0", b"\xc3"):
+        assert await run(registry, "i.Unused", data, MSGPACK) == b"\xa5False"
+
+
 async def test_an_empty_argument_is_the_default_of_the_parameter() -> None:
     registry = registry_of(k=Kinds())
     assert await run(registry, "k.Default") == b"12"
@@ -247,10 +269,12 @@ async def test_a_number_that_msgpack_cannot_say_is_an_error() -> None:
         ("", "rpc: service/method request ill-formed: "),
         ("X.Y", "rpc: can't find service X.Y"),
         (".Echo", "rpc: can't find service .Echo"),
-        ("a.smtp.ListConnections", "rpc: can't find service a.smtp.ListConnections"),
+        ("a.b.ListConnections", "rpc: can't find service a.b.ListConnections"),
         ("smtp.Nope", "rpc: can't find method smtp.Nope"),
         ("smtp.", "rpc: can't find method smtp."),
-        ("smtp.list_connections", "rpc: can't find method smtp.list_connections"),
+        ("smtp.list_connections", "rpc: can't find method smtp.list_connections; did you mean smtp.ListConnections?"),
+        ("smtp.ListConnection", "rpc: can't find method smtp.ListConnection; did you mean smtp.ListConnections?"),
+        ("smpt.ListConnections", "rpc: can't find service smpt.ListConnections; did you mean smtp.ListConnections?"),
         ("smtp.__init__", "rpc: can't find method smtp.__init__"),
     ],
 )
