@@ -174,9 +174,8 @@ async def test_a_pool_is_made_larger_and_smaller_by_its_name(server: ServerPlugi
         assert informer.pool("orders").workers == 2
         assert await informer.remove_worker("orders") is True
         await until(lambda: informer.pool("orders").workers == 1)
-        with pytest.raises(HostError, match="last") as raised:
+        with pytest.raises(PoolError, match="last"):
             await informer.remove_worker("orders")
-        assert isinstance(raised.value.__cause__, PoolError)
         assert informer.pool("orders").workers == 1
 
 
@@ -251,9 +250,8 @@ async def test_a_plugin_may_have_workers_of_its_own_kind(server: ServerPlugin) -
 
 async def test_a_group_s_error_reaches_the_client() -> None:
     machines = Renderer(renderer=Machines(PoolError("the machines are on strike")))
-    with pytest.raises(HostError, match=r"^the machines are on strike$") as raised:
+    with pytest.raises(PoolError, match=r"^the machines are on strike$"):
         await resetter_of(machines).reset("renderer")
-    assert isinstance(raised.value.__cause__, PoolError)
     for change in (informer_of(machines).add_worker, informer_of(machines).remove_worker):
         with pytest.raises(HostError, match="the last worker cannot be removed"):
             await change("renderer")
