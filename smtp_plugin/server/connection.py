@@ -12,7 +12,8 @@ handler for 130 us in every connection: `of` sets the few attributes itself. `ha
 its constructor; `AIOSMTPD_NAMES` in handlers/smtp.py lists the members that are private.
 
 What the connection does now is a state of a table (states.py). How it ends: after QUIT it is closed. When the server
-ends it, the server's sending side is shut, and input is read and dropped for `LINGER` seconds. A socket that is closed
+ends it, the server's sending side is shut, and input is read and dropped for
+`Timeouts.linger` seconds. A socket that is closed
 with unread bytes in it resets the connection, and the client would never see the last reply.
 """
 
@@ -42,8 +43,6 @@ from .flow import LARGE_READ, MAX_UNHANDLED, Flow
 from .protocols import Owner
 from .proxy import ProxyHeader, client_of
 
-LINGER: Final = 2.0
-"""Seconds for which a connection that the server ends is still read from."""
 RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""
 
@@ -204,8 +203,8 @@ class Connection(Flow):
             self.listener.log.debug("client does not read its replies", uuid=self.session.uuid)
             transport.abort()
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
-            longest = LINGER if state is states.LINGERING else timeouts.opening
-            if now - self._since >= longest and not transport.get_write_buffer_size():
+            longest = timeouts.linger if state is states.LINGERING else timeouts.opening
+            if now - self._since >= longest + (timeouts.write if transport.get_write_buffer_size() else 0):
                 transport.abort()
         elif state in states.HANDLING or self._yielded:
             size = self.dialog.body_bytes

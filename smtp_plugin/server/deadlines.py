@@ -5,7 +5,7 @@ All times are the event loop's, in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..protocol import replies
@@ -17,6 +17,10 @@ IDLE_WHEN_FULL: Final = 60.0
 """Seconds after which a session without a message makes room for others, while the listener is crowded."""
 CROWDED: Final = 0.9
 """The share of `max_connections` above which a listener is crowded."""
+LINGER: Final = 2.0
+"""Seconds for which a connection that the server ends is still read from."""
+LINGER_AT_STOP: Final = 0.4
+"""The same while the host stops, which waits for no client that does not read."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Timeouts:
 
     `read`: for a command, after the last reply. `write`: for a client that does not read its replies. `data`: for a
     pause inside a message. `rate`: bytes a second of a message, after a grace of `data`; 0 for no limit. `opening`: for
-    a PROXY header, and for a TLS handshake.
+    a PROXY header, and for a TLS handshake. `linger`: between the last reply and the close by the server; where the
+    client still has to read replies, `write` more.
     """
 
     read: float = 300.0
@@ -33,11 +38,16 @@ class Timeouts:
     data: float = 180.0
     rate: float = 50.0
     opening: float = OPENING_TIMEOUT
+    linger: float = LINGER
 
     @property
     def shortest(self) -> float:
         """The shortest of the times."""
-        return min(self.read, self.write, self.data, self.opening)
+        return min(self.read, self.write, self.data, self.opening, self.linger)
+
+    def at_stop(self) -> Timeouts:
+        """Return the same with little time for clients that do not read."""
+        return replace(self, write=min(self.write, LINGER_AT_STOP), linger=LINGER_AT_STOP)
 
 
 DEFAULT_TIMEOUTS: Final = Timeouts()

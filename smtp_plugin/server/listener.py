@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Coroutine
+from contextlib import closing
 from operator import itemgetter
 from typing import Any
 
@@ -68,10 +69,8 @@ class Listener:
         self._handshakes: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._interval = min(1.0, max(0.02, timeouts.shortest / 4))
-        self._due = self.loop.time() + self._interval
         self._late = False
-        self._timer = self.loop.call_later(self._interval, self._sweep)
+        self._start_sweeps()
 
     async def listen(self, bound: BoundSocket) -> None:
         """Accept connections on a socket."""
@@ -84,9 +83,13 @@ class Listener:
         # connections. Here each is accepted and counted first.
         bound.socket.setblocking(False)
         bound.socket.listen(BACKLOG)
-        self._accepting = self.loop.create_task(self._accept(bound.socket, self.implicit_tls, reserve))
+        self._accepting = self.loop.create_task(self._accept(bound, self.implicit_tls, reserve))
 
-    async def _accept(self, listening: socket.socket, context: ssl.SSLContext, reserve: Reserve) -> None:
+    async def _accept(self, bound: BoundSocket, context: ssl.SSLContext, reserve: Reserve) -> None:
+        with closing(bound):
+            await self._accept_on(bound.socket, context, reserve)
+
+    async def _accept_on(self, listening: socket.socket, context: ssl.SSLContext, reserve: Reserve) -> None:
         while True:
             if not reserve.admits(self.loop.time()):
                 await asyncio.sleep(PAUSE)
@@ -164,8 +167,14 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Close the socket, end every session politely, and wait for the end of all connections and deliveries."""
+        """Close the socket, end every session politely, and wait for the end of all connections and deliveries.
+
+        A client that reads nothing more, or does not close, is cut within a second; a message under way is not.
+        """
         self._close_socket()
+        self.timeouts = self.timeouts.at_stop()
+        self.retire()
+        self._start_sweeps()
         for connection in list(self.connections):
             connection.drain()
         await self._idle.wait()
@@ -209,6 +218,11 @@ class Listener:
         """Stop the sweep over the deadlines, for a listener whose only connection is gone."""
         self._timer.cancel()
 
+    def _start_sweeps(self) -> None:
+        self._interval = min(1.0, max(0.02, self.timeouts.shortest / 4))
+        self._due = self.loop.time() + self._interval
+        self._timer = self.loop.call_later(self._interval, self._sweep)
+
     def _sweep(self) -> None:
         now = self.loop.time()
         # After a pause of the loop or of the process, what came in time is still in the sockets: it is read first.
@@ -220,8 +234,7 @@ class Listener:
         if self._turned_away:
             self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
             self._turned_away = 0
-        self._due = now + self._interval
-        self._timer = self.loop.call_later(self._interval, self._sweep)
+        self._start_sweeps()
 
     def _make_room(self, now: float) -> None:
         """Close sessions that are idle, the longest idle first, while too many of the places are taken."""

@@ -153,3 +153,22 @@ async def test_a_hello_that_comes_at_once_is_the_handshakes(tls: tuple[ssl.SSLCo
                 assert (await reader.readexactly(1)) == b"\x16"
             writer.close()
             await writer.wait_closed()
+
+
+async def test_a_stop_closes_the_socket_at_once_and_cuts_a_client_that_does_not_close(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """The socket stayed open until the last client had gone."""
+    async with serving(implicit_tls=tls[0]) as server:
+        idle = await asyncio.to_thread(socket.create_connection, ("127.0.0.1", server.port))
+        with idle, tls[1].wrap_socket(idle, server_hostname="127.0.0.1", do_handshake_on_connect=False) as client:
+            await asyncio.to_thread(client.do_handshake)
+            await asyncio.to_thread(client.recv, 100)
+            drained = asyncio.create_task(server.listener.drain())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert server.listener.connections
+            with pytest.raises(OSError):
+                await asyncio.to_thread(socket.create_connection, ("127.0.0.1", server.port))
+            await drained
+            assert not server.listener.connections

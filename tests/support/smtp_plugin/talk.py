@@ -80,13 +80,13 @@ class Talk:
         self.connection = connection
         self.backend = backend
         self.wire = Wire(("192.0.2.1", 40000))
-        self._listener = listener
+        self.listener = listener
         self._loop = loop
         connection.connection_made(self.wire)
 
     def another(self) -> Talk:
         """Connect one more client."""
-        return Talk(Connection.of(self._listener), self._listener, self._loop, self.backend)
+        return Talk(Connection.of(self.listener), self.listener, self._loop, self.backend)
 
     def say(self, data: bytes) -> bytes:
         """Send bytes, and return the replies to them."""
@@ -121,8 +121,8 @@ class Talk:
     def sweep(self, seconds: float) -> bytes:
         """Let time pass at once, as in a pause of the loop; the listener's sweep follows. Return the replies."""
         self._loop.now += seconds
-        self._listener._timer.cancel()
-        self._listener._sweep()
+        self.listener._timer.cancel()
+        self.listener._sweep()
         return self.replies()
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 from support.smtp_plugin.talk import Talk, talking
 
 from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from rrpy.smtp_plugin.protocol.rules import Rules
-from rrpy.smtp_plugin.server.connection import LINGER
-from rrpy.smtp_plugin.server.deadlines import Timeouts
+from rrpy.smtp_plugin.server.deadlines import LINGER, LINGER_AT_STOP, Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +27,16 @@ def dribble(client: Talk, data: bytes, seconds: int) -> bytes:
     for _ in range(seconds):
         said += client.say(data) + client.turn(1)
     return said
+
+
+@asynccontextmanager
+async def draining(client: Talk) -> AsyncIterator[None]:
+    """Let the listener drain meanwhile."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(client.listener.drain)
+        await asyncio.sleep(0)
+        yield
+        group.cancel_scope.cancel()
 
 
 async def test_a_command_must_be_complete_a_read_timeout_after_the_last_reply() -> None:
@@ -165,6 +177,37 @@ async def test_a_lingering_connection_is_not_cut_while_its_last_reply_waits_to_b
         client.wire.unsent = 0
         client.turn(1)
         assert client.wire.aborted
+
+
+@pytest.mark.parametrize("before", [b"", b"HELP\r\n" * 5000, ENVELOPE + b"DATA\r\nx\r\n.\r\n"])
+async def test_a_stop_does_not_wait_for_a_client_that_does_not_read(before: bytes) -> None:
+    """It waited for `write_timeout`, and for its sweep of a second."""
+    with talking(timeouts=Timeouts(write=1000)) as client:
+        client.say(before)
+        client.wire.unsent = 100
+        async with draining(client):
+            assert client.connection.closing
+            for _ in range(3):
+                client.turn(LINGER_AT_STOP)
+            assert client.wire.aborted
+
+
+async def test_a_stop_waits_for_no_client_that_reads_slowly() -> None:
+    with talking(timeouts=Timeouts(write=1000)) as client:
+        async with draining(client):
+            for unread in range(100, 91, -1):
+                client.wire.unsent = unread
+                client.turn(LINGER_AT_STOP / 4)
+            assert client.wire.aborted
+
+
+async def test_a_stop_waits_for_a_message_under_way() -> None:
+    with talking() as client:
+        client.say(ENVELOPE + b"DATA\r\nhalf")
+        async with draining(client):
+            client.turn(100)
+            assert client.say(b"\r\n.\r\n")[:4] == b"250 "
+            assert client.connection.closing
 
 
 async def test_a_proxy_header_has_a_timeout_of_its_own() -> None:
