@@ -103,12 +103,13 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 256 * 1024 * 1024
     line_endings: Annotated[
-        Literal["guard", "strict"],
+        Literal["normalize", "guard", "strict"],
         Meta(
-            description="`guard` keeps a bare CR or LF in a body; `strict` refuses the message. `guard` refuses a bare "
-            "CR or LF that looks like a smuggled end of data."
+            description="`guard` keeps a bare CR or LF in a body, `strict` refuses the message. `normalize` is `guard` "
+            "for every session that has sent CR LF. In a session whose lines all end in a bare LF, it gives the "
+            "message CR LF. Each of the three refuses a bare CR or LF that looks like a smuggled end of data."
         ),
-    ] = "guard"
+    ] = "normalize"
     enhanced_status_codes: Annotated[
         bool, Meta(description="offer ENHANCEDSTATUSCODES (RFC 2034), and give the codes in every reply")
     ] = False

@@ -182,6 +182,7 @@ class SMTPPlugin:
             max_recipients=config.max_recipients,
             max_errors=config.max_errors,
             strict=config.line_endings == "strict",
+            normalize=config.line_endings == "normalize",
             enhanced=config.enhanced_status_codes,
             mechanisms=config.mechanisms,
             tls_available=starttls,

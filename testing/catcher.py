@@ -175,7 +175,9 @@ class Catcher:
         bound = BoundSocket(TCPAddress(self.host, 0), owner="rr_smtp")
         try:
             listener = Listener(
-                Rules(max_errors=0, max_message_size=0, max_recipients=0), _CatcherBackend(self), logger("rr_smtp")
+                Rules(max_errors=0, max_message_size=0, max_recipients=0, normalize=True),
+                _CatcherBackend(self),
+                logger("rr_smtp"),
             )
             await listener.listen(bound)
             self.port = bound.socket.getsockname()[1]

@@ -8,6 +8,8 @@ Goal: the body byte-exact, in memory once, the end found in C, and no way to smu
 - `bytes.find` searches a piece of the network's input. `IncrementalNewlineDecoder` looks for bare newlines in it: the
   one routine of the standard library that knows the three kinds of newline at memory speed. The piece is kept whole;
   one `replace` removes stuffed dots, if there are any.
+- A session that has never sent CR LF has another end of line. `LineFeedBody` gives its message CR LF up to the first
+  CR LF of the session, and `DataBody` reads the result. From there on the rules above hold.
 - A piece may end with the beginning of a pattern (`\r\n.\r` at most). Those bytes move to the next piece, so that no
   pattern is cut. The carry begins as `\r\n`, which makes the first line a line like any other.
 - Above `limit` the body is dropped and reading goes on, without keeping anything, until `is_flood`.
@@ -184,11 +186,12 @@ class Skipped:
 class DataBody(Body):
     """A message after DATA (RFC 5321 section 4.5.2).
 
-    `bare_newline`: it holds a bare CR or LF. `smuggled`: it holds a lone dot between other ends of line than CR LF, so
-    that the bytes after it must not be read.
+    `line_feeds`: every line of the session so far has ended in a bare LF. `bare_newline`: it holds a bare CR or LF.
+    `smuggled`: it holds a lone dot between other ends of line than CR LF, so that the bytes after it must not be read.
     """
 
     __slots__ = ("_carry", "_newlines", "_skip", "bare_newline", "smuggled")
+    line_feeds = False
 
     def __init__(self, limit: int, budget: Budget) -> None:
         super().__init__(limit, budget)
@@ -246,3 +249,43 @@ class DataBody(Body):
         if end:
             self.keep(piece[self._skip : end])
             self._skip = 0
+
+
+class LineFeedBody(DataBody):
+    r"""A message after DATA in a session whose lines have all ended in a bare LF: each LF becomes CR LF.
+
+    With the first CR LF the session is as any other: `line_feeds` becomes false, and the bytes from there on stay as
+    they are. The line that ends there has begun after a bare LF, so that a lone dot in it is smuggling.
+    """
+
+    __slots__ = ("_has_cr", "line_feeds")
+
+    def __init__(self, limit: int, budget: Budget) -> None:
+        super().__init__(limit, budget)
+        self.line_feeds = True
+        self._has_cr = False  # the last byte was a CR, which is not read before the next one is there
+
+    def feed(self, data: bytes, start: int) -> int:
+        """Add bytes as `DataBody.feed` does."""
+        if not self.line_feeds:
+            return super().feed(data, start)
+        piece = data[start:] if start else data
+        if self._has_cr:
+            piece = b"\r" + piece
+            start -= 1
+        at = piece.find(b"\r\n")
+        self._has_cr = at < 0 and piece.endswith(b"\r")
+        lines = piece[:at] if at >= 0 or self._has_cr else piece
+        if lines:
+            converted = lines.replace(b"\n", b"\r\n")
+            end = super().feed(converted, 0)
+            if end >= 0:
+                return start + end - converted.count(b"\n", 0, end)
+        if at < 0 or self.smuggled:
+            return -1
+        self.line_feeds = False
+        if self._carry == b"\r\n." and not self._skip:
+            self.smuggled = True
+            return -1
+        end = super().feed(piece[at:], 0)
+        return start + at + end if end >= 0 else -1

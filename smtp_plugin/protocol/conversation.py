@@ -37,8 +37,9 @@ class Conversation:
 
     `data`, `position`: the input, and where its unread part begins. `reader`: reads the input; None while the dialog
     waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads. `body`: the
-    message under way, also between two chunks. `exchange`: the AUTH exchange under way. `idle_commands`: commands since
-    the last message, recipients and large chunks aside.
+    message under way, also between two chunks. `line_feeds`: every line so far has ended in a bare LF, and the rules
+    accept that of a message. `exchange`: the AUTH exchange under way. `idle_commands`: commands since the last message,
+    recipients and large chunks aside.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Conversation:
         "exchange",
         "idle_commands",
         "incoming",
+        "line_feeds",
         "phase",
         "position",
         "quit",
@@ -84,6 +86,7 @@ class Conversation:
         self.body: Body | None = None
         self.exchange: Exchange | None = None
         self.idle_commands = 0
+        self.line_feeds = rules.normalize
         self._out: list[bytes] = []
         self._errors = 0
         self._draining = False
@@ -191,9 +194,13 @@ class Conversation:
         end = data.find(b"\n", start)
         if end >= 0:
             self.position = end + 1
-            return data[start : end - 1] if end > start and data[end - 1] == 13 else data[start:end]
+            if end > start and data[end - 1] == 13:
+                self.line_feeds = False
+                return data[start : end - 1]
+            return data[start:end]
         if len(data) - start > limit:
             self.position = len(data)
+            self.line_feeds = False  # how this line ends is not looked at
             word = data[start : start + 10].partition(b" ")[0].upper()
             if word in HTTP_METHODS:
                 self.refuse_protocol()

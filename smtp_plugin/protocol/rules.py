@@ -31,7 +31,8 @@ class Rules:
     """The settings of a dialog.
 
     `max_message_size`: bytes, 0 for no limit. `max_recipients`, `max_errors`: counts. `strict`: refuse every bare CR
-    or LF in DATA. `enhanced`: offer ENHANCEDSTATUSCODES. `mechanisms`: those that AUTH offers, in this order.
+    or LF in DATA. `normalize`: in a session without CR LF, a bare LF ends a line of DATA, and becomes CR LF.
+    `enhanced`: offer ENHANCEDSTATUSCODES. `mechanisms`: those that AUTH offers, in this order.
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
     speak LMTP (RFC 2033). `software`: the words after the host name in the greeting. `delegated`: verbs that the caller
     of the dialog handles. `budget`: the message bytes held by all sessions. `has_room`: called at MAIL; False refuses
@@ -43,6 +44,7 @@ class Rules:
     max_recipients: int = 100
     max_errors: int = 10
     strict: bool = False
+    normalize: bool = False
     enhanced: bool = False
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     smtputf8: bool = True

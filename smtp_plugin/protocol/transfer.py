@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from . import replies
-from .body import OVERSIZE_FACTOR, ChunkBody, DataBody, Skipped
+from .body import OVERSIZE_FACTOR, ChunkBody, DataBody, LineFeedBody, Skipped
 from .conversation import Conversation
 from .phases import Phase
 from .replies import Reply
@@ -21,7 +21,8 @@ def data(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.NO_PARAMETERS)
     if conversation.envelope.parameters.get("BODY") == "BINARYMIME":
         return conversation.refuse(replies.BODY_NEEDS_BDAT)
-    conversation.body = conversation.incoming = DataBody(conversation.rules.max_message_size, conversation.rules.budget)
+    kind = LineFeedBody if conversation.line_feeds else DataBody
+    conversation.body = conversation.incoming = kind(conversation.rules.max_message_size, conversation.rules.budget)
     conversation.reader = read_data
     conversation.reply(replies.START_MAIL)
     return True
@@ -35,6 +36,8 @@ def read_data(conversation: Conversation) -> bool:
     rest = len(data) - start
     # Stop where the flood begins, so that any cut of the bytes gives the same session.
     room = OVERSIZE_FACTOR * body.limit + 1 - body.size if body.limit else rest
+    if body.line_feeds and body.limit:
+        room //= 2  # each byte may become two
     if start and room > WINDOW:
         room = WINDOW
     cut = room < rest
@@ -54,6 +57,7 @@ def read_data(conversation: Conversation) -> bool:
         conversation.position = end if end >= 0 else len(data)
     if end < 0:
         return True
+    conversation.line_feeds = body.line_feeds
     conversation.expect_command()
     if body.bare_newline and conversation.rules.strict:
         conversation.refuse_message(replies.BARE_NEWLINE)

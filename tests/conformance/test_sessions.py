@@ -29,11 +29,18 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
-from support.smtp_plugin.dialog import Recorded, corpus, drive
+from support.smtp_plugin.dialog import HOST, Recorded, corpus, drive
+
+from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.protocol.transfer import WINDOW
 
 SESSIONS = corpus()
+RELAYED = [each for each in SESSIONS if b"\r\n" in each.sent.partition(b"DATA")[0] and not each.rules.strict]
+"""The sessions of clients that end a command with CR LF, as every relay does."""
+SMUGGLING = [session for session in SESSIONS if "smuggling" in session.name]
 
 
 @pytest.fixture(params=SESSIONS, ids=lambda session: session.name)
@@ -66,6 +73,64 @@ def test_random_cuts(session: Recorded) -> None:
         choice = random.Random(seed)
         cuts = sorted({0, size, *(choice.randrange(size) for _ in range(choice.randrange(1, 40)))})
         check(session, [session.sent[start:end] for start, end in itertools.pairwise(cuts)])
+
+
+def test_small_pieces(session: Recorded) -> None:
+    for size in range(2, 8):
+        check(session, [session.sent[at : at + size] for at in range(0, len(session.sent), size)])
+
+
+@pytest.mark.parametrize("session", SMUGGLING, ids=lambda session: session.name)
+def test_smuggling_in_every_cut_in_two_and_in_three(session: Recorded) -> None:
+    sent = session.sent
+    begin = sent.find(b"DATA")
+    for at, then in itertools.combinations_with_replacement(range(begin, min(len(sent), begin + 60)), 2):
+        check(session, [sent[:at], sent[at:then], sent[then:]])
+
+
+@pytest.mark.parametrize("session", RELAYED, ids=lambda session: session.name)
+def test_normalize_changes_no_session_that_has_sent_crlf(session: Recorded) -> None:
+    guard = drive(replace(session.rules, normalize=False), [session.sent])
+    for size in (len(session.sent), *range(1, 8)):
+        pieces = [session.sent[at : at + size] for at in range(0, len(session.sent), size)]
+        assert drive(replace(session.rules, normalize=True), pieces) == guard
+
+
+LONE_DOTS = [
+    "\n.\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r.\r",
+    "\r.\n",
+    "\n.\r",
+    "\r\n.\r\r\n",
+    "\r.\r\n",
+    "\r\r\n.\n",
+    "\n.\r\r\n",
+]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("dot", LONE_DOTS)
+def test_smuggling_over_the_border_of_a_read_share(dot: str, end: str) -> None:
+    """A step of DATA reads WINDOW bytes at most, and a call 64 steps: the lone dot lies across either border."""
+    rules = Rules(hostname=HOST, normalize=True)
+    begin = end.join(["EHLO x", "MAIL FROM:<a@b.c>", "RCPT TO:<x@y.z>", "DATA", ""]).encode()
+    evil = f"{dot}MAIL FROM:<evil@x>{end}RCPT TO:<x@y.z>{end}DATA{end}b{end}.{end}".encode()
+    for shift in range(8):
+        pads = [
+            b"x" * (WINDOW - shift),
+            (b"x" * 61 + end.encode()) * 1000 + b"x" * (WINDOW - 1000 * (61 + len(end)) - shift),
+        ]
+        for body in pads:
+            noops = b"NOOP" + end.encode()
+            for sent in (begin + body + evil, noops * (60 - shift) + begin + b"x" + evil):
+                outcomes = [drive(rules, pieces) for pieces in ([sent], [sent[:-9], sent[-9:]])]
+                whole = outcomes[0]
+                assert outcomes[1] == whole
+                ends_in_lf = (dot, end) == ("\n.\n", "\n")
+                assert [message[0] for message in whole.messages] == (["a@b.c", "evil@x"] if ends_in_lf else [])
+                assert whole.replies.endswith(b"250 OK: message accepted\r\n" if ends_in_lf else b"section 2.3.8\r\n")
 
 
 def test_the_corpus_is_there() -> None:

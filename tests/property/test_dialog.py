@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.smtp_plugin.dialog import HOST, Driver, drive
 
-from rrpy.smtp_plugin.protocol.body import Budget, DataBody
+from rrpy.smtp_plugin.protocol.body import Budget, DataBody, LineFeedBody
 from rrpy.smtp_plugin.protocol.rules import Rules
 
 RULES = Rules(hostname=HOST, max_message_size=64, max_errors=0)
@@ -91,6 +93,45 @@ def test_the_end_of_data_is_where_a_slow_reader_finds_it(body: bytes, data: st.D
         assert end >= 0
         assert at >= end
         assert reader.content() == stream[: found.start() + 2].replace(b"\r\n.", b"\r\n")[2:]
+
+
+@given(SESSIONS, st.data())
+def test_a_session_that_begins_with_crlf_is_the_same_under_normalize(session: bytes, data: st.DataObject) -> None:
+    session = b"EHLO x\r\n" + session
+    rules = replace(RULES, normalize=True)
+    assert drive(rules, data.draw(cut(session))) == drive(RULES, [session])
+
+
+@given(SESSIONS, st.data())
+def test_any_cut_of_the_bytes_gives_the_same_session_under_normalize(session: bytes, data: st.DataObject) -> None:
+    session = session.replace(b"\r\n", b"\n")
+    rules = replace(RULES, normalize=True)
+    assert drive(rules, data.draw(cut(session))) == drive(rules, [session])
+
+
+@pytest.mark.parametrize("length", range(9))
+def test_a_message_of_line_feeds_ends_at_its_own_end_of_line_alone(length: int) -> None:
+    """Every short message: LF . LF ends it before the first CR LF of the session, CR LF . CR LF after it."""
+    for bytes_of_body in itertools.product((13, 10, 46), repeat=length):
+        body = bytes(bytes_of_body)
+        whole, slow = LineFeedBody(0, Budget()), LineFeedBody(0, Budget())
+        end = whole.feed(body, 0) if body else -1
+        at = -1
+        for place in range(length):
+            if at < 0 and not slow.smuggled and slow.feed(body[place : place + 1], 0) >= 0:
+                at = place + 1
+        assert whole.smuggled == slow.smuggled, body
+        if whole.smuggled or end < 0:
+            assert at < 0
+            continue
+        assert end == at
+        assert whole.content() == slow.content()
+        read = b"\n" + body[:end]
+        if b"\r\n" in read:
+            assert read.endswith(b"\r\n.\r\n") or read == b"\n.\r\n", body
+        else:
+            assert read.endswith(b"\n.\n"), body
+            assert whole.content() == read[:-2].replace(b"\n.", b"\n")[1:].replace(b"\n", b"\r\n"), body
 
 
 def test_an_endless_line_takes_no_memory() -> None:

@@ -22,7 +22,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (float(empty.data_timeout), empty.min_data_rate) == (180.0, 50)
     assert (empty.max_message_size, empty.max_recipients, empty.max_errors) == (26_214_400, 100, 10)
     assert (empty.max_connections, empty.max_connections_per_ip, empty.max_inflight_bytes) == (1000, 0, 268_435_456)
-    assert (empty.line_endings, empty.enhanced_status_codes, empty.tls) == ("guard", False, None)
+    assert (empty.line_endings, empty.enhanced_status_codes, empty.tls) == ("normalize", False, None)
     assert (empty.proxy_protocol, empty.mechanisms) == (False, ("PLAIN", "LOGIN"))
 
 
