@@ -46,6 +46,17 @@ class ExitReport(msgspec.Struct, frozen=True):
             return "unknown status"
         return f"signal {-self.returncode}" if self.returncode < 0 else f"status {self.returncode}"
 
+    def keys(self, fault: str) -> dict[str, object]:
+        """Return what is known of it as keys for the log. `fault`: why the host killed it, empty when it did not."""
+        keys: dict[str, object] = {"pid": self.pid}
+        if self.returncode is not None:
+            keys |= {"signal": -self.returncode} if self.returncode < 0 else {"status": self.returncode}
+        if fault:
+            keys["fault"] = fault
+        if self.printed:
+            keys["printed"] = self.printed.decode("utf-8", "replace")
+        return keys
+
     @property
     def output(self) -> str:
         """Its last output, as the end of a sentence, secrets masked; empty without any."""

@@ -42,7 +42,7 @@ async def boot(dispatcher: Dispatcher, launch: Launch, log: Logger, timeout: flo
     if worker.up_since:
         return worker
     step = "dial in and shake hands" if relay is not None else "answer the handshake"
-    await _kill(worker, f"did not {step} within {timeout:g} s")
+    await _kill(worker, f"did not {step} within {timeout:g} s (allocate_timeout)")
     fault = worker.fault or f"died at boot with {worker.exit_report.status}"
     raise WorkerBootError(launch.command, fault, worker.exit_report)
 

@@ -6,7 +6,8 @@ the next one. A worker retires when it dies, when it reaches a limit, or when it
 place ends after its worker when there are too many. So the three never compete for a worker.
 
 Crash loops: a worker that boots and dies without an answer is replaced at once the first time, then after a pause that
-doubles (backoff.py). A place that pauses is failing. While every place is failing, callers get an error at once.
+doubles (backoff.py). A place that pauses is failing. While every place is failing, callers get an error at once. While a
+place boots a worker, they wait for it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class PlacesOwner(Dispatcher, Protocol):
         ...
 
     def no_worker_left(self) -> None:
-        """Called when the last place begins to fail."""
+        """Called when every place pauses."""
         ...
 
 
@@ -198,15 +199,8 @@ class Places:
         finally:
             self._stopping.discard(worker)
             if worker.state is not State.STOPPED:
-                report = worker.exit_report
-                self.last_fault = str(WorkerBroken(report, worker.fault))
-                self._log.warning(
-                    "worker died",
-                    pid=report.pid,
-                    status=report.status,
-                    fault=worker.fault,
-                    printed=report.printed.decode("utf-8", "replace"),
-                )
+                self.last_fault = str(WorkerBroken(worker.exit_report, worker.fault))
+                self._log.warning("worker died", **worker.exit_report.keys(worker.fault))
 
     # The places.
 
@@ -234,10 +228,13 @@ class Places:
             while current is not None:
                 worker = current
                 await worker.retirement()
+                reason = worker.reason_to_leave or ("reset" if worker in self._replacements else "died")
                 current, timeout = self._replacements.pop(worker, (None, self._config.destroy_timeout))
                 self.discard(worker, timeout)
                 if current is None:
                     current, failures = await self._refill(failures + 1 if worker.died_early else 0)
+                if current is not None:
+                    self._log.info("worker replaced", pid=worker.pid, by=current.pid, reason=reason)
         finally:
             self._count -= 1
 
@@ -246,31 +243,28 @@ class Places:
 
         `failures`: in a row so far; returned together with those of this call.
         """
-        failing = False
-        try:
-            while self._count <= self.size + self.extra:
-                if failures > 1:
-                    if not failing:
-                        failing = True
-                        self._failing += 1
-                        if self.all_failing:
-                            self._owner.no_worker_left()
-                    await self._pause(failures)
-                try:
-                    return await self.boot(), failures
-                except WorkerBootError as fault:
-                    self.last_fault = str(fault)
-                    self.log_failed_boot(fault)
-                    failures += 1
-            return None, failures
-        finally:
-            self._failing -= failing
+        while self._count <= self.size + self.extra:
+            if failures > 1:
+                await self._pause(failures)
+            try:
+                return await self.boot(), failures
+            except WorkerBootError as fault:
+                self.last_fault = str(fault)
+                self.log_failed_boot(fault)
+                failures += 1
+        return None, failures
 
     async def _pause(self, failures: int) -> None:
         pause = pause_after(failures - 1)
         self._log.warning("workers keep dying, next start after a pause", failures=failures, pause=pause)
-        with anyio.move_on_after(pause):
-            await self._retry_now.wait()
+        self._failing += 1
+        try:
+            if self.all_failing:
+                self._owner.no_worker_left()
+            with anyio.move_on_after(pause):
+                await self._retry_now.wait()
+        finally:
+            self._failing -= 1
 
     # More, fewer and other workers.
 

@@ -118,6 +118,16 @@ class Worker(asyncio.SubprocessProtocol):
         return self._limit_reached is not None
 
     @property
+    def reason_to_leave(self) -> str:
+        """The limit that it has reached, as its state's text; `left` when it leaves by itself; else empty.
+
+        It counts from its retirement to its stop (`stop_worker`).
+        """
+        if self._limit_reached is not None:
+            return self._limit_reached.text
+        return "left" if self.state in (State.STOPPING, State.STOPPED) else ""
+
+    @property
     def died_early(self) -> bool:
         """Whether it served no request and was up only for a moment: the mark of a crash loop."""
         overdue = self._limit_reached is State.EXEC_TTL_REACHED
@@ -184,6 +194,7 @@ class Worker(asyncio.SubprocessProtocol):
         if self.busy:
             self._limit_reached = reached
         elif self.state is _READY:
+            self._limit_reached = reached
             self.state = step(self.state, reached)
             self.retire()
 

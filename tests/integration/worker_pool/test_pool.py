@@ -133,7 +133,12 @@ async def test_a_worker_is_replaced_after_max_jobs_and_no_request_fails():
         for number in range(30):
             assert (await workers.exec(Payload(b"%d" % number))).context == b"%d" % number
         await log.seen("worker is up", 2 + 30 // 5 - 1)
+        (first, *_) = await log.seen("worker replaced")
     assert not log.keys("worker died")
+    up = [keys["pid"] for keys in log.keys("worker is up")]
+    assert first["pid"] in up[:2]
+    assert first["by"] in up[2:]
+    assert first["reason"] == "maxJobsReached"
 
 
 async def test_a_reset_replaces_every_worker_and_no_request_fails():
@@ -145,7 +150,8 @@ async def test_a_reset_replaces_every_worker_and_no_request_fails():
             await workers.exec(Payload(b"x"))
             served += 1
 
-    async with pool(sdk("echo"), num_workers=2) as workers, anyio.create_task_group() as group:
+    log = Log()
+    async with pool(sdk("echo"), log, num_workers=2) as workers, anyio.create_task_group() as group:
         for _ in range(4):
             group.start_soon(traffic)
         before = {row.pid for row in workers.workers()}
@@ -153,6 +159,9 @@ async def test_a_reset_replaces_every_worker_and_no_request_fails():
         await until(lambda: len(workers.workers()) == 2 and not before & {row.pid for row in workers.workers()})
         reached = served
         await until(lambda: served > reached)
+        assert {(keys["pid"], keys["reason"]) for keys in await log.seen("worker replaced", 2)} == {
+            (pid, "reset") for pid in before
+        }
         group.cancel_scope.cancel()
 
 
@@ -207,7 +216,7 @@ async def test_workers_killed_under_traffic_cost_their_own_requests_only():
         assert broken <= 5
         await until(lambda: [row.status_str for row in workers.workers()] == ["ready"] * 4)
         os.kill(workers.workers()[0].pid, signal.SIGKILL)
-        assert (await log.seen("worker died", 6))[-1]["status"] == "signal 9"
+        assert (await log.seen("worker died", 6))[-1]["signal"] == 9
         await until(lambda: [row.status_str for row in workers.workers()] == ["ready"] * 4)
 
 

@@ -25,7 +25,7 @@ BOOT_SINS = {
     "dies_at_boot": r"died at boot with status 3; its last lines on stderr: no database here$",
     "leaves_at_boot": r"died at boot with status 0$",
     "prints_at_boot": r"broke the protocol \(not a goridge frame.*it printed to stdout: 'Hello, I am a script'$",
-    "never_shakes": r"did not answer the handshake within 0.5 s$",
+    "never_shakes": r"did not answer the handshake within 0.5 s \(allocate_timeout\)$",
     "wrong_handshake": r"gave a wrong answer to the handshake \(not a CONTROL frame\); it printed.*'hello yourself'$",
     "handshake_without_pid": r"gave a wrong answer to the handshake \(.*`pid`",
     "speaks_early": r"broke the protocol \(it sent a frame without a request\)",
@@ -62,7 +62,7 @@ async def test_a_worker_that_does_not_come_up_fails_the_start_with_its_own_words
     if relay is not None and sin == "prints_at_boot":  # its stdout is not a channel here, and its stdin is empty
         text = r"died at boot with status 1; .*Hello, I am a script.*EOFError"
     elif relay is not None and sin in NOT_DIALLED:
-        timeout, text = 1, r"did not dial in and shake hands within 1 s$"
+        timeout, text = 1, r"did not dial in and shake hands within 1 s \(allocate_timeout\)$"
     with pytest.raises(WorkerBootError, match=text) as caught:
         async with pool(beast(sin), allocate_timeout=timeout, relay=relay):
             pytest.fail("the pool came up")
@@ -94,9 +94,14 @@ async def test_a_broken_worker_is_told_to_the_caller_and_replaced(sin, text, rel
         assert caught.value.report.pid == first.pid
         await until(lambda: [one.pid for one in workers.workers()] not in ([], [first.pid]))
         (death,) = await log.seen("worker died")
-        assert death["pid"] == first.pid
-        assert death["status"] == caught.value.report.status
+        status = caught.value.report.returncode
+        assert death == {"pid": first.pid, **({"status": status} if status >= 0 else {"signal": -status})} | {
+            key: death[key] for key in ("fault", "printed") if death.get(key)
+        }
         assert not psutil.pid_exists(first.pid)
+        (replaced,) = await log.seen("worker replaced")
+        assert (replaced["pid"], replaced["reason"]) == (first.pid, "died")
+        assert replaced["by"] == workers.workers()[0].pid
 
 
 async def test_a_worker_that_speaks_unasked_is_killed_and_its_answer_stands(relay):
@@ -142,6 +147,7 @@ async def test_a_worker_that_is_leaving_gives_its_request_to_another_one(relay):
             assert await workers.exec(Payload(b"%d" % number)) == Payload(b"%d" % number)
             pids.append(workers.workers()[0].pid)
         assert len(set(pids)) == 4
+        assert {keys["reason"] for keys in await log.seen("worker replaced", 3)} == {"left"}
     assert not log.keys("worker died")
 
 
@@ -177,18 +183,33 @@ async def test_a_pool_without_any_worker_recovers_by_itself(tmp_path, relay):
         assert await workers.exec(Payload(b"back")) == Payload(b"back")
 
 
+async def test_a_request_waits_for_the_worker_that_boots_after_a_pause(tmp_path, relay):
+    """It failed at once with "no worker is alive" while the replacement booted."""
+    log = Log()
+    env = {"ZOO_FOLDER": str(tmp_path)}
+    async with pool(beast("boots_at_a_sign"), log, env, num_workers=1, relay=relay) as workers:
+        with pytest.raises(WorkerBroken):
+            await workers.exec(Payload(b"die"))  # the next one dies at its boot, then the guard pauses
+        await until((tmp_path / "boots").exists)
+        async with anyio.create_task_group() as group:
+            group.start_soon(workers.exec, Payload(b"waits"))
+            await until(lambda: workers.info().waiting == 1)
+            (tmp_path / "gate").touch()
+        assert workers.info().no_free_workers == 0
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr("rrpy.worker_pool.life.STOP_TIMEOUT", 0.2)
     monkeypatch.setattr("rrpy.worker_pool.life.TERM_TIMEOUT", 0.2)
 
 
-@pytest.mark.parametrize(("sin", "killed"), [("deaf", ["signal 9"] * 2), ("ends_on_sigterm", [])])
+@pytest.mark.parametrize(("sin", "killed"), [("deaf", [9] * 2), ("ends_on_sigterm", [])])
 async def test_a_worker_that_does_not_stop_is_terminated_then_killed(impatient, sin, killed, relay):
     log = Log()
     async with pool(beast(sin), log, relay=relay):
         pass
-    assert [keys["status"] for keys in log.keys("worker died")] == killed
+    assert [keys["signal"] for keys in log.keys("worker died")] == killed
 
 
 async def test_a_worker_that_hangs_in_a_request_is_killed_after_destroy_timeout(impatient, relay):

@@ -29,6 +29,18 @@ def test_a_death_is_told_as_status_or_signal():
     assert ExitReport().status == "unknown status"
 
 
+def test_the_keys_of_a_death_have_neither_empty_nor_doubled_values():
+    """The line was `status="status 3" fault="" printed=""`."""
+    assert ExitReport(7, 3).keys("") == {"pid": 7, "status": 3}
+    assert ExitReport(7, -9, b"Hello\xff").keys("hung") == {
+        "pid": 7,
+        "signal": 9,
+        "fault": "hung",
+        "printed": "Hello\N{REPLACEMENT CHARACTER}",
+    }
+    assert ExitReport(7).keys("") == {"pid": 7}
+
+
 def test_a_broken_worker_shows_what_it_printed_and_its_last_lines_only():
     lines = tuple(f"line {number}" for number in range(20))
     error = WorkerBroken(ExitReport(7, -9, b"Hello\n", lines), "broke the protocol (no frame)")
