@@ -6,8 +6,8 @@ the next one. A worker retires when it dies, when it reaches a limit, or when it
 place ends after its worker when there are too many. So the three never compete for a worker.
 
 Crash loops: a worker that boots and dies without an answer is replaced at once the first time, then after a pause that
-doubles (backoff.py). A place that pauses is failing. While every place is failing, callers get an error at once. While a
-place boots a worker, they wait for it.
+doubles (backoff.py). A place that pauses is failing. While every place is failing, callers get an error at once. While
+a place boots a worker, they wait for it.
 """
 
 from __future__ import annotations
