@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from . import headers as mime_headers
+from . import words as mime_words
 from .addresses import Address, read_addresses
 
 MAX_DATE: Final = 200
@@ -118,7 +118,7 @@ class Fields(msgspec.Struct):
 
 
 def _decoded(raw: bytes) -> str:
-    return mime_headers.decode(raw, {})  # its defects are those of the whole header
+    return mime_words.decode(raw, {})  # its defects are those of the whole header
 
 
 def read_date(value: bytes) -> str | None:

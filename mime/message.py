@@ -13,14 +13,20 @@ Limit: text that is not all ASCII takes two or four bytes a character in memory.
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from . import charsets as mime_charsets
 from . import encodings as mime_encodings
 from . import headers as mime_headers
 from . import parameters as mime_parameters
+from . import references as mime_references
 from . import words as mime_words
 from .defects import Defects
+from .fields import Fields
+from .html_text import text_of
+from .parameters import Parameters
 from .walk import Leaf, Walk
 
 
@@ -29,6 +35,8 @@ class Attachment(msgspec.Struct):
 
     `filename`: the mail's own, cleaned, "" for none. `content_type`: lower case, without parameters. `size`:
     decoded bytes. `content_id`: without angle brackets, "" for none. `inline`: meant to be shown in the text.
+    `disposition`: lower case, "" for none. `description`: decoded. `content_location`: "" for none. `related`: the
+    HTML shows it.
     """
 
     filename: str
@@ -36,6 +44,11 @@ class Attachment(msgspec.Struct):
     size: int
     content_id: str
     inline: bool
+    disposition: str
+    description: str
+    content_location: str
+    related: bool
+    _parameters: Parameters
     _data: bytes
     _start: int
     _end: int
@@ -53,17 +66,32 @@ class Attachment(msgspec.Struct):
             return mime_encodings.base64_line(self._data, self._start, self._end)
         return mime_encodings.encode_base64(self._data, self._start, self._end)
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of its type, such as `charset` and `method`: lower-case names, decoded values."""
+        return mime_parameters.texts(self._parameters) if self._parameters else {}
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the content, as 64 hexadecimal digits."""
+        if self._is_base64:
+            return hashlib.sha256(self.content()).hexdigest()
+        return hashlib.sha256(memoryview(self._data)[self._start : self._end]).hexdigest()
+
+    def text(self) -> str:
+        """Return the content as text, in the charset of its type; bytes that are invalid in it become U+FFFD."""
+        return mime_charsets.decode(self.content(), mime_parameters.charset(self._parameters, {}), {})
+
     def __repr__(self) -> str:
         return f"<Attachment {self.filename!r} {self.content_type} {self.size} bytes>"
 
 
-class Message(msgspec.Struct):
+class Message(Fields):
     """A parsed message. All strings are valid Unicode.
 
     `headers`: name in its first spelling -> decoded values in order; the same name in another case is the same header.
     `id`: Message-ID without its angle brackets, "" for none. `subject`: decoded. `body`, `html_body`: text with its
     own line ends, several texts joined by a newline; neither is derived from the other. `size`: bytes as received.
-    `defects`: keys of `DEFECTS`, each once.
+    `defects`: keys of `DEFECTS`, each once. `from_`, `to`, `date` and their like: see `Fields`.
     """
 
     headers: dict[str, list[str]]
@@ -74,6 +102,11 @@ class Message(msgspec.Struct):
     size: int
     attachments: list[Attachment]
     defects: list[str]
+
+    @property
+    def text_from_html(self) -> str | None:
+        """The readable text of the HTML, with LF line ends; None for a mail with a text, or without HTML."""
+        return text_of(self.html_body) if self.html_body and not self.body.strip() else None
 
 
 def parse(data: bytes) -> Message:
@@ -92,12 +125,17 @@ def parse(data: bytes) -> Message:
     walk = Walk(data, defects)
     for leaf in walk.leaves(block, start):
         contents.add(leaf, walk)
+    html_body = "\n".join(filter(None, contents.html))
+    if html_body and contents.attachments:
+        _mark_related(contents.attachments, html_body)
     return Message(
+        _fields=block.fields,
+        _values=None,
         headers=headers,
         id=_bare(headers.get(names.get(b"message-id", ""), [""])[0]),
         subject=headers.get(names.get(b"subject", ""), [""])[0],
         body="\n".join(filter(None, contents.text)),
-        html_body="\n".join(filter(None, contents.html)),
+        html_body=html_body,
         size=len(data),
         attachments=contents.attachments,
         defects=list(defects),
@@ -109,6 +147,16 @@ def _bare(identifier: str) -> str:
     begin = identifier.find("<") + 1
     end = identifier.find(">", begin)
     return identifier[begin : end if end >= 0 else None].strip()
+
+
+def _mark_related(attachments: list[Attachment], html_body: str) -> None:
+    """Mark each attachment that the HTML shows."""
+    ids = mime_references.content_ids(html_body) if any(each.content_id for each in attachments) else frozenset()
+    locations: frozenset[str] = frozenset()
+    if any(each.content_location for each in attachments):
+        locations = mime_references.locations(html_body)
+    for each in attachments:
+        each.related = each.content_id in ids or each.content_location in locations
 
 
 class _Contents:
@@ -126,12 +174,11 @@ class _Contents:
     def add(self, leaf: Leaf, walk: Walk) -> None:
         """Keep a leaf: as text if it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
         fields = leaf.fields
-        disposition = filename = content_id = ""
+        disposition = declared = filename = content_id = ""
         if fields.get(b"content-disposition"):
-            disposition, named = mime_parameters.disposition(fields[b"content-disposition"], self._defects)
+            declared, named = mime_parameters.disposition(fields[b"content-disposition"], self._defects)
             filename = mime_parameters.file_name(named, b"filename", self._defects)
-            if disposition != "inline":
-                disposition = "attachment"  # RFC 2183 section 2.8: an unknown one too
+            disposition = "inline" if declared == "inline" else "attachment"  # RFC 2183 section 2.8: an unknown one too
         if leaf.parameters and not filename:
             filename = mime_parameters.file_name(leaf.parameters, b"name", self._defects)
         if b"content-id" in fields:
@@ -150,5 +197,23 @@ class _Contents:
         is_base64 = size >= 0
         size = size if is_base64 else end - start
         self.attachments.append(
-            Attachment(filename, leaf.listed, size, content_id, inline, source, start, end, is_base64)
+            Attachment(
+                filename,
+                leaf.listed,
+                size,
+                content_id,
+                inline,
+                declared,
+                self._text(fields, b"content-description"),
+                self._text(fields, b"content-location"),
+                False,
+                leaf.parameters,
+                source,
+                start,
+                end,
+                is_base64,
+            )
         )
+
+    def _text(self, fields: dict[bytes, bytes], name: bytes) -> str:
+        return mime_words.decode(fields[name], self._defects) if name in fields else ""

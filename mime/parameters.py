@@ -158,6 +158,20 @@ def _joined(found: Parameters, prefix: bytes, defects: Defects) -> tuple[bytes, 
     return b"".join(pieces) or found.get(prefix[:-1], b""), charset
 
 
+def texts(found: Parameters) -> dict[str, str]:
+    """Return every parameter, decoded: its segments are joined, and its name has no suffix. Odd names are left out."""
+    groups: dict[bytes, Parameters] = {}
+    for key, raw in found.items():
+        groups.setdefault(key.partition(b"*")[0], {})[key] = raw
+    decoded: dict[str, str] = {}
+    for name, group in groups.items():
+        if _TOKEN.fullmatch(name) and name.isascii() and (written := name.decode()).isprintable():
+            raw, charset = parameter(group, name, {})
+            text = mime_words.decode(raw, {}) if charset is None else mime_charsets.decode(raw, charset, {})
+            decoded[written] = text.replace("\0", " ")
+    return decoded
+
+
 def charset(found: Parameters, defects: Defects) -> bytes:
     """Return the charset in the parameters of a type, b"" for none."""
     word = _TOKEN.match(parameter(found, b"charset", defects)[0].strip())

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from support.linear import repeated, superlinear
 
-from rrpy.mime import headers as mime_headers
+from rrpy.mime import words as mime_words
 from rrpy.mime.addresses import MAX_ADDRESSES, Address, read_addresses
 
 
 def decode(raw: bytes) -> str:
-    return mime_headers.decode(raw, {})
+    return mime_words.decode(raw, {})
 
 
 def read(*values: bytes) -> list[tuple[str, str]]:

@@ -1,0 +1,92 @@
+"""The fields of an attachment beside its name and its content."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from support.linear import repeated, superlinear
+from support.mime.mails import leaf, multipart
+
+from rrpy.mime.message import parse
+from rrpy.mime.references import content_ids, locations
+
+PICTURE = leaf(b"picture", b"image/png", id=b"<a b@x>")
+
+
+def test_the_parameters_of_the_type_are_decoded() -> None:
+    kind = (
+        b"text/calendar; CHARSET=utf-8; method=REQUEST; name*0*=utf-8''%e2%82; name*1*=%ac.ics; "
+        b'q="=?utf-8?q?=C3=A4?="; a\0b=c; n=a\0b; \xff=d'
+    )
+    (attachment,) = parse(multipart(leaf(b"x", kind))).attachments
+    assert attachment.parameters == {
+        "charset": "utf-8",
+        "method": "REQUEST",
+        "name": "€.ics",
+        "q": "ä",
+        "n": "a b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("disposition", "expected"),
+    [(b"", ""), (b"INLINE", "inline"), (b"attachment; filename=a", "attachment"), (b"odd", "odd")],
+)
+def test_the_disposition_is_as_declared(disposition: bytes, expected: str) -> None:
+    (attachment,) = parse(multipart(leaf(b"x", b"a/b", disposition=disposition))).attachments
+    assert attachment.disposition == expected
+
+
+def test_the_description_is_decoded() -> None:
+    raw = multipart(b"Content-Type: a/b\r\nContent-Description: =?utf-8?q?=C3=A4?= b\r\n\r\nx", leaf(b"y", b"a/b"))
+    assert [each.description for each in parse(raw).attachments] == ["ä b", ""]
+
+
+@pytest.mark.parametrize(("content", "encoding"), [(b"aGVsbG8=", b"base64"), (b"hello", b"7bit")])
+def test_the_digest_is_that_of_the_content(content: bytes, encoding: bytes) -> None:
+    (attachment,) = parse(multipart(leaf(content, b"a/b", encoding=encoding))).attachments
+    assert attachment.sha256() == sha256(b"hello").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("charset", "content", "expected"),
+    [(b"; charset=koi8-r", b"\xf0\xd2", "Пр"), (b"", "ä".encode(), "ä"), (b"; charset=utf-8", b"a\xff", "a\ufffd")],
+)
+def test_the_text_is_decoded_in_its_charset(charset: bytes, content: bytes, expected: str) -> None:
+    (attachment,) = parse(multipart(leaf(content, b"text/csv" + charset))).attachments
+    assert attachment.text() == expected
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (b'<img src="cid:a b@x">', False),
+        (b'<img src="CID:a%20b@x">', True),
+        (b"<img src=cid:other>", False),
+        (b"<div style='background:url(cid:a%20b@x)'>", True),
+        (b"no picture", False),
+    ],
+)
+def test_an_attachment_is_related_if_the_html_shows_it(html: bytes, expected: bool) -> None:
+    (attachment,) = parse(multipart(leaf(html, b"text/html"), PICTURE)).attachments
+    assert attachment.related is expected
+
+
+def test_an_attachment_is_related_by_its_location_too() -> None:
+    parts = [b"Content-Type: image/png\r\nContent-Location: %s\r\n\r\nx" % name for name in (b"a.png", b"b.png")]
+    found = parse(multipart(leaf(b'<img src="a.png"><a href="b.png">', b"text/html"), *parts)).attachments
+    assert [(each.content_location, each.related) for each in found] == [("a.png", True), ("b.png", False)]
+
+
+@pytest.mark.parametrize("read", [content_ids, locations])
+def test_names_are_found_in_linear_time(read: object) -> None:
+    assert superlinear(read, repeated()) == []
+
+
+def test_a_mail_of_html_alone_has_a_readable_text() -> None:
+    assert parse(b"Content-Type: text/html\r\n\r\n<p>Hi <b>Ann</b>").text_from_html == "Hi Ann"
+    assert parse(b"\r\nHi").text_from_html is None
+    assert parse(b"").text_from_html is None
+    both = parse(multipart(leaf(b"text"), leaf(b"<p>html", b"text/html")))
+    assert both.text_from_html is None
