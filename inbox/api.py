@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..container.version import VERSION
+from ..mime.matching import Filter
 from . import routes
 from .answers import Answers
 from .config import InboxConfig
@@ -29,7 +30,7 @@ from .problems import Problem
 from .records import Attached, AttachmentInfo, Shown
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-from .waiting import Awaited, Filter
+from .waiting import Awaited
 
 T = TypeVar("T")
 
@@ -233,13 +234,11 @@ def _no_message(request: Request) -> Problem:
 
 def _filter(request: Request) -> Filter:
     """Return the filter of a `wait`. Raises Problem for an unknown parameter."""
-    wanted = {
-        name: value.casefold() for name, value in request.query_params.items() if name not in ("timeout", "after")
-    }
+    wanted = {name: value for name, value in request.query_params.items() if name not in ("timeout", "after")}
     unknown = sorted(set(wanted) - {"to", "from", "subject"})
     if unknown:
         raise Problem(400, f"wait takes to, from, subject, after and timeout, not {unknown[0]}")
-    return Filter(wanted.get("to"), wanted.get("from"), wanted.get("subject"))
+    return Filter.of(wanted.get("to"), wanted.get("from"), wanted.get("subject"))
 
 
 def _number(request: Request, name: str, default: Any, low: int, high: int) -> Any:

@@ -17,11 +17,12 @@ import anyio.to_thread
 import msgspec
 
 from ..container.heap import HEAP
+from ..mime.matching import Filter
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail
 from .records import MessageList, Record, Summary, record_of
 from .store import MAX_LIST, Added, Store
-from .waiting import Awaited, Filter, Waiter, Waiters
+from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
 
@@ -142,7 +143,7 @@ class Mailbox:
         """Return the id of the newest message that a request waits for, of those that are there."""
         before: int | None = None
         while not waiter.ended.is_set():
-            found = await self._run(partial(self._store.find, waiter.wanted.fits_summary, waiter.after, before))
+            found = await self._run(partial(self._store.find, waiter.fits, waiter.after, before))
             if found.next is None:
                 return found.id
             before = found.next

@@ -170,9 +170,9 @@ ROUTES: Final = (
         "Get the newest message that fits, as soon as there is one",
         Answer(200, "the message", Detail),
         (
-            Parameter("to", "query", TEXT, "one of its recipients; case does not count"),
-            Parameter("from", "query", TEXT, "its sender; case does not count"),
-            Parameter("subject", "query", TEXT, "a part of its subject; case does not count"),
+            Parameter("to", "query", TEXT, "one of its recipients; case does not count, and `*` stands for any text"),
+            Parameter("from", "query", TEXT, "its sender, in the same way"),
+            Parameter("subject", "query", TEXT, "its whole subject, in the same way"),
             Parameter("after", "query", _NUMBER, "a number: only a later message fits"),
             Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 404"),
         ),

@@ -8,41 +8,8 @@ from typing import NamedTuple
 
 import anyio
 
+from ..mime.matching import Filter, Folded
 from .records import Summary
-
-
-class Filter(NamedTuple):
-    """The messages that a request waits for, by their envelope and subject. None: every value fits. Case is folded."""
-
-    to: str | None = None
-    sender: str | None = None
-    subject: str | None = None
-
-    def fits(self, message: Folded) -> bool:
-        """Return whether a message is one of them."""
-        return (
-            (self.to is None or self.to in message.to)
-            and (self.sender is None or self.sender == message.sender)
-            and (self.subject is None or self.subject in message.subject)
-        )
-
-    def fits_summary(self, summary: Summary) -> bool:
-        """Return whether a message of the list is one of them."""
-        return self.fits(Folded.of(summary))
-
-
-class Folded(NamedTuple):
-    """The values of a message that filters compare, in folded case."""
-
-    to: frozenset[str]
-    sender: str
-    subject: str
-
-    @classmethod
-    def of(cls, summary: Summary) -> Folded:
-        """Return the values of a message."""
-        to = frozenset(address.casefold() for address in summary.to)
-        return cls(to, summary.sender.casefold(), summary.subject.casefold())
 
 
 class Awaited(NamedTuple):
@@ -60,6 +27,10 @@ class Waiter:
         self.after = after
         self.found: Awaited | None = None
         self.ended = anyio.Event()
+
+    def fits(self, summary: Summary) -> bool:
+        """Return whether the request waits for a message of the list."""
+        return self.wanted.fits(_folded(summary))
 
     def end(self, found: Awaited | None) -> None:
         """Give the message to the request, None where the host stops."""
@@ -87,7 +58,7 @@ class Waiters:
         """Compare a new message with every filter. `detail`: the whole message, as JSON."""
         if not self._all:
             return
-        message = Folded.of(summary)
+        message = _folded(summary)
         for waiter in [each for each in self._all if number > each.after and each.wanted.fits(message)]:
             self._all.discard(waiter)
             waiter.end(Awaited(summary.id, detail))
@@ -97,3 +68,7 @@ class Waiters:
         for waiter in self._all:
             waiter.end(None)
         self._all.clear()
+
+
+def _folded(summary: Summary) -> Folded:
+    return Folded.of(summary.to, summary.sender, summary.subject)

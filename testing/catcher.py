@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from ..container.log import logger
 from ..container.net.address import TCPAddress
 from ..container.net.sockets import BoundSocket
+from ..mime.matching import Filter, Folded
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
 from ..smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
@@ -119,15 +120,18 @@ class Catcher:
     ) -> CaughtMail:
         """Return the first mail that fits and was not returned before; wait for it, at most `timeout` seconds.
 
-        `to`: one of its recipients. `subject`: the whole subject, or a pattern to search in it. Raises AssertionError,
-        whose text lists the mails so far.
+        `to`: one of its recipients. `subject`: the whole subject, or a compiled pattern to search in it. Case does not
+        count, except in a pattern, and `*` stands for any text. Raises AssertionError, whose text lists the mails so
+        far.
         """
         __tracebackhide__ = True
+        pattern = subject if isinstance(subject, re.Pattern) else None
+        wanted = Filter.of(to, sender, None if isinstance(subject, re.Pattern) else subject)
         deadline = time.monotonic() + timeout
         with self._received:
             while True:
                 for number, mail in enumerate(self._mails):
-                    if number not in self._expected and _fits(mail, to, sender, subject):
+                    if number not in self._expected and _fits(mail, wanted, pattern):
                         self._expected.add(number)
                         return mail
                 left = deadline - time.monotonic()
@@ -199,11 +203,6 @@ class _CatcherBackend(Backend):
         return Pending.settled(ACCEPTED)
 
 
-def _fits(mail: CaughtMail, to: str | None, sender: str | None, subject: str | re.Pattern[str] | None) -> bool:
-    if to is not None and to not in mail.recipients:
-        return False
-    if sender is not None and sender != mail.sender:
-        return False
-    if isinstance(subject, re.Pattern):
-        return subject.search(mail.subject) is not None
-    return subject is None or subject == mail.subject
+def _fits(mail: CaughtMail, wanted: Filter, pattern: re.Pattern[str] | None) -> bool:
+    fits = wanted.fits(Folded.of(mail.recipients, mail.sender, mail.subject))
+    return fits and (pattern is None or pattern.search(mail.subject) is not None)

@@ -61,6 +61,17 @@ def test_a_mail_that_comes_later_is_waited_for(rr_smtp: Catcher) -> None:
     assert mail.raw == b"Subject: Hello\r\n\r\nHi there\r\n"
 
 
+def test_addresses_and_subjects_fit_as_in_the_api_of_the_inbox(rr_smtp: Catcher) -> None:
+    """They fitted in the case of the mail only."""
+    for _ in range(3):
+        send(rr_smtp, subject="Welcome, Ann")
+    rr_smtp.expect(to="X@Y.z", sender="A@b.C", subject="welcome, ann", timeout=0)
+    rr_smtp.expect(to="*@y.z", sender="a@*", subject="Welcome*", timeout=0)
+    for wanted in ({"to": "x"}, {"sender": "a"}, {"subject": "Welcome"}, {"subject": re.compile("welcome")}):
+        with pytest.raises(AssertionError):
+            rr_smtp.expect(**wanted, timeout=0)
+
+
 def test_what_did_not_come_is_told_with_what_came(rr_smtp: Catcher) -> None:
     with pytest.raises(AssertionError, match=r"no mail within 0\.01 s; received:\n  nothing$"):
         rr_smtp.expect(timeout=0.01)
