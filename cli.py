@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from .commands.completion import SHELLS, files, script
+from .commands.completion import SHELLS, files, folders, script
 from .commands.console import complain, errors_as_sentences, fail, open_standard_streams, say, work_in
 from .commands.options import (
     CONFIG,
@@ -27,9 +27,11 @@ from .commands.options import (
     override_option,
     pid_option,
     silent_option,
+    smtp_option,
     workdir_option,
 )
 from .commands.running import RunningHost, host_options, names_from
+from .container.errors import HostError
 from .container.text import printable, printable_json
 from .container.version import VERSION
 
@@ -193,6 +195,75 @@ def tail(host: RunningHost, lines: int, once: bool, as_json: bool) -> None:
     from .commands.tail import show_mail
 
     show_mail(host, lines, once=once, as_json=as_json)
+
+
+@main.command(
+    short_help="Be the sendmail of programs that call it.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sendmail(arguments: Sequence[str]) -> None:
+    """Send the mail on stdin: the sendmail of PHP's sendmail_path, cron and git.
+
+    The options are those of Postfix's sendmail: -t takes the recipients from the headers, -i takes a line with a dot
+    as text, -f names the sender, -bs speaks SMTP. The server is that of SMTP_HOST and SMTP_PORT, by default
+    localhost:1025. The exit codes are those of sysexits.h: 64 the command line, 65 the mail, 67 a recipient, 69 it is
+    refused, 75 try again later.
+    """
+    from .commands.sendmail import submit_stdin as run
+    from .commands.submission import EX_USAGE, SubmissionError, server_address
+
+    try:
+        code = run(arguments, server_address(None), sys.stdin.buffer, sys.stdout.buffer)
+    except SubmissionError as error:
+        fail(str(error), error.code)
+    except HostError as error:
+        fail(str(error), EX_USAGE)
+    sys.exit(code)
+
+
+@main.command(short_help="Send a mail to try a server with.")
+@smtp_option
+@click.option("--from", "sender", default="sender@example.com", show_default=True, metavar="ADDRESS")
+@click.option(
+    "--to", "recipients", multiple=True, default=["recipient@example.com"], show_default=True, metavar="ADDRESS"
+)
+@click.option("--subject", default="A mail to try your server with", show_default=True)
+@errors_as_sentences
+def send(smtp: str | None, sender: str, recipients: Sequence[str], subject: str) -> None:
+    """Send a mail to try a server with: text, HTML with an image in it, and an attachment."""
+    from .commands.send import send as run
+    from .commands.submission import server_address
+
+    run(server_address(smtp), sender, recipients, subject)
+
+
+@main.command(short_help="Send mail that is in files.")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|MBOX|MAILDIR...", shell_complete=files)
+@smtp_option
+@errors_as_sentences
+def ingest(paths: Sequence[str], smtp: str | None) -> None:
+    """Send every mail of these files, mbox files, Maildirs and folders of .eml files to a server.
+
+    The sender is that of Return-Path or From, the recipients are those of To, Cc and Bcc. Exit code 1: one was refused.
+    """
+    from .commands.ingest import ingest as run
+    from .commands.submission import server_address
+
+    sys.exit(run(server_address(smtp), paths))
+
+
+@main.command(short_help="Write the mail of an inbox into a folder.")
+@click.argument("folder", metavar="DIR", shell_complete=folders)
+@click.option("--http", "url", default="http://localhost:8025", show_default=True, metavar="URL", help="The inbox.")
+@click.option("--mbox", is_flag=True, help="Write one file, mail.mbox, in place of one for each mail.")
+@errors_as_sentences
+def dump(folder: str, url: str, mbox: bool) -> None:
+    """Write every mail of an inbox into DIR, as .eml files by their numbers. Files that are there already stay."""
+    from .commands.dump import dump as run
+
+    run(url, Path(folder), mbox=mbox)
 
 
 @main.command(short_help="Stop the host that runs with -p in this folder.")

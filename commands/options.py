@@ -38,6 +38,11 @@ pid_option = click.option("-p", "--pid", is_flag=True, help="Write .pid into the
 address_option = click.option(
     "--address", metavar="URL", help="Where the host serves RPC (tcp://host:port or unix:///path), instead of -c."
 )
+smtp_option = click.option(
+    "--smtp",
+    metavar="HOST:PORT",
+    help="The server for the mail. Default: that of SMTP_HOST and SMTP_PORT, else localhost:1025.",
+)
 
 
 class Commands(click.Group):

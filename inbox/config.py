@@ -52,8 +52,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     remote_images: Annotated[
         Literal["click", "never"],
         Meta(
-            description="the images that a mail names and does not have: `click` loads them when the reader clicks, "
-            "for this one view; `never` refuses that too. The sender then learns that the mail is read."
+            description="`click` loads the remote images of a mail on a click; `never` refuses that. Remote images are "
+            "those that the mail names and does not have. The sender then learns that the mail is read."
         ),
     ] = "click"
 

@@ -1,0 +1,86 @@
+"""`rrpy ingest`: send mail that is in files to a server: messages, mbox files, Maildirs, and folders of messages."""
+
+from __future__ import annotations
+
+import mailbox
+from collections.abc import Iterator, Sequence
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
+from pathlib import Path
+from typing import Final
+
+from ..container.errors import HostError, reason_of
+from ..container.text import printable
+from .console import complain, say
+from .submission import EX_TEMPFAIL, Server, SubmissionError
+
+FALLBACK: Final = "unknown@localhost"
+"""The recipient of a mail that names none."""
+
+
+def ingest(address: tuple[str, int], paths: Sequence[str]) -> int:
+    """Send every mail of these paths, say how many, and return the exit code: 1 where one was refused.
+
+    Raises HostError for a path that cannot be read, SubmissionError where the server goes away.
+    """
+    sent = refused = 0
+    with Server(address) as server:
+        for name, content in _mails(paths):
+            sender, recipients = _envelope(content)
+            try:
+                server.submit(sender, recipients, content)
+                sent += 1
+            except SubmissionError as error:
+                if error.code == EX_TEMPFAIL:
+                    raise HostError(f"{name}: {error}; {sent} are sent") from None
+                complain(f"{name}: {error}")
+                refused += 1
+    say(f"{sent} sent" + (f", {refused} refused" if refused else ""))
+    return 1 if refused else 0
+
+
+def _mails(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield each mail with a name for it. Raises HostError for a path that cannot be read."""
+    for path in map(Path, paths):
+        try:
+            yield from _mails_of(path)
+        except OSError as error:
+            raise HostError(f"cannot read {printable(str(path))}: {reason_of(error)}") from None
+
+
+def _mails_of(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir() and all((path / name).is_dir() for name in ("cur", "new")):
+        for name in ("cur", "new"):
+            yield from _files(path / name)
+    elif path.is_dir():
+        yield from _files(path, "*.eml")
+    else:
+        with path.open("rb") as file:
+            is_mbox = file.read(5) == b"From "
+        if not is_mbox:
+            yield str(path), path.read_bytes()
+            return
+        box = mailbox.mbox(path, create=False)
+        try:
+            for number, key in enumerate(box.iterkeys(), 1):
+                yield f"{path} ({number})", box.get_bytes(key)
+        finally:
+            box.close()
+
+
+def _files(folder: Path, pattern: str = "*") -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.glob(pattern)):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+
+
+def _envelope(content: bytes) -> tuple[str, list[str]]:
+    """Return sender and recipients of a mail: of its Return-Path or From, and of its To, Cc and Bcc."""
+    headers = BytesHeaderParser().parsebytes(content)
+
+    def addresses(*names: str) -> list[str]:
+        values = [str(value) for name in names for value in headers.get_all(name, [])]
+        return [address for _, address in getaddresses(values) if "@" in address]
+
+    sender = (addresses("return-path") or addresses("from") or [""])[0]
+    return sender, list(dict.fromkeys(addresses("to", "cc", "bcc"))) or [FALLBACK]

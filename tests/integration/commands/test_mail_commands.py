@@ -1,0 +1,198 @@
+"""`rrpy sendmail`, `send`, `ingest` and `dump`, beside a real host with an inbox."""
+
+from __future__ import annotations
+
+import mailbox
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.container.host import RRPY, Host
+from support.inbox.host import inbox, url
+from support.waiting import TIMEOUT
+
+
+@pytest.fixture(scope="module")
+def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, httpx.Client]]:
+    """A host with an inbox, for the tests of this file; each looks at the newest message."""
+    smtp = {"max_message_size": 20000}
+    with inbox(tmp_path_factory.mktemp("host"), smtp=smtp) as (host, client):
+        client.get("messages")  # its connection stays open
+        yield host, client
+
+
+def rrpy(host: Host, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a command with the host's address in its environment."""
+    name, port = host.smtp
+    env = os.environ | {"SMTP_HOST": name, "SMTP_PORT": str(port)}
+    return subprocess.run([*RRPY, *arguments], input=stdin, env=env, capture_output=True, timeout=TIMEOUT)
+
+
+MAIL = b"""To: Ann <ann@example.com>, bob@example.com
+Cc: "Doe, Jane" <jane@example.com>
+Bcc: hidden@example.com,
+ other@example.com
+Subject: Order
+
+first
+.
+last
+"""
+
+
+def test_recipients_are_taken_from_the_headers_and_bcc_is_not_sent(catcher: tuple[Host, httpx.Client]) -> None:
+    host, client = catcher
+    done = rrpy(host, "sendmail", "-t", "-i", "-fshop@example.com", "more@example.com", stdin=MAIL)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    detail = client.get("messages/latest").json()
+    names = ("more", "ann", "bob", "jane", "hidden", "other")
+    assert detail["summary"]["to"] == [f"{name}@example.com" for name in names]
+    assert detail["summary"]["from"] == "shop@example.com"
+    assert detail["text"] == "first\r\n.\r\nlast\r\n"
+    assert not {"bcc", "Bcc"} & set(detail["headers"])
+    assert {"From", "Date", "Message-ID"} <= set(detail["headers"])
+    assert detail["headers"]["From"] == ["shop@example.com"]
+
+
+def test_a_dot_ends_the_mail_without_i(catcher: tuple[Host, httpx.Client]) -> None:
+    host, client = catcher
+    content = b"From: a@b.c\r\nDate: x\r\nMessage-ID: <1@x>\r\n\r\nfirst\r\n.\r\nlast\r\n"
+    assert rrpy(host, "sendmail", "-oem", "-f", "<>", "ann@example.com", stdin=content).returncode == 0
+    detail = client.get("messages/latest").json()
+    assert (detail["summary"]["from"], detail["text"]) == ("", "first\r\n")
+    assert client.get("messages/latest/raw").content == content.partition(b".\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "words"),
+    [
+        (["-Y"], b"", 64, "option -Y not recognized"),
+        (["-bd"], b"", 64, "the mode -bd is not known"),
+        ([], b"Subject: x\n\n", 64, "say the recipients on the command line, or -t"),
+        (["-t"], b"Subject: x\n\nTo: ann@example.com\n", 65, "have no address"),
+        (["ann@example.com"], b"\n" + b"x" * 25000, 69, "the server refused the mail: 552"),
+        (["<a b>"], b"\n", 67, "refused: <a b>: 5"),
+    ],
+)
+def test_what_is_wrong_has_an_exit_code_of_sysexits(
+    catcher: tuple[Host, httpx.Client], arguments: list[str], stdin: bytes, code: int, words: str
+) -> None:
+    done = rrpy(catcher[0], "sendmail", *arguments, stdin=stdin)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_server_that_is_not_there_is_worth_another_try() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        env = os.environ | {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(unused.getsockname()[1])}
+        done = subprocess.run([*RRPY, "sendmail", "a@b.c"], input=b"x", env=env, capture_output=True, timeout=TIMEOUT)
+    assert done.returncode == 75
+    assert b"connection refused" in done.stderr
+
+
+def test_bs_speaks_smtp(catcher: tuple[Host, httpx.Client]) -> None:
+    host, client = catcher
+    dialog = b"EHLO x\r\nMAIL FROM:<a@b.c>\r\nRCPT TO:<bs@example.com>\r\nDATA\r\n.\r\nQUIT\r\n"
+    done = rrpy(host, "sendmail", "-bs", stdin=dialog)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(b"220 ")
+    assert lines[-1].startswith(b"221 ")
+    assert client.get("messages/latest").json()["summary"]["to"] == ["bs@example.com"]
+
+
+@pytest.mark.program("php")
+def test_php_sends_with_its_mail_function(catcher: tuple[Host, httpx.Client], tmp_path: Path) -> None:
+    host, client = catcher
+    command = " ".join([*RRPY, "sendmail", "-t", "-i"])
+    code = "exit(mail('ann@example.com', 'From PHP', \"Hi\\nthere\", 'Cc: bob@example.com') ? 0 : 1);"
+    name, port = host.smtp
+    env = os.environ | {"SMTP_HOST": name, "SMTP_PORT": str(port)}
+    done = subprocess.run(
+        ["php", "-d", f"sendmail_path={command}", "-r", code],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 0, done
+    summary = client.get("messages/latest").json()["summary"]
+    assert (summary["subject"], summary["to"]) == ("From PHP", ["ann@example.com", "bob@example.com"])
+
+
+def test_send_sends_a_mail_with_html_and_an_attachment(catcher: tuple[Host, httpx.Client]) -> None:
+    host, client = catcher
+    name, port = host.smtp
+    done = rrpy(host, "send", "--to", "ann@example.com", "--subject", "Grüße", "--smtp", f"{name}:{port}")
+    assert (done.returncode, done.stdout.decode()) == (0, f"sent to ann@example.com by {name}:{port}\n")
+    detail = client.get("messages/latest").json()
+    assert detail["summary"]["subject"] == "Grüße"
+    assert detail["html"].startswith("<!doctype html>")
+    assert [(each["filename"], each["inline"]) for each in detail["attachments"]] == [
+        ("logo.gif", True),
+        ("order.csv", False),
+    ]
+    assert detail["defects"] == []
+
+
+def test_files_are_sent_and_written_again(tmp_path: Path) -> None:
+    names = ("one", "two", "three", "four")
+    one, two, three, four = (f"From: a@b.c\nTo: {name}@example.com\n\n{name}\n".encode() for name in names)
+    (tmp_path / "one.eml").write_bytes(one)
+    box = mailbox.mbox(tmp_path / "box")
+    box.add(two)
+    box.close()
+    for name in ("cur", "new", "tmp"):
+        (tmp_path / "maildir" / name).mkdir(parents=True)
+    (tmp_path / "maildir" / "new" / "1").write_bytes(three)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x.eml").write_bytes(four)
+    (tmp_path / "folder" / "x.txt").write_bytes(b"not a mail")
+    with inbox(tmp_path) as (host, client):
+        paths = [str(tmp_path / name) for name in ("one.eml", "box", "maildir", "folder")]
+        done = rrpy(host, "ingest", *paths)
+        assert (done.returncode, done.stdout) == (0, b"4 sent\n"), done.stderr
+        listed = client.get("messages").json()["messages"]
+        assert [each["to"] for each in reversed(listed)] == [[f"{name}@example.com"] for name in names]
+        assert {each["from"] for each in listed} == {"a@b.c"}
+        missing = rrpy(host, "ingest", str(tmp_path / "missing"))
+        assert (missing.returncode, missing.stderr.count(b"\n")) == (1, 1)
+        assert b"missing: no such file" in missing.stderr
+
+        done = rrpy(host, "dump", str(tmp_path / "out"), "--http", url(host))
+        assert done.returncode == 0, done.stderr
+        written = [path.read_bytes() for path in sorted((tmp_path / "out").iterdir())]
+        assert written == [each.replace(b"\n", b"\r\n") for each in (one, two, three, four)]
+        again = rrpy(host, "dump", str(tmp_path / "out"), "--http", url(host))
+        assert (again.returncode, b"file exists" in again.stderr) == (1, True)
+        assert rrpy(host, "dump", "--mbox", str(tmp_path / "out"), "--http", url(host)).returncode == 0
+        written_box = mailbox.mbox(tmp_path / "out" / "mail.mbox")
+        assert [each.get_payload() for each in written_box] == [f"{name}\n" for name in names]
+        written_box.close()
+
+
+def test_a_refused_file_is_named_and_the_others_are_sent(tmp_path: Path) -> None:
+    (tmp_path / "large.eml").write_bytes(b"To: a@b.c\n\n" + b"x" * 5000)
+    (tmp_path / "small.eml").write_bytes(b"To: a@b.c\n\nx")
+    with inbox(tmp_path, smtp={"max_message_size": 1000}) as (host, client):
+        done = rrpy(host, "ingest", str(tmp_path / "large.eml"), str(tmp_path / "small.eml"))
+        assert (done.returncode, done.stdout) == (1, b"1 sent, 1 refused\n")
+        assert b"large.eml: the server refused the mail: 552" in done.stderr
+        assert client.get("messages").json()["total"] == 1
+
+
+def test_an_inbox_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        where = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        done = subprocess.run(
+            [*RRPY, "dump", str(tmp_path / "out"), "--http", where], capture_output=True, text=True, timeout=TIMEOUT
+        )
+    assert (done.returncode, done.stderr) == (1, f"rrpy: cannot reach the inbox at {where}: connection refused\n")
+    assert not (tmp_path / "out").exists()
