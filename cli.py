@@ -240,11 +240,11 @@ def send(smtp: str | None, sender: str, recipients: Sequence[str], subject: str)
 
 
 @main.command(short_help="Send mail that is in files.")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE|MBOX|MAILDIR...", shell_complete=files)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=files)
 @smtp_option
 @errors_as_sentences
 def ingest(paths: Sequence[str], smtp: str | None) -> None:
-    """Send every mail of these files, mbox files, Maildirs and folders of .eml files to a server.
+    """Send the mail at each PATH to a server: a message, an mbox file, a Maildir, or a folder of .eml files.
 
     The sender is that of Return-Path or From, the recipients are those of To, Cc and Bcc. Exit code 1: one was refused.
     """
@@ -255,12 +255,12 @@ def ingest(paths: Sequence[str], smtp: str | None) -> None:
 
 
 @main.command(short_help="Write the mail of an inbox into a folder.")
-@click.argument("folder", metavar="DIR", shell_complete=folders)
+@click.argument("folder", metavar="FOLDER", shell_complete=folders)
 @click.option("--http", "url", default="http://localhost:8025", show_default=True, metavar="URL", help="The inbox.")
 @click.option("--mbox", is_flag=True, help="Write one file, mail.mbox, in place of one for each mail.")
 @errors_as_sentences
 def dump(folder: str, url: str, mbox: bool) -> None:
-    """Write every mail of an inbox into DIR, as .eml files by their numbers. Files that are there already stay."""
+    """Write every mail of an inbox into FOLDER, as .eml files by their numbers. Files that are there already stay."""
     from .commands.dump import dump as run
 
     run(url, Path(folder), mbox=mbox)
