@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     __version__ = VERSION
     from .rpc.errors import RPCError
     from .smtp_plugin.delivery.observers import ReceivedMail
+    from .smtp_plugin.delivery.refusals import RefusalReport
     from .smtp_plugin.handlers.smtp import SMTP
     from .worker_pool.config import PoolConfig
     from .worker_pool.errors import PoolError, SoftError
@@ -52,6 +53,7 @@ _HOMES: dict[str, str] = {
     "PoolFactory": ".worker_pool.protocols",
     "RPCError": ".rpc.errors",
     "ReceivedMail": ".smtp_plugin.delivery.observers",
+    "RefusalReport": ".smtp_plugin.delivery.refusals",
     "SMTP": ".smtp_plugin.handlers.smtp",
     "Secret": ".container.config.fields",
     "SoftError": ".worker_pool.errors",
@@ -82,6 +84,7 @@ __all__ = [
     "PoolFactory",
     "RPCError",
     "ReceivedMail",
+    "RefusalReport",
     "Secret",
     "SoftError",
     "Status",

@@ -17,8 +17,10 @@ from .delivery.event import Arrival
 from .delivery.history import History
 from .delivery.observers import Observers, ReceivedMail
 from .delivery.outcome import ACCEPTED, FAILED, Outcome, Pending, Running
+from .delivery.refusals import RefusalReport, Refusals
 from .delivery.workers import Delivery
 from .protocol import replies
+from .protocol.refusal import Refusal
 from .server.protocols import ServedConnection
 from .session import ConnectionInfo, Envelope, Session, new_uuid
 
@@ -35,6 +37,7 @@ class Backend:
         self.delivery: Delivery | None = None
         self.observers = Observers(log)
         self.history = history or History(0)
+        self._refusals = Refusals(log, self._keep_refusal)
         self._log = log
         self._debug = log.enabled("DEBUG")
         self._info = log.enabled("INFO")
@@ -55,7 +58,16 @@ class Backend:
         self._connections.pop(session.uuid, None)
         if self._debug:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
+        self._refusals.end(session)
         self._changed()
+
+    def report(self, session: Session, refusal: Refusal) -> None:
+        """Report a refused command or message, or a session that the server ends."""
+        self._refusals.report(session, refusal)
+
+    def _keep_refusal(self, refused: RefusalReport) -> None:
+        self.history.add_refusal(refused)
+        self.observers.notify_of_refusal(refused)
 
     def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
         """Accept a message, or hand it to a worker and to the observers; log its outcome."""
@@ -109,6 +121,14 @@ class Backend:
             self._log.debug("command", uuid=session.uuid, line=line)
         self._changed()
 
+    def replied(self, session: Session, data: bytes) -> None:
+        """Log the replies of the server, and keep them for the transcript."""
+        for line in data.decode("ascii", "replace").splitlines():
+            if session.transcript is not None:
+                session.transcript.append(f"S: {line}")
+            if self._debug:
+                self._log.debug("reply", uuid=session.uuid, line=line)
+
     def connections(self) -> list[ConnectionInfo]:
         """Return the open connections, the oldest first."""
         return [
@@ -129,7 +149,12 @@ class Backend:
     @property
     def traced(self) -> bool:
         """Whether there is a use for the clients' commands."""
-        return self._debug or bool(self.observers or self._subscribers)
+        return self.replies_traced or bool(self._subscribers)
+
+    @property
+    def replies_traced(self) -> bool:
+        """Whether there is a use for the server's replies."""
+        return self._debug or bool(self.observers)
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Subscribe to changes of `connections()`; return the function that unsubscribes.

@@ -22,7 +22,7 @@ from .backend import Backend
 from .config import SMTPConfig
 from .delivery.files import Storage
 from .delivery.history import History
-from .delivery.observers import TRANSCRIPT_LINES, MailObserver
+from .delivery.observers import TRANSCRIPT_LINES, MailObserver, RefusalObserver
 from .delivery.workers import Delivery
 from .protocol.body import Budget
 from .protocol.rules import Rules
@@ -60,8 +60,11 @@ class SMTPPlugin:
         self._stopped = anyio.Event()
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Ask for every plugin that observes mail."""
-        return (Collect(MailObserver, self._observe, outlive=True),)
+        """Ask for every plugin that observes mail or refusals."""
+        return (
+            Collect(MailObserver, self._observe, outlive=True),
+            Collect(RefusalObserver, self._observe_refusals, outlive=True),
+        )
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
@@ -169,6 +172,9 @@ class SMTPPlugin:
     def _observe(self, observer: MailObserver) -> None:
         self._backend.observers.add(observer)
 
+    def _observe_refusals(self, observer: RefusalObserver) -> None:
+        self._backend.observers.add_for_refusals(observer)
+
     def _has_room(self) -> bool:
         """Return whether the workers' queue takes one more message."""
         return self._backend.delivery is None or not self._backend.delivery.full
@@ -190,6 +196,7 @@ class SMTPPlugin:
             lmtp=config.lmtp,
             budget=self._budget,
             has_room=self._has_room if config.deliver == "workers" and config.pool.max_queue_size else None,
+            max_queue_size=config.pool.max_queue_size,
             tally=self._statistics,
         )
         return Listener(
@@ -209,5 +216,6 @@ class SMTPPlugin:
             implicit_tls=None if starttls else self._tls,
             proxy_protocol=config.proxy_protocol,
             trace=self._backend.command if self._backend.traced else None,
+            trace_replies=self._backend.replied if self._backend.replies_traced else None,
             transcript_lines=TRANSCRIPT_LINES if self._backend.observers else 0,
         )

@@ -88,7 +88,8 @@ class Session(aiosmtpd.smtp.Session):
 
     `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
     it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: of AUTH, None before it.
-    `transcript`: the last lines of both sides, None where no plugin observes mail.
+    `transcript`: the last lines of both sides, None where no plugin observes mail. `reporting_since`, `reported`,
+    `left_out`: the refusals that are reported, and those that are not (delivery/refusals.py).
     """
 
     new_envelope: ClassVar[type[Envelope]] = Envelope
@@ -97,6 +98,11 @@ class Session(aiosmtpd.smtp.Session):
     host_name: str | None
     authenticated: bool | None
     extended_smtp: bool
+
+    # On the class: a session without a refusal pays nothing.
+    reporting_since = float("-inf")
+    reported = 0
+    left_out = 0
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None, peer: Any = None) -> None:
         super().__init__(loop)

@@ -1,12 +1,16 @@
-"""The last messages, for `smtp.Wait` and `rrpy tail`: metadata only, bounded, and a wait without polling."""
+"""The last messages and refusals, for `smtp.Wait` and `rrpy tail`: metadata only, bounded; a wait without polling.
+
+Messages and refusals are counted and bounded apart, so that refusals push no message out.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,7 +20,10 @@ from ..protocol.replies import Reply
 from ..session import Envelope, Session, new_uuid
 from .event import text
 from .outcome import Outcome
+from .refusals import RefusalReport
 
+MAX_REFUSALS: Final = 1000
+"""Refusals that are kept at most."""
 MAX_WAIT: Final = 300.0
 """Seconds that one call may wait."""
 
@@ -41,7 +48,7 @@ class Entry(NamedTuple):
     reason: str
 
 
-class Mail(msgspec.Struct, frozen=True):
+class Mail(msgspec.Struct, frozen=True, tag_field="kind", tag="mail"):
     """One message as `smtp.Wait` shows it.
 
     `number`: counts the messages of this host from 1. `received_at`: RFC 3339. `code`, `reply`: of the reply to the
@@ -67,42 +74,72 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `cursor`: the number of the last message that the caller knows. 0 asks for all, null for those after the call.
     `history`: from the last result. With another one, of another host or of an earlier start, the cursor counts as 0.
-    `timeout`: seconds to wait for the first message, at most 300. `limit`: messages at most.
+    `timeout`: seconds to wait for the first message, at most 300. `limit`: messages at most. `refusal_cursor`: the
+    number of the last refusal that the caller knows, 0 for all; null, the default, asks for messages alone.
     """
 
     cursor: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    refusal_cursor: Annotated[int, msgspec.Meta(ge=0)] | None = None
     history: str = ""
     timeout: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 30.0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
 class WaitResult(msgspec.Struct, frozen=True):
-    """The result: `cursor` and `history` for the next call, the messages, and the number of forgotten ones before."""
+    """The result: the cursors and `history` for the next call, messages and refusals.
+
+    `missed`, `missed_refusals`: the numbers of forgotten ones before them.
+    """
 
     cursor: int
     history: str
     messages: Sequence[Mail]
     missed: int
+    refusal_cursor: int
+    refusals: Sequence[RefusalReport]
+    missed_refusals: int
+
+
+E = TypeVar("E", Entry, RefusalReport)
+
+
+class Ring(Generic[E]):
+    """The last `size` entries. `count`: of all that came; the newest has this number."""
+
+    def __init__(self, size: int) -> None:
+        self._entries: deque[E] = deque(maxlen=size)
+        self.count = 0
+
+    def add(self, entry: E) -> None:
+        """Keep an entry, whose number follows the last one's."""
+        self._entries.append(entry)
+        self.count = entry.number
+
+    def after(self, cursor: int, limit: int) -> tuple[list[E], int, int]:
+        """Return entries after a cursor, the next cursor, and the number of forgotten ones before them."""
+        found = [entry for entry in self._entries if entry.number > cursor][:limit]
+        first = found[0].number if found else self.count + 1
+        last = found[-1].number if found else self.count
+        return found, last, first - cursor - 1
 
 
 class History:
-    """The last `size` messages. With 0 it keeps none, and a wait returns their number only."""
+    """The last `size` messages and as many refusals. With 0 it keeps none, and a wait returns their numbers only."""
 
     def __init__(self, size: int) -> None:
         self._id = new_uuid()
-        self._entries: deque[Entry] = deque(maxlen=size)
-        self._count = 0
+        self._messages: Ring[Entry] = Ring(size)
+        self._refusals: Ring[RefusalReport] = Ring(min(size, MAX_REFUSALS))
         self._news: asyncio.Event | None = None
 
     def add(self, session: Session, envelope: Envelope, at: float, outcome: Outcome, *, message_id: str = "") -> None:
         """Keep a message that arrived at `at`, in seconds since 1970, and wake the calls that wait for one."""
         content = envelope.content or b""
         assert isinstance(content, bytes)
-        self._count += 1
         end = content.find(b"\r\n\r\n", 0, _HEAD)
-        self._entries.append(
+        self._messages.add(
             Entry(
-                self._count,
+                self._messages.count + 1,
                 at,
                 message_id,
                 session.uuid,
@@ -115,27 +152,52 @@ class History:
                 outcome.reason,
             )
         )
+        self._wake()
+
+    def add_refusal(self, refused: RefusalReport) -> None:
+        """Keep a refusal, and wake the calls that wait for one."""
+        self._refusals.add(refused)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._news is not None:
             self._news.set()
             self._news = None
 
     async def wait(self, request: WaitRequest) -> WaitResult:
         """Return the messages after the cursor as soon as there is one, and none when the time is over."""
-        cursor = self._count if request.cursor is None else request.cursor
-        if cursor > self._count or request.history not in ("", self._id):
-            cursor = 0
-        if cursor == self._count and request.timeout:
-            if self._news is None:
-                self._news = asyncio.Event()
-            try:
-                async with asyncio.timeout(request.timeout):
+        same = request.history in ("", self._id)
+        cursor = _known(request.cursor, self._messages.count, same)
+        refusal_cursor = _known(request.refusal_cursor, self._refusals.count, same)
+        wants_refusals = request.refusal_cursor is not None
+
+        def is_news() -> bool:
+            return cursor < self._messages.count or (wants_refusals and refusal_cursor < self._refusals.count)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(request.timeout):
+                while request.timeout and not is_news():
+                    if self._news is None:
+                        self._news = asyncio.Event()
                     await self._news.wait()
-            except TimeoutError:
-                pass
-        found = [entry for entry in self._entries if entry.number > cursor][: request.limit]
-        first = found[0].number if found else self._count + 1
-        last = found[-1].number if found else self._count
-        return WaitResult(last, self._id, [_shown(entry) for entry in found], first - cursor - 1)
+        messages, last, missed = self._messages.after(cursor, request.limit)
+        refusals, last_refusal, missed_refusals = self._refusals.after(refusal_cursor, request.limit)
+        return WaitResult(
+            cursor=last,
+            history=self._id,
+            messages=[_shown(entry) for entry in messages],
+            missed=missed,
+            refusal_cursor=last_refusal,
+            refusals=refusals if wants_refusals else [],
+            missed_refusals=missed_refusals if wants_refusals else 0,
+        )
+
+
+def _known(cursor: int | None, count: int, same: bool) -> int:
+    """Return the cursor of a request: `count` for none. `same`: it is of this history."""
+    if cursor is None:
+        return count
+    return cursor if same and cursor <= count else 0
 
 
 def _shown(entry: Entry) -> Mail:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from ...container.protocols import Logger
 from ...mime.message import Message, parse
 from .event import Arrival
+from .refusals import RefusalReport
 
 TRANSCRIPT_LINES: Final = 500
 """The last lines of a session that its transcript keeps."""
@@ -46,19 +47,32 @@ class MailObserver(Protocol):
         ...
 
 
+class RefusalObserver(Protocol):
+    """A plugin that observes refusals. It starts before the SMTP plugin and stops after it."""
+
+    def mail_refused(self, refused: RefusalReport) -> None:
+        """Take a refusal, at once: the client waits for its reply."""
+        ...
+
+
 class Observers:
     """The observers, in the order of their start."""
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._all: list[MailObserver] = []
+        self._of_refusals: list[RefusalObserver] = []
 
     def add(self, observer: MailObserver) -> None:
         """Add an observer."""
         self._all.append(observer)
 
+    def add_for_refusals(self, observer: RefusalObserver) -> None:
+        """Add an observer of refusals."""
+        self._of_refusals.append(observer)
+
     def __bool__(self) -> bool:
-        """Whether there is an observer."""
+        """Whether there is an observer of mail."""
         return bool(self._all)
 
     async def notify(self, mail: ReceivedMail) -> bool:
@@ -68,7 +82,18 @@ class Observers:
             try:
                 await observer.mail_received(mail)
             except Exception:
-                name = getattr(observer, "name", type(observer).__name__)
-                self._log.exception("observer failed", observer=name, uuid=mail.uuid, id=mail.id)
+                self._log.exception("observer failed", observer=_name(observer), uuid=mail.uuid, id=mail.id)
                 taken = False
         return taken
+
+    def notify_of_refusal(self, refused: RefusalReport) -> None:
+        """Call every observer of refusals."""
+        for observer in self._of_refusals:
+            try:
+                observer.mail_refused(refused)
+            except Exception:
+                self._log.exception("observer failed", observer=_name(observer), uuid=refused.uuid)
+
+
+def _name(observer: object) -> str:
+    return str(getattr(observer, "name", type(observer).__name__))

@@ -11,6 +11,7 @@ from aiosmtpd.smtp import MISSING
 
 from ..delivery.outcome import FAILED, Outcome, Pending, Running
 from ..protocol import replies
+from ..protocol.refusal import Refusal
 from ..server.protocols import ServedConnection
 from ..session import Envelope, Session
 from .status import StandardLog, as_replies, log, normalized, plain
@@ -34,6 +35,10 @@ class HandlerBackend:
     def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
         """Call `handle_DATA`, or the older `process_message`, and turn its status into replies."""
         return Running(self._deliver(session, envelope), StandardLog(), getattr(session, "uuid", ""))
+
+    def report(self, session: Session, refusal: Refusal) -> None:
+        """Log a refusal of the server's own."""
+        log.debug("%r refused: %s", session.peer, refusal.reason or f"{refusal.code} {refusal.reply}")
 
     async def _deliver(self, session: Session, envelope: Envelope) -> Outcome:
         server = self._server

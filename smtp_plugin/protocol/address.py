@@ -24,6 +24,9 @@ PLAIN_MAIL: Final = re.compile(rb"[Ff][Rr][Oo][Mm]: ?" + _PLAIN)
 PLAIN_RCPT: Final = re.compile(rb"[Tt][Oo]: ?" + _PLAIN)
 """An RCPT argument with a plain address and no parameters; group 1 is the address."""
 
+MAX_KEYWORD: Final = 64
+"""Characters of a parameter that a reply names."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # they move a cursor or end a line, in Unicode too
 _ROUTE = re.compile(r"(?:@[^\s<>:,@]+,)*@[^\s<>:,@]+:")
 _MAILBOX = re.compile(
@@ -96,10 +99,10 @@ def parse_parameters(text: str) -> dict[str, str | None]:
     for word in filter(None, re.split(r"[ \t]+", text)):
         match = _PARAMETER.fullmatch(word)
         if match is None:
-            raise Refused(replies.BAD_PARAMETER)
+            raise Refused(replies.BAD_PARAMETER.naming(word[:MAX_KEYWORD]))
         key = match[1].upper()
         if key in found:
-            raise Refused(replies.DUPLICATE_PARAMETER)
+            raise Refused(replies.DUPLICATE_PARAMETER.naming(key[:MAX_KEYWORD]))
         found[key] = match[2]
     return found
 

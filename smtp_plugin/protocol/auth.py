@@ -30,7 +30,7 @@ def auth(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.AUTH_SYNTAX)
     mechanism = words[0].decode("ascii", "replace").upper()
     if mechanism not in rules.mechanisms:
-        return conversation.refuse(replies.UNKNOWN_MECHANISM)
+        return conversation.refuse(replies.unknown_mechanism(rules.mechanisms))
     initial: bytes | None = None
     if len(words) == 2:
         try:

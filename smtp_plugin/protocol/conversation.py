@@ -14,6 +14,7 @@ from . import replies
 from .body import Body, Skipped
 from .phases import Event, Phase
 from .protocols import EnvelopeState, SessionState
+from .refusal import MAX_COMMAND_SHOWN, MAX_RECIPIENTS_SHOWN, Refusal, Report, masked
 from .replies import Reply
 from .rules import Rules
 from .sasl import Exchange
@@ -39,7 +40,7 @@ class Conversation:
     waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads. `body`: the
     message under way, also between two chunks. `line_feeds`: every line so far has ended in a bare LF, and the rules
     accept that of a message. `exchange`: the AUTH exchange under way. `idle_commands`: commands since the last message,
-    recipients and large chunks aside.
+    recipients and large chunks aside. `line`: the last command, for reports. `auth_seen`: the client has sent AUTH.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Conversation:
         "_errors",
         "_line_refusal",
         "_out",
+        "auth_seen",
         "body",
         "closing",
         "data",
@@ -57,21 +59,26 @@ class Conversation:
         "exchange",
         "idle_commands",
         "incoming",
+        "line",
         "line_feeds",
         "phase",
         "position",
         "quit",
         "reader",
+        "report",
         "rules",
         "session",
         "tls",
         "trace",
     )
 
-    def __init__(self, rules: Rules, session: SessionState, trace: Trace | None = None) -> None:
+    def __init__(
+        self, rules: Rules, session: SessionState, trace: Trace | None = None, report: Report | None = None
+    ) -> None:
         self.rules = rules
         self.session = session
         self.trace = trace
+        self.report = report
         self.envelope: EnvelopeState = self.session.new_envelope()
         self.phase = Phase.CONNECTED
         self.tls = False
@@ -87,6 +94,8 @@ class Conversation:
         self.exchange: Exchange | None = None
         self.idle_commands = 0
         self.line_feeds = rules.normalize
+        self.line = b""
+        self.auth_seen = False
         self._out: list[bytes] = []
         self._errors = 0
         self._draining = False
@@ -99,11 +108,39 @@ class Conversation:
         """Send bytes."""
         self._out.append(data)
 
-    def reply(self, reply: Reply) -> None:
-        """Send a reply."""
+    def reply(self, reply: Reply, *, last: bool = False) -> None:
+        """Send a reply. Count and report it where it refuses. `last`: the session ends with it."""
         self._out.append(reply.extended if self._enhanced else reply.plain)
-        if reply.code >= 400 and self.rules.tally is not None:
+        if reply.code >= 400:
+            self._count(reply)
+            self._report(reply, last)
+
+    def send(self, reply: Reply) -> None:
+        """Send a reply, as `reply` does, and leave the report to the caller."""
+        self._out.append(reply.extended if self._enhanced else reply.plain)
+        if reply.code >= 400:
+            self._count(reply)
+
+    def _count(self, reply: Reply) -> None:
+        if self.rules.tally is not None:
             self.rules.tally.refused(reply)
+
+    def _report(self, reply: Reply, last: bool) -> None:
+        if self.report is None:
+            return
+        envelope = self.envelope
+        self.report(
+            Refusal(
+                command=masked(self.line[:MAX_COMMAND_SHOWN]),
+                code=reply.code,
+                reply=reply.wire_text,
+                setting=reply.setting,
+                last=last,
+                sender=envelope.mail_from or "",
+                recipients=envelope.rcpt_tos[:MAX_RECIPIENTS_SHOWN],
+                recipient_count=len(envelope.rcpt_tos),
+            )
+        )
 
     def refuse(self, reply: Reply) -> bool:
         """Refuse a command, and close the session at `max_errors`. Return False, for a verb to return."""
@@ -111,7 +148,7 @@ class Conversation:
         if reply.refused:
             self._errors += 1
             if self._errors >= self.rules.max_errors > 0:
-                self.close(replies.TOO_MANY_ERRORS)
+                self.close(replies.too_many_errors(self.rules.max_errors))
         return False
 
     # The transaction.
@@ -135,7 +172,8 @@ class Conversation:
     def refuse_message(self, reply: Reply) -> None:
         """Refuse a message after its end, in LMTP for every recipient."""
         for _ in self.envelope.rcpt_tos if self.rules.lmtp else (None,):
-            self.reply(reply)
+            self.send(reply)
+        self._report(reply, last=False)
         if self.rules.tally is not None:
             self.rules.tally.ended(reply)
         self.end_transaction()
@@ -143,7 +181,8 @@ class Conversation:
     def finish(self, body: Body) -> bool:
         """Ask the caller to deliver a complete message, or refuse the message for its size."""
         if not body.kept:
-            self.refuse_message(replies.TOO_BIG if body.too_big else replies.OUT_OF_STORAGE)
+            limit = body.budget.limit
+            self.refuse_message(replies.too_big(body.limit) if body.too_big else replies.out_of_storage(limit))
             return True
         envelope = self.envelope
         envelope.content = envelope.original_content = body.content()
@@ -164,7 +203,7 @@ class Conversation:
         if self.closing:
             return
         if reply is not None:
-            self.reply(reply)
+            self.reply(reply, last=True)
         self.closing = True
         self.reset(Phase.CLOSED)
         self.exchange = None
@@ -173,6 +212,15 @@ class Conversation:
         self.drop_input()
 
     # The input.
+
+    def note_line(self, line: bytes, *, known: bool) -> None:
+        """Keep a command line for reports. `known`: it begins with a verb.
+
+        After a refused AUTH a client may go on with its secrets: such a line is masked.
+        """
+        self.line = b"***" if self.auth_seen and not known else line
+        if line[:4].upper() == b"AUTH":
+            self.auth_seen = True
 
     def expect_command(self) -> None:
         """Read commands from here on."""
@@ -202,8 +250,10 @@ class Conversation:
             self.position = len(data)
             self.line_feeds = False  # how this line ends is not looked at
             word = data[start : start + 10].partition(b" ")[0].upper()
+            if self.exchange is None:
+                self.note_line(data[start : start + MAX_COMMAND_SHOWN], known=False)
             if word in HTTP_METHODS:
-                self.refuse_protocol()
+                self.refuse_protocol(replies.NOT_SMTP)
             else:
                 asks = self.exchange is not None or word == b"AUTH"
                 self._line_refusal = replies.AUTH_TOO_LONG if asks else replies.LINE_TOO_LONG
@@ -222,8 +272,7 @@ class Conversation:
         self.refuse(self._line_refusal)
         return True
 
-    def refuse_protocol(self) -> bool:
+    def refuse_protocol(self, reply: Reply) -> bool:
         """Close on a client of another protocol. A web page must not be able to send mail to a local port."""
-        self.reply(replies.NOT_SMTP)
-        self.close(None)
+        self.close(reply)
         return False

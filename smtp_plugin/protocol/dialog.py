@@ -28,9 +28,9 @@ from .body import Body
 from .conversation import HTTP_METHODS, Conversation, Reader, Trace
 from .phases import Event, Phase
 from .protocols import SessionState
+from .refusal import Report, masked
 from .replies import Reply
 from .rules import Rules
-from .sasl import MECHANISMS
 from .verbs import VERBS
 
 MAX_COMMAND: Final = 512
@@ -59,14 +59,16 @@ _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
 class Dialog(Conversation):
     """One connection's side of the conversation.
 
-    `trace`: called with each command line, credentials masked, controls unescaped; None switches it off.
+    `trace`: called with each command line, credentials masked, controls unescaped; None switches it off. `report`:
+    called with each refusal, except the reply that `answer` is given; None switches it off.
     """
 
-    __slots__ = ("_auth_seen", "_left", "_share", "_yielded")
+    __slots__ = ("_left", "_share", "_yielded")
 
-    def __init__(self, rules: Rules, session: SessionState, trace: Trace | None = None) -> None:
-        super().__init__(rules, session, trace)
-        self._auth_seen = False
+    def __init__(
+        self, rules: Rules, session: SessionState, trace: Trace | None = None, report: Report | None = None
+    ) -> None:
+        super().__init__(rules, session, trace, report)
         self._share = SHARE if trace is None else TRACED_SHARE
         self._left = self._share
         self._yielded: Reader | None = None
@@ -121,7 +123,7 @@ class Dialog(Conversation):
         if self.rules.lmtp and not more:
             more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
         for each in (reply, *more):
-            self.reply(each)
+            self.send(each)
         if not reply.refused:
             self._errors = 0
         self.idle_commands = 0
@@ -250,7 +252,8 @@ class Dialog(Conversation):
 
     def _read_command(self) -> bool:
         if self.data[self.position] == _TLS_RECORD:
-            return self.refuse_protocol()
+            self.line = b""
+            return self.refuse_protocol(replies.TLS_ON_PLAIN_PORT)
         line = self.read_line(MAX_AUTH)
         if line is None:
             return False
@@ -260,9 +263,11 @@ class Dialog(Conversation):
         entry = VERBS[self.phase].get(verb)
         if entry is None or len(line) > LONG_COMMAND or verb in self.rules.delegated:
             return self._read_unusual(line)
+        self.line = line
+        if verb == b"AUTH":
+            self.auth_seen = True
         if self.trace is not None:
-            self._auth_seen |= verb == b"AUTH"
-            self.trace(_masked(line))
+            self.trace(masked(line))
         handler, then = entry
         if handler(self, argument.strip(_BLANKS)):
             self.phase = then
@@ -275,13 +280,11 @@ class Dialog(Conversation):
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = VERBS[self.phase].get(verb)
+        self.note_line(line, known=entry is not None)
         if self.trace is not None:
-            # After a refused AUTH a client may go on with its secrets.
-            secret = entry is None and self._auth_seen
-            self._auth_seen |= verb[:4] == b"AUTH"
-            self.trace("***" if secret else _masked(line))
+            self.trace(masked(self.line))
         if verb in HTTP_METHODS:
-            return self.refuse_protocol()
+            return self.refuse_protocol(replies.NOT_SMTP)
         if len(line) > _LONGER.get(verb, MAX_COMMAND) - 2:
             self.refuse(replies.AUTH_TOO_LONG if verb == b"AUTH" else replies.LINE_TOO_LONG)
         elif verb in self.rules.delegated:
@@ -294,15 +297,3 @@ class Dialog(Conversation):
         else:
             self.refuse(replies.UNKNOWN_COMMAND if line and line.isascii() else replies.BAD_SYNTAX)
         return True
-
-
-def _masked(line: bytes) -> str:
-    """Return a command line without credentials, however the client writes AUTH. Its control characters stay."""
-    words = line.split(None, 2)
-    if words and words[0][:4].upper() == b"AUTH":
-        named = len(words) > 1 and words[0].upper() == b"AUTH" and words[1].decode("latin-1").upper() in MECHANISMS
-        if not named and line.upper() != b"AUTH":
-            line = b"AUTH ***"
-        elif len(words) > 2:
-            line = b" ".join([*words[:2], b"***"])
-    return line.decode("utf-8", "backslashreplace")

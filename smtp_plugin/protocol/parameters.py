@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from . import replies
-from .address import Refused, decode_xtext
+from .address import MAX_KEYWORD, Refused, decode_xtext
 
 _Parameters = dict[str, str | None]
 
@@ -25,9 +25,9 @@ def mail_parameters(parameters: _Parameters, max_message_size: int, *, smtputf8:
     _apply(parameters, MAIL)
     size = parameters.get("SIZE")
     if size is not None and 0 < max_message_size < int(size):
-        raise Refused(replies.TOO_BIG)
+        raise Refused(replies.too_big(max_message_size))
     if "SMTPUTF8" in parameters and not smtputf8:
-        raise Refused(replies.UNKNOWN_PARAMETER)
+        raise Refused(replies.UNKNOWN_PARAMETER.naming("SMTPUTF8"))
 
 
 def rcpt_parameters(parameters: _Parameters) -> _Parameters:
@@ -43,8 +43,11 @@ def _apply(parameters: _Parameters, table: dict[str, Callable[[str | None], str 
     for key, value in parameters.items():
         check = table.get(key)
         if check is None:
-            raise Refused(replies.UNKNOWN_PARAMETER)
-        parameters[key] = check(value)
+            raise Refused(replies.UNKNOWN_PARAMETER.naming(key[:MAX_KEYWORD]))
+        try:
+            parameters[key] = check(value)
+        except Refused as refused:
+            raise Refused(refused.reply.naming(key)) from None
 
 
 def _matching(pattern: str) -> Callable[[str | None], str]:

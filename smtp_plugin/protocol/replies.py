@@ -10,7 +10,7 @@ their enhanced code ('552 5.3.4 Message too big'). With it, every reply for whic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 MAX_TEXT: Final = 500
@@ -24,16 +24,18 @@ class Reply:
     """One reply, rendered in both forms.
 
     `enhanced`: the enhanced status code of RFC 3463, '' for a reply without one (RFC 2034). `source`: RFC and section.
+    `setting`: the setting that decides a refusal, and its value, as in rr.yaml: 'smtp.max_recipients: 100'; else ''.
     `plain` and `extended`: the bytes for the wire, CR LF included, without and with `enhanced_status_codes`.
     """
 
-    __slots__ = ("code", "enhanced", "extended", "plain", "source", "text")
+    __slots__ = ("code", "enhanced", "extended", "plain", "setting", "source", "text")
 
-    def __init__(self, code: int, enhanced: str, text: str, source: str) -> None:
+    def __init__(self, code: int, enhanced: str, text: str, source: str, *, setting: str = "") -> None:
         self.code = code
         self.enhanced = enhanced
         self.text = text
         self.source = source
+        self.setting = setting
         coded = f"{enhanced} {text}" if enhanced else text
         self.extended = f"{code} {coded}\r\n".encode("ascii")
         self.plain = f"{code} {text}\r\n".encode("ascii") if code < 400 else self.extended
@@ -47,6 +49,17 @@ class Reply:
     def wire_text(self) -> str:
         """The text after the code on the wire, without `enhanced_status_codes`."""
         return self.plain[4:-2].decode("ascii")
+
+    def naming(self, detail: str, *, setting: str = "") -> Reply:
+        """Return this reply with a detail after its text, cleaned, on which its reader can act.
+
+        `setting`: as the class has it.
+        """
+        return Reply(self.code, self.enhanced, clean(f"{self.text}: {detail}"), self.source, setting=setting)
+
+    def decided_by(self, setting: str) -> Reply:
+        """Return this reply with the setting that decides, whose limit is not for the client to know."""
+        return Reply(self.code, self.enhanced, self.text, self.source, setting=setting)
 
     def __repr__(self) -> str:
         return f"<Reply {self.extended[:-2].decode()}>"
@@ -147,14 +160,87 @@ ALREADY_TLS = Reply(503, "5.5.1", "TLS is already active", "RFC 3207 4.2")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type", "RFC 4954 4")
 SMUGGLING = Reply(521, "5.5.2", "Bare CR or LF at the end of data, see RFC 5321 section 2.3.8", "RFC 5321 2.3.8")
 BDAT_SYNTAX = Reply(521, "5.5.4", "Syntax: BDAT size [LAST]", "RFC 3030 2")
-TLS_REQUIRED = Reply(530, "5.7.0", "Must issue a STARTTLS command first", "RFC 3207 4")
-ENCRYPTION_REQUIRED = Reply(538, "5.7.11", "Encryption required for authentication", "RFC 4954 6")
-BARE_NEWLINE = Reply(550, "5.6.11", "Bare CR or LF in the message", "RFC 5321 2.3.8")
+TLS_REQUIRED = Reply(
+    530, "5.7.0", "Must issue a STARTTLS command first", "RFC 3207 4", setting="smtp.tls.required: true"
+)
+ENCRYPTION_REQUIRED = Reply(
+    538, "5.7.11", "Encryption required for authentication", "RFC 4954 6", setting="smtp.tls.required: true"
+)
+BARE_NEWLINE = Reply(
+    550, "5.6.11", "Bare CR or LF in the message", "RFC 5321 2.3.8", setting="smtp.line_endings: strict"
+)
 TOO_BIG = Reply(552, "5.3.4", "Message too big", "RFC 1870 6.3")
 NON_ASCII_ADDRESS = Reply(553, "5.6.7", "Non-ASCII address needs SMTPUTF8", "RFC 6531 3.5")
 BAD_UTF8 = Reply(553, "5.6.7", "Address is not valid UTF-8", "RFC 6531 3.3")
 NOT_SMTP = Reply(554, "5.7.0", "This is an SMTP server", "RFC 5321 4.2.3")
+TLS_ON_PLAIN_PORT = Reply(
+    554,
+    "5.7.0",
+    "TLS on a port that speaks plain SMTP; use STARTTLS or tls.mode: implicit",
+    "RFC 8314 3",
+)
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", "RFC 5321 4.1.1.11")
+
+
+def too_big(limit: int) -> Reply:
+    """Return TOO_BIG with the limit, in bytes."""
+    return TOO_BIG.naming(f"the limit is {limit} bytes", setting=f"smtp.max_message_size: {limit}")
+
+
+def flood(limit: int) -> Reply:
+    """Return FLOOD with the limit of a message, in bytes."""
+    return FLOOD.naming(f"the limit is {limit} bytes", setting=f"smtp.max_message_size: {limit}")
+
+
+def too_many_recipients(limit: int) -> Reply:
+    """Return TOO_MANY_RECIPIENTS with the limit."""
+    return TOO_MANY_RECIPIENTS.naming(f"the limit is {limit}", setting=f"smtp.max_recipients: {limit}")
+
+
+def too_many_errors(limit: int) -> Reply:
+    """Return TOO_MANY_ERRORS with the limit."""
+    return TOO_MANY_ERRORS.naming(f"the limit is {limit}", setting=f"smtp.max_errors: {limit}")
+
+
+def too_many_connections(limit: int) -> Reply:
+    """Return TOO_MANY_CONNECTIONS with the limit of all clients together."""
+    return TOO_MANY_CONNECTIONS.naming(f"the limit is {limit}", setting=f"smtp.max_connections: {limit}")
+
+
+def too_many_from_client(limit: int) -> Reply:
+    """Return TOO_MANY_CONNECTIONS with the limit of one client."""
+    setting = f"smtp.max_connections_per_ip: {limit}"
+    return TOO_MANY_CONNECTIONS.naming(f"the limit of one client is {limit}", setting=setting)
+
+
+def timeout(key: str, seconds: float) -> Reply:
+    """Return TIMEOUT with its limit. `key`: of the setting, below `smtp`."""
+    return TIMEOUT.naming(f"the limit is {seconds:g} s", setting=f"smtp.{key}: {seconds:g}s")
+
+
+def too_slow(rate: float) -> Reply:
+    """Return TOO_SLOW with the least rate, in bytes a second."""
+    return TOO_SLOW.naming(f"the least rate is {rate:g} bytes a second", setting=f"smtp.min_data_rate: {rate:g}")
+
+
+def making_room(limit: int) -> Reply:
+    """Return MAKING_ROOM with the setting that decides."""
+    return MAKING_ROOM.decided_by(f"smtp.max_connections: {limit}")
+
+
+def out_of_storage(limit: int) -> Reply:
+    """Return OUT_OF_STORAGE with the setting that decides: the bytes of all messages."""
+    return OUT_OF_STORAGE.decided_by(f"smtp.max_inflight_bytes: {limit}")
+
+
+def queue_full(limit: int) -> Reply:
+    """Return OUT_OF_STORAGE with the setting that decides: the messages that wait for workers."""
+    return OUT_OF_STORAGE.decided_by(f"smtp.pool.max_queue_size: {limit}")
+
+
+def unknown_mechanism(offered: Sequence[str]) -> Reply:
+    """Return UNKNOWN_MECHANISM with the mechanisms that the server offers."""
+    return UNKNOWN_MECHANISM.naming(f"use {' or '.join(offered)}") if offered else UNKNOWN_MECHANISM
 
 
 def table() -> dict[str, Reply]:

@@ -45,10 +45,9 @@ def read_data(conversation: Conversation) -> bool:
         data, start = data[start : start + max(1, room)], 0
     end = body.feed(data, start)
     if body.smuggled:
-        conversation.reply(replies.SMUGGLING)
-        conversation.close(None)
+        conversation.close(replies.SMUGGLING)
     elif body.is_flood:
-        conversation.close(replies.FLOOD)
+        conversation.close(replies.flood(conversation.rules.max_message_size))
     if conversation.closing:
         return False
     if cut:
@@ -79,9 +78,9 @@ def bdat(conversation: Conversation, argument: bytes) -> bool:
     size, last = parsed
     limit, budget = conversation.rules.max_message_size, conversation.rules.budget
     body = conversation.body if isinstance(conversation.body, ChunkBody) else ChunkBody(limit, budget)
-    refusal = replies.TOO_BIG if limit and body.size + size > limit else None
+    refusal = replies.too_big(limit) if limit and body.size + size > limit else None
     if refusal is None and budget.limit and budget.used + size > budget.limit:
-        refusal = replies.OUT_OF_STORAGE
+        refusal = replies.out_of_storage(budget.limit)
     if refusal is not None:
         return _refuse_chunk(conversation, size, lambda: _fail_transaction(conversation, refusal, last=last))
     conversation.body = conversation.incoming = body
@@ -119,8 +118,7 @@ def _parse_chunk(conversation: Conversation, argument: bytes) -> tuple[int, bool
             return int(words[0]), False
         if len(words) == 2 and words[1].upper() == b"LAST":
             return int(words[0]), True
-    conversation.reply(replies.BDAT_SYNTAX)
-    conversation.close(None)
+    conversation.close(replies.BDAT_SYNTAX)
     return None
 
 
@@ -132,7 +130,7 @@ def read_chunk(conversation: Conversation) -> bool:
     if end < 0:
         conversation.position = len(conversation.data)
         if body.is_flood:
-            conversation.close(replies.FLOOD)
+            conversation.close(replies.flood(conversation.rules.max_message_size))
         return False
     conversation.position = end
     return _end_chunk(conversation, body)
@@ -146,7 +144,7 @@ def _end_chunk(conversation: Conversation, body: ChunkBody) -> bool:
             return conversation.finish(body)
         conversation.reply(replies.CHUNK_OK)
     else:
-        _fail_transaction(conversation, replies.OUT_OF_STORAGE, last=body.last)
+        _fail_transaction(conversation, replies.out_of_storage(body.budget.limit), last=body.last)
     return True
 
 
@@ -155,15 +153,16 @@ def _fail_transaction(conversation: Conversation, reply: Reply, *, last: bool) -
     if last:
         conversation.refuse_message(reply)
     else:
-        conversation.reset(Phase.FAILED)
         conversation.refuse(reply)
+        if not conversation.closing:
+            conversation.reset(Phase.FAILED)
 
 
 def _refuse_chunk(conversation: Conversation, size: int, refuse: Callable[[], None]) -> bool:
     """Read a chunk to its end without keeping it, then refuse it. Refuse a flood at once, and close."""
     if 0 < OVERSIZE_FACTOR * conversation.rules.max_message_size < size:
         refuse()
-        conversation.close(replies.FLOOD)
+        conversation.close(replies.flood(conversation.rules.max_message_size))
     elif size:
         conversation.incoming = Skipped(size, refuse)
         conversation.reader = read_skipped

@@ -53,8 +53,10 @@ def _mail(conversation: Conversation, argument: bytes) -> bool:
     if rules.tls_required:
         return conversation.refuse(replies.TLS_REQUIRED)
     budget = rules.budget
-    if 0 < budget.limit <= budget.used or (rules.has_room is not None and not rules.has_room()):
-        return conversation.refuse(replies.OUT_OF_STORAGE)
+    if 0 < budget.limit <= budget.used:
+        return conversation.refuse(replies.out_of_storage(budget.limit))
+    if rules.has_room is not None and not rules.has_room():
+        return conversation.refuse(replies.queue_full(rules.max_queue_size))
     envelope = conversation.envelope
     plain = PLAIN_MAIL.match(argument)
     if plain is not None:
@@ -94,7 +96,7 @@ def _rcpt(conversation: Conversation, argument: bytes) -> bool:
         except Refused as refused:
             return conversation.refuse(refused.reply)
     if len(envelope.rcpt_tos) >= conversation.rules.max_recipients > 0:
-        return conversation.refuse(replies.TOO_MANY_RECIPIENTS)
+        return conversation.refuse(replies.too_many_recipients(conversation.rules.max_recipients))
     envelope.rcpt_tos.append(address)
     if rest:
         envelope.rcpt_options += rest.split()

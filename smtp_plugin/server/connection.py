@@ -31,7 +31,6 @@ from ...container.heap import CONNECTION_BYTES, HEAP
 from ...container.net.address import peer_host, peer_text
 from ...container.states import Machine
 from ..delivery.outcome import FAILED, Outcome, Pending
-from ..protocol import replies
 from ..protocol.body import Body
 from ..protocol.dialog import Dialog
 from ..protocol.phases import Event
@@ -42,6 +41,7 @@ from .deadlines import Progress
 from .flow import LARGE_READ, MAX_UNHANDLED, Flow
 from .protocols import Owner
 from .proxy import ProxyHeader, client_of
+from .tls import handshake_fault
 
 RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""
@@ -99,30 +99,32 @@ class Connection(Flow):
         if listener.transcript_lines:
             session.transcript = deque(maxlen=listener.transcript_lines)
         self.session = session
-        self.dialog = Dialog(listener.rules, session, partial(listener.trace, session) if listener.trace else None)
+        trace = partial(listener.trace, session) if listener.trace else None
+        self.dialog = Dialog(listener.rules, session, trace, partial(listener.backend.report, session))
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
             session.ssl = transport.get_extra_info("peercert") or {}
-        has_room = listener.add(self)
-        if has_room and listener.proxy_protocol:
+        refusal = listener.add(self)
+        if refusal is None and listener.proxy_protocol:
             self._state = Machine("connection", states.CONNECTION, states.PROXY)
             self._since = self.loop.time()
             self._proxy_header = ProxyHeader(self.loop)
             listener.spawn(self._read_proxy_header(self._proxy_header))
             return
         self._state = Machine("connection", states.CONNECTION, states.READING)
-        if has_room:
+        if refusal is None:
             self.dialog.greet()
         else:
-            self._turn_away(peer_host(session.peer))
+            self._turn_away(refusal, peer_host(session.peer))
         self.proceed()
 
-    def _turn_away(self, host: str) -> None:
+    def _turn_away(self, refusal: Reply, host: str) -> None:
         """Say that there are too many connections; cut this one where too many others wait for their end."""
-        if self.listener.may_linger(self, host):
-            self.dialog.close(replies.TOO_MANY_CONNECTIONS)
-        else:
-            self.dialog.close(None)
+        lingers = self.listener.may_linger(self, host)
+        if self.listener.turned_away > 1:
+            self.dialog.report = None  # the listener's warning has their number
+        self.dialog.close(refusal if lingers else None)
+        if not lingers:
             self.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -200,19 +202,16 @@ class Connection(Flow):
             return
         state, timeouts = self._state.state, self.listener.timeouts
         if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), timeouts.write):
-            self.listener.log.debug("client does not read its replies", uuid=self.session.uuid)
+            self.listener.report_end(
+                self.session, "the client reads no reply", f"smtp.write_timeout: {timeouts.write:g}s"
+            )
             transport.abort()
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
             longest = timeouts.linger if state is states.LINGERING else timeouts.opening
             if now - self._since >= longest + (timeouts.write if transport.get_write_buffer_size() else 0):
                 transport.abort()
         elif state in states.HANDLING or self._yielded:
-            size = self.dialog.body_bytes
-            if size is not None:
-                refusal = self._progress.body_refusal(now, size, self._since, self._touched, timeouts)
-            else:
-                longest = timeouts.data if self.dialog.busy else timeouts.read
-                refusal = replies.TIMEOUT if now - self._since >= longest else None
+            refusal = self._progress.refusal(now, self.dialog, self._since, self._touched, timeouts)
             if refusal is not None:
                 self.kill(refusal)
 
@@ -241,8 +240,8 @@ class Connection(Flow):
         """Send the dialog's replies. A reply begins the wait; input without a reply is progress of a body at most."""
         out = self.dialog.take_output()
         if out and self.transport is not None:
-            if self.session.transcript is not None:
-                self.session.transcript.extend(f"S: {line}" for line in out.decode("ascii", "replace").splitlines())
+            if self.listener.trace_replies is not None:
+                self.listener.trace_replies(self.session, out)
             self._sent += len(out)
             self.transport.write(out)
             self._since = self.loop.time()
@@ -324,8 +323,7 @@ class Connection(Flow):
         self._proxy_header = None
         self._state.on("done")
         if not valid:
-            remote_addr = peer_text(self.session.peer)
-            self.listener.log.debug("no valid PROXY header", uuid=self.session.uuid, remote_addr=remote_addr)
+            self.listener.report_end(self.session, "no valid PROXY header", "smtp.proxy_protocol: true")
             self.dialog.close(None)
         elif not self.dialog.closing:
             self.dialog.greet()
@@ -340,8 +338,9 @@ class Connection(Flow):
             return False
         client = client_of(data) or self.session.peer
         self.session.remote_addr = peer_text(client)
-        if not self.listener.admit(self, peer_host(client)):
-            self._turn_away(peer_host(client))
+        refusal = self.listener.admit(self, peer_host(client))
+        if refusal is not None:
+            self._turn_away(refusal, peer_host(client))
         return True
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
@@ -353,7 +352,7 @@ class Connection(Flow):
                 self.transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.timeouts.opening
             )
         except BaseException as error:
-            self.listener.log.debug("TLS handshake failed", uuid=self.session.uuid, error=str(error))
+            self.listener.report_end(self.session, handshake_fault(error))
             self._give_up()
             if not isinstance(error, Exception):
                 raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..protocol import replies
+from ..protocol.dialog import Dialog
 from ..protocol.replies import Reply
 
 OPENING_TIMEOUT: Final = 60.0
@@ -76,6 +77,17 @@ class Progress:
             return False
         return now - self._read[0] >= timeout
 
+    def refusal(self, now: float, dialog: Dialog, since: float, touched: float, timeouts: Timeouts) -> Reply | None:
+        """Return the refusal of a client that owes a command or the rest of a message, None while there is time.
+
+        `since`: when the last reply was sent; `touched`: when the last bytes arrived.
+        """
+        size = dialog.body_bytes
+        if size is not None:
+            return self.body_refusal(now, size, since, touched, timeouts)
+        key, longest = ("data_timeout", timeouts.data) if dialog.busy else ("read_timeout", timeouts.read)
+        return replies.timeout(key, longest) if now - since >= longest else None
+
     def body_refusal(self, now: float, size: int, begun: float, touched: float, timeouts: Timeouts) -> Reply | None:
         """Return the refusal of a message that has stalled, or that is slower than the least rate.
 
@@ -87,11 +99,11 @@ class Progress:
         """
         grace, rate = timeouts.data, timeouts.rate
         if now - max(touched, begun) >= grace:
-            return replies.TIMEOUT
+            return replies.timeout("data_timeout", grace)
         if self._begun != begun:
             self._begun, self._left = begun, grace
         elif rate:
             earned = (size - self._counted) / rate
             self._left = min(grace, self._left - (now - self._looked) + earned)
         self._looked, self._counted = now, size
-        return replies.TOO_SLOW if self._left < 0 else None
+        return replies.too_slow(rate) if self._left < 0 else None

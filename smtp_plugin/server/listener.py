@@ -11,15 +11,19 @@ from operator import itemgetter
 from typing import Any
 
 from ...container.net.accepting import BACKLOG, MAIL_RESERVE, PAUSE, Acceptor, Reserve
-from ...container.net.address import peer_host
+from ...container.net.address import peer_host, peer_text
 from ...container.net.sockets import BoundSocket
 from ...container.protocols import Logger
 from ..protocol import replies
+from ..protocol.refusal import Refusal
+from ..protocol.replies import Reply
 from ..protocol.rules import Rules
+from ..session import Session
 from .admission import Admission
 from .connection import Connection
 from .deadlines import CROWDED, DEFAULT_TIMEOUTS, IDLE_WHEN_FULL, Timeouts
-from .protocols import ServedConnection, ServerBackend, Trace
+from .protocols import ServedConnection, ServerBackend, Trace, TraceReplies
+from .tls import implicit_handshake_fault
 
 
 class Listener:
@@ -27,8 +31,9 @@ class Listener:
 
     `timeouts`: how long a client may take. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
     STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
-    header, which has the client's address. `trace`: called with every command line, None for no call.
-    `transcript_lines`: the number that a session keeps, 0 for none.
+    header, which has the client's address. `trace`, `trace_replies`: called with every command line and with all
+    replies, None for no call. `transcript_lines`: the number that a session keeps, 0 for none. `turned_away`:
+    connections without room since the last warning.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Listener:
         implicit_tls: ssl.SSLContext | None = None,
         proxy_protocol: bool = False,
         trace: Trace | None = None,
+        trace_replies: TraceReplies | None = None,
         transcript_lines: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -56,13 +62,16 @@ class Listener:
         self.implicit_tls = implicit_tls
         self.proxy_protocol = proxy_protocol
         self.trace = trace
+        self.trace_replies = trace_replies
         self.transcript_lines = transcript_lines
         self.connections: set[ServedConnection] = set()
         self._delivering: set[ServedConnection] = set()  # they may be closed already
         self._delivery_ended = asyncio.Event()
         self._max_connections = max_connections
         self._admission = Admission(max_connections, max_per_ip)
-        self._turned_away = 0
+        self._full = replies.too_many_connections(max_connections)
+        self._full_for_client = replies.too_many_from_client(max_per_ip)
+        self.turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptor: Acceptor | None = None
         self._accepting: asyncio.Task[None] | None = None
@@ -101,23 +110,29 @@ class Listener:
                 await asyncio.sleep(self._interval)
                 continue
             connection = Connection.of(self)
-            if not self._enter(connection, peer_host(peer)):
-                self._turned_away += 1
+            if self._enter(connection, peer_host(peer)) is not None:
+                self.turned_away += 1
                 self._admission.leave(connection)
                 client.close()
                 continue
-            task = self.loop.create_task(self._shake_hands(connection, client, context))
+            task = self.loop.create_task(self._shake_hands(connection, client, peer, context))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    async def _shake_hands(self, connection: Connection, client: socket.socket, context: ssl.SSLContext) -> None:
+    async def _shake_hands(
+        self, connection: Connection, client: socket.socket, peer: Any, context: ssl.SSLContext
+    ) -> None:
         try:
             await self.loop.connect_accepted_socket(
                 lambda: connection, client, ssl=context, ssl_handshake_timeout=self.timeouts.opening
             )
         except OSError as error:  # ssl.SSLError is one
-            self.log.debug("TLS handshake failed", error=str(error))
             client.close()
+            reason = implicit_handshake_fault(error)
+            if isinstance(error, ConnectionResetError):  # the client has ended it: a health check, for example
+                self.log.debug("TLS handshake failed", remote_addr=peer_text(peer), reason=reason)
+            else:
+                self.report_end(Session(self.loop, peer), reason)
         finally:
             if connection not in self.connections:  # the handshake failed, or the connection is closed already
                 self._admission.leave(connection)
@@ -129,27 +144,28 @@ class Listener:
             if task is not None:
                 task.cancel()
 
-    def add(self, connection: ServedConnection) -> bool:
-        """Register a connection; return whether there is room for it."""
+    def add(self, connection: ServedConnection) -> Reply | None:
+        """Register a connection; return the refusal where there is no room for it."""
         self.connections.add(connection)
         self._idle.clear()
-        if not self._enter(connection, peer_host(connection.session.peer)):
-            return False
-        self.backend.connected(connection)
-        return True
+        refusal = self._enter(connection, peer_host(connection.session.peer))
+        if refusal is None:
+            self.backend.connected(connection)
+        return refusal
 
-    def _enter(self, connection: ServedConnection, host: str) -> bool:
+    def _enter(self, connection: ServedConnection, host: str) -> Reply | None:
         """Count a connection, also for its client where no proxy says later which client that is."""
-        admission = self._admission
-        return admission.enter(connection) and (self.proxy_protocol or admission.admit(connection, host))
+        if not self._admission.enter(connection):
+            return self._full
+        return None if self.proxy_protocol else self.admit(connection, host)
 
-    def admit(self, connection: ServedConnection, host: str) -> bool:
-        """Count a connection for its client; return whether there is room for one more of this client's."""
-        return self._admission.admit(connection, host)
+    def admit(self, connection: ServedConnection, host: str) -> Reply | None:
+        """Count a connection for its client; return the refusal where this client has no room for one more."""
+        return None if self._admission.admit(connection, host) else self._full_for_client
 
     def may_linger(self, connection: ServedConnection, host: str) -> bool:
         """Count a connection that is turned away; return whether it may wait for its client to read the reply."""
-        self._turned_away += 1
+        self.turned_away += 1
         return self._admission.may_linger(connection, host)
 
     def remove(self, connection: ServedConnection) -> None:
@@ -159,6 +175,10 @@ class Listener:
         self.backend.disconnected(connection)
         if not self.connections:
             self._idle.set()
+
+    def report_end(self, session: Session, reason: str, setting: str = "") -> None:
+        """Report that a session ends without a reply. `setting`: the one that decides, and its value."""
+        self.backend.report(session, Refusal(setting=setting, reason=reason, last=True))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that may outlive its connection, but not the listener."""
@@ -231,9 +251,9 @@ class Listener:
             for connection in list(self.connections):
                 connection.check(now)
             self._make_room(now)
-        if self._turned_away:
-            self.log.warning("connections turned away", count=self._turned_away, open=len(self.connections))
-            self._turned_away = 0
+        if self.turned_away:
+            self.log.warning("connections turned away", count=self.turned_away, open=len(self.connections))
+            self.turned_away = 0
         self._start_sweeps()
 
     def _make_room(self, now: float) -> None:
@@ -248,4 +268,4 @@ class Listener:
             if (since := connection.idle_since) is not None and now - since >= IDLE_WHEN_FULL
         ]
         for _, connection in sorted(idle, key=itemgetter(0))[:crowd]:
-            connection.kill(replies.MAKING_ROOM)
+            connection.kill(replies.making_room(self._max_connections))

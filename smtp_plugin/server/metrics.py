@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from ..delivery.outcome import FAILED, Outcome, Pending
+from ..protocol.refusal import Refusal
 from ..protocol.replies import Reply
 from ..session import Envelope, Session
 from .protocols import ServedConnection, ServerBackend
@@ -92,6 +93,10 @@ class Statistics:
             raise
         pending.then(lambda outcome: self._delivered(outcome, began))
         return pending
+
+    def report(self, session: Session, refusal: Refusal) -> None:
+        """Hand a refusal on. Its reply is counted already."""
+        self._backend.report(session, refusal)
 
     def _delivered(self, outcome: Outcome, began: float) -> None:
         self.ended(outcome.reply)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ...container.protocols import Logger
 from ..delivery.outcome import Outcome, Pending
+from ..protocol.refusal import Refusal
 from ..protocol.replies import Reply
 from ..protocol.rules import Rules
 from ..session import Envelope, Session
@@ -16,6 +17,8 @@ from .deadlines import Timeouts
 
 Trace = Callable[[Session, str], None]
 """Takes a session and each of its command lines, credentials masked, controls unescaped."""
+TraceReplies = Callable[[Session, bytes], None]
+"""Takes a session and the replies that are sent to it, whole lines."""
 
 
 class ServedConnection(Protocol):
@@ -77,6 +80,10 @@ class ServerBackend(Protocol):
         """Take a message and return its outcome. Raising is a temporary refusal."""
         ...
 
+    def report(self, session: Session, refusal: Refusal) -> None:
+        """Take a refusal: of a command, of a message that `deliver` did not get, or of the session. Must not raise."""
+        ...
+
 
 class Owner(Protocol):
     """The listener of a connection (listener.py), which says what each setting means."""
@@ -89,14 +96,16 @@ class Owner(Protocol):
     tls_context: ssl.SSLContext | None
     proxy_protocol: bool
     trace: Trace | None
+    trace_replies: TraceReplies | None
     transcript_lines: int
+    turned_away: int
 
-    def add(self, connection: ServedConnection) -> bool:
-        """Register a connection; return whether there is room for it."""
+    def add(self, connection: ServedConnection) -> Reply | None:
+        """Register a connection; return the refusal where there is no room for it."""
         ...
 
-    def admit(self, connection: ServedConnection, host: str) -> bool:
-        """Count a connection for its client; return whether there is room for one more of this client's."""
+    def admit(self, connection: ServedConnection, host: str) -> Reply | None:
+        """Count a connection for its client; return the refusal where this client has no room for one more."""
         ...
 
     def may_linger(self, connection: ServedConnection, host: str) -> bool:
@@ -105,6 +114,10 @@ class Owner(Protocol):
 
     def remove(self, connection: ServedConnection) -> None:
         """Forget a connection that is closed."""
+        ...
+
+    def report_end(self, session: Session, reason: str, setting: str = "") -> None:
+        """Report that a session ends without a reply. `setting`: the one that decides, and its value."""
         ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Final
 
 from ...container.errors import ConfigError, reason_of
 from ..config import TLSConfig
+
+_PLAIN: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
+"""OpenSSL's reasons for a first record that TLS does not have."""
 
 
 def server_context(tls: TLSConfig) -> ssl.SSLContext:
@@ -29,6 +33,25 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
             raise _wrong("key", tls.key, f"it does not belong to the certificate in {tls.cert}") from None
         raise _wrong("key", tls.key, "there is no private key as PEM, without a password, in it") from None
     return context
+
+
+def handshake_fault(error: BaseException) -> str:
+    """Return why a handshake failed, as a sentence for the log."""
+    if isinstance(error, ConnectionResetError):
+        return "the client left in the TLS handshake; perhaps it does not trust the certificate"
+    return f"the TLS handshake failed: {reason_of(error)}"
+
+
+def implicit_handshake_fault(error: OSError) -> str:
+    """Return the same for a port that speaks TLS from the first byte, where a client may speak plain SMTP.
+
+    Such a client sends a command at once, or nothing: it waits for the greeting.
+    """
+    if isinstance(error, ssl.SSLError) and error.reason in _PLAIN:
+        return "plain bytes on a port that speaks TLS from the first byte; use TLS, or tls.mode: starttls"
+    if isinstance(error, ConnectionAbortedError):
+        return "no TLS handshake in time; a client of plain SMTP needs tls.mode: starttls"
+    return handshake_fault(error)
 
 
 def _wrong(name: str, path: str, hint: str) -> ConfigError:

@@ -26,7 +26,7 @@ async def test_a_silent_client_is_cut(where: str, tls: tuple[ssl.SSLContext, ssl
         if where == "handshake":
             assert await client.say("STARTTLS") == "220 Ready to start TLS\r\n"
         said = await client.rest()
-        assert said == ("" if where == "handshake" else "421 4.4.2 Timeout, closing connection\r\n")
+        assert said == ("" if where == "handshake" else "421 4.4.2 Timeout, closing connection: the limit is 0.8 s\r\n")
         client.close()
         await server.emptied()
         assert server.backend.connections() == []
@@ -46,4 +46,4 @@ async def test_a_client_that_does_not_read_its_replies_is_cut() -> None:
                 except ConnectionError:
                     pass
         await server.emptied()
-        assert server.log.keys("client does not read its replies")
+        assert server.log.keys("session ended")[-1]["reason"] == "the client reads no reply"

@@ -49,7 +49,9 @@ async def test_a_client_behind_a_proxy_has_its_own_limit() -> None:
         assert (await first.reply()).startswith("220 ")
         second = await server.connect()
         second.send(V1)
-        assert await second.rest() == "421 4.3.2 Too many connections, try again later\r\n"
+        assert (
+            await second.rest() == "421 4.3.2 Too many connections, try again later: the limit of one client is 1\r\n"
+        )
         third = await server.connect()
         third.send(V1.replace(b"192.0.2.7", b"192.0.2.9"))
         assert (await third.reply()).startswith("220 ")

@@ -55,7 +55,9 @@ async def test_a_connection_over_the_limit_is_told_so() -> None:
         first = await server.connect()
         await first.hello()
         second = await server.connect()
-        assert await second.rest() == "421 4.3.2 Too many connections, try again later\r\n"
+        assert await second.rest() == "421 4.3.2 Too many connections, try again later: the limit is 1\r\n"
+        (line,) = server.log.keys("session ended")
+        assert (line["code"], line["setting"]) == (421, "smtp.max_connections: 1")
         assert await first.say("NOOP") == "250 OK\r\n"
         assert len(server.backend.connections()) == 1
 
@@ -65,7 +67,8 @@ async def test_a_client_over_its_own_limit_is_told_so() -> None:
         first = await server.connect()
         await first.hello()
         second = await server.connect()
-        assert (await second.rest()).startswith("421 4.3.2 ")
+        assert (await second.rest()).endswith(": the limit of one client is 1\r\n")
+        assert server.log.keys("session ended")[0]["setting"] == "smtp.max_connections_per_ip: 1"
         assert await first.say("QUIT") == "221 Bye\r\n"
         first.close()
         second.close()

@@ -14,6 +14,7 @@ from support.smtp_plugin.client import Client
 from support.smtp_plugin.server import Serving, serving
 
 from rrpy.smtp_plugin.protocol.rules import Rules
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -172,3 +173,34 @@ async def test_a_stop_closes_the_socket_at_once_and_cuts_a_client_that_does_not_
                 await asyncio.to_thread(socket.create_connection, ("127.0.0.1", server.port))
             await drained
             assert not server.listener.connections
+
+
+async def test_a_plain_client_on_a_tls_port_is_named_in_the_log(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving(implicit_tls=tls[0]) as server:
+        client = await server.connect()
+        client.send(b"EHLO x\r\n")
+        (line,) = await server.log.seen("session ended")
+        assert line["reason"] == (
+            "plain bytes on a port that speaks TLS from the first byte; use TLS, or tls.mode: starttls"
+        )
+    async with serving(implicit_tls=tls[0], timeouts=Timeouts(opening=0.05)) as server:
+        await server.connect()
+        (line,) = await server.log.seen("session ended")
+        assert line["reason"] == "no TLS handshake in time; a client of plain SMTP needs tls.mode: starttls"
+
+
+async def test_a_tls_client_on_a_plain_port_is_named_in_the_log(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    async with serving() as server:
+        with pytest.raises(ssl.SSLError):
+            await asyncio.open_connection(server.host, server.port, ssl=tls[1])
+        (line,) = await server.log.seen("session ended")
+        assert line["reply"] == "5.7.0 TLS on a port that speaks plain SMTP; use STARTTLS or tls.mode: implicit"
+
+
+async def test_replies_are_logged_as_commands_are() -> None:
+    async with serving() as server:
+        client = await server.connect()
+        await client.hello()
+        assert await client.say("MAIL FROM:<>") == "250 OK\r\n"
+        assert server.log.keys("command")[-1]["line"] == "MAIL FROM:<>"
+        assert server.log.keys("reply")[-1]["line"] == "250 OK"

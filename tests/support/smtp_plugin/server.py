@@ -31,6 +31,7 @@ class Storing(Backend):
 
     def __init__(self, log: Log, verdict: Callable[[Session, Envelope], Any] | None = None) -> None:
         super().__init__(log)
+        self.log = log
         self.messages: list[tuple[str | None, list[str], bytes]] = []
         self.delivered = asyncio.Event()
         self._verdict = verdict
@@ -90,7 +91,14 @@ async def serving(
     log = Log()
     backend = Storing(log, verdict)
     bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="smtp")
-    listener = Listener(rules or Rules(hostname="mx.test"), backend, log, trace=backend.command, **options)
+    listener = Listener(
+        rules or Rules(hostname="mx.test"),
+        backend,
+        log,
+        trace=backend.command,
+        trace_replies=backend.replied,
+        **options,
+    )
     await listener.listen(bound)
     server = Serving(listener, backend, log, "127.0.0.1", bound.address.port)  # type: ignore[union-attr]
     try:

@@ -202,7 +202,7 @@ async def test_a_client_that_reads_no_replies_has_a_deadline_for_its_commands() 
         client.say(b"NOOP\r\n" * 1000)
         await client.replies_in_turns()
         assert client.turn(59) == b""
-        assert client.turn(1) == replies.TIMEOUT.extended
+        assert client.turn(1) == replies.timeout("read_timeout", 60).extended
 
 
 async def test_an_outcome_does_not_start_the_answers_to_a_client_that_reads_none() -> None:

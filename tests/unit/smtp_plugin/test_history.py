@@ -6,6 +6,7 @@ import pytest
 
 from rrpy.smtp_plugin.delivery.history import History, WaitRequest
 from rrpy.smtp_plugin.delivery.outcome import ACCEPTED
+from rrpy.smtp_plugin.delivery.refusals import RefusalReport
 from rrpy.smtp_plugin.session import Envelope, Session
 
 pytestmark = pytest.mark.anyio
@@ -110,3 +111,48 @@ async def test_only_the_headers_are_kept_and_of_a_long_subject_the_beginning_is_
     envelope.content = b"no headers at all"
     history.add(session, envelope, 1e9, ACCEPTED)
     assert (await history.wait(ask(cursor=1))).messages[0].subject == ""
+
+
+def report(number: int) -> RefusalReport:
+    return RefusalReport(
+        number=number,
+        at="",
+        uuid="",
+        remote_addr="",
+        helo="",
+        sender="",
+        to=(),
+        recipients=0,
+        command=f"RCPT {number}",
+        code=452,
+        reply="",
+        setting="",
+        reason="",
+        ended=False,
+        left_out=0,
+    )
+
+
+async def test_refusals_have_a_cursor_and_a_bound_of_their_own():
+    history = History(2)
+    add(history)
+    for number in range(1, 4):
+        history.add_refusal(report(number))
+    result = await history.wait(ask(cursor=0, refusal_cursor=0))
+    assert [mail.number for mail in result.messages] == [1]
+    assert ([each.number for each in result.refusals], result.refusal_cursor) == ([2, 3], 3)
+    assert (result.missed, result.missed_refusals) == (0, 1)
+
+
+async def test_a_refusal_ends_the_wait_of_those_alone_that_ask_for_refusals():
+    history = History(10)
+    both = asyncio.create_task(history.wait(ask(cursor=0, refusal_cursor=0)))
+    mail = asyncio.create_task(history.wait(ask(cursor=0)))
+    await asyncio.sleep(0)
+    history.add_refusal(report(1))
+    assert [each.command for each in (await both).refusals] == ["RCPT 1"]
+    await asyncio.sleep(0)
+    assert not mail.done()
+    add(history)
+    result = await mail
+    assert (len(result.messages), result.refusals, result.refusal_cursor) == (1, [], 1)
