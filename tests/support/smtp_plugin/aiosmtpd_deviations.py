@@ -28,21 +28,21 @@ REPLIES: Final[dict[str, Reply]] = {
     "S501_SYNTAX_RSET": replies.NO_PARAMETERS,
     "S501_SYNTAX_STARTTLS": replies.NO_PARAMETERS,
     "S501_SYNTAX_VRFY": replies.VRFY_SYNTAX,
-    "S501_MAIL_BODY": replies.BAD_PARAMETER,
-    "S501_SMTPUTF8_NOARG": replies.BAD_PARAMETER,
+    "S501_MAIL_BODY": replies.BAD_PARAMETER.naming("BODY"),
+    "S501_SMTPUTF8_NOARG": replies.BAD_PARAMETER.naming("SMTPUTF8"),
     "S502_EXPN_NOTIMPL": replies.NOT_IMPLEMENTED,
     "S503_HELO_FIRST": replies.HELO_FIRST,
     "S503_MAIL_NESTED": replies.NESTED_MAIL,
     "S503_MAIL_NEEDED": replies.NEED_MAIL,
     "S503_RCPT_NEEDED": replies.NEED_RCPT,
     "S530_STARTTLS_FIRST": replies.TLS_REQUIRED,
-    "S552_DATA_TOO_MUCH": replies.TOO_BIG,
-    "S552_EXCEED_SIZE": replies.TOO_BIG,
-    "S555_MAIL_PARAMS_UNRECOG": replies.UNKNOWN_PARAMETER,
-    "S555_RCPT_PARAMS_UNRECOG": replies.UNKNOWN_PARAMETER,
+    "S552_DATA_TOO_MUCH": replies.too_big(100),
+    "S552_EXCEED_SIZE": replies.too_big(9999),
+    "S555_MAIL_PARAMS_UNRECOG": replies.UNKNOWN_PARAMETER.naming("FOO"),
+    "S555_RCPT_PARAMS_UNRECOG": replies.UNKNOWN_PARAMETER.naming("FOOBAR"),
     # Codes of the RFCs where aiosmtpd has others.
     "S454_TLS_NA": replies.NOT_IMPLEMENTED,  # a verb that is not offered, RFC 5321 4.2.4
-    "S501_SMTPUTF8_DISABLED": replies.UNKNOWN_PARAMETER,  # RFC 5321 4.1.1.11
+    "S501_SMTPUTF8_DISABLED": replies.UNKNOWN_PARAMETER.naming("SMTPUTF8"),  # RFC 5321 4.1.1.11
     "S553_MALFORMED": replies.BAD_SENDER,  # RFC 5321 4.1.2
 }
 
