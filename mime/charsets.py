@@ -4,9 +4,10 @@ Goal: valid Unicode for any bytes under any name, in linear time; every loss is 
 
 - A name from a mail never reaches `codecs.lookup`: that imports modules, keeps every name for ever, and knows codecs
   that are not charsets (punycode takes 20 s for a megabyte). `_NAMES` lists the accepted names, a codec a line.
-- A superset decodes each charset: cp1252 decodes latin-1, gb18030 decodes gb2312.
-- Text in us-ascii, in no charset or in an unknown one is UTF-8 if its bytes are valid UTF-8, else cp1252. A declared
-  charset is believed; bytes that it cannot decode become U+FFFD.
+- A superset decodes each charset: cp1252 decodes latin-1, gb18030 decodes gb2312, as in the Encoding Standard of WHATWG
+  (encoding.spec.whatwg.org). japanese.py and chinese.py have what Python's codecs lack.
+- Text in us-ascii, in no charset or in an unknown one is UTF-8. A charset that does not decode the bytes, strictly, is
+  not believed: `_not_believed` lists what they are likely to be.
 - More than `SLICE` bytes go through the codec's incremental decoder, so that no call holds the interpreter for long.
 
 Limit: a wrong declaration that decodes stays unnoticed.
@@ -15,14 +16,20 @@ Limit: a wrong declaration that decodes stays unnoticed.
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Iterable
 from typing import Final
 
+from .chinese import BIG5_OTHERS, ERRORS
 from .defects import Defects
+from .japanese import Cp50221, Cp51932
 
 SLICE: Final = 256 * 1024
 """Most bytes for one call into C."""
 
-_GUESS: Final = ""  # stands for a codec: UTF-8, else cp1252
+_GUESS: Final = ""  # stands for a codec: UTF-8, else a likely one
+_UTF_8: Final = "utf-8"
+_JAPANESE: Final = ("cp51932", "cp932")  # what 8-bit bytes in place of ISO-2022-JP are
 
 # Codec -> its names in mail, reduced to lower-case letters and digits. Each codec's own name is one of them.
 _NAMES: Final = {
@@ -113,10 +120,11 @@ _NAMES: Final = {
     "cp932": "932 ms932 mskanji csshiftjis shiftjis sjis xsjis xmacjapanese windows31j cswindows31j windows932 xmssjis",
     "shift-jis-2004": "shiftjis2004 sjis2004",
     "shift-jisx0213": "shiftjisx0213 sjisx0213",
-    "euc-jp": "eucjp ujis xeucjp xeuc eucjpms cp51932 extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese",
+    "cp51932": "eucjp ujis xeucjp xeuc eucjpms extendedunixcodepackedformatforjapanese cseucpkdfmtjapanese",
     "euc-jis-2004": "eucjis2004 jisx0213",
     "euc-jisx0213": "eucjisx0213",
-    "iso2022-jp-ext": "iso2022jpext iso2022jp csiso2022jp iso2022jp1 iso2022jp2 csiso2022jp2 jis cp50220 cp50221",
+    "cp50221": "iso2022jp csiso2022jp iso2022jp1 iso2022jpext jis cp50220 cp50222",
+    "iso2022-jp-2": "iso2022jp2 csiso2022jp2",
     "iso2022-jp-3": "iso2022jp3",
     "iso2022-jp-2004": "iso2022jp2004",
     "cp949": "949 ms949 uhc windows949 euckr cseuckr korean ksc5601 ksc56011987 ksc56011989 ksc5601 csksc56011987"
@@ -158,46 +166,127 @@ _COMMON: Final = {
 }
 
 
-def decode(data: bytes | memoryview, charset: bytes, defects: Defects) -> str:
-    """Return the text of `data`. `charset`: as the mail declares it, b"" without a declaration. Raise nothing."""
+OWN: Final[dict[str, type[Cp50221 | Cp51932]]] = {"cp50221": Cp50221, "cp51932": Cp51932}
+"""Codec of the table -> our decoder, where Python has none."""
+
+_OWN_SLICE: Final = 16 * 1024  # bytes for one call of a decoder of ours, which makes many small objects
+
+# UTF-8 of more than one byte, whole (RFC 3629 section 4; the last bytes are not looked at closely).
+_WHOLE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_LONGEST_UTF_8: Final = 4
+
+# WHATWG, "prescan a byte stream to determine its encoding": comments are skipped.
+_META: Final = re.compile(
+    rb"<!--.*?(?:-->|\Z)|<meta[\s/][^<>]*?\bcharset\s*+=\s*+[\"']?\s*+([\w.:+-]++)", re.IGNORECASE | re.DOTALL
+)
+_PRESCANNED: Final = 4096  # bytes; WHATWG says 1024, and mail programs write long comments before the charset
+
+
+def codec_of(charset: bytes) -> str | None:
+    """Return the codec of a charset as a mail declares it: "" for us-ascii and none, None for an unknown one."""
     codec = _COMMON.get(charset)
+    if codec is None and len(charset) <= _LONGEST:
+        codec = CODECS.get(_reduced(charset.decode("latin-1")))
+    return codec
+
+
+def html_charset(data: bytes | memoryview) -> bytes:
+    """Return the charset that HTML declares in a `meta` element, b"" for none."""
+    for found in _META.finditer(bytes(data[:_PRESCANNED])):
+        if found[1]:
+            # WHATWG: what could be read as ASCII until here is not UTF-16.
+            return b"utf-8" if (codec_of(found[1]) or "").startswith(("utf-16", "utf-32")) else found[1]
+    return b""
+
+
+def decode(data: bytes | memoryview, charset: bytes, defects: Defects, other: bytes = b"") -> str:
+    """Return the text of `data`. Raise nothing.
+
+    `charset`: as the mail declares it, b"" without a declaration. `other`: the charset to try where there is none and
+    the bytes are not UTF-8.
+    """
+    codec = codec_of(charset)
     if codec is None:
-        name = _reduced(charset.decode("latin-1")) if len(charset) <= _LONGEST else ""
-        codec = CODECS.get(name)
-        if codec is None:
-            defects["charset-unknown"] = None
-            codec = _GUESS
-        elif codec in _MARKS:
-            mark, codec = next(each for each in _MARKS[codec] if data[: len(each[0])] == each[0])
-            data = data[len(mark) :]
+        defects["charset-unknown"] = None
+        codec = _GUESS
+    elif codec in _MARKS:
+        mark, codec = next(each for each in _MARKS[codec] if data[: len(each[0])] == each[0])
+        data = data[len(mark) :]
     try:
-        return _text(data, codec or "utf-8", "strict")
-    except UnicodeError:
-        pass
-    if codec == _GUESS:
-        defects["charset-guessed"] = None
-        codec = "cp1252"
+        text = _text(data, codec or _UTF_8, "strict")
+    except UnicodeError as error:
+        is_cut = isinstance(error, UnicodeDecodeError) and error.end == len(error.object)
+        return _not_believed(bytes(data), codec, codec_of(other) or "", is_cut, defects)
+    if "\x1b$" in text and codec not in OWN:  # no other charset has these escapes
+        japanese = _first_strict(bytes(data), ("cp50221",))
+        if japanese is not None:
+            defects["charset-wrong" if codec else "charset-guessed"] = None
+            return japanese
+    return text
+
+
+def _not_believed(data: bytes, codec: str, other: str, is_cut: bool, defects: Defects) -> str:
+    """Return the text of bytes that `codec` does not decode, in the charset that they are likely to have.
+
+    `other`: the codec to try first, "" for none. `is_cut`: only the last character is wrong.
+    """
+    likely: list[str] = []
+    if codec in (_GUESS, _UTF_8):
+        is_utf_8 = _has_whole_character(data)
+        if not codec and other and not (is_utf_8 and is_cut):
+            likely += _JAPANESE if other == "cp50221" else [other]
+        if not is_utf_8:
+            likely.append("cp1252")
+        last = _UTF_8 if is_utf_8 else "cp1252"
+    else:
+        if not data.isascii() or (codec.startswith(("utf-16", "utf-32")) and b"\0" not in data):
+            likely.append(_UTF_8)
+        if codec == "cp50221" and b"\x1b" not in data:
+            likely += _JAPANESE
+        last = codec
+    text = _first_strict(data, likely)
+    if likely and (text is not None or last == "cp1252"):
+        defects["charset-wrong" if codec else "charset-guessed"] = None
+    if text is not None:
+        return text
+    defects["charset-undecodable"] = None
+    try:
+        return _text(data, last, "replace")
+    except UnicodeError:  # a run of escapes at the end of a slice, too long for an incremental decoder
+        return str(data, last, "replace")
+
+
+def _first_strict(data: bytes, likely: Iterable[str]) -> str | None:
+    """Return the text of `data` in the first of the codecs that decodes all of it, None if none does."""
+    for codec in likely:
         try:
             return _text(data, codec, "strict")
         except UnicodeError:
-            pass
-    defects["charset-undecodable"] = None
-    try:
-        return _text(data, codec, "replace")
-    except UnicodeError:  # a run of escapes at the end of a slice, too long for an incremental decoder
-        return str(data, codec, "replace")
+            continue
+    return None
+
+
+def _has_whole_character(data: bytes) -> bool:
+    """Return whether a character of several bytes in UTF-8 is in `data`."""
+    overlap = _LONGEST_UTF_8 - 1
+    return any(_WHOLE.search(data, at, at + SLICE + overlap) for at in range(0, len(data), SLICE))
 
 
 def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
-    if len(data) <= SLICE:
+    own = OWN.get(codec)
+    errors = ERRORS.get((codec, errors), errors)
+    if own is None and len(data) <= SLICE:
         text = str(data, codec, errors)
     else:
-        decoder = codecs.getincrementaldecoder(codec)(errors)
+        decoder = own(errors) if own else codecs.getincrementaldecoder(codec)(errors)
+        size = _OWN_SLICE if own else SLICE
         text = ""
-        for at in range(0, len(data), SLICE):
+        for at in range(0, len(data), size):
             # A local name's `+=` grows the string in place: a list of pieces would hold everything twice.
-            text += decoder.decode(data[at : at + SLICE])
+            text += decoder.decode(bytes(data[at : at + size]))
         text += decoder.decode(b"", final=True)
+    if codec == "big5hkscs":
+        return text.translate(BIG5_OTHERS)
     if codec == "utf-7":
         # This codec alone lets half a surrogate pair through.
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)

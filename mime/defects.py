@@ -30,8 +30,10 @@ DEFECTS: Final = {
     "quoted-printable-repaired": "quoted-printable with an `=` that does not begin an escape",
     "uuencode-repaired": "uuencode with broken lines, without its end, or with text around it",
     "uuencode-missing": "content that claims to be uuencoded and is not: it is unchanged",
-    "charset-unknown": "an unknown charset: UTF-8 was tried, then windows-1252",
-    "charset-guessed": "bytes without a known charset that are not UTF-8: they were read as windows-1252",
+    "charset-unknown": "an unknown charset: UTF-8 was tried, then a likely one",
+    "charset-guessed": "bytes without a known charset that are not UTF-8: they were read in a likely one",
+    "charset-wrong": "bytes that are invalid in their charset: they were read in the one that they are likely to have",
+    "text-cleaned": "a text held NUL: U+FFFD replaces it",
     "charset-undecodable": "bytes that are invalid in their charset: they were replaced",
 }
 """Every token that `Message.defects` can hold, with its description."""

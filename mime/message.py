@@ -191,7 +191,14 @@ class _Contents:
             if size >= 0:
                 source = mime_encodings.decode_base64(source, start, end)
                 start, end = 0, len(source)
-            texts.append(mime_charsets.decode(memoryview(source)[start:end], charset, self._defects))
+            content = memoryview(source)[start:end]
+            if not charset and texts is self.html:
+                charset = mime_charsets.html_charset(content)
+            text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
+            if "\0" in text:
+                self._defects["text-cleaned"] = None
+                text = text.replace("\0", "\ufffd")
+            texts.append(text)
             return
         inline = disposition == "inline" or (content_id != "" and disposition != "attachment")
         is_base64 = size >= 0

@@ -27,6 +27,8 @@ def decode(value: bytes, defects: Defects) -> str:
     else:
         text = mime_charsets.decode(value, b"", defects)
     if not text.isprintable():
+        if "\x1b$" in text:  # raw ISO-2022-JP, which is ASCII to a relay
+            text = mime_charsets.decode(value, b"", defects)
         clean = text.translate(_UNWANTED)
         if clean != text:
             defects["header-cleaned"] = None

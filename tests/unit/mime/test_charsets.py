@@ -8,7 +8,7 @@ from encodings.aliases import aliases
 import pytest
 
 from rrpy.mime import charsets as mime_charsets
-from rrpy.mime.charsets import CODECS, SLICE, decode
+from rrpy.mime.charsets import CODECS, OWN, SLICE, decode, html_charset
 
 NO_CHARSETS = ["base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs"]
 
@@ -18,8 +18,8 @@ def text(data: bytes, charset: bytes = b"") -> tuple[str, list[str]]:
     return decode(data, charset, defects), list(defects)
 
 
-@pytest.mark.parametrize("codec", sorted(set(CODECS.values()) - {""}))
-def test_every_codec_of_the_table_is_one_of_python(codec: str) -> None:
+@pytest.mark.parametrize("codec", sorted(set(CODECS.values()) - {"", *OWN}))
+def test_every_codec_of_the_table_is_one_of_python_or_ours(codec: str) -> None:
     assert codecs.lookup(codec)._is_text_encoding
 
 
@@ -66,6 +66,7 @@ def test_without_a_charset_it_is_utf_8_else_windows_1252(name: bytes) -> None:
         ("Shift_JIS", "cp932", "①"),
         ("big5", "big5hkscs", "啫"),
         ("iso-2022-jp", "iso2022_jp_ext", "日本語ｱ"),
+        ("iso-2022-jp-2", "iso2022_jp_2", "日本语"),
         ("tis-620", "cp874", "ส€"),
     ],
 )
@@ -78,11 +79,68 @@ def test_the_writing_of_a_name_does_not_matter(name: str) -> None:
     assert text("ä".encode(), name.encode()) == ("ä", [])
 
 
+@pytest.mark.parametrize("charset", [b"", b"us-ascii", b"utf-8"])
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xe4", b"\xd0", b"\xe2\x82", b"\xf0\x9f\x98"])
+def test_utf_8_with_a_broken_sequence_stays_utf_8_where_a_whole_one_is_there(charset: bytes, wrong: bytes) -> None:
+    assert text("Größe ".encode() + wrong, charset) == ("Größe \ufffd", ["charset-undecodable"])
+    assert text(b"x" * SLICE + "ß".encode() + wrong, charset)[0].endswith("xß\ufffd")
+
+
+@pytest.mark.parametrize("data", [b"Gr\xfc\xdfe", b"\xe4", b"caf\xe9", b"\xc3"])
+def test_what_claims_to_be_utf_8_and_has_no_whole_sequence_is_windows_1252(data: bytes) -> None:
+    assert text(data, b"utf-8") == (data.decode("cp1252"), ["charset-wrong"])
+    assert text(data + b"a\x81", b"utf-8") == (
+        data.decode("cp1252") + "a\ufffd",
+        ["charset-wrong", "charset-undecodable"],
+    )
+
+
+@pytest.mark.parametrize("charset", [b"euc-kr", b"iso-2022-jp", b"big5", b"windows-1252", b"utf-32", b"hz", b"utf-7"])
+def test_a_charset_that_cannot_be_is_utf_8_if_that_is_valid(charset: bytes) -> None:
+    assert text("Größe ā €".encode(), charset) == ("Größe ā €", ["charset-wrong"])
+
+
+def test_ascii_is_no_utf_16_of_odd_length() -> None:
+    assert text(b"hello", b"utf-16") == ("hello", ["charset-wrong"])
+    assert text("hé".encode("utf-16-le") + b"x", b"utf-16") == ("hé\ufffd", ["charset-undecodable"])
+
+
+def test_another_charset_is_tried_where_there_is_none() -> None:
+    defects: dict[str, None] = {}
+    assert decode("Новости".encode("koi8-r"), b"", defects, b"koi8-r") == "Новости"
+    assert list(defects) == ["charset-guessed"]
+    assert decode("Новости".encode(), b"", {}, b"koi8-r") == "Новости"
+    assert decode("Новости".encode()[:-1], b"", {}, b"koi8-r") == "Новост\ufffd"
+    assert decode("お名前".encode("cp932"), b"", {}, b"iso-2022-jp") == "お名前"
+    assert decode(b"caf\xe9", b"", {}, b"euc-jp") == "café"
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        (b'<meta charset="koi8-r">', b"koi8-r"),
+        (b"<META CHARSET = koi8-r/>", b"koi8-r"),
+        (b'<head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">', b"windows-1251"),
+        (b'<meta name="a">\n<meta content="text/html;charset=windows-1251" http-equiv=x>', b"windows-1251"),
+        (b'<!-- <meta charset="koi8-r"> --><meta charset=big5>', b"big5"),
+        (b'<!-- <meta charset="koi8-r">', b""),
+        (b'<meta charset="utf-16le">', b"utf-8"),
+        (b"<p>charset=koi8-r</p>", b""),
+        (b"<meta <p charset=koi8-r>", b""),
+        (b"<metal charset=koi8-r>", b""),
+        (b" " * 5000 + b"<meta charset=koi8-r>", b""),
+        (b"", b""),
+    ],
+)
+def test_html_declares_its_charset(html: bytes, expected: bytes) -> None:
+    assert html_charset(html) == expected
+
+
 @pytest.mark.parametrize(
     ("data", "charset", "expected"),
     [
-        (b"a\xffb", b"utf-8", "a\ufffdb"),
-        (b"\xed\xa0\x80", b"utf-8", "\ufffd\ufffd\ufffd"),
+        (b"\xc3\xa4\xffb", b"utf-8", "ä\ufffdb"),
+        (b"\xc3\xa4\xed\xa0\x80", b"utf-8", "ä\ufffd\ufffd\ufffd"),
         (b"\x81\x20", b"big5", "\ufffd "),
         (b"\x00\xd8a", b"utf-16-le", "\ufffd"),
         (b"+2AA-", b"utf-7", "\ufffd"),
@@ -108,7 +166,7 @@ def test_every_codec_makes_valid_text_of_any_bytes_in_slices_or_not(codec: str) 
 def test_a_run_of_escapes_where_a_slice_ends_is_replaced_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mime_charsets, "SLICE", 7)
     data = b"\x0b\x05\xc2\xc8\x81\x1b$\x83\x1ef" + b"\x1b" * 10 + b"\x81\x0e\x1b$(DF+AOQ5\x1b$B"
-    assert text(data, b"iso-2022-jp") == (data.decode("iso2022_jp_ext", "replace"), ["charset-undecodable"])
+    assert text(data, b"iso-2022-jp-3") == (data.decode("iso2022_jp_3", "replace"), ["charset-undecodable"])
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])

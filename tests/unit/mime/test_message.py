@@ -299,6 +299,29 @@ def test_text_is_decoded_from_its_charset() -> None:
     assert (message.body, message.defects) == ("Привет\r\n", [])
 
 
+@pytest.mark.parametrize("charset", [b"utf-8", b"utf-8-sig", b"utf-16", b"utf-16-be", b""])
+def test_a_text_loses_its_byte_order_mark(charset: bytes) -> None:
+    codec = charset.decode() or "utf-8"
+    body = base64.encodebytes("\ufeffhello\ufeff".encode(codec))
+    message = parse(leaf(body, b"text/plain; charset=" + charset, encoding=b"base64"))
+    assert (message.body, message.defects) == ("hello\ufeff", [])
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", HTML])
+def test_nul_is_in_no_text(kind: bytes) -> None:
+    message = parse(leaf(b"a\0b\0", kind))
+    assert (message.body + message.html_body, message.defects) == ("a\ufffdb\ufffd", ["text-cleaned"])
+
+
+def test_html_without_a_charset_has_that_of_its_meta_element() -> None:
+    html = '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">Привет'
+    body = html.encode("windows-1251")
+    assert parse(leaf(body, HTML)).html_body == html
+    assert parse(leaf(base64.encodebytes(body), HTML, encoding=b"base64")).html_body == html
+    assert parse(leaf(html.encode(), HTML + b"; charset=utf-8")).html_body == html
+    assert parse(leaf(body)).body != html
+
+
 def test_a_defect_is_named_once() -> None:
     part = leaf(b"Q\xff", b"text/plain; charset=x", encoding=b"base64")
     assert parse(multipart(part, part)).defects == ["base64-repaired", "charset-unknown"]
