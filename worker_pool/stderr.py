@@ -1,22 +1,20 @@
 """The output of a worker beside its frames: a line of the log for each line, and the last lines for its exit report.
 
-A worker can give a line its level. The line is a JSON object with `level` and `msg` (or `message`), whose other keys
-become the event's. Or it has a prefix (`ERROR: `, `[warning] `, `PHP Fatal error: `). Any other line is `info`.
+A line may name its level, in the form of a logger (lines.py). Any other line is `info`.
 
 A worker that writes more than its share of the log (`BURST`, `RATE`) loses lines: they are counted, not read.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
-
-import msgspec
+from functools import partial
+from typing import Final
 
 from ..container.protocols import Logger
+from .lines import LineReader
 
 MAX_LINE: Final = 64 * 1024
 """A longer line is logged in pieces of this many bytes."""
@@ -30,68 +28,6 @@ LINE_COST: Final = 128
 
 KEPT_LINES: Final = 20
 KEPT_WIDTH: Final = 500
-
-_LEVELS: Final = {
-    "trace": "debug",
-    "debug": "debug",
-    "info": "info",
-    "notice": "info",
-    "warn": "warning",
-    "warning": "warning",
-    "deprecated": "warning",
-    "err": "error",
-    "error": "error",
-    "critical": "error",
-    "crit": "error",
-    "fatal": "error",
-    "fatal error": "error",
-    "parse error": "error",
-    "alert": "error",
-    "emergency": "error",
-    "panic": "error",
-}
-"""The levels that workers give, and the host's."""
-
-_WORDS: Final = "|".join(sorted(_LEVELS, key=len, reverse=True))
-_PREFIX: Final = re.compile(
-    rf"(?P<php>PHP )?(?:\[(?P<bracketed>{_WORDS})\]:?|(?P<plain>{_WORDS}):|(?P<upper>{_WORDS.upper()}))(?=\s)\s*",
-    re.IGNORECASE | re.ASCII,  # or a Turkish dotted I would be an i, and in no table
-)
-
-
-class LogLine(NamedTuple):
-    """A line of a worker: the host's name of its level, the message, and the event's keys."""
-
-    level: str
-    message: str
-    keys: dict[str, object]
-
-
-def parse_line(line: str) -> LogLine:
-    """Return the level, the message and the keys of a line (see the module)."""
-    if line.startswith("{") and (parsed := _parse_json(line)) is not None:
-        return parsed
-    found = _PREFIX.match(line)
-    if found is None:
-        return LogLine("info", line, {})
-    word = found["bracketed"] or found["plain"] or found["upper"]
-    if found["upper"] and not word.isupper():  # a sentence that begins with the word
-        return LogLine("info", line, {})
-    message = line if found["php"] else line[found.end() :] or line
-    return LogLine(_LEVELS[word.lower()], message, {})
-
-
-def _parse_json(line: str) -> LogLine | None:
-    try:
-        record = msgspec.json.decode(line, type=dict[str, object])
-    except (ValueError, RecursionError):
-        return None
-    level, message = record.pop("level", None), record.pop("msg", None) or record.pop("message", None)
-    if not isinstance(level, str) or level.lower() not in _LEVELS or not isinstance(message, str):
-        return None
-    if "traceback" in record:
-        record["stacktrace"] = record.pop("traceback")  # the key that the log shows line by line
-    return LogLine(_LEVELS[level.lower()], message, record)
 
 
 class LineSplitter:
@@ -155,7 +91,7 @@ class OutputLog:
         self._skipped = 0
         self.tail: deque[str] = deque(maxlen=KEPT_LINES)
         self._write = {level: getattr(log, level) for level in ("debug", "info", "warning", "error")}
-        self._streams = {1: LineSplitter(self._log_line), 2: LineSplitter(self._log_line)}
+        self._streams = {fd: LineSplitter(partial(self._log_line, LineReader())) for fd in (1, 2)}
 
     def feed(self, fd: int, data: bytes) -> None:
         """Take bytes of stdout (1) or stderr (2)."""
@@ -187,7 +123,7 @@ class OutputLog:
             self._write["warning"]("lines of a worker were left out", lines=self._skipped, pid=self.pid)
             self._skipped = 0
 
-    def _log_line(self, line: str) -> None:
-        parsed = parse_line(line)
-        self.tail.append((parsed.message if parsed.keys else line)[:KEPT_WIDTH])
+    def _log_line(self, reader: LineReader, line: str) -> None:
+        parsed = reader.read(line)
+        self.tail.append((parsed.message if line.startswith("{") else line)[:KEPT_WIDTH])
         self._write[parsed.level](parsed.message, **{**parsed.keys, "pid": self.pid})

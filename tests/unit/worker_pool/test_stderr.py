@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.log import Log
 
-from rrpy.worker_pool.stderr import BURST, KEPT_LINES, LINE_COST, MAX_LINE, RATE, LineSplitter, OutputLog, parse_line
+from rrpy.worker_pool.stderr import BURST, KEPT_LINES, LINE_COST, MAX_LINE, RATE, LineSplitter, OutputLog
 
 
 def lines_of(*chunks: bytes) -> list[str]:
@@ -139,47 +139,16 @@ def test_two_streams_do_not_break_each_other_s_lines():
     assert [message for _, message, _ in lines] == ["one after one", "two after two"]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("just saying", ("info", "just saying", {})),
-        ("ERROR: out of paper", ("error", "out of paper", {})),
-        ("error: out of paper", ("error", "out of paper", {})),
-        ("[warning] low on ink", ("warning", "low on ink", {})),
-        ("[Notice]: fine", ("info", "fine", {})),
-        ("DEBUG x=1", ("debug", "x=1", {})),
-        ("CRITICAL  melted", ("error", "melted", {})),
-        ("Error: Cannot find module 'x'", ("error", "Cannot find module 'x'", {})),
-        ("Error opening the file", ("info", "Error opening the file", {})),
-        ("ValueError: bad", ("info", "ValueError: bad", {})),
-        ("information: none", ("info", "information: none", {})),
-        ("error:", ("info", "error:", {})),
-        ("\u0130NFO: hi", ("info", "\u0130NFO: hi", {})),
-        ("[inf\u017f] x", ("info", "[inf\u017f] x", {})),
-        ("PHP Warning:  Undefined variable $x", ("warning", "PHP Warning:  Undefined variable $x", {})),
-        ("PHP Fatal error:  Uncaught", ("error", "PHP Fatal error:  Uncaught", {})),
-        ("PHP Deprecated:  old", ("warning", "PHP Deprecated:  old", {})),
-        ('{"level": "warning", "msg": "low", "left": 3}', ("warning", "low", {"left": 3})),
-        ('{"level": "ERROR", "message": "out", "a": {"b": [1]}}', ("error", "out", {"a": {"b": [1]}})),
-        ('{"level": "error", "msg": "x", "traceback": "T\\n"}', ("error", "x", {"stacktrace": "T\n"})),
-        ('{"level": "loud", "msg": "x"}', ("info", '{"level": "loud", "msg": "x"}', {})),
-        ('{"level": 3, "msg": "x"}', ("info", '{"level": 3, "msg": "x"}', {})),
-        ('{"level": "info"}', ("info", '{"level": "info"}', {})),
-        ('{"level": "info", "msg": "x"', ("info", '{"level": "info", "msg": "x"', {})),
-        ("{" * 5000, ("info", "{" * 5000, {})),
-    ],
-)
-def test_a_line_takes_its_level_from_the_worker_where_it_gives_one(line, said):
-    assert parse_line(line) == said
-
-
 def test_the_pid_of_a_line_is_the_host_s_and_its_other_keys_are_the_worker_s():
     lines, _ = logged((2, b'{"level": "warn", "msg": "low", "pid": 1, "left": 3}\n'))
     assert lines == [("warning", "low", {"left": 3, "pid": 7})]
 
 
-@given(st.text(max_size=80))
-def test_any_line_is_said_with_a_level_of_the_host(line):
-    said = parse_line(line)
-    assert said.level in ("debug", "info", "warning", "error")
-    assert said.message or not line
+def test_a_continued_line_of_one_stream_says_nothing_of_the_other_stream():
+    lines, _ = logged((2, b"ERROR: out of paper\n"), (1, b"  indented\n"), (2, b"  at the printer\n"))
+    assert [level for level, _, _ in lines] == ["error", "info", "error"]
+
+
+def test_the_last_lines_keep_the_message_of_json_and_any_other_line_as_it_came():
+    _, output = logged((2, b'{"level": "error", "msg": "out of paper"}\nERROR:root:no ink\n'))
+    assert list(output.tail) == ["out of paper", "ERROR:root:no ink"]
