@@ -51,7 +51,11 @@ def test_the_digest_is_that_of_the_content(content: bytes, encoding: bytes) -> N
 
 @pytest.mark.parametrize(
     ("charset", "content", "expected"),
-    [(b"; charset=koi8-r", b"\xf0\xd2", "Пр"), (b"", "ä".encode(), "ä"), (b"; charset=utf-8", b"\xc3\xa4\xff", "ä\ufffd")],
+    [
+        (b"; charset=koi8-r", b"\xf0\xd2", "Пр"),
+        (b"", "ä".encode(), "ä"),
+        (b"; charset=utf-8", b"\xc3\xa4\xff", "ä\ufffd"),
+    ],
 )
 def test_the_text_is_decoded_in_its_charset(charset: bytes, content: bytes, expected: str) -> None:
     (attachment,) = parse(multipart(leaf(content, b"text/csv" + charset))).attachments
