@@ -1,8 +1,9 @@
 """MAIL and RCPT arguments: the path and the parameters after it. Pure; a refusal is `Refused`, with its reply.
 
-Goal: the address as the client wrote it, with nothing added and nothing lost. Like Postfix, the parser accepts a blank
-after the colon, a path without angle brackets, and an address without a domain (`<postmaster>`, cron's `<root>`). It
-ignores a source route (RFC 5321 appendix C). It refuses control bytes, invalid UTF-8, and text after the path.
+Goal: the address as the client wrote it, with nothing added and nothing lost. Like Postfix, the parser accepts blanks
+and tabs after the colon, a path without angle brackets, and an address without a domain (`<postmaster>`, cron's
+`<root>`). It ignores a source route (RFC 5321 appendix C). It refuses control bytes, invalid UTF-8, and text after the
+path.
 
 Nearly every address is plain and costs one regular expression (`PLAIN_MAIL`, `PLAIN_RCPT`); `parse_path` parses the
 others.
@@ -27,7 +28,8 @@ PLAIN_RCPT: Final = re.compile(rb"[Tt][Oo]: ?" + _PLAIN)
 MAX_KEYWORD: Final = 64
 """Characters of a parameter that a reply names."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # they move a cursor or end a line, in Unicode too
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")  # all but the tab; some only in Unicode
+_BLANKS = re.compile(r"[ \t]+")
 _ROUTE = re.compile(r"(?:@[^\s<>:,@]+,)*@[^\s<>:,@]+:")
 _MAILBOX = re.compile(
     r"""
@@ -42,8 +44,8 @@ _MAILBOX = re.compile(
     re.VERBOSE,
 )
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=]+))?")
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
-_HEX = re.compile(r"\+([0-9A-F]{2})")
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})*")
+_HEX = re.compile(r"\+([0-9A-Fa-f]{2})")
 
 
 class Refused(Exception):
@@ -66,16 +68,16 @@ def parse_path(argument: bytes, keyword: str, bad: Reply, syntax: Reply) -> tupl
         raise Refused(replies.BAD_UTF8) from None
     if text[: len(keyword)].upper() != keyword:
         raise Refused(syntax)
-    text = text[len(keyword) :].strip(" ")
+    text = text[len(keyword) :].strip(" \t")
     if not text:
         raise Refused(syntax)
     if _CONTROL.search(text):
         raise Refused(bad)
     if not text.startswith("<"):
-        address, _, rest = text.partition(" ")
+        address, *words = _BLANKS.split(text, maxsplit=1)
         if not _MAILBOX.fullmatch(address):
             raise Refused(bad)
-        return address, rest.strip(" ")
+        return address, "".join(words)
     if text.startswith("<>"):
         address, end = "", 2
     else:
@@ -85,9 +87,9 @@ def parse_path(argument: bytes, keyword: str, bad: Reply, syntax: Reply) -> tupl
             raise Refused(bad)
         address, end = mailbox[0], mailbox.end() + 1
     rest = text[end:]
-    if rest and not rest.startswith(" "):
+    if rest and rest[0] not in " \t":
         raise Refused(bad)
-    return address, rest.strip(" ")
+    return address, rest.strip(" \t")
 
 
 def parse_parameters(text: str) -> dict[str, str | None]:
@@ -96,7 +98,7 @@ def parse_parameters(text: str) -> dict[str, str | None]:
     Raises Refused: 501 for bad syntax or a repeated key (RFC 5321 section 4.1.1.11).
     """
     found: dict[str, str | None] = {}
-    for word in filter(None, re.split(r"[ \t]+", text)):
+    for word in filter(None, _BLANKS.split(text)):
         match = _PARAMETER.fullmatch(word)
         if match is None:
             raise Refused(replies.BAD_PARAMETER.naming(word[:MAX_KEYWORD]))
@@ -108,7 +110,10 @@ def parse_parameters(text: str) -> dict[str, str | None]:
 
 
 def decode_xtext(value: str) -> str:
-    """Return the decoded xtext (RFC 3461 section 4). Raises Refused with 501 for a value that is not xtext."""
+    """Return the decoded xtext (RFC 3461 section 4); its hex digits may be lower case, as some servers write them.
+
+    Raises Refused with 501 for a value that is not xtext.
+    """
     if not _XTEXT.fullmatch(value):
         raise Refused(replies.BAD_PARAMETER)
     return _HEX.sub(lambda match: chr(int(match[1], 16)), value)

@@ -22,8 +22,6 @@ def auth(conversation: Conversation, argument: bytes) -> bool:
     words = argument.split()
     if rules.tls_required:
         return conversation.refuse(replies.ENCRYPTION_REQUIRED)
-    if not session.extended_smtp:
-        return conversation.refuse(replies.EHLO_FIRST)
     if session.authenticated:
         return conversation.refuse(replies.ALREADY_AUTHENTICATED)
     if not 1 <= len(words) <= 2:
@@ -34,7 +32,7 @@ def auth(conversation: Conversation, argument: bytes) -> bool:
     initial: bytes | None = None
     if len(words) == 2:
         try:
-            initial = b"" if words[1] == b"=" else a2b_base64(words[1], strict_mode=True)
+            initial = b"" if words[1] == b"=" else _decoded(words[1])
         except Base64Error:
             return conversation.refuse(replies.BAD_BASE64)
     conversation.exchange = MECHANISMS[mechanism](initial)
@@ -61,12 +59,17 @@ def _read_response(conversation: Conversation) -> bool:
 
 def _respond(conversation: Conversation, line: bytes) -> None:
     try:
-        response = a2b_base64(line, strict_mode=True)
+        response = _decoded(line)
     except Base64Error:
         _end_exchange(conversation)
         conversation.refuse(replies.BAD_BASE64)
     else:
         _step(conversation, lambda exchange: exchange.send(response))
+
+
+def _decoded(text: bytes) -> bytes:
+    """Return the bytes of a base64 text, whose padding may be missing. Raises binascii.Error."""
+    return a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
 
 
 def _step(conversation: Conversation, advance: Callable[[Exchange], bytes]) -> None:

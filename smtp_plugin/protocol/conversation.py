@@ -24,6 +24,9 @@ HTTP_METHODS: Final = frozenset(
 )
 """First words of a line that a web browser sends."""
 
+MAX_OVERSHOOT: Final = 1000
+"""Recipients over the limit in one transaction after which each more counts as an error; senders try large lists."""
+
 Reader = Callable[[Any], bool]
 """Takes the conversation."""
 Trace = Callable[[str], None]
@@ -49,6 +52,7 @@ class Conversation:
         "_errors",
         "_line_refusal",
         "_out",
+        "_overshoot",
         "auth_seen",
         "body",
         "closing",
@@ -98,6 +102,7 @@ class Conversation:
         self.auth_seen = False
         self._out: list[bytes] = []
         self._errors = 0
+        self._overshoot = 0  # recipients of the transaction over the limit
         self._draining = False
         self._line_refusal = replies.LINE_TOO_LONG
         self._enhanced = rules.enhanced
@@ -146,10 +151,21 @@ class Conversation:
         """Refuse a command, and close the session at `max_errors`. Return False, for a verb to return."""
         self.reply(reply)
         if reply.refused:
-            self._errors += 1
-            if self._errors >= self.rules.max_errors > 0:
-                self.close(replies.too_many_errors(self.rules.max_errors))
+            self._count_error()
         return False
+
+    def refuse_recipient(self) -> bool:
+        """Refuse a recipient over the limit, and count it as an error after `MAX_OVERSHOOT` of them. Return False."""
+        self.reply(replies.too_many_recipients(self.rules.max_recipients))
+        self._overshoot += 1
+        if self._overshoot > MAX_OVERSHOOT:
+            self._count_error()
+        return False
+
+    def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors >= self.rules.max_errors > 0:
+            self.close(replies.too_many_errors(self.rules.max_errors))
 
     # The transaction.
 
@@ -162,6 +178,7 @@ class Conversation:
             self.envelope.body.release()
         self.envelope = self.session.new_envelope()
         self.phase = phase
+        self._overshoot = 0
 
     def end_transaction(self) -> None:
         """Drop the transaction; close the session if `drain` waits for that."""

@@ -19,6 +19,7 @@ reply that refuses it. `VERBS` in verbs.py adds the functions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -53,6 +54,7 @@ MAX_IDLE_COMMANDS: Final = 5000
 
 _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COMMAND, b"AUTH": MAX_AUTH}
 _BLANKS: Final = b" \t"
+_BLANK: Final = re.compile(rb"[ \t]")
 _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
 
 
@@ -277,8 +279,8 @@ class Dialog(Conversation):
         """Handle a line that is not one of our verbs in its usual length."""
         self._left -= len(line) // BYTES_OF_STEP
         line = line.rstrip(_BLANKS)
-        word, _, argument = line.partition(b" ")
-        verb = word.upper()
+        word, *rest = _BLANK.split(line, 1)
+        verb, argument = word.upper(), rest[0] if rest else b""
         entry = VERBS[self.phase].get(verb)
         self.note_line(line, known=entry is not None)
         if self.trace is not None:

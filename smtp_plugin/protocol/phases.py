@@ -58,7 +58,7 @@ SEQUENCE: Final[dict[Phase, dict[str, Phase | Reply]]] = {
         "RCPT": replies.HELO_FIRST,
         "DATA": replies.HELO_FIRST,
         "BDAT": replies.HELO_FIRST,
-        "AUTH": replies.EHLO_FIRST,
+        "AUTH": replies.HELO_FIRST,
     },
     Phase.READY: {
         **_ANYWHERE,

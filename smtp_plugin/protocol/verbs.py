@@ -38,7 +38,7 @@ def _lhlo(conversation: Conversation, argument: bytes) -> bool:
 
 
 def _hello(conversation: Conversation, argument: bytes, syntax: Reply, *, extended: bool) -> bool:
-    name = argument.decode("utf-8", "surrogateescape")
+    name = argument.decode("utf-8", "backslashreplace")  # a machine may have a name in an 8-bit charset
     if not name or not name.isprintable():
         return conversation.refuse(syntax)
     conversation.session.host_name = name
@@ -96,7 +96,7 @@ def _rcpt(conversation: Conversation, argument: bytes) -> bool:
         except Refused as refused:
             return conversation.refuse(refused.reply)
     if len(envelope.rcpt_tos) >= conversation.rules.max_recipients > 0:
-        return conversation.refuse(replies.too_many_recipients(conversation.rules.max_recipients))
+        return conversation.refuse_recipient()
     envelope.rcpt_tos.append(address)
     if rest:
         envelope.rcpt_options += rest.split()

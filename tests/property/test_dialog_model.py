@@ -208,7 +208,7 @@ class Model:
         return 502 if self.sender is None else 503
 
     def on_auth(self, step: Step) -> int:
-        if self.sender is not None or self.hello != "EHLO" or self.authenticated:
+        if self.sender is not None or not self.hello or self.authenticated:
             return 503
         if step.good:
             self.authenticated = True

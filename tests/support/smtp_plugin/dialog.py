@@ -5,7 +5,7 @@ A session file is read line by line:
     # text            why this session is in the corpus
     ! key=value ...   the rules of the listener (see `rrpy.smtp_plugin.protocol.rules.Rules`)
     C: text           the client sends the text and CR LF
-    C~ text           the client sends the text alone; \\r \\n \\0 \\xHH and \\\\ are escapes, `*N` at the end repeats
+    C~ text           the client sends the text alone; \\r \\n \\t \\0 \\xHH and \\\\ are escapes, `*N` repeats
     S: text           the server replies with the text and CR LF; <EHLO> stands for the whole EHLO reply
     M: from > to to   a message was stored; `= text` lines that follow are its content, escaped as in C~
     X                 the server closed
@@ -138,7 +138,7 @@ def unescape(text: str) -> bytes:
     times = re.search(r" \*(\d+)$", text)
     if times:
         text = text[: times.start()]
-    names = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
+    names = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
     out = b""
     for part in re.findall(r"\\x[0-9a-f]{2}|\\.|[^\\]+", text):
         if part.startswith("\\x"):

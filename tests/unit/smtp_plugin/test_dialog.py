@@ -8,6 +8,7 @@ import pytest
 from support.smtp_plugin.dialog import BEGIN, HOST, Driver
 
 from rrpy.smtp_plugin.protocol.body import Budget
+from rrpy.smtp_plugin.protocol.conversation import MAX_OVERSHOOT
 from rrpy.smtp_plugin.protocol.dialog import Dialog
 from rrpy.smtp_plugin.protocol.phases import Event
 from rrpy.smtp_plugin.protocol.rules import Rules
@@ -177,3 +178,24 @@ def test_no_line_with_a_secret_is_traced_however_auth_is_written_and_refused(lin
         dialog.receive(line + b"\r\n")
     assert traced
     assert not any("Vjcm" in line or "dXNlcg" in line for line in traced), traced
+
+
+@pytest.mark.parametrize(("sent", "shown"), [(b"B\xfcro", "B\\xfcro"), ("Büro".encode(), "Büro"), (b"\xff", "\\xff")])
+def test_a_name_in_an_8_bit_charset_is_shown_escaped(sent: bytes, shown: str) -> None:
+    driver = Driver()
+    assert driver.send(b"EHLO " + sent + b"\r\n").startswith(b"250-")
+    assert driver.session.helo == shown
+
+
+def test_recipients_far_over_the_limit_count_as_errors_in_each_transaction() -> None:
+    """They cost the client nothing: it could send 5,000 of them for each message."""
+    driver = Driver(Rules(hostname=HOST, max_recipients=1, max_errors=2))
+    begin, more = b"MAIL FROM:<a@b.c>\r\nRCPT TO:<x@y.z>\r\n", b"RCPT TO:<x@y.z>\r\n"
+    driver.send(b"EHLO x\r\n")
+    for _ in range(2):
+        said = driver.send(begin + more * MAX_OVERSHOOT + b"RSET\r\n")
+        assert said.count(b"452 4.5.3 ") == MAX_OVERSHOOT
+        assert said.endswith(b"250 OK\r\n")
+    said = driver.send(begin + more * (MAX_OVERSHOOT + 3))
+    assert said.count(b"452 4.5.3 ") == MAX_OVERSHOOT + 2
+    assert said.endswith(b"421 4.7.0 Too many errors: the limit is 2\r\n")
