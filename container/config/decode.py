@@ -16,6 +16,7 @@ from ..secret_names import is_secret_name
 from .expand import expand
 from .fields import decode_field
 from .model import Part, Unknown, options_of, section_of, settings, walk
+from .roadrunner import instead_of
 
 _WORDS: Final = {
     "array": "a list",
@@ -56,8 +57,10 @@ def decode(kind: Any, value: Any, path: str, environ: Mapping[str, str]) -> tupl
 
 def unknown_key(path: str, known: Iterable[str]) -> ConfigError:
     """Return the error for a key that is not among `known`. `path`: the key in full."""
-    near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+    hint = instead_of(path)
+    if not hint:
+        near = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
     return ConfigError("is not a known key", key=path, hint=hint)
 
 
