@@ -185,16 +185,18 @@ def reset(host: RunningHost, plugins: Sequence[str], timeout: float) -> None:
     "-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="The number of past messages."
 )
 @click.option("--once", is_flag=True, help="Print past messages and end.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each message.")
+@click.option("--refused", is_flag=True, help="Print only what was refused.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each line.")
 @errors_as_sentences
-def tail(host: RunningHost, lines: int, once: bool, as_json: bool) -> None:
+def tail(host: RunningHost, lines: int, once: bool, refused: bool, as_json: bool) -> None:
     """Show new mail of a running host, until Ctrl+C: time, sender, recipients, subject, size, and the reply.
 
-    The host remembers the last smtp.history messages, without their contents.
+    Refused commands, and sessions that the host ends, have a line too. The host remembers the last smtp.history
+    messages, without their contents, and as many refusals.
     """
     from .commands.tail import show_mail
 
-    show_mail(host, lines, once=once, as_json=as_json)
+    show_mail(host, lines, once=once, refused=refused, as_json=as_json)
 
 
 @main.command(

@@ -1,4 +1,4 @@
-"""`rrpy tail`: the past and the new mail of a running host, from its method `smtp.Wait`."""
+"""`rrpy tail`: the past and the new mail and refusals of a running host, from its method `smtp.Wait`."""
 
 from __future__ import annotations
 
@@ -26,36 +26,45 @@ NO_SERVICE: Final = "rpc: can't find service smtp.Wait"
 """What a host without an smtp plugin answers (docs/reference/wire.md, 'RPC over tcp:// or unix://')."""
 
 
-def show_mail(host: RunningHost, count: int, *, once: bool, as_json: bool) -> None:
-    """Print the last `count` messages, then new ones until Ctrl+C. `once`: only the last ones. Raises HostError."""
+def show_mail(host: RunningHost, count: int, *, once: bool, refused: bool, as_json: bool) -> None:
+    """Print the last `count` messages and refusals, then new ones until Ctrl+C. Raises HostError.
+
+    `once`: only the last ones. `refused`: only refusals, and messages that a worker refused.
+    """
     client = ReconnectingClient(lambda: host.connect(ANSWER_TIMEOUT))
     with closing(client), suppress(KeyboardInterrupt):
-        known = _past(client)
-        last = known["messages"][max(0, len(known["messages"]) - count) :]
-        if not all(_show(mail, as_json) for mail in last) or once:
+        known, entries = _past(client)
+        past = [entry for entry in entries if not refused or _is_refused(entry)]
+        if not all(_show(entry, as_json) for entry in past[max(0, len(past) - count) :]) or once:
             return
-        for mail in _new(client, known):
-            if not _show(mail, as_json):
+        for entry in _new(client, known):
+            if (not refused or _is_refused(entry)) and not _show(entry, as_json):
                 return
 
 
-def _past(client: ReconnectingClient) -> dict[str, Any]:
-    """Return the answer of `smtp.Wait` with every message that the host remembers."""
-    found: dict[str, Any] = {"cursor": 0, "history": "", "messages": []}
+def _is_refused(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["kind"] == "refusal" or entry["code"] >= 400)
+
+
+def _past(client: ReconnectingClient) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return the last answer of `smtp.Wait`, and all that the host remembers, in order."""
+    known: Mapping[str, Any] = {"cursor": 0, "refusal_cursor": 0, "history": ""}
+    found: list[Mapping[str, Any]] = []
     while True:
         try:
-            more = client.call("smtp.Wait", {**_position(found), "timeout": 0})
+            known = client.call("smtp.Wait", {**_position(known), "timeout": 0})
         except HostError as error:
             if str(error) == NO_SERVICE:
                 raise HostError("this host has no smtp plugin, so it gets no mail; add the section smtp") from None
             raise
-        if not more["messages"]:
-            return {**more, "messages": found["messages"]}
-        found = {**more, "messages": found["messages"] + more["messages"]}
+        more = _entries(known)
+        if not more:
+            return known, sorted(found, key=_time)
+        found += more
 
 
 def _new(client: ReconnectingClient, known: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield every message after the known ones, for ever. It waits for a host that goes away."""
+    """Yield every message and refusal after the known ones, for ever. It waits for a host that goes away."""
     away = False
     while True:
         try:
@@ -67,16 +76,28 @@ def _new(client: ReconnectingClient, known: Mapping[str, Any]) -> Iterator[Mappi
             time.sleep(RETRY_DELAY)
             continue
         away = False
-        yield from known["messages"]
+        yield from _entries(known)
 
 
 def _position(known: Mapping[str, Any]) -> dict[str, Any]:
-    return {"cursor": known["cursor"], "history": known["history"]}
+    return {name: known[name] for name in ("cursor", "refusal_cursor", "history")}
 
 
-def _show(mail: Mapping[str, Any], as_json: bool) -> bool:
-    """Print a message, and return whether stdout has a reader."""
-    text = printable_json(json.dumps(mail)) if as_json else line(mail)
+def _entries(known: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return messages and refusals of an answer, in order."""
+    return sorted([*known["messages"], *known["refusals"]], key=_time)
+
+
+def _time(entry: Mapping[str, Any]) -> str:
+    return str(entry["at"] if entry["kind"] == "refusal" else entry["received_at"])
+
+
+def _show(entry: Mapping[str, Any], as_json: bool) -> bool:
+    """Print a message or a refusal, and return whether stdout has a reader."""
+    if as_json:
+        text = printable_json(json.dumps(entry))
+    else:
+        text = refusal_line(entry) if entry["kind"] == "refusal" else line(entry)
     return say(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding))
 
 
@@ -87,3 +108,14 @@ def line(mail: Mapping[str, Any]) -> str:
     to = ", ".join(mail["to"])
     subject, size = mail["subject"] or "-", size_text(mail["size"])
     return printable(f"{when:%H:%M:%S} <{mail['from']}> -> {to} | {subject} | {size} | {reply}")
+
+
+def refusal_line(refusal: Mapping[str, Any]) -> str:
+    """Return a refusal as one line: time, client, command, and the reply or the reason, with the setting."""
+    when = datetime.fromisoformat(refusal["at"]).astimezone()
+    what = "session ended" if refusal["ended"] else "refused"
+    client = " ".join(filter(None, (refusal["remote_addr"], refusal["helo"])))
+    said = f"{refusal['code']} {refusal['reply']}" if refusal["code"] else refusal["reason"]
+    setting = f" ({refusal['setting']})" if refusal["setting"] else ""
+    more = f" | {refusal['left_out']} more before" if refusal["left_out"] else ""
+    return printable(f"{when:%H:%M:%S} {what}: {client} | {refusal['command'] or '-'} | {said}{setting}{more}")

@@ -61,6 +61,31 @@ def test_mail_is_shown_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
         assert tail.stderr.read() == ""
 
 
+def test_a_refusal_has_a_line_in_the_log_and_in_tail(tmp_path: Path) -> None:
+    """A refused command left no trace: no line of any level had the reply."""
+    logs = {"encoding": "json", "level": "info"}
+    with hosting(tmp_path, smtp={"max_recipients": 1}, logs=logs) as host:
+        with tailing(tmp_path, "--refused") as tail, smtplib.SMTP(*host.smtp) as client:
+            client.ehlo("shop.example")
+            client.docmd("MAIL FROM:<a b@c.d>")
+            client.sendmail("a@b.c", ["x@y.z", "v@w.x"], "Subject: whole\n\nHi\n")
+            shown = [tail.stdout.readline().rstrip("\n").split(" ", 3) for _ in range(2)]
+        assert [what for _, what, _, _ in shown] == ["refused:", "refused:"]
+        assert [words for _, _, _, words in shown] == [
+            "shop.example | MAIL FROM:<a b@c.d> | 501 5.1.7 Bad sender address syntax",
+            "shop.example | rcpt TO:<v@w.x> | 452 4.5.3 Too many recipients: the limit is 1 (smtp.max_recipients: 1)",
+        ]
+        entries = [json.loads(line) for line in host.rrpy("tail", "--once", "--json").stdout.splitlines()]
+        assert [entry["kind"] for entry in entries] == ["refusal", "refusal", "mail"]
+        assert (entries[1]["from"], entries[1]["to"], entries[1]["recipients"]) == ("a@b.c", ["x@y.z"], 1)
+        lines = host.wait_for("refused", 2)
+        assert [(line["level"], line["code"], line["reply"], line.get("setting")) for line in lines] == [
+            ("info", 501, "5.1.7 Bad sender address syntax", None),
+            ("info", 452, "4.5.3 Too many recipients: the limit is 1", "smtp.max_recipients: 1"),
+        ]
+        assert host.rrpy("tail", "--once", "--refused", "-n", "1").stdout.count("\n") == 1
+
+
 def test_a_host_that_goes_away_is_waited_for_and_nothing_of_the_next_one_is_missed(tmp_path: Path) -> None:
     with tailing_between_hosts(tmp_path) as tail:
         assert tail.stderr.readline() == "rrpy: the host does not answer; trying again\n"
