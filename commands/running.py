@@ -38,10 +38,10 @@ class RunningHost:
         self._address = address
 
     @cached_property
-    def address(self) -> str:
-        """The address of its RPC bus. Raises ConfigError, also for a configuration without a section rpc."""
+    def addresses(self) -> Sequence[str]:
+        """The addresses of its RPC bus. Raises ConfigError, also for a configuration without a section rpc."""
         if self._address is not None:
-            return self._address
+            return [self._address]
         from ..container.config import Config
 
         found = Config.load(self._config, overrides=self._overrides, dotenv=self._dotenv)
@@ -52,25 +52,36 @@ class RunningHost:
         from ..rpc.config import RPCConfig
 
         listen = found.section("rpc", RPCConfig).listen
-        if parse_systemd(listen):
+        addresses = [listen] if isinstance(listen, str) else listen
+        known = [address for address in addresses if not parse_systemd(address)]
+        if not known:
             hint = (
                 "this does not say where that is; say --address with what ListenStream= of the socket's unit has, "
                 "as tcp://host:port or unix:///path"
             )
-            error = ConfigError(f"is {listen}", key="rpc.listen", hint=hint)
+            error = ConfigError(f"is {', '.join(addresses) or 'an empty list'}", key="rpc.listen", hint=hint)
             found.locate(error)
             raise error
-        return listen
+        return known
 
     def connect(self, timeout: float) -> Client:
-        """Return a client that is connected to it. `timeout`: seconds a call. Raises ConfigError, NotListening."""
-        from ..rpc.client import Client
+        """Return a client that is connected to it, by the first address that answers. `timeout`: seconds a call.
 
-        address = self.address
-        try:
-            return Client(address, timeout=timeout)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+        Raises ConfigError, and NotListening for the first address.
+        """
+        from ..rpc.client import Client
+        from ..rpc.errors import NotListening
+
+        failure: NotListening | None = None
+        for address in self.addresses:
+            try:
+                return Client(address, timeout=timeout)
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
+            except NotListening as error:
+                failure = failure or error
+        assert failure is not None, "there is an address"
+        raise failure
 
 
 def host_options(command: Callable[..., R]) -> Callable[..., R]:

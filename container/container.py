@@ -23,6 +23,7 @@ from .config.fields import Duration
 from .errors import HostError, PluginFailed, innermost
 from .host import Process
 from .log import LogConfig, logger
+from .net.listening import check_free
 from .protocols import Outermost, Plugin
 from .states import HOST, HostState, Machine, PluginState
 from .version import VERSION
@@ -109,6 +110,7 @@ class Container:
         endure = self._config.section_or_default("endure", EndureConfig)
         self._host.on("init")
         self._wiring.initialize()
+        check_free(self._wiring.addresses())
         async with anyio.create_task_group() as group:
             try:
                 await self._start(group, task_status)

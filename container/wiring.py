@@ -6,7 +6,7 @@ Everything here happens before a plugin serves, and opens nothing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from .config import Config
@@ -14,6 +14,7 @@ from .errors import ConfigError, DependencyError, HostError, PluginDisabled, Plu
 from .graph import start_order
 from .injection import Dependency, dependencies, satisfies, type_name
 from .log import LogChannel, logger
+from .net.listening import Addresses, Listening
 from .protocols import Collect, Collector, Configurer, Logger, Outermost, Plugin
 from .states import PLUGIN, Machine, PluginState
 
@@ -89,6 +90,12 @@ class Wiring:
             except HostError as error:
                 errors.append(error)
         return errors
+
+    def addresses(self) -> Iterator[Addresses]:
+        """Yield the addresses that the initialized plugins will listen on."""
+        for node in self._initialized():
+            if isinstance(node.plugin, Listening):
+                yield from node.plugin.listens()
 
     def connect(self) -> None:
         """Find every plugin's dependencies and put the nodes into the order of the start.

@@ -19,7 +19,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The mail that was caught, on a web page and as an API: http://127.0.0.1:8025 is the default."""
 
     address: Annotated[
-        str,
+        str | list[str],
         Meta(
             description=f"where the page is: {ADDRESS_FORMS} "
             "Everyone who reaches the page can read and delete the mail; for an address that is not loopback "

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.net.address import TCPAddress
-from ..container.net.sockets import is_loopback, listen_address
+from ..container.net.address import SystemdAddress
+from ..container.net.listening import Addresses, listen_addresses
+from ..container.net.resolving import is_loopback
 from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
@@ -39,12 +40,16 @@ class InboxPlugin:
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section(self.name, InboxConfig)
-        self._address = listen_address(self._config.address, "inbox.address")
+        self._addresses = listen_addresses(self._config.address, "inbox.address")
         self._log = log
 
     def collects(self) -> Sequence[Collect[Any]]:
         """Ask for the mail servers."""
         return (Collect(MailServer, self._servers.add),)
+
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses of the page."""
+        return [self._addresses]
 
     async def mail_received(self, mail: IncomingMail) -> None:
         """Keep a mail. Returns once it is safe; raises StoreError."""
@@ -59,14 +64,15 @@ class InboxPlugin:
         from .mailbox import Mailbox
 
         config = self._config
-        if isinstance(self._address, TCPAddress) and not is_loopback(self._address):
-            self._log.warning("other machines can read and delete the inbox's mail", address=str(self._address))
+        for address in self._addresses.all:
+            if not isinstance(address, SystemdAddress) and not is_loopback(address):
+                self._log.warning("other machines can read and delete the inbox's mail", address=str(address))
         self._mailbox = mailbox = await Mailbox.open(
             config.path, max_messages=config.max_messages, max_bytes=config.max_bytes
         )
         try:
             app = application(mailbox, self._servers, config, self._log)
-            self._http = HTTPServer(app, self._address, self._log, owner=self.name)
+            self._http = HTTPServer(app, self._addresses, self._log)
             async with anyio.create_task_group() as group:
                 group.start_soon(publish_changes, self._servers, mailbox.feed)
                 await self._http.serve(task_status=task_status)

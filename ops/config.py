@@ -14,7 +14,7 @@ class StatusConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Health checks, for Kubernetes and load balancers: GET /health and /ready."""
 
     address: Annotated[
-        str,
+        str | list[str],
         Meta(description=f"where the checks are: {ADDRESS_FORMS} There is no password."),
     ] = "127.0.0.1:2114"
     check_timeout: Annotated[
@@ -49,7 +49,7 @@ class MetricsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Numbers, for Prometheus: GET /metrics."""
 
     address: Annotated[
-        str,
+        str | list[str],
         Meta(
             description=f"where the numbers are: {ADDRESS_FORMS} "
             "Where it is `status.address`, one server answers for both."

@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError, HostError
-from ..container.net.sockets import listen_address
+from ..container.net.listening import Addresses, listen_addresses
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.version import VERSION
 from .config import MetricsConfig
@@ -66,14 +66,18 @@ class MetricsPlugin:
         self._registry = CollectorRegistry(auto_describe=True)
         self._lag = _register_own(self._registry)
         self._declare(section)
-        address = listen_address(section.address, "metrics.address")
-        self._shared_site = status.site if status is not None and status.site.is_on(address) else None
-        self._site = self._shared_site or Site(address, log, owner=self.name)
+        addresses = listen_addresses(section.address, "metrics.address")
+        self._shared_site = status.site if status is not None and addresses.is_same(status.site.addresses) else None
+        self._site = self._shared_site or Site(addresses, log)
         self._stopped = anyio.Event()
 
     def collects(self) -> Sequence[Collect[Any]]:
         """Collect every plugin with metrics."""
         return (Collect(MetricsProvider, self._add),)
+
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses of the numbers; none where the plugin `status` listens there."""
+        return [] if self._shared_site is not None else [self._site.addresses]
 
     def rpc(self) -> MetricsRPC:
         """Return the methods served as `metrics.…`."""

@@ -7,20 +7,20 @@ from typing import Any
 
 from anyio.abc import TaskStatus
 
-from ..container.net.address import ListenAddress, TCPAddress
 from ..container.net.http import HTTPServer
+from ..container.net.listening import Addresses
 from ..container.protocols import Logger
 
 
 class Site:
-    """An HTTP server with a few pages, for GET and HEAD. `owner`: the plugin's name, for errors."""
+    """An HTTP server with a few pages, for GET and HEAD. `addresses`: where it listens."""
 
-    def __init__(self, address: ListenAddress, log: Logger, *, owner: str) -> None:
+    def __init__(self, addresses: Addresses, log: Logger) -> None:
         from starlette.routing import Router  # here, because only a host with such a plugin needs it
 
-        self._address = address
+        self.addresses = addresses
         self._router = Router(redirect_slashes=False)
-        self._server = HTTPServer(self._router, address, log, owner=owner)
+        self._server = HTTPServer(self._router, addresses, log)
 
     def add(self, path: str, endpoint: Callable[..., Any]) -> None:
         """Serve a path.
@@ -35,10 +35,6 @@ class Site:
     def remove(self, path: str) -> None:
         """Stop serving a path."""
         self._router.routes[:] = [route for route in self._router.routes if getattr(route, "path", "") != path]
-
-    def is_on(self, address: ListenAddress) -> bool:
-        """Return whether this is the server's address; port 0 is another port each time."""
-        return address == self._address and not (isinstance(address, TCPAddress) and address.port == 0)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""

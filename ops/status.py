@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 
 from ..container.errors import HostError
 from ..container.health import HealthCheck, ReadinessCheck, ReadinessChecks
-from ..container.net.sockets import listen_address
+from ..container.net.listening import Addresses, listen_addresses
 from ..container.protocols import Collect, Configurer, Logger
 from .checks import CheckReport, Checks
 from .config import StatusConfig
@@ -41,7 +41,7 @@ class StatusPlugin:
         self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._readiness = Checks("readiness", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._host_stops = False
-        self.site = Site(listen_address(section.address, "status.address"), log, owner=self.name)
+        self.site = Site(listen_addresses(section.address, "status.address"), log)
         self.site.add("/health", self._answer_health)
         self.site.add("/ready", self._answer_ready)
 
@@ -52,6 +52,10 @@ class StatusPlugin:
             Collect(ReadinessCheck, lambda plugin: self._readiness.add(plugin.name, plugin.readiness_check)),
             Collect(ReadinessChecks, lambda plugin: self._readiness.add_source(plugin.readiness_checks)),
         )
+
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses of the checks."""
+        return [self.site.addresses]
 
     def rpc(self) -> StatusRPC:
         """Return the methods served as `status.…`."""

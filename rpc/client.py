@@ -27,7 +27,8 @@ _READ_SIZE = 65536
 class Client:
     """A connection to a host's RPC server.
 
-    `address`: `tcp://host:port` or `unix:///path`. `timeout`: seconds that connecting, and then each call, may take.
+    `address`: `tcp://host:port` or `unix:///path`; the host `*` is this machine. `timeout`: seconds that
+    connecting, and then each call, may take.
     Raises ValueError for a wrong address, NotListening when no host answers there.
     """
 
@@ -40,7 +41,8 @@ class Client:
             if isinstance(self._address, UnixAddress):
                 self._socket = _connect_unix(self._address.path, timeout)
             else:
-                self._socket = socket.create_connection(self._address, timeout)
+                host = "localhost" if self._address.host == "*" else self._address.host
+                self._socket = socket.create_connection((host, self._address.port), timeout)
         except OSError as error:
             raise NotListening(address, error) from error
 

@@ -14,10 +14,11 @@ class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The RPC bus, for `rrpy rpc` and for workers. Everyone who reaches it can call every method."""
 
     listen: Annotated[
-        str,
+        str | list[str],
         Meta(
-            description="where the bus listens: `tcp://host:port`, `unix:///path` or `systemd:NAME`. "
-            "Port 0 picks a free port, which the log names."
+            description="where the bus listens: `tcp://host:port`, `unix:///path` or `systemd:NAME`. A list names "
+            "several. `localhost` is 127.0.0.1 and ::1, `*` is every address. Port 0 picks a free port, which the "
+            "log names."
         ),
     ] = "tcp://127.0.0.1:6001"
     allow_remote: Annotated[

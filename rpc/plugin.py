@@ -10,8 +10,10 @@ from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
 from ..container.log import logger
-from ..container.net.address import Address, ListenAddress, SystemdAddress, parse_address, parse_systemd
-from ..container.net.sockets import is_loopback, passed_address, pinned
+from ..container.net.address import Address, SystemdAddress
+from ..container.net.listening import Addresses, listen_addresses
+from ..container.net.resolving import is_loopback
+from ..container.net.sockets import passed_address
 from ..container.protocols import Collect, Configurer, Logger
 from ..container.version import VERSION
 from .app_logger import AppMethods
@@ -42,7 +44,7 @@ class RPCPlugin:
         self._registry = Registry()
         self._registry.add(self.name, self.rpc())
         self._server = Server(
-            _allowed_address(section),
+            _allowed_addresses(section),
             self._registry,
             log,
             max_frame_bytes=section.max_frame_bytes,
@@ -64,18 +66,22 @@ class RPCPlugin:
 
     @property
     def rpc_address(self) -> str:
-        """The address as a URL; empty before `init`. The port of port 0 is known once the plugin serves."""
+        """The first address as a URL; empty before `init`. The port of port 0 is known once the plugin serves."""
         return str(self._server.address) if self._server else ""
+
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses of the bus."""
+        return [self._server.addresses] if self._server is not None else []
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""
         assert self._server is not None, "init comes first"
         if APP not in self._registry:  # a plugin of this name serves its own methods
             self._registry.add(APP, AppMethods(logger(APP)))
-        if isinstance(self._server.address, SystemdAddress):
-            where = passed_address(self._server.address, owner=self.name)
-            section = self._config.section(self.name, RPCConfig)
-            _check_reach(section, where)
+        section = self._config.section(self.name, RPCConfig)
+        for address in self._server.addresses.all:
+            if isinstance(address, SystemdAddress):
+                _check_reach(section, passed_address(address, owner="rpc.listen"))
         await self._server.serve(task_status=task_status)
 
     async def stop(self) -> None:
@@ -107,15 +113,12 @@ class HostMethods:
         return msgspec.json.encode(self._config.masked())
 
 
-def _allowed_address(section: RPCConfig) -> ListenAddress:
-    if passed := parse_systemd(section.listen):
-        return passed
-    try:
-        address = pinned(parse_address(section.listen))
-    except ValueError as error:
-        raise ConfigError(f"is {section.listen!r}", key="rpc.listen", hint=str(error)) from error
-    _check_reach(section, address)
-    return address
+def _allowed_addresses(section: RPCConfig) -> Addresses:
+    addresses = listen_addresses(section.listen, "rpc.listen", urls=True)
+    for address in addresses.all:
+        if not isinstance(address, SystemdAddress):
+            _check_reach(section, address)
+    return addresses
 
 
 def _check_reach(section: RPCConfig, address: Address) -> None:

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from ..container.net.accepting import RESERVE, Acceptor, Reserve
 from ..container.net.address import ListenAddress, peer_text
-from ..container.net.sockets import BoundSocket
+from ..container.net.listening import Addresses, BoundSockets
 from ..container.protocols import Logger
 from .budget import Budget
 from .config import MAX_CONNECTIONS, MAX_FRAME_BYTES
@@ -31,18 +31,19 @@ MAX_HELD: Final = 64 * 1024 * 1024
 
 
 class Server:
-    """Serves a registry on an address. `address`: with the real port once `serve` has started."""
+    """Serves a registry on addresses. `address`: the first one, with the real port once `serve` has started."""
 
     def __init__(
         self,
-        address: ListenAddress,
+        addresses: Addresses,
         registry: Registry,
         log: Logger,
         *,
         max_frame_bytes: int = MAX_FRAME_BYTES,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
-        self.address = address
+        self.addresses = addresses
+        self.address: ListenAddress = addresses.all[0]
         self._registry = registry
         self._log = log
         self._max_frame_bytes = max_frame_bytes
@@ -60,11 +61,11 @@ class Server:
         """Serve until `stop`. Raises ListenError."""
         self._ended = asyncio.Event()
         try:
-            bound = BoundSocket(self.address, owner="rpc")
+            bound = BoundSockets(self.addresses)
             async with anyio.create_task_group() as connections:
                 with closing(await self._listen(bound, connections)):
                     self.address = bound.address
-                    self._log.info("rpc is listening", address=str(self.address))
+                    self._log.info("rpc is listening", address=str(bound))
                     task_status.started()
                     await self._stopping.wait()
                 for connection in self._connections:
@@ -78,14 +79,14 @@ class Server:
         if self._ended is not None:
             await self._ended.wait()
 
-    async def _listen(self, bound: BoundSocket, connections: TaskGroup) -> Acceptor:
+    async def _listen(self, bound: BoundSockets, connections: TaskGroup) -> Acceptor:
         loop = asyncio.get_running_loop()
         accept = functools.partial(self._accept, connections)
 
         def protocol() -> asyncio.StreamReaderProtocol:
             return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), accept, loop=loop)
 
-        acceptor = Acceptor(bound, protocol, Reserve(RESERVE, bound.address, self._log))
+        acceptor = Acceptor(bound, protocol, Reserve(RESERVE, bound, self._log))
         try:
             await acceptor.start()
         except BaseException:

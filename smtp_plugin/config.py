@@ -50,7 +50,7 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The SMTP server. It needs the section `server`."""
 
     addr: Annotated[
-        str,
+        str | list[str],
         Meta(description=f"where the server listens: {ADDRESS_FORMS}"),
     ] = "127.0.0.1:1025"
     hostname: Annotated[

@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 
 from ..container.health import FINE, Status, unavailable
 from ..container.net.address import Address
-from ..container.net.sockets import BoundSocket, listen_address
+from ..container.net.listening import Addresses, BoundSockets, listen_addresses
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
 from .backend import Backend
@@ -49,7 +49,7 @@ class SMTPPlugin:
     def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section("smtp", SMTPConfig)
-        self._address = listen_address(self._config.addr, "smtp.addr")
+        self._addresses = listen_addresses(self._config.addr, "smtp.addr")
         self._tls = server_context(self._config.tls) if self._config.tls else None
         self._log = log
         self._workers = WorkersManager(server, self._config.pool, self.name)
@@ -66,6 +66,10 @@ class SMTPPlugin:
             Collect(RefusalObserver, self._observe_refusals, outlive=True),
         )
 
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses of the server."""
+        return [self._addresses]
+
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
         config = self._config
@@ -73,17 +77,17 @@ class SMTPPlugin:
             self._workers.running() as pool,
             self._delivering(pool),
         ):
-            socket = BoundSocket(self._address, owner=self.name)
+            sockets = BoundSockets(self._addresses)
             self._listener = listener = self._new_listener()
             try:
-                await listener.listen(socket)
-                self._listening = socket.address
-                self._log.info("SMTP server listens", addr=str(socket.address), hostname=config.hostname)
+                await listener.listen(sockets)
+                self._listening = sockets.address
+                self._log.info("SMTP server listens", addr=str(sockets), hostname=config.hostname)
                 task_status.started()
                 await self._stopped.wait()
             finally:
                 self._listening = None
-                socket.close()
+                sockets.close()
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
 
@@ -133,7 +137,7 @@ class SMTPPlugin:
 
     @property
     def smtp_address(self) -> str:
-        """The address as a URL, with the real port in place of port 0. Empty while the plugin does not serve."""
+        """The first address as a URL, with the real port in place of port 0. Empty while the plugin does not serve."""
         return str(self._listening) if self._listening is not None else ""
 
     def connections(self) -> Sequence[ConnectionInfo]:

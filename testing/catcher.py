@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..container.log import logger
-from ..container.net.address import TCPAddress
-from ..container.net.sockets import BoundSocket
+from ..container.net.listening import BoundSockets, listen_addresses
 from ..mime.matching import Filter, Folded
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
@@ -68,9 +67,13 @@ class CaughtMail(NamedTuple):
 
 
 class Catcher:
-    """An SMTP server that accepts every mail while its `with` block runs. `host`, `port`: its address."""
+    """An SMTP server that accepts every mail while its `with` block runs.
+
+    `host`, `port`: its address. It listens on `localhost`, so that 127.0.0.1 and ::1 are both right.
+    """
 
     host: Final = "127.0.0.1"
+    listen: Final = "localhost:0"
 
     def __init__(self) -> None:
         self.port = 0
@@ -176,7 +179,7 @@ class Catcher:
             self._started.set()
 
     async def _serve(self) -> None:
-        bound = BoundSocket(TCPAddress(self.host, 0), owner="rr_smtp")
+        bound = BoundSockets(listen_addresses(self.listen, "rr_smtp"))
         try:
             listener = Listener(
                 Rules(max_errors=0, max_message_size=0, max_recipients=0, normalize=True),
@@ -184,7 +187,7 @@ class Catcher:
                 logger("rr_smtp"),
             )
             await listener.listen(bound)
-            self.port = bound.socket.getsockname()[1]
+            self.port = bound.sockets[0].socket.getsockname()[1]
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             self._started.set()
             await self._end.wait()

@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
-from ..container.net.address import Address, parse_address
-from ..container.net.sockets import is_loopback, pinned
+from ..container.net.address import parse_address
+from ..container.net.listening import Addresses
+from ..container.net.resolving import is_loopback, resolved
 
 Count = Annotated[int, Meta(ge=0)]
 Value = str | int | float | bool
@@ -182,15 +183,16 @@ def unfit_variable(env: Mapping[str, str]) -> str | None:
     return next((name for name, value in env.items() if not name or "=" in name or "\0" in name + value), None)
 
 
-def relay_address(relay: str) -> Address | None:
-    """Return the address of `server.relay`, None for pipes. Raises ConfigError for one that is not this machine's."""
+def relay_addresses(relay: str) -> Addresses | None:
+    """Return the addresses of `server.relay`, None for pipes. Raises ConfigError for one that is not this machine's."""
     if relay == "pipes":
         return None
     try:
-        address = pinned(parse_address(relay))
+        address = parse_address(relay)
+        addresses = Addresses("server.relay", (tuple(resolved(address)),))
     except ValueError as error:
         raise ConfigError(f"is {relay!r}", key="server.relay", hint=f"it is not pipes, and {error}") from None
     if not is_loopback(address):
         hint = "it is not a loopback address; workers run on this machine, so use 127.0.0.1 or a unix socket"
         raise ConfigError(f"is {relay}", key="server.relay", hint=hint)
-    return address
+    return addresses

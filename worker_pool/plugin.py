@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import anyio
@@ -11,10 +11,10 @@ from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
 from ..container.health import Status
-from ..container.net.address import Address
+from ..container.net.listening import Addresses
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
-from .config import PoolConfig, ServerConfig, relay_address, split_command, unfit_variable
+from .config import PoolConfig, ServerConfig, relay_addresses, split_command, unfit_variable
 from .pool import WorkerPool
 from .protocols import Pool, RPCEndpoint, WorkerGroup
 from .registry import PoolRegistry
@@ -33,7 +33,7 @@ class ServerPlugin:
         self._command: list[str] = []
         self._account: Account | None = None
         self._rpc: RPCEndpoint | None = None
-        self._relay_address: Address | None = None
+        self._relay_addresses: Addresses | None = None
         self._relay: Relay | None = None
         self._pools = PoolRegistry()
         self._stopped = anyio.Event()
@@ -41,21 +41,25 @@ class ServerPlugin:
     def init(self, config: Configurer, log: Logger, rpc: RPCEndpoint | None) -> None:
         """Read the section `server`. Raises PluginDisabled without one, ConfigError for a wrong one."""
         self._config = config.section(self.name, ServerConfig)
-        self._relay_address = relay_address(self._config.relay)
+        self._relay_addresses = relay_addresses(self._config.relay)
         self._command = split_command(self._config.command)
         self._account = find_account(self._config.user)
         self._rpc = rpc
         self._log = log
         log.debug("workers will run", command=" ".join(self._command))
 
+    def listens(self) -> Sequence[Addresses]:
+        """Return the addresses that workers connect to; none with pipes."""
+        return [self._relay_addresses] if self._relay_addresses is not None else []
+
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve the socket that workers connect to, if there is one. A pool lives in the plugin that enters it."""
-        if self._relay_address is None:
+        if self._relay_addresses is None:
             task_status.started()
             await self._stopped.wait()
             return
         account = self._account
-        async with Relay(self._relay_address, self._log, account.uid if account else None) as self._relay:
+        async with Relay(self._relay_addresses, self._log, account.uid if account else None) as self._relay:
             self._log.info("workers dial in", relay=str(self._relay.address))
             task_status.started()
             await self._stopped.wait()

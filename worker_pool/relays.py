@@ -18,8 +18,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
-from ..container.net.address import Address, UnixAddress
-from ..container.net.sockets import BoundSocket, ListenError
+from ..container.net.accepting import RESERVE, Acceptor, Reserve, descriptor_limit
+from ..container.net.address import UnixAddress
+from ..container.net.listening import Addresses, BoundSockets
+from ..container.net.sockets import ListenError, Refusal
 from ..container.ownership import replaceable_part
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
@@ -30,9 +32,8 @@ from .deadline import Deadline
 CLAIM_TIMEOUT: Final = 60.0
 """Seconds that a connection without a worker is kept."""
 MAX_UNCLAIMED: Final = 1000
-"""Connections without a worker at the same time."""
+"""Connections without a worker at the same time, or a quarter of the limit of descriptors."""
 _MAX_HANDSHAKE: Final = 4096
-_BACKLOG: Final = 512
 
 
 class ConnectingWorker(Protocol):
@@ -57,11 +58,12 @@ class Relay:
     """A socket that workers connect to: `async with` binds it, and closes it with every connection without a worker.
 
     `uid`: the user that workers run as, when it is not the host's: the unix socket's file is given to that user.
-    `unclaimed`: the connections that have no worker yet.
+    `address`: the first one, with the real port once it is bound; `unclaimed`: the connections that have no worker yet.
     """
 
-    def __init__(self, address: Address, log: Logger, uid: int | None = None) -> None:
-        self.address = address
+    def __init__(self, addresses: Addresses, log: Logger, uid: int | None = None) -> None:
+        self.address = addresses.all[0]
+        self._addresses = addresses
         self._log = log
         self._uid = uid
         self._expected: dict[int, ConnectingWorker] = {}
@@ -72,13 +74,15 @@ class Relay:
         """Listen. Raises ListenError."""
         self._check_folder()
         async with AsyncExitStack() as closing:
-            bound = BoundSocket(self.address, owner="server.relay")
+            bound = BoundSockets(self._addresses)
             closing.callback(bound.close)
             self.address = bound.address
-            server = await self._listen(bound)
-            closing.push_async_callback(server.wait_closed)
+            if isinstance(self.address, UnixAddress) and self._uid is not None:
+                os.chown(self.address.path, self._uid, -1, follow_symlinks=False)
+            acceptor = Acceptor(bound, lambda: RelayConnection(self), Reserve(RESERVE, bound, self._log))
             closing.callback(self._close_unclaimed)
-            closing.callback(server.close)
+            closing.callback(acceptor.close)
+            await acceptor.start()
             self._closing = closing.pop_all()
         return self
 
@@ -92,15 +96,8 @@ class Relay:
             part = replaceable_part(Path(self.address.path).parent)
             if part is not None:
                 hint = "name a file in a folder that only root can change, such as /run"
-                raise ListenError("server.relay", self.address, f"users other than root can change {part}; {hint}")
-
-    async def _listen(self, bound: BoundSocket) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        if isinstance(self.address, UnixAddress):
-            if self._uid is not None:
-                os.chown(self.address.path, self._uid, -1, follow_symlinks=False)
-            return await loop.create_unix_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
-        return await loop.create_server(lambda: RelayConnection(self), sock=bound.socket, backlog=_BACKLOG)
+                reason = f"users other than root can change {part}; {hint}"
+                raise ListenError(Refusal("server.relay", self.address, reason))
 
     def _close_unclaimed(self) -> None:
         for connection in list(self.unclaimed):
@@ -125,7 +122,7 @@ class Relay:
 
     def opened(self, connection: RelayConnection) -> bool:
         """Take a new connection; return whether there is room for it."""
-        if len(self.unclaimed) >= MAX_UNCLAIMED:
+        if len(self.unclaimed) >= min(MAX_UNCLAIMED, descriptor_limit() // 4):
             self._log.warning("relay connection refused: too many connections have no worker")
             return False
         self.unclaimed.add(connection)

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from ..protocols import Logger
-from .address import Address, UnixAddress
+from .address import UnixAddress
+from .listening import BoundSockets
 from .sockets import BoundSocket
 
 BACKLOG: Final = 1024
@@ -55,10 +56,11 @@ def descriptor_limit() -> int:
 class Reserve:
     """The descriptors that one listener leaves to the rest of the host.
 
-    `size`: their number; a quarter of the limit at most. `free`: returns the number of free descriptors.
+    `size`: their number; a quarter of the limit at most. `address`: of the listener, for the log. `free`: returns the
+    number of free descriptors.
     """
 
-    def __init__(self, size: int, address: Address, log: Logger, free: Callable[[], int] = free_descriptors) -> None:
+    def __init__(self, size: int, address: object, log: Logger, free: Callable[[], int] = free_descriptors) -> None:
         self._size = min(size, descriptor_limit() // 4)
         self._address = address
         self._log = log
@@ -89,14 +91,14 @@ class Reserve:
 
 
 class Acceptor:
-    """Accepts connections on a bound socket. `protocol`: makes the protocol of a connection."""
+    """Accepts connections on bound sockets. `protocol`: makes the protocol of a connection."""
 
-    def __init__(self, bound: BoundSocket, protocol: Callable[[], asyncio.BaseProtocol], reserve: Reserve) -> None:
+    def __init__(self, bound: BoundSockets, protocol: Callable[[], asyncio.BaseProtocol], reserve: Reserve) -> None:
         self._bound = bound
         self._protocol = protocol
         self._reserve = reserve
         self._loop = asyncio.get_running_loop()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._paused = self._closed = False
@@ -106,17 +108,24 @@ class Acceptor:
         await self._serve()
 
     def close(self) -> None:
-        """Accept no more connections, and close the bound socket; connections that are open stay. Idempotent."""
+        """Accept no more connections, and close the bound sockets; connections that are open stay. Idempotent."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._resuming is not None:
             self._resuming.cancel()
-        self._stop_server()
+        self._stop_servers()
         self._bound.close()
 
     async def _serve(self) -> None:
-        bound = self._bound
+        try:
+            for each in self._bound.sockets:
+                await self._serve_on(each)
+        except BaseException:
+            self._stop_servers()
+            raise
+
+    async def _serve_on(self, bound: BoundSocket) -> None:
         serve: Any = self._loop.create_server
         options: dict[str, Any] = {}
         if isinstance(bound.address, UnixAddress):
@@ -130,7 +139,7 @@ class Acceptor:
         if self._closed:
             server.close()
         else:
-            self._server = server
+            self._servers.append(server)
 
     def _new_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol of a connection that the loop has accepted."""
@@ -144,8 +153,9 @@ class Acceptor:
     def _pause(self) -> None:
         if self._closed:
             return
-        self._stop_server()
-        self._bound.socket.listen(SHORT_BACKLOG)
+        self._stop_servers()
+        for each in self._bound.sockets:
+            each.socket.listen(SHORT_BACKLOG)
         self._timer = self._loop.call_later(PAUSE, self._look)
 
     def _look(self) -> None:
@@ -162,10 +172,10 @@ class Acceptor:
             self._paused = True
             self._pause()
 
-    def _stop_server(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def _stop_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
 
 class _Cut(asyncio.Protocol):

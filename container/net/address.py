@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ADDRESS_FORMS: Final = (
-    "`host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. Port 0 picks a free port, which the log names."
+    "`host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`. A list names several. `localhost` is 127.0.0.1 and "
+    "::1, `*` is every address. Port 0 picks a free port, which the log names."
 )
 """How a setting writes the address of a listener; the descriptions of such settings end with it."""
 

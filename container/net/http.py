@@ -22,8 +22,8 @@ from anyio.abc import TaskStatus
 
 from ..protocols import Logger
 from .accepting import RESERVE, Acceptor, Reserve
-from .address import ListenAddress
-from .sockets import BoundSocket
+from .address import Address
+from .listening import Addresses, BoundSockets
 
 if TYPE_CHECKING:
     import uvicorn
@@ -48,37 +48,35 @@ UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
 
 
 class HTTPServer:
-    """Serves an ASGI application on one address, from `serve` until `stop`.
+    """Serves an ASGI application on the addresses of a setting, from `serve` until `stop`.
 
-    `owner`: the plugin's name, for errors. The application's lifespan events are not used: a plugin has its own.
+    `address`: the first one, with the port that port 0 became; None before it serves. The application's lifespan
+    events are not used: a plugin has its own.
     """
 
-    def __init__(self, app: Application, address: ListenAddress, log: Logger, *, owner: str) -> None:
-        self.address = address
+    def __init__(self, app: Application, addresses: Addresses, log: Logger) -> None:
+        self.addresses = addresses
+        self.address: Address | None = None
         self._app = app
         self._log = log
-        self._owner = owner
         self._stop = anyio.Event()
         self._turned_away = 0
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Listen, call `task_status.started()`, and serve until `stop`. Raises ListenError.
-
-        Once it has started, `address` has the port that port 0 became.
-        """
+        """Listen, call `task_status.started()`, and serve until `stop`. Raises ListenError."""
         server = self._server()
-        bound = BoundSocket(self.address, owner=self._owner)
+        bound = BoundSockets(self.addresses)
         try:
             self.address = bound.address
             await server.startup(sockets=[])  # the sockets of uvicorn's own accept until no descriptor is left
-            acceptor = Acceptor(bound, partial(self._connection, server), Reserve(RESERVE, bound.address, self._log))
+            acceptor = Acceptor(bound, partial(self._connection, server), Reserve(RESERVE, bound, self._log))
             try:
                 await acceptor.start()
-                self._log.info("HTTP server listens", address=str(bound.address))
+                self._log.info("HTTP server listens", address=str(bound))
                 task_status.started()
                 while not self._stop.is_set():
                     await server.on_tick(0)  # sets the Date header
-                    self._log_turned_away()
+                    self._log_turned_away(bound)
                     with anyio.move_on_after(1):
                         await self._stop.wait()
             finally:
@@ -126,9 +124,9 @@ class HTTPServer:
     def _turn_away(self) -> None:
         self._turned_away += 1
 
-    def _log_turned_away(self) -> None:
+    def _log_turned_away(self, bound: BoundSockets) -> None:
         if self._turned_away:
-            self._log.warning("HTTP connections turned away", count=self._turned_away, address=str(self.address))
+            self._log.warning("HTTP connections turned away", count=self._turned_away, address=str(bound))
             self._turned_away = 0
 
 

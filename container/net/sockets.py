@@ -11,77 +11,64 @@ What can still fail: two hosts that start on one dead file in the same milliseco
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import ConfigError, HostError, reason_of
+from ..errors import HostError, reason_of
 from .activation import PASSED
-from .address import (
-    Address,
-    ListenAddress,
-    SystemdAddress,
-    TCPAddress,
-    UnixAddress,
-    parse_address,
-    parse_systemd,
-)
+from .address import Address, ListenAddress, SystemdAddress, TCPAddress, UnixAddress
 
 _PRIVATE = 0o177
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _LIVE = {0, errno.EAGAIN}  # EAGAIN: it listens, but its queue is full
 
 
+class Refusal(NamedTuple):
+    """An address that a plugin cannot have. `owner`: the setting's full path, or the plugin.
+
+    `number`: of the system's error, 0 for another one.
+    """
+
+    owner: str
+    address: ListenAddress
+    reason: str
+    number: int = 0
+
+    @classmethod
+    def of(cls, owner: str, address: ListenAddress, error: OSError) -> Refusal:
+        """Return the refusal for an error of the system."""
+        return cls(owner, address, reason_of(error), error.errno or 0)
+
+
 class ListenError(HostError):
-    """A plugin cannot listen on its address. `owner`: the plugin; `reason`: the system's error, or a sentence."""
+    """Addresses that cannot be listened on. `number`: of the system's error for the first one, 0 for another one.
 
-    def __init__(self, owner: str, address: ListenAddress, reason: OSError | str) -> None:
-        super().__init__(f"{owner} cannot listen on {address}: {reason_of(reason)}")
-
-
-def is_loopback(address: Address) -> bool:
-    """Return whether only this machine can reach the address: every number of its host name is loopback.
-
-    Asks the resolver when the host is a name. Raises ValueError, in one sentence, when the resolver does not know it.
+    Where an address is in use, the text has the options that choose another one.
     """
-    if isinstance(address, UnixAddress):
-        return True
-    return all(_is_loopback(host) for host in _resolve(address))
+
+    def __init__(self, *refusals: Refusal) -> None:
+        by_reason: dict[str, list[str]] = {}
+        for each in refusals:
+            by_reason.setdefault(each.reason, []).append(f"{each.address} ({each.owner})")
+        parts = [f"{', '.join(places)}: {reason}" for reason, places in by_reason.items()]
+        options: dict[str, str] = {}
+        for each in refusals:
+            if each.number == errno.EADDRINUSE and "." in each.owner:
+                options.setdefault(each.owner, f"-o {each.owner}={_another(each.address)}")
+        text = f"cannot listen on {'; on '.join(parts)}"
+        if options:
+            text += f"; end the other program, or take free ports, which the log names: {' '.join(options.values())}"
+        super().__init__(text)
+        self.number = refusals[0].number
 
 
-def pinned(address: Address) -> Address:
-    """Return the address with a number for its host name, so that the address checked is the address bound.
-
-    A name with several numbers gives the first IPv4 one, as Go's listener does. Raises ValueError as `is_loopback`.
-    """
-    if isinstance(address, UnixAddress):
-        return address
-    hosts = _resolve(address)
-    return address._replace(host=next((host for host in hosts if ":" not in host), hosts[0]))
-
-
-def listen_address(value: str, key: str) -> ListenAddress:
-    """Return the address of a setting: `host:port`, `[ipv6]:port`, `unix:///path` or `systemd:NAME`.
-
-    Its host becomes a number. A socket of systemd's is looked up when it is bound, so that a configuration can be
-    checked outside its unit.
-    `key`: the setting's full path, for the error. Raises ConfigError.
-    """
-    if passed := parse_systemd(value):
-        return passed
-    try:
-        address = parse_address(value if value.startswith("unix://") else f"tcp://{value}")
-    except ValueError:
-        hint = "it is written host:port, [ipv6]:port, unix:///path or systemd:NAME"
-        raise ConfigError(f"is {value!r}", key=key, hint=hint) from None
-    try:
-        return pinned(address)
-    except ValueError as error:
-        raise ConfigError(f"is {value!r}", key=key, hint=str(error)) from None
+def _another(address: ListenAddress) -> str:
+    """Return a free address like this one, as an option has it."""
+    return str(address._replace(port=0)) if isinstance(address, TCPAddress) else f"{address}.2"
 
 
 class BoundSocket:
@@ -90,22 +77,28 @@ class BoundSocket:
     `owner`: the plugin, for the error. The caller closes it, also after it gave the socket to a server.
     """
 
-    def __init__(self, address: ListenAddress, *, owner: str) -> None:
-        """Bind, or take the socket that systemd has bound. Raises ListenError."""
+    def __init__(self, address: ListenAddress, *, owner: str, only_ipv6: bool = False) -> None:
+        """Bind, or take the socket that systemd has bound. Raises ListenError.
+
+        `only_ipv6`: `[::]` leaves the addresses of IPv4 to another socket.
+        """
         self._file: os.stat_result | None = None
         self.address: Address
         try:
             if isinstance(address, SystemdAddress):
-                self.socket, self.address = _take(address, owner)
+                self.socket, self.address = PASSED.take(address.name)
             elif isinstance(address, UnixAddress):
-                self.socket = _bind_unix(address, owner)
+                self.socket = _bind_unix(address)
                 self._file = Path(address.path).lstat()
                 self.address = address
             else:
-                self.socket = _bind_tcp(address)
+                self.socket = _bind_tcp(address, only_ipv6=only_ipv6)
+                self.socket.listen()
                 self.address = address._replace(port=self.socket.getsockname()[1])
         except OSError as error:
-            raise ListenError(owner, address, error) from error
+            raise ListenError(Refusal.of(owner, address, error)) from error
+        except ValueError as error:
+            raise ListenError(Refusal(owner, address, str(error))) from error
 
     @property
     def unix_options(self) -> dict[str, Any]:
@@ -125,47 +118,40 @@ def passed_address(address: SystemdAddress, *, owner: str) -> Address:
     try:
         return PASSED.address(address.name)
     except ValueError as error:
-        raise ListenError(owner, address, str(error)) from error
+        raise ListenError(Refusal(owner, address, str(error))) from error
 
 
-def _take(address: SystemdAddress, owner: str) -> tuple[socket.socket, Address]:
-    try:
-        return PASSED.take(address.name)
-    except ValueError as error:
-        raise ListenError(owner, address, str(error)) from error
+def try_to_bind(address: Address, *, only_ipv6: bool = False) -> None:
+    """Bind an address, without listening there, and let it go. A unix socket's file stays as it is.
+
+    Raises OSError, and ValueError in one sentence.
+    """
+    if isinstance(address, UnixAddress):
+        _stale_file(address)
+    else:
+        _bind_tcp(address, only_ipv6=only_ipv6).close()
 
 
-def _resolve(address: TCPAddress) -> list[str]:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"the host name {address.host!r} cannot be resolved: {error}") from error
-    return [str(sockaddr[0]) for *_, sockaddr in found]
-
-
-def _is_loopback(host: str) -> bool:
-    number = ipaddress.ip_address(host)
-    mapped = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
-    return (mapped or number).is_loopback
-
-
-def _bind_tcp(address: TCPAddress) -> socket.socket:
+def _bind_tcp(address: TCPAddress, *, only_ipv6: bool) -> socket.socket:
     # Without the protocol's number asyncio takes the socket for something else and leaves Nagle's delay on.
     listener = socket.socket(
         socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if only_ipv6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address.host, address.port))
-        listener.listen()
     except BaseException:
         listener.close()
         raise
     return listener
 
 
-def _bind_unix(address: UnixAddress, owner: str) -> socket.socket:
-    _replace_stale(address, owner)
+def _bind_unix(address: UnixAddress) -> socket.socket:
+    stale = _stale_file(address)
+    if stale is not None:
+        _remove(Path(address.path), stale)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(_PRIVATE)
     try:
@@ -179,23 +165,22 @@ def _bind_unix(address: UnixAddress, owner: str) -> socket.socket:
     return listener
 
 
-def _replace_stale(address: UnixAddress, owner: str) -> None:
-    """Remove the socket file of a host that is gone. Raises ListenError for any other file."""
-    path = Path(address.path)
+def _stale_file(address: UnixAddress) -> os.stat_result | None:
+    """Return the socket file of a host that is gone, None for none. Raises OSError, or ValueError for another file."""
     try:
-        found = path.lstat()
+        found = Path(address.path).lstat()
     except FileNotFoundError:
-        return
+        return None
     if not stat.S_ISSOCK(found.st_mode):
-        raise ListenError(owner, address, "there is a file of that name which is not a socket")
+        raise ValueError("there is a file of that name which is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         result = probe.connect_ex(address.path)
     if result in _LIVE:
-        raise ListenError(owner, address, "another process is listening there")
+        raise OSError(errno.EADDRINUSE, "another process is listening there")
     if result != errno.ECONNREFUSED:
         raise OSError(result, os.strerror(result))
-    _remove(path, found)
+    return found
 
 
 def _remove(path: Path, ours: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""The listener: it accepts the connections of one socket, counts them, checks their deadlines, and ends them."""
+"""The listener: it accepts the connections of its sockets, counts them, checks their deadlines, and ends them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from ...container.net.accepting import BACKLOG, MAIL_RESERVE, PAUSE, Acceptor, Reserve
 from ...container.net.address import peer_host, peer_text
+from ...container.net.listening import BoundSockets
 from ...container.net.sockets import BoundSocket
 from ...container.protocols import Logger
 from ..protocol import replies
@@ -27,7 +28,7 @@ from .tls import implicit_handshake_fault
 
 
 class Listener:
-    """The connections of one listening socket, `connections`.
+    """The connections of one SMTP server, `connections`.
 
     `timeouts`: how long a client may take. `max_connections`, `max_per_ip`: counts, 0 for no limit. `tls_context`: for
     STARTTLS; `implicit_tls`: for TLS from the first byte. `proxy_protocol`: every connection begins with a PROXY
@@ -74,25 +75,26 @@ class Listener:
         self.turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptor: Acceptor | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._accepting: list[asyncio.Task[None]] = []
         self._handshakes: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._late = False
         self._start_sweeps()
 
-    async def listen(self, bound: BoundSocket) -> None:
-        """Accept connections on a socket."""
-        reserve = Reserve(MAIL_RESERVE, bound.address, self.log)
+    async def listen(self, bound: BoundSockets) -> None:
+        """Accept connections on sockets."""
+        reserve = Reserve(MAIL_RESERVE, bound, self.log)
         if self.implicit_tls is None:
             self._acceptor = Acceptor(bound, lambda: Connection.of(self), reserve)
             await self._acceptor.start()
             return
         # asyncio's own server makes no protocol before the handshake is done, so handshakes would not count as
         # connections. Here each is accepted and counted first.
-        bound.socket.setblocking(False)
-        bound.socket.listen(BACKLOG)
-        self._accepting = self.loop.create_task(self._accept(bound, self.implicit_tls, reserve))
+        for each in bound.sockets:
+            each.socket.setblocking(False)
+            each.socket.listen(BACKLOG)
+            self._accepting.append(self.loop.create_task(self._accept(each, self.implicit_tls, reserve)))
 
     async def _accept(self, bound: BoundSocket, context: ssl.SSLContext, reserve: Reserve) -> None:
         with closing(bound):
@@ -140,9 +142,8 @@ class Listener:
     def _close_socket(self) -> None:
         if self._acceptor is not None:
             self._acceptor.close()
-        for task in (self._accepting, *self._handshakes):
-            if task is not None:
-                task.cancel()
+        for task in (*self._accepting, *self._handshakes):
+            task.cancel()
 
     def add(self, connection: ServedConnection) -> Reply | None:
         """Register a connection; return the refusal where there is no room for it."""
@@ -229,7 +230,7 @@ class Listener:
         for connection in list(self.connections):
             connection.abort()
         await self._idle.wait()
-        ending = [*self._tasks, *self._handshakes, *([self._accepting] if self._accepting is not None else [])]
+        ending = [*self._tasks, *self._handshakes, *self._accepting]
         if ending:
             await asyncio.wait(ending)
         await self._wait_for_deliveries(cancelled)

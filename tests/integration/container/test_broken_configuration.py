@@ -68,12 +68,13 @@ def test_a_port_in_use_ends_with_one_sentence(tmp_path: Path) -> None:
         ended = run("serve", cwd=tmp_path)
         last = ended.stderr.strip().splitlines()[-1]
         assert last == (
-            f"rrpy: plugin smtp failed to serve: smtp cannot listen on tcp://{address}: address already in use"
+            f"rrpy: cannot listen on tcp://{address} (smtp.addr): address already in use; end the other program, or "
+            "take free ports, which the log names: -o smtp.addr=tcp://127.0.0.1:0"
         )
         assert ended.returncode == 1
         write(tmp_path, rpc={"listen": f"tcp://{address}"})
         ended = run("serve", cwd=tmp_path)
-        assert f"rpc cannot listen on tcp://{address}: address already in use" in ended.stderr.splitlines()[-1]
+        assert f"cannot listen on tcp://{address} (rpc.listen): address already in use" in ended.stderr.splitlines()[-1]
         assert ended.returncode == 1
 
 

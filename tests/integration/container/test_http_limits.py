@@ -21,6 +21,7 @@ from rrpy.container.net import accepting, http
 from rrpy.container.net.address import TCPAddress
 from rrpy.container.net.http import HTTPServer, Receive, Scope, Send
 from rrpy.container.net.http_connection import READ_TIMEOUT
+from rrpy.container.net.listening import listen_addresses
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = b"x" * 64 * 1024 * 1024
@@ -34,7 +35,7 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(log: Log) -> AsyncIterator[TCPAddress]:
-    server = HTTPServer(large, TCPAddress("127.0.0.1", 0), log, owner="x")
+    server = HTTPServer(large, listen_addresses("127.0.0.1:0", "x.address"), log)
     async with anyio.create_task_group() as group:
         await group.start(lambda *, task_status: server.serve(task_status=task_status))
         assert isinstance(server.address, TCPAddress)

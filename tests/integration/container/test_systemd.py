@@ -230,11 +230,11 @@ def test_rpc_that_the_whole_world_reaches_is_refused_on_a_socket_of_systemd_too(
 @pytest.mark.parametrize(
     ("name", "pid", "said"),
     [
-        ("web", "", "smtp cannot listen on systemd:smtp: systemd passes no socket called smtp, only web;"),
+        ("web", "", "cannot listen on systemd:smtp (smtp.addr): systemd passes no socket called smtp, only web;"),
         (
             "smtp",
             "1",
-            "smtp cannot listen on systemd:smtp: there is no such socket: LISTEN_PID is 1 and this process is",
+            "cannot listen on systemd:smtp (smtp.addr): there is no such socket: LISTEN_PID is 1 and this process is",
         ),
     ],
 )

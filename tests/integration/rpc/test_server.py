@@ -14,7 +14,7 @@ from support.log import Log
 from support.rpc.host import ONE, Config, Peer, SMTPMethods, TestMethods, body, peer_of, request, serve, server_of
 from support.waiting import TIMEOUT
 
-from rrpy.container.net.address import parse_address
+from rrpy.container.net.listening import listen_addresses
 from rrpy.container.net.sockets import ListenError
 from rrpy.goridge.frame import CONTROL, ERROR, GOB, JSON, MSGPACK, PROTO, RAW, Frame, encode
 from rrpy.rpc import connection
@@ -353,7 +353,7 @@ async def test_a_cancelled_server_leaves_nothing(tmp_path: Path) -> None:
     url = f"unix://{tmp_path}/s"
     registry = Registry()
     registry.add("t", methods)
-    server = Server(parse_address(url), registry, Log())
+    server = Server(listen_addresses(url, "rpc.listen"), registry, Log())
     async with anyio.create_task_group() as group:
         await group.start(serve, server)
         async with peer_of(url) as peer:
@@ -385,7 +385,9 @@ async def test_a_plugin_that_cannot_listen_fails_in_serve() -> None:
     async with server_of() as server:
         plugin = RPCPlugin()
         plugin.init(Config(rpc={"listen": str(server.address)}), Log())
-        with pytest.raises(ListenError, match=f"^rpc cannot listen on {server.address}: address already in use$"):
+        with pytest.raises(
+            ListenError, match=rf"^cannot listen on {server.address} \(rpc.listen\): address already in use"
+        ):
             await plugin.serve(task_status=anyio.TASK_STATUS_IGNORED)
         await plugin.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import subprocess
 import sys
 import threading
@@ -92,9 +93,20 @@ def test_what_a_client_says_of_itself_is_caught(rr_smtp: Catcher) -> None:
     assert mail.helo
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_both_addresses_of_localhost_have_the_port(rr_smtp: Catcher, host: str) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with smtplib.SMTP(host, rr_smtp.port) as client:
+        client.sendmail("a@b.c", ["x@y.z"], "Subject: here\r\n\r\nx")
+    assert rr_smtp.expect().subject == "here"
+
+
 def test_a_server_that_cannot_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Catcher, "host", "203.0.113.1")
-    with pytest.raises(Exception, match="rr_smtp cannot listen on"), Catcher():
+    monkeypatch.setattr(Catcher, "listen", "203.0.113.1:0")
+    with pytest.raises(Exception, match="cannot listen on"), Catcher():
         pytest.fail("it came up")
 
 

@@ -15,7 +15,7 @@ from support.log import Log
 from support.waiting import until
 from support.worker_pool.pools import beast, listening, pool
 
-from rrpy.container.net.address import parse_address
+from rrpy.container.net.listening import listen_addresses
 from rrpy.container.net.sockets import ListenError
 from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
 from rrpy.worker_pool import Payload, WorkerBootError
@@ -198,9 +198,9 @@ async def test_the_workers_user_cannot_swap_the_socket_s_file_for_a_link_to_one_
 
         monkeypatch.setattr(socket.socket, "listen", swap)
         with pytest.raises(ListenError, match=rf"users other than root can change {path.parent}; name a file in a"):
-            async with Relay(parse_address(f"unix://{path}"), Log(), uid=NOBODY):
+            async with Relay(listen_addresses(f"unix://{path}", "server.relay"), Log(), uid=NOBODY):
                 pass
         assert secret.stat().st_uid == os.geteuid()
-        async with Relay(parse_address(f"unix://{path}"), Log()):
+        async with Relay(listen_addresses(f"unix://{path}", "server.relay"), Log()):
             pass  # without `server.user` the file keeps its owner
         assert secret.stat().st_uid == os.geteuid()

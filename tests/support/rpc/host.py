@@ -17,6 +17,7 @@ from support.waiting import TIMEOUT
 
 from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.net.address import Address, UnixAddress, parse_address
+from rrpy.container.net.listening import listen_addresses
 from rrpy.goridge.frame import JSON, Decoder, Frame, encode
 from rrpy.rpc.codecs import CODECS
 from rrpy.rpc.errors import RPCError
@@ -261,7 +262,7 @@ async def server_of(
     for name, target in services.items():
         if name not in limits:
             registry.add(name, target)
-    server = Server(parse_address(address), registry, log or Log(), **limits)
+    server = Server(listen_addresses(address, "rpc.listen", urls=True), registry, log or Log(), **limits)
     async with anyio.create_task_group() as group:
         await group.start(serve, server)
         try:

@@ -14,8 +14,7 @@ from support.log import Log
 from support.smtp_plugin.client import Client
 from support.waiting import until
 
-from rrpy.container.net.address import parse_address
-from rrpy.container.net.sockets import BoundSocket
+from rrpy.container.net.listening import BoundSockets, listen_addresses
 from rrpy.smtp_plugin.backend import Backend
 from rrpy.smtp_plugin.delivery.outcome import Outcome, Pending, Running
 from rrpy.smtp_plugin.protocol.rules import Rules
@@ -90,7 +89,7 @@ async def serving(
     """Serve on a free port; everything is closed at the end."""
     log = Log()
     backend = Storing(log, verdict)
-    bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="smtp")
+    bound = BoundSockets(listen_addresses("127.0.0.1:0", "smtp.addr"))
     listener = Listener(
         rules or Rules(hostname="mx.test"),
         backend,

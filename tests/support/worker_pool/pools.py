@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from support.log import Log
 
-from rrpy.container.net.address import parse_address
+from rrpy.container.net.listening import listen_addresses
 from rrpy.worker_pool.config import PoolConfig
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.relays import Relay
@@ -54,8 +54,8 @@ async def listening(kind: str, folder: Path, log: Log | None = None) -> AsyncIte
     if kind == "pipes":
         yield None
         return
-    address = parse_address("tcp://127.0.0.1:0" if kind == "tcp" else f"unix://{folder}/relay.sock")
-    async with Relay(address, log or Log()) as relay:
+    address = "tcp://127.0.0.1:0" if kind == "tcp" else f"unix://{folder}/relay.sock"
+    async with Relay(listen_addresses(address, "server.relay", urls=True), log or Log()) as relay:
         yield relay
 
 

@@ -17,7 +17,7 @@ from support.waiting import until
 from rrpy.container.net import accepting
 from rrpy.container.net.accepting import LOG_INTERVAL, Acceptor, Reserve, descriptor_limit, free_descriptors
 from rrpy.container.net.address import parse_address
-from rrpy.container.net.sockets import BoundSocket
+from rrpy.container.net.listening import BoundSockets, listen_addresses
 
 MESSAGE = "no connections are accepted: too few descriptors are free"
 ADDRESS = parse_address("tcp://127.0.0.1:1")
@@ -88,7 +88,7 @@ def test_the_lack_is_in_the_log_once_a_minute_with_the_limit() -> None:
 async def accepting_on(
     descriptors: Descriptors,
 ) -> AsyncIterator[tuple[Acceptor, Callable[[], Awaitable[asyncio.StreamReader]]]]:
-    bound = BoundSocket(parse_address("tcp://127.0.0.1:0"), owner="test")
+    bound = BoundSockets(listen_addresses("127.0.0.1:0", "test"))
     acceptor = Acceptor(bound, Greeting, Reserve(16, bound.address, Log(), descriptors))
     await acceptor.start()
     opened = []

@@ -14,7 +14,8 @@ import pytest
 from rrpy.container.net import activation, sockets
 from rrpy.container.net.activation import Passed
 from rrpy.container.net.address import SystemdAddress, TCPAddress, UnixAddress
-from rrpy.container.net.sockets import BoundSocket, ListenError, listen_address, passed_address
+from rrpy.container.net.listening import BoundSockets, listen_addresses
+from rrpy.container.net.sockets import BoundSocket, ListenError, passed_address
 
 Receive = Callable[..., Passed]
 
@@ -54,8 +55,8 @@ def listening() -> Iterator[socket.socket]:
 
 def refusal(address: str = "systemd:smtp") -> str:
     with pytest.raises(ListenError) as caught:
-        BoundSocket(listen_address(address, "smtp.addr"), owner="smtp").close()
-    prefix = f"smtp cannot listen on {address}: "
+        BoundSockets(listen_addresses(address, "smtp.addr")).close()
+    prefix = f"cannot listen on {address} (smtp.addr): "
     assert str(caught.value).startswith(prefix)
     return str(caught.value).removeprefix(prefix)
 
@@ -204,4 +205,4 @@ def test_a_descriptor_that_is_not_open_is_an_error(receive):
 @pytest.mark.parametrize("value", ["systemd:", "systemd:a b", "systemd:a:b", "systemd:\n", "systemd:" + "x" * 256])
 def test_what_cannot_be_a_name_is_no_address(value):
     with pytest.raises(Exception, match=r"it is written host:port, .* or systemd:NAME"):
-        listen_address(value, "smtp.addr")
+        listen_addresses(value, "smtp.addr")

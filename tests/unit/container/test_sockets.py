@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rrpy.container.net.address import Address, TCPAddress, UnixAddress, parse_address
-from rrpy.container.net.sockets import BoundSocket, ListenError, is_loopback, pinned
+from rrpy.container.net.resolving import is_loopback, resolved
+from rrpy.container.net.sockets import BoundSocket, ListenError
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_port_0_becomes_a_real_one_and_it_listens_from_then_on():
 
 def test_a_port_that_is_taken_is_one_sentence_with_the_owner_and_the_address():
     bound = BoundSocket(TCPAddress("127.0.0.1", 0), owner="smtp")
-    assert refusal(bound.address) == f"smtp cannot listen on {bound.address}: address already in use"
+    assert refusal(bound.address) == f"cannot listen on {bound.address} (smtp): address already in use"
     bound.close()
 
 
@@ -73,13 +74,13 @@ def test_a_port_can_be_bound_again_right_after_a_connection_was_served():
 
 def test_a_number_that_is_not_this_machines_is_one_sentence():
     assert refusal(TCPAddress("192.0.2.1", 0)) == (
-        "smtp cannot listen on tcp://192.0.2.1:0: cannot assign requested address"
+        "cannot listen on tcp://192.0.2.1:0 (smtp): cannot assign requested address"
     )
 
 
 def test_a_name_that_nobody_knows_is_one_sentence():
     said = refusal(TCPAddress("nowhere.invalid", 0))
-    assert said.startswith("smtp cannot listen on tcp://nowhere.invalid:0: ")
+    assert said.startswith("cannot listen on tcp://nowhere.invalid:0 (smtp): ")
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
@@ -91,7 +92,7 @@ def test_ipv6_is_bound_and_written_in_brackets():
     assert str(bound.address) == f"tcp://[::1]:{bound.address.port}"
     with socket.create_connection(("::1", bound.address.port)):
         pass
-    assert refusal(bound.address) == f"smtp cannot listen on {bound.address}: address already in use"
+    assert refusal(bound.address) == f"cannot listen on {bound.address} (smtp): address already in use"
     bound.close()
 
 
@@ -143,7 +144,7 @@ def test_the_file_of_a_dead_host_is_replaced(folder):
 def test_the_file_of_a_living_host_is_never_taken(folder):
     address = UnixAddress(str(folder / "s"))
     bound = BoundSocket(address, owner="rpc")
-    assert refusal(address) == f"smtp cannot listen on {address}: another process is listening there"
+    assert refusal(address) == f"cannot listen on {address} (smtp): another process is listening there"
     assert answers(address)
     bound.close()
 
@@ -169,7 +170,7 @@ def test_a_living_host_whose_queue_is_full_is_a_living_host(folder):
 def test_a_file_that_is_no_socket_is_left_alone(folder, make):
     make(folder / "s")
     address = UnixAddress(str(folder / "s"))
-    assert refusal(address) == f"smtp cannot listen on {address}: there is a file of that name which is not a socket"
+    assert refusal(address) == f"cannot listen on {address} (smtp): there is a file of that name which is not a socket"
     assert (folder / "s").exists()
 
 
@@ -184,15 +185,15 @@ def test_a_socket_of_another_kind_is_not_taken_for_a_dead_one(folder):
     address = UnixAddress(str(folder / "s"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(address.path)
-        assert refusal(address).startswith(f"smtp cannot listen on {address}: protocol wrong type")
+        assert refusal(address).startswith(f"cannot listen on {address} (smtp): protocol wrong type")
     assert (folder / "s").exists()
 
 
 def test_a_path_that_is_too_long_or_whose_folder_is_missing_is_one_sentence(folder):
     address = UnixAddress(str(folder / ("x" * 200)))
-    assert refusal(address) == f"smtp cannot listen on {address}: AF_UNIX path too long"
+    assert refusal(address) == f"cannot listen on {address} (smtp): AF_UNIX path too long"
     address = UnixAddress(str(folder / "missing" / "s"))
-    assert refusal(address) == f"smtp cannot listen on {address}: no such file or directory"
+    assert refusal(address) == f"cannot listen on {address} (smtp): no such file or directory"
 
 
 def test_a_path_that_is_too_long_over_a_dead_hosts_file_is_the_same_sentence(folder):
@@ -205,7 +206,7 @@ def test_a_path_that_is_too_long_over_a_dead_hosts_file_is_the_same_sentence(fol
     finally:
         os.chdir(here)
     address = UnixAddress(str(deep / "s"))
-    assert refusal(address) == f"smtp cannot listen on {address}: AF_UNIX path too long"
+    assert refusal(address) == f"cannot listen on {address} (smtp): AF_UNIX path too long"
 
 
 def test_a_file_that_is_not_ours_any_more_stays_when_we_close(folder):
@@ -260,6 +261,7 @@ def test_a_folder_that_is_swapped_for_a_link_meanwhile_loses_no_file_elsewhere(f
         ("tcp://[::ffff:127.0.0.1]:1", True),
         ("tcp://localhost:1", True),
         ("unix:///x", True),
+        ("tcp://*:1", False),
         ("tcp://0.0.0.0:1", False),
         ("tcp://[::]:1", False),
         ("tcp://192.0.2.1:1", False),
@@ -271,13 +273,15 @@ def test_an_address_is_loopback_when_this_machine_alone_reaches_it(url, ours):
     assert is_loopback(parse_address(url)) is ours
 
 
-def test_a_name_is_pinned_to_the_number_that_was_looked_at():
-    assert pinned(parse_address("tcp://localhost:1")).host in ("127.0.0.1", "::1")
-    assert pinned(TCPAddress("127.0.0.1", 5)) == TCPAddress("127.0.0.1", 5)
-    assert pinned(UnixAddress("/x")) == UnixAddress("/x")
+def test_a_name_becomes_the_numbers_that_it_stands_for():
+    assert resolved(TCPAddress("localhost", 1)) == [TCPAddress("127.0.0.1", 1), TCPAddress("::1", 1)]
+    assert resolved(TCPAddress("LOCALHOST", 1)) == resolved(TCPAddress("localhost", 1))
+    assert resolved(TCPAddress("*", 1)) == [TCPAddress("0.0.0.0", 1), TCPAddress("::", 1)]
+    assert resolved(TCPAddress("127.0.0.1", 5)) == [TCPAddress("127.0.0.1", 5)]
+    assert resolved(UnixAddress("/x")) == [UnixAddress("/x")]
 
 
-@pytest.mark.parametrize("look", [is_loopback, pinned])
+@pytest.mark.parametrize("look", [is_loopback, resolved])
 def test_a_name_that_nobody_knows_is_a_sentence_that_names_it(look):
     with pytest.raises(ValueError, match=r"^the host name 'nowhere\.invalid' cannot be resolved: "):
         look(TCPAddress("nowhere.invalid", 1))

@@ -50,7 +50,7 @@ def test_the_defaults_are_those_of_the_wire_page() -> None:
     ("section", "text"),
     [
         ({"listn": "x"}, "unknown field `listn`"),
-        ({"listen": 6001}, "Expected `str`, got `int`"),
+        ({"listen": 6001}, "Expected `str | array`, got `int`"),
         ({"max_frame_bytes": 0}, "`int` >= 1"),
         ({"max_frame_bytes": 1 << 32}, "`int` <= 4294967295"),
         ({"max_connections": 0}, "`int` >= 1"),

@@ -15,7 +15,7 @@ from rrpy.worker_pool.config import (
     PoolConfig,
     ServerConfig,
     SupervisorConfig,
-    relay_address,
+    relay_addresses,
     split_command,
 )
 from rrpy.worker_pool.spawn import Account, find_account, own_interpreter
@@ -122,9 +122,9 @@ def test_every_limit_at_once_is_fine():
 
 
 def test_a_relay_is_pipes_or_an_address_of_this_machine(tmp_path):
-    assert relay_address("pipes") is None
-    assert str(relay_address("tcp://localhost:7000")) == "tcp://127.0.0.1:7000"
-    assert str(relay_address(f"unix://{tmp_path}/relay.sock")) == f"unix://{tmp_path}/relay.sock"
+    assert relay_addresses("pipes") is None
+    assert str(relay_addresses("tcp://localhost:7000")) == "tcp://127.0.0.1:7000, tcp://[::1]:7000"
+    assert str(relay_addresses(f"unix://{tmp_path}/relay.sock")) == f"unix://{tmp_path}/relay.sock"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_relay_is_pipes_or_an_address_of_this_machine(tmp_path):
 )
 def test_a_relay_that_is_none_or_not_this_machine_s_is_refused(relay, text):
     with pytest.raises(ConfigError, match=text):
-        relay_address(relay)
+        relay_addresses(relay)
 
 
 def test_a_command_is_split_as_a_shell_would_and_a_list_is_taken_as_it_is():
