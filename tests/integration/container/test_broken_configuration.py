@@ -102,7 +102,7 @@ def test_a_broken_file_ends_with_one_sentence(tmp_path: Path, text: str | None, 
 def test_an_override_cannot_change_the_version(tmp_path: Path) -> None:
     write(tmp_path)
     ended = run("serve", "-o", "version=4", cwd=tmp_path)
-    assert "version must be '3' as a string, in quotes in -o version, got 4" in ended.stderr
+    assert "version must be '3' in -o version, got '4'" in ended.stderr
     deep = run("serve", "-o", "smtp." + "a." * 3000 + "b=1", cwd=tmp_path)
     assert "a key has at most 32 parts" in deep.stderr
     assert deep.returncode == 2
