@@ -14,6 +14,7 @@ from .protocol.sasl import MECHANISMS
 
 Count = Annotated[int, Meta(ge=0)]
 _ALWAYS = ("PLAIN", "LOGIN")
+TLS_VERSIONS = (1.0, 1.1, 1.2, 1.3)
 
 
 class TLSConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +27,18 @@ class TLSConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="`starttls` offers the command; `implicit` speaks TLS from the first byte"),
     ] = "starttls"
     required: Annotated[bool, Meta(description="no mail and no AUTH before STARTTLS; for the mode `starttls`")] = False
+    min_version: Annotated[
+        float,
+        Meta(
+            description="the oldest TLS of a client: `1.2` or `1.3`; for old devices `1.1` or `1.0`. With these two "
+            "the server accepts weak ciphers and signatures too, and the log has a warning."
+        ),
+    ] = 1.2
+
+    def __post_init__(self) -> None:
+        if self.min_version not in TLS_VERSIONS:
+            known = ", ".join(str(version) for version in TLS_VERSIONS)
+            raise ConfigError(f"is {self.min_version:g}", key="min_version", hint=f"known are {known}")
 
 
 class StorageConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,7 +29,7 @@ from .protocol.rules import Rules
 from .rpc import SMTPRPC
 from .server.deadlines import OPENING_TIMEOUT, Timeouts
 from .server.listener import Listener
-from .server.tls import server_context
+from .server.tls import WEAK, server_context
 from .session import ConnectionInfo
 from .workers_manager import WorkersManager
 
@@ -51,6 +51,8 @@ class SMTPPlugin:
         self._config = config.section("smtp", SMTPConfig)
         self._addresses = listen_addresses(self._config.addr, "smtp.addr")
         self._tls = server_context(self._config.tls) if self._config.tls else None
+        if self._config.tls is not None and self._config.tls.min_version < WEAK:
+            log.warning("TLS before 1.2 is on, which attackers can break", min_version=self._config.tls.min_version)
         self._log = log
         self._workers = WorkersManager(server, self._config.pool, self.name)
         self._budget = Budget(self._config.max_inflight_bytes)

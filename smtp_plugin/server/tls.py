@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from pathlib import Path
 from typing import Final
 
 from ...container.errors import ConfigError, reason_of
 from ..config import TLSConfig
 
+WEAK: Final = 1.2
+"""The version before which TLS is broken (RFC 8996)."""
+_VERSIONS: Final = {
+    1.0: ssl.TLSVersion.TLSv1,
+    1.1: ssl.TLSVersion.TLSv1_1,
+    1.2: ssl.TLSVersion.TLSv1_2,
+    1.3: ssl.TLSVersion.TLSv1_3,
+}
 _PLAIN: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons for a first record that TLS does not have."""
 
@@ -16,7 +25,8 @@ _PLAIN: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RE
 def server_context(tls: TLSConfig) -> ssl.SSLContext:
     """Return the context of a server with this certificate.
 
-    Raises ConfigError for a file that cannot be read or has the wrong content, and for a key of another certificate.
+    Raises ConfigError for a file that cannot be read or has the wrong content, for a key of another certificate, and
+    for a version that OpenSSL does not have.
     """
     for name, path in (("cert", tls.cert), ("key", tls.key)):
         try:
@@ -26,6 +36,7 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
     if not _has_certificate(tls.cert):
         raise _wrong("cert", tls.cert, "there is no certificate as PEM in it")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _set_version(context, tls.min_version)
     try:
         context.load_cert_chain(tls.cert, tls.key, password=_no_password)
     except (OSError, ValueError) as error:
@@ -33,6 +44,21 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
             raise _wrong("key", tls.key, f"it does not belong to the certificate in {tls.cert}") from None
         raise _wrong("key", tls.key, "there is no private key as PEM, without a password, in it") from None
     return context
+
+
+def _set_version(context: ssl.SSLContext, version: float) -> None:
+    """Set the oldest version. Versions before `WEAK` need SHA-1, which OpenSSL 3 has at its security level 0 only."""
+    key = "smtp.tls.min_version"
+    if version < WEAK and not (ssl.HAS_TLSv1 if version == 1.0 else ssl.HAS_TLSv1_1):
+        raise ConfigError(f"is {version}", key=key, hint=f"{ssl.OPENSSL_VERSION} does not have it")
+    try:
+        if version < WEAK:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Python, for the old versions
+            context.minimum_version = _VERSIONS[version]
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"is {version}", key=key, hint=f"OpenSSL refuses it: {reason_of(error)}") from None
 
 
 def handshake_fault(error: BaseException) -> str:

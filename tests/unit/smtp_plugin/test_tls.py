@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from support.log import Log
 
+from rrpy.container.config import Config
 from rrpy.container.errors import ConfigError
 from rrpy.smtp_plugin.config import TLSConfig
+from rrpy.smtp_plugin.plugin import SMTPPlugin
 from rrpy.smtp_plugin.server.tls import server_context
 
 
@@ -70,3 +75,79 @@ def test_the_file_that_is_wrong_is_named_with_the_reason(
     with pytest.raises(ConfigError) as caught:
         server_context(TLSConfig(cert, key))
     assert str(caught.value) == said
+
+
+def handshake(server: ssl.SSLContext, newest: ssl.TLSVersion, oldest: ssl.TLSVersion) -> str | None:
+    """Shake hands in memory; return the version that a client with these ones gets. Raises SSLError."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        client.minimum_version, client.maximum_version = oldest, newest
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(to_client, to_server),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    while sides:
+        for side in list(sides):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            sides.remove(side)
+            agreed = side.version()
+    return agreed
+
+
+V = ssl.TLSVersion
+
+
+@pytest.mark.parametrize(
+    ("oldest", "client", "agreed"),
+    [
+        (1.2, V.TLSv1_1, None),
+        (1.2, V.TLSv1_2, "TLSv1.2"),
+        (1.2, V.TLSv1_3, "TLSv1.3"),
+        (1.3, V.TLSv1_2, None),
+        (1.3, V.TLSv1_3, "TLSv1.3"),
+        (1.1, V.TLSv1, None),
+        (1.1, V.TLSv1_1, "TLSv1.1"),
+        (1.0, V.TLSv1, "TLSv1"),
+        (1.0, V.TLSv1_3, "TLSv1.3"),
+    ],
+)
+def test_the_oldest_version_is_the_configured_one(
+    pems: Path, oldest: float, client: ssl.TLSVersion, agreed: str | None
+) -> None:
+    """A printer with TLS 1.0 had no way to send."""
+    context = server_context(TLSConfig(str(pems / "cert.pem"), str(pems / "key.pem"), min_version=oldest))
+    if agreed is None:
+        with pytest.raises(ssl.SSLError):
+            handshake(context, client, client)
+    else:
+        assert handshake(context, client, client) == agreed
+
+
+@pytest.mark.parametrize(("version", "flag"), [(1.0, "HAS_TLSv1"), (1.1, "HAS_TLSv1_1")])
+def test_a_version_that_openssl_does_not_have_is_an_error(
+    pems: Path, monkeypatch: pytest.MonkeyPatch, version: float, flag: str
+) -> None:
+    monkeypatch.setattr(ssl, flag, False)
+    with pytest.raises(ConfigError, match=f"^smtp.tls.min_version is {version}; OpenSSL"):
+        server_context(TLSConfig(str(pems / "cert.pem"), str(pems / "key.pem"), min_version=version))
+
+
+def test_another_version_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"^min_version is 1.4; known are 1.0, 1.1, 1.2, 1.3$"):
+        TLSConfig("cert.pem", "key.pem", min_version=1.4)
+
+
+@pytest.mark.parametrize(("version", "lines"), [(1.0, 1), (1.1, 1), (1.2, 0)])
+def test_an_old_version_is_a_warning_in_the_log(pems: Path, version: float, lines: int) -> None:
+    tls = {"cert": str(pems / "cert.pem"), "key": str(pems / "key.pem"), "min_version": version}
+    log = Log()
+    pools = SimpleNamespace(new_pool=lambda *args, **options: None)  # no pool starts before `serve`
+    SMTPPlugin().init(Config.from_dict({"smtp": {"tls": tls}}), log, pools)  # type: ignore[arg-type]
+    assert len(log.keys("TLS before 1.2 is on, which attackers can break")) == lines
