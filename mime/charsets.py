@@ -190,6 +190,12 @@ def codec_of(charset: bytes) -> str | None:
     return codec
 
 
+def says_more(charset: bytes) -> bool:
+    """Return whether the charset of a text tells how to read raw headers that are not UTF-8."""
+    codec = codec_of(charset) or _UTF_8
+    return codec != "cp1252" and not codec.startswith("utf")
+
+
 def html_charset(data: bytes | memoryview) -> bytes:
     """Return the charset that HTML declares in a `meta` element, b"" for none."""
     for found in _META.finditer(bytes(data[:_PRESCANNED])):

@@ -2,6 +2,9 @@
 
 Goal: stay with bytes, and loop over `find`, so that hostile headers cost linear time. A block is read field by field
 over offsets; only the values are copied.
+
+A line that is not a field belongs to the field before it, when more fields or the empty line follow: some senders and
+relays lose the indent of a folded line, and with it the boundary or a file name.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from . import charsets as mime_charsets
 from .defects import Defects
 
 MAX_BYTES: Final = 256 * 1024
@@ -16,10 +20,16 @@ MAX_BYTES: Final = 256 * 1024
 MAX_FIELDS: Final = 1000
 """Most fields of one part that are read."""
 
-# RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks before the colon.
-_NAME: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+# RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks before the colon. No real name has
+# `=`, and `boundary="a:b"` is a line that lost its indent.
+_NAME: Final = re.compile(rb"([!-9;<>-~]++)[ \t]*+:")
 # A field in one line, like nearly all: name, value.
-_FIELD: Final = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
+_FIELD: Final = re.compile(rb"([!-9;<>-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
+_INDENTED: Final = re.compile(rb"[ \t]++" + _NAME.pattern)
+# Values without a structure: a line after one may be anything (RFC 5322 section 3.6.5, RFC 2045 section 8).
+_UNSTRUCTURED: Final = frozenset((b"subject", b"comments", b"content-description"))
+# A field with a bad name, or a line that a mailbox adds: it does not continue the field before it.
+_ODD: Final = re.compile(rb"[^:=;,\"<]*+:|>From ")
 _LF, _CR, _SPACE, _TAB, _HYPHEN = b"\n\r \t-"
 
 
@@ -35,8 +45,18 @@ class Block(NamedTuple):
     limited: bool
 
 
-def read_block(data: bytes, start: int, end: int, defects: Defects) -> Block:
-    """Read the header block that begins at `start` of an entity that ends at `end` (RFC 5322 section 2.2)."""
+def read_block(data: bytes, start: int, end: int, defects: Defects, other: bytes = b"") -> Block:
+    """Read the header block that begins at `start` of an entity that ends at `end` (RFC 5322 section 2.2).
+
+    `other`: the charset of raw 8-bit values that are not UTF-8, b"" if it is unknown. They become UTF-8.
+    """
+    block = _read_fields(data, start, end, defects)
+    if other:
+        block = block._replace(fields=[(name, _recoded(value, other, defects)) for name, value in block.fields])
+    return block
+
+
+def _read_fields(data: bytes, start: int, end: int, defects: Defects) -> Block:
     fields: list[tuple[bytes, bytes]] = []
     window = min(end, start + MAX_BYTES)
     pos = start
@@ -55,18 +75,19 @@ def read_block(data: bytes, start: int, end: int, defects: Defects) -> Block:
             pos = field.end()
             continue
         stop, after, folded = _field_end(data, pos, window)
-        field = _NAME.match(data, pos, stop)
+        field = _NAME.match(data, pos, stop) or (_INDENTED.match(data, pos, stop) if pos == start else None)
         if field is None or data.startswith(b"--", pos):
-            if not _is_skipped(data, pos, after, window, defects):
+            after = _bad_lines_end(data, pos, after, window, bool(fields), defects)
+            if after < 0:
                 return Block(fields, pos, False)
+            if fields:
+                fields[-1] = _continued(*fields[-1], data[pos:after])
         else:
             is_cut = stop == window < end
             if is_cut:
                 stop = after = _character_end(data, window)
             value = data[field.end() : stop]
-            if folded:
-                value = value.replace(b"\r\n", b"").replace(b"\n", b"")
-            fields.append((field[1], value.strip(b" \t\r\n")))
+            fields.append((field[1], _unfolded(value) if folded else value.strip(b" \t\r\n")))
             if is_cut:
                 pos = after
                 break
@@ -91,13 +112,45 @@ def _field_end(data: bytes, pos: int, window: int) -> tuple[int, int, bool]:
         folded = True
 
 
-def _is_skipped(data: bytes, pos: int, after: int, window: int, defects: Defects) -> bool:
-    """Return whether to skip the line at `pos`, which is not a field. If not, the body begins there."""
+def _unfolded(value: bytes) -> bytes:
+    """Return a value with one blank for each fold, whatever white space the fold is (RFC 5322 section 2.2.3)."""
+    return b" ".join([line for line in [each.strip(b" \t\r") for each in value.split(b"\n")] if line])
+
+
+def _bad_lines_end(data: bytes, pos: int, after: int, window: int, has_fields: bool, defects: Defects) -> int:
+    """Return the end of the lines at `pos` that are not fields; -1 if the body begins there.
+
+    A field follows them, or the empty line does. Before the first field, only a field right after one line counts.
+    """
     if data.startswith(b"--", pos):
         defects["header-end-missing"] = None
-        return False
+        return -1
     defects["header-malformed"] = None
-    return not data.startswith(b"--", after) and _NAME.match(data, after, window) is not None
+    while after < window:
+        if data.startswith(b"--", after):
+            return -1
+        if _NAME.match(data, after, window):
+            return after
+        if not has_fields:
+            return -1
+        if data.startswith((b"\n", b"\r\n"), after):
+            return after
+        after = data.find(b"\n", after, window) + 1 or window
+    return -1
+
+
+def _continued(name: bytes, value: bytes, lines: bytes) -> tuple[bytes, bytes]:
+    """Return a field with the lines after it whose indent is lost. Drop a line that is not likely to be its own."""
+    if name.lower() in _UNSTRUCTURED:
+        return name, value
+    kept = [line for line in [each.strip(b" \t\r") for each in lines.split(b"\n")] if line and not _ODD.match(line)]
+    return name, b" ".join([value, *kept])
+
+
+def _recoded(value: bytes, other: bytes, defects: Defects) -> bytes:
+    if value.isascii() or b"=?" in value:  # raw bytes in an encoded word are of its own charset
+        return value
+    return mime_charsets.decode(value, b"", defects, other).encode()
 
 
 def _character_end(data: bytes, at: int) -> int:

@@ -14,6 +14,7 @@ Limit: text that is not all ASCII takes two or four bytes a character in memory.
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 
 import msgspec
 
@@ -111,9 +112,20 @@ class Message(Fields):
 
 def parse(data: bytes) -> Message:
     """Return the message in `data`. Raise nothing, for any bytes."""
+    message, other = _read(data, b"")
+    if other:
+        # The charset of raw headers and file names is known after the first reading alone.
+        message, _ = _read(data, other)
+    return message
+
+
+def _read(data: bytes, other: bytes) -> tuple[Message, bytes]:
+    """Return the message in `data`, and the charset of its text if a raw header may need it, b"" otherwise."""
     defects: Defects = {}
-    start = data.find(b"\n") + 1 if data.startswith(b"From ") else 0  # the line that a mailbox adds
-    block = mime_headers.read_block(data, start, len(data), defects)
+    start = len(BOM_UTF8) if data.startswith(BOM_UTF8) else 0
+    if data.startswith(b"From ", start):  # the line that a mailbox adds
+        start = data.find(b"\n") + 1
+    block = mime_headers.read_block(data, start, len(data), defects, other)
     if not block.fields:
         defects["headers-missing"] = None
     names: dict[bytes, str] = {}
@@ -122,13 +134,14 @@ def parse(data: bytes) -> Message:
         written = names.setdefault(name.lower(), name.decode("ascii"))
         headers.setdefault(written, []).append(mime_words.decode(value, defects))
     contents = _Contents(data, defects)
-    walk = Walk(data, defects)
+    walk = Walk(data, defects, other)
     for leaf in walk.leaves(block, start):
         contents.add(leaf, walk)
     html_body = "\n".join(filter(None, contents.html))
     if html_body and contents.attachments:
         _mark_related(contents.attachments, html_body)
-    return Message(
+    is_guessed = not other and not defects.keys().isdisjoint(("charset-guessed", "charset-undecodable"))
+    message = Message(
         _fields=block.fields,
         _values=None,
         headers=headers,
@@ -140,6 +153,7 @@ def parse(data: bytes) -> Message:
         attachments=contents.attachments,
         defects=list(defects),
     )
+    return message, contents.charset if is_guessed else b""
 
 
 def _bare(identifier: str) -> str:
@@ -162,7 +176,7 @@ def _mark_related(attachments: list[Attachment], html_body: str) -> None:
 class _Contents:
     """The texts and the attachments of one message."""
 
-    __slots__ = ("_data", "_defects", "attachments", "html", "text")
+    __slots__ = ("_data", "_defects", "attachments", "charset", "html", "text")
 
     def __init__(self, data: bytes, defects: Defects) -> None:
         self._data = data
@@ -170,6 +184,7 @@ class _Contents:
         self.attachments: list[Attachment] = []
         self.text: list[str] = []
         self.html: list[str] = []
+        self.charset = b""  # the first of a text that says more about raw headers than UTF-8
 
     def add(self, leaf: Leaf, walk: Walk) -> None:
         """Keep a leaf: as text if it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
@@ -194,6 +209,8 @@ class _Contents:
             content = memoryview(source)[start:end]
             if not charset and texts is self.html:
                 charset = mime_charsets.html_charset(content)
+            if not self.charset and mime_charsets.says_more(charset):
+                self.charset = charset
             text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
             if "\0" in text:
                 self._defects["text-cleaned"] = None

@@ -79,13 +79,14 @@ class _Delimiter(NamedTuple):
 
 
 class Walk:
-    """A walk through the parts of one message."""
+    """A walk through the parts of one message. `other`: the charset of raw headers, as `read_block` takes it."""
 
-    __slots__ = ("_data", "_defects", "_parts", "_rejected", "_stack")
+    __slots__ = ("_data", "_defects", "_other", "_parts", "_rejected", "_stack")
 
-    def __init__(self, data: bytes, defects: Defects) -> None:
+    def __init__(self, data: bytes, defects: Defects, other: bytes) -> None:
         self._data = data
         self._defects = defects
+        self._other = other
         self._stack: list[_Multipart] = []
         self._parts = 0
         self._rejected = 0
@@ -136,7 +137,7 @@ class Walk:
             multipart.pos = -1
         else:
             end, multipart.pos, multipart.closed = found
-        return self._entity(mime_headers.read_block(self._data, start, end, self._defects), start, end)
+        return self._entity(mime_headers.read_block(self._data, start, end, self._defects, self._other), start, end)
 
     def _entity(self, block: Block, start: int, end: int) -> Leaf | None:
         """Return the message or part at `start`, whose header block is `block`, or open it if it is a multipart."""

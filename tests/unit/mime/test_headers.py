@@ -42,30 +42,85 @@ def test_a_block_ends_at_the_first_empty_line(data: bytes, fields: list[tuple[by
 @pytest.mark.parametrize(
     ("data", "value"),
     [
-        (b"A: b\r\n c\r\n\td\r\n\r\n", b"b c\td"),
+        (b"A: b\r\n c\r\n\td\r\n\r\n", b"b c d"),
         (b"A: b\n c\n\n", b"b c"),
-        (b"A: b\r\n   c\r\n\r\n", b"b   c"),
-        (b"A: b\r\n \r\n c\r\n\r\n", b"b  c"),
+        (b"A: b\r\n   c\r\n\r\n", b"b c"),
+        (b"A: b \t\r\n \t c\r\n\r\n", b"b c"),
+        (b"A: b\r\n \r\n c\r\n\r\n", b"b c"),
         (b"A: b\r\n c", b"b c"),
+        (b"A:\r\n\tb\tc\r\n", b"b\tc"),
+        (b'A: "b\r\n\tc"\r\n', b'"b c"'),
     ],
 )
-def test_unfolding_removes_the_line_end_and_nothing_else(data: bytes, value: bytes) -> None:
+def test_a_fold_is_one_blank(data: bytes, value: bytes) -> None:
     assert block(data) == ([(b"A", value)], b"", [])
 
 
-@pytest.mark.parametrize("line", [b"no header", b">From x", b"a b: c", b"\xe4: b", b": b", b"\x00: b", b" folded"])
-def test_a_bad_line_is_skipped_when_a_header_follows(line: bytes) -> None:
+BAD = [b"no header", b">From x", b"a b: c", b"\xe4: b", b": b", b"\x00: b"]
+
+
+@pytest.mark.parametrize("line", [*BAD, b" folded"])
+def test_a_bad_first_line_is_skipped_when_a_header_follows(line: bytes) -> None:
     assert block(line + b"\r\nA: b\r\n\r\nbody") == ([(b"A", b"b")], b"body", ["header-malformed"])
 
 
-@pytest.mark.parametrize("line", [b"no header", b"a b: c", b"\xe4: b"])
+@pytest.mark.parametrize("line", BAD)
 @pytest.mark.parametrize("rest", [b"", b"\r\n", b"\r\nnor this", b"\r\n\r\nC: d"])
 def test_else_the_body_begins_with_it(line: bytes, rest: bytes) -> None:
-    assert block(b"A: b\r\n" + line + rest) == ([(b"A", b"b")], line + rest, ["header-malformed"])
+    assert block(line + rest) == ([], line + rest, ["header-malformed"])
+
+
+@pytest.mark.parametrize("rest", [b"\r\nC: d\r\n\r\nbody", b"\r\n\r\nbody", b"\n\nbody"])
+@pytest.mark.parametrize(
+    ("lines", "value"),
+    [
+        (b"no header", b"b no header"),
+        (b'boundary="c:d"', b'b boundary="c:d"'),
+        (b"by c; Tue, 1 Jan 2030 12:00:00", b"b by c; Tue, 1 Jan 2030 12:00:00"),
+        (b"c,\r\nd", b"b c, d"),
+        (b"c\r\n\td", b"b c d"),
+        (b">From x", b"b"),
+        (b"a b: c", b"b"),
+        (b"\xe4: b", b"b"),
+        (b": b", b"b"),
+        (b": b\r\nc", b"b c"),
+    ],
+)
+def test_a_bad_line_belongs_to_the_header_before_it(lines: bytes, value: bytes, rest: bytes) -> None:
+    fields, body, defects = block(b"A: b\r\n" + lines + rest)
+    assert (fields[0], body, defects) == ((b"A", value), b"body", ["header-malformed"])
+    assert fields[1:] == ([(b"C", b"d")] if b"C: d" in rest else [])
+
+
+@pytest.mark.parametrize("rest", [b"", b"\r\n", b"\r\nnor this", b"\r\n--c\r\n\r\n"])
+def test_a_body_without_its_empty_line_begins_with_it(rest: bytes) -> None:
+    assert block(b"A: b\r\nno header" + rest) == ([(b"A", b"b")], b"no header" + rest, ["header-malformed"])
+
+
+@pytest.mark.parametrize("name", [b"Subject", b"subject", b"Comments", b"Content-Description"])
+def test_text_for_people_does_not_go_on_without_an_indent(name: bytes) -> None:
+    assert block(name + b": b\r\nno header\r\n\r\n") == ([(name, b"b")], b"", ["header-malformed"])
+
+
+@pytest.mark.parametrize("indent", [b" ", b"\t", b" \t  "])
+def test_the_first_header_may_have_an_indent(indent: bytes) -> None:
+    assert block(indent + b"A: b\r\nC: d\r\n\r\nbody") == ([(b"A", b"b"), (b"C", b"d")], b"body", [])
+
+
+def test_raw_values_become_utf_8_when_their_charset_is_known() -> None:
+    data = "A: Новости\r\nB: ".encode("koi8-r") + "Новости\r\nC: =?x?q?".encode() + b"\xee?=\r\nD: d\r\n\r\n"
+    fields = mime_headers.read_block(data, 0, len(data), {}, b"koi8-r").fields
+    assert fields == [
+        (b"A", "Новости".encode()),
+        (b"B", "Новости".encode()),
+        (b"C", b"=?x?q?\xee?="),
+        (b"D", b"d"),
+    ]
 
 
 def test_a_bad_line_is_bad_with_all_that_is_folded_to_it() -> None:
     assert block(b"bad\r\n line\r\nA: b\r\n\r\n") == ([(b"A", b"b")], b"", ["header-malformed"])
+    assert block(b"a b: c\r\n d: e\r\nA: b\r\n\r\n") == ([(b"A", b"b")], b"", ["header-malformed"])
 
 
 @pytest.mark.parametrize("line", [b"--b", b"--b: c", b"--"])

@@ -54,6 +54,44 @@ def test_without_headers_all_is_body(data: bytes) -> None:
     assert "headers-missing" in message.defects
 
 
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+def test_a_parameter_is_found_though_the_indent_of_its_line_is_lost(newline: bytes) -> None:
+    file = b'Content-Type: a/b;\r\nx="y"\r\nContent-Disposition: attachment;\r\nfilename="plan.pdf"\r\n\r\nfile'
+    data = multipart(leaf(b"text"), file).replace(b" boundary", b"\r\nboundary")
+    message = parse(data.replace(b"\r\n", newline))
+    assert (message.body, message.defects) == ("text", ["header-malformed"])
+    assert [(each.filename, each.size, each.parameters) for each in message.attachments] == [
+        ("plan.pdf", 4, {"x": "y"})
+    ]
+
+
+@pytest.mark.parametrize("mailbox", [b"", b"From a@b Tue Jan 1\n"])
+def test_a_byte_order_mark_may_be_in_front_of_the_headers(mailbox: bytes) -> None:
+    message = parse(b"\xef\xbb\xbf" + mailbox + b"Subject: s\r\n\r\nbody")
+    assert (message.headers, message.body, message.defects) == ({"Subject": ["s"]}, "body", [])
+
+
+def test_raw_headers_and_file_names_are_in_the_charset_of_the_text() -> None:
+    file = leaf(b"x", PDF, disposition='attachment; filename="表\\1.pdf"'.encode("cp932"))
+    text = leaf("日本".encode("cp932"), b"text/plain; charset=shift_jis")
+    for parts in ((text, file), (file, text)):
+        message = parse("Subject: 日本\r\nFrom: 表 <a@b>\r\n".encode("cp932") + b"X: \xff\r\n" + multipart(*parts))
+        assert (message.subject, message.body, message.headers["X"]) == ("日本", "日本", ["\uf8f3"])
+        assert message.from_[0].name == "表"
+        assert message.attachments[0].filename == "1.pdf"
+
+
+@pytest.mark.parametrize("charset", [b"utf-8", b"utf-16", b"us-ascii", b"unknown", b"utf-7"])
+def test_else_they_are_windows_1252(charset: bytes) -> None:
+    message = parse(b"Subject: Gr\xfc\xdfe\r\n" + leaf(b"", b"text/plain; charset=" + charset))
+    assert message.subject == "Grüße"
+
+
+def test_headers_in_utf_8_stay_so_whatever_the_charset_of_the_text_is() -> None:
+    message = parse("Subject: Новости\r\n".encode() + leaf(b"\xf0", b"text/plain; charset=koi8-r"))
+    assert (message.subject, message.body, message.defects) == ("Новости", "П", [])
+
+
 @pytest.mark.parametrize("value", [b"", b"text", b"text plain", b"/"])
 def test_a_missing_or_invalid_type_is_text(value: bytes) -> None:
     message = parse(b"Content-Type: " + value + b"\r\n\r\ntext")
