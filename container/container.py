@@ -20,9 +20,10 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from .config import Config
 from .config.fields import Duration
-from .errors import HostError, PluginFailed, innermost
+from .errors import FAULTS, HostError, PluginFailed, innermost
 from .host import Process
 from .log import LogConfig, logger
+from .log.format import exception_keys
 from .net.listening import check_free
 from .protocols import Outermost, Plugin
 from .states import HOST, HostState, Machine, PluginState
@@ -80,7 +81,7 @@ class Container:
         self._stop_reason = ""
         self._stop_scope: anyio.CancelScope | None = None  # around the grace period
         self._forced = False
-        self._failure: PluginFailed | None = None
+        self._failure: HostError | None = None
 
     @property
     def states(self) -> dict[str, str]:
@@ -148,6 +149,13 @@ class Container:
         for task in self._tasks:
             task.scope.cancel()
 
+    def crash(self, error: BaseException) -> None:
+        """End because of an error that no plugin has raised, if none has: SystemExit in a task that nothing awaits."""
+        if self._failure is None:
+            self._log.error("a task failed", **exception_keys(error))
+            self._failure = HostError(f"a task that no plugin awaits raised {type(error).__name__}: {error}")
+            self.stop("a task failed")
+
     # Start.
 
     async def _start(self, group: TaskGroup, task_status: TaskStatus[None]) -> None:
@@ -181,7 +189,7 @@ class Container:
                 await node.plugin.serve(task_status=task)
             if node.state is PluginState.STARTING and not self._stop.is_set():
                 raise RuntimeError("serve returned without calling task_status.started()")
-        except Exception as error:
+        except (*FAULTS, BaseExceptionGroup) as error:
             self._fail(task, "serve", error)
         else:
             for event in ("stop", "finish") if node.state is PluginState.STARTING else ("finish",):
@@ -191,7 +199,7 @@ class Container:
             task.ended.set()
             task.settled.set()
 
-    def _fail(self, task: _PluginTask, step: str, error: Exception) -> None:
+    def _fail(self, task: _PluginTask, step: str, error: BaseException) -> None:
         """Log what a plugin raised and stop the host; the first failure is the host's."""
         node = task.node
         cause = innermost(error)
@@ -203,8 +211,7 @@ class Container:
         if isinstance(cause, (HostError, OSError)):
             self._log.error("plugin failed", plugin=node.name, step=step, error=str(cause))
         else:
-            # The caller is handling the exception, so that the log finds its traceback.
-            self._log.exception("plugin failed", plugin=node.name, step=step)
+            self._log.error("plugin failed", plugin=node.name, step=step, **exception_keys(cause))
         if self._failure is None:
             self._failure = failure
         self.stop(f"plugin {node.name} failed")
@@ -232,7 +239,7 @@ class Container:
             if isinstance(task.node.plugin, Outermost):
                 try:
                     task.node.plugin.host_stopping()
-                except Exception as error:
+                except FAULTS as error:
                     self._fail(task, "stop", error)
                     task.scope.cancel()
 
@@ -249,7 +256,7 @@ class Container:
             task.node.machine.on("stop")
             try:
                 await task.node.plugin.stop()
-            except Exception as error:
+            except (*FAULTS, BaseExceptionGroup) as error:
                 self._fail(task, "stop", error)
                 task.scope.cancel()
         await task.ended.wait()

@@ -10,7 +10,10 @@ IllegalTransition         a defect in the host: the table of a state machine has
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+FAULTS: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""What a plugin may raise. Each is a failure of the plugin: `sys.exit` in one does not end the host."""
 
 
 class HostError(Exception):
@@ -85,8 +88,8 @@ def reason_of(error: BaseException | str) -> str:
     return text if text[1:2].isupper() else text[0].lower() + text[1:]
 
 
-def innermost(error: Exception) -> Exception:
+def innermost(error: BaseException) -> BaseException:
     """Return the one exception inside groups of one, such as those of anyio's task groups."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error

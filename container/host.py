@@ -6,11 +6,12 @@ A program that serves a container in an event loop of its own keeps its log and 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 
@@ -21,6 +22,9 @@ from .net.activation import PASSED
 from .notify import Notifier
 from .protocols import Logger
 from .signals import LAST, Signals
+
+FAULT_DELAY: Final = 0.1
+"""Seconds that a plugin has to fail by the error of its task, before the host fails by it."""
 
 
 class Runnable(Protocol):
@@ -38,6 +42,10 @@ class Runnable(Protocol):
         """End at once."""
         ...
 
+    def crash(self, error: BaseException) -> None:
+        """End because of an error outside of the plugins."""
+        ...
+
 
 class Process:
     """The process of one host. `log`: the host's channel."""
@@ -52,8 +60,11 @@ class Process:
             log.configure(logs, debug=debug, silent=silent)
             PASSED.receive(os.environ)
             self._systemd.receive(os.environ)
-            with Signals(partial(self._on_signal, container)) as signals:
-                anyio.run(self._serve, container, signals, backend_options={"use_uvloop": _has_uvloop()})
+            with (
+                Signals(partial(self._on_signal, container)) as signals,
+                asyncio.Runner(loop_factory=_loop_factory()) as runner,
+            ):
+                _run_to_end(runner.get_loop(), self._serve(container, signals), container)
         finally:
             log.close()
 
@@ -91,9 +102,21 @@ class Process:
             os._exit(1)
 
 
-def _has_uvloop() -> bool:
+def _run_to_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None], container: Runnable) -> None:
+    """Run the host. `sys.exit` in a task ends the loop: it runs on, so that the task's plugin fails in order."""
+    host = loop.create_task(serving, name="host")
+    while not host.done():
+        try:
+            loop.run_until_complete(host)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if host.done():
+                raise
+            loop.call_later(FAULT_DELAY, container.crash, error)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: F401 - looked for, not used
+        from uvloop import new_event_loop
     except ImportError:
-        return False
-    return True
+        return None
+    return new_event_loop

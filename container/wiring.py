@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from .config import Config
-from .errors import ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
+from .errors import FAULTS, ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
 from .graph import start_order
 from .injection import Dependency, dependencies, satisfies, type_name
 from .log import LogChannel, logger
@@ -137,7 +137,7 @@ class Wiring:
             for collect in node.collects:
                 if collect.outlive:
                     node.needs += self._others_of(node, collect.protocol)
-        except (Exception, SystemExit) as error:
+        except FAULTS as error:
             self._log.exception("plugin failed", plugin=node.name, step="collect")
             raise PluginFailed(node.name, "collect", error) from error
 
@@ -179,7 +179,7 @@ class Wiring:
             node.machine.on("fail")
             self._config.locate(error)
             raise
-        except (Exception, SystemExit) as error:  # a plugin does not end the host
+        except FAULTS as error:  # a plugin does not end the host
             node.machine.on("fail")
             self._log.exception("plugin failed", plugin=node.name, step="init")
             raise PluginFailed(node.name, "init", error) from error
@@ -204,7 +204,7 @@ class Wiring:
                         collect.add(other.plugin)
         except HostError:
             raise
-        except (Exception, SystemExit) as error:
+        except FAULTS as error:
             self._log.exception("plugin failed", plugin=node.name, step="collect")
             raise PluginFailed(node.name, "collect", error) from error
 
@@ -231,5 +231,8 @@ def _check_plugin(plugin: Any) -> None:
         missing.insert(0, "name")
     if missing:
         raise ConfigError(f"{type(plugin).__name__} is not a plugin: it has no {', '.join(missing)}")
+    for step in ("serve", "stop"):
+        if not inspect.iscoroutinefunction(inspect.unwrap(getattr(plugin, step))):
+            raise ConfigError(f"plugin {plugin.name}: its {step} is not async; write `async def {step}`")
     if inspect.iscoroutinefunction(plugin.init):
         raise ConfigError(f"plugin {plugin.name}: its init is async; init only reads and checks, and serve may wait")

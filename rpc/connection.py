@@ -21,7 +21,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from ..container.errors import HostError, innermost
+from ..container.errors import FAULTS, HostError, innermost
 from ..container.heap import CONNECTION_BYTES, HEAP
 from ..container.masking import mask_text
 from ..container.net.address import peer_text
@@ -225,7 +225,7 @@ class RPCConnection:
                 result = await method.run(codec, request.body)
                 await self._until_read()
                 return encode(request.result(codec.flag, method.encoded(codec, result)).frame())
-        except Exception as error:
+        except FAULTS as error:
             cause = innermost(error)
             if isinstance(cause, (HostError, ValueError)):
                 text = mask_text(str(cause)) or type(cause).__name__

@@ -139,7 +139,7 @@ class Config:
         tree: dict[str, Any] = masked(whole)
         return tree
 
-    def locate(self, error: Exception, *, line: bool = False) -> None:
+    def locate(self, error: BaseException, *, line: bool = False) -> None:
         """Say in the error where its key was written: the `-o` that gave it, or the file, with its `line` or without.
 
         A key that is not there has the line of the nearest section above it. An error without a key stays as it is.

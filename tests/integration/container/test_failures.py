@@ -66,6 +66,20 @@ async def test_a_plugin_that_fails_later_brings_all_down_in_order(story, said, w
     assert (line["level"], line["plugin"], line["step"]) == ("error", "f", step)
 
 
+@pytest.mark.parametrize("where", ["init", "serve", "run", "late", "stop"])
+@pytest.mark.parametrize("error", [SystemExit(7), KeyboardInterrupt()])
+async def test_an_exit_in_any_step_is_the_plugins_failure(story, said, where, error):
+    container = Container([A("a", story), Failing("f", story, where, error)])
+    with anyio.fail_after(TIMEOUT), pytest.raises(BaseException) as caught:
+        await lived(container)
+    (failure,) = caught.value.exceptions if isinstance(caught.value, BaseExceptionGroup) else (caught.value,)
+    assert isinstance(failure, PluginFailed)
+    assert (failure.plugin, failure.exit_code) == ("f", 1)
+    assert type(error).__name__ in str(failure)
+    assert len(said("plugin failed")) == 1
+    assert container.states["f"] == "failed"
+
+
 async def test_the_first_failure_is_the_hosts_and_every_one_is_in_the_log(story, said):
     plugins = [Failing("late", story, "stop", RuntimeError("second")), Failing("f", story, "run", OSError("first"))]
     failure = await failed(Container(plugins))

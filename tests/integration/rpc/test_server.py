@@ -86,7 +86,8 @@ async def test_an_unexpected_exception_goes_to_the_log_and_not_to_the_client() -
         assert body(await peer.call("t.Crash")) == b"rpc: internal error in t.Crash"
         assert body(await peer.call("t.Cancelled")) == b"rpc: internal error in t.Cancelled"
         assert body(await peer.call("t.Echo", b"1")) == b"1"
-    (crash, _cancelled) = log.of("exception")
+        assert body(await peer.call("t.Exit")) == b"rpc: internal error in t.Exit"
+    (crash, _cancelled, _exit) = log.of("exception")
     assert crash[0] == "rpc method failed"
     assert crash[1]["method"] == "t.Crash"
     assert str(crash[1]["remote"]).startswith("127.0.0.1:")

@@ -146,6 +146,9 @@ class TestMethods:
 
     def nothing(self) -> None: ...
 
+    def exit(self) -> None:
+        raise SystemExit(7)
+
     def value_error(self) -> None:
         raise ValueError("the moon is not full")
 
