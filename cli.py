@@ -134,6 +134,52 @@ def serve(
     sys.exit(code)
 
 
+@main.command(
+    "catch", short_help="Catch mail: no file, no workers.", context_settings={"allow_interspersed_args": False}
+)
+@click.option(
+    "--smtp", default="localhost:1025", show_default=True, metavar="ADDRESS", help="Where mail goes; `:0` picks a port."
+)
+@click.option("--http", default="localhost:8025", show_default=True, metavar="ADDRESS", help="Where the page is.")
+@click.option(
+    "--path", default="", metavar="FILE", shell_complete=files, help="Keep the mail in this file, not in memory."
+)
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
+@click.option(
+    "--max-messages", type=click.IntRange(min=0), metavar="N", help="Keep so many; 0 means all. Default: 500."
+)
+@click.option("--env", "variables", multiple=True, metavar="NAME=TEMPLATE", help="One more variable of the command.")
+@click.option("-v", "--verbose", is_flag=True, help="Log each mail.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+@errors_as_sentences
+def catch(
+    smtp: str,
+    http: str,
+    path: str,
+    open_page: bool,
+    max_messages: int | None,
+    variables: Sequence[str],
+    verbose: bool,
+    command: Sequence[str],
+) -> None:
+    """Catch mail and show it on a page, until Ctrl+C or until COMMAND ends: `rrpy catch -- pytest tests/e2e`.
+
+    COMMAND gets SMTP_HOST, SMTP_PORT, MAILER_DSN and the other variables that frameworks read, and RRPY_INBOX, the
+    page. A TEMPLATE of --env may have {host}, {port} and {inbox}. The exit code is that of COMMAND; where it fails,
+    the caught mails are listed.
+    """
+    from .commands.catch import CatchPlugin, configuration, templates
+    from .container.config import Config
+    from .container.container import Container
+
+    plugin = CatchPlugin(command, templates(variables), open_page=open_page)
+    config = Config.from_dict(configuration(smtp, http, path, max_messages, verbose), "rrpy catch")
+    container = Container([plugin], config, optional=default_plugins())
+    plugin.end_host = container.stop
+    code = container.run()
+    sys.exit(plugin.exit_code or code)
+
+
 @main.command(short_help="Call a method of a running host.")
 @click.argument("method", shell_complete=names_from("rpc.List"))
 @click.argument("argument", required=False)

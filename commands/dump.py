@@ -60,6 +60,16 @@ def _write_mbox(url: str, path: Path, mails: list[dict[str, Any]]) -> int:
         box.close()
 
 
+def newest(url: str, count: int) -> tuple[int, list[str]]:
+    """Return the number of messages, and a line for each of the newest, the oldest first. Raises HostError."""
+    page = json.loads(_get(url, f"messages?limit={count}") or b"{}")
+    lines = [
+        f"  {each['from'] or '<>'} -> {', '.join(each['to'])} | {each['subject'] or '-'} | {each['code']}"
+        for each in reversed(page["messages"])
+    ]
+    return page["total"], lines
+
+
 def _summaries(url: str) -> Iterator[dict[str, Any]]:
     """Yield the messages of the inbox, the newest first."""
     before = ""

@@ -35,7 +35,7 @@ class InboxPlugin:
     def __init__(self) -> None:
         self._servers = MailServers()
         self._mailbox: Mailbox | None = None
-        self._http: HTTPServer | None = None
+        self._http: HTTPServer | None = None  # a Protocol's check may read `page_url` before `init`
 
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
@@ -81,6 +81,12 @@ class InboxPlugin:
             self._mailbox = None
             with anyio.CancelScope(shield=True):
                 await mailbox.aclose()
+
+    @property
+    def page_url(self) -> str:
+        """The address of the page, with the real port in place of port 0. Empty while the plugin does not serve."""
+        address = self._http.address if self._http is not None else None
+        return str(address).replace("tcp://", "http://") if address is not None else ""
 
     async def stop(self) -> None:
         """End the streams and the waiting requests, then let `serve` return."""

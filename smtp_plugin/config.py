@@ -60,7 +60,7 @@ class StorageConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The SMTP server. It needs the section `server`."""
+    """The SMTP server. With `deliver: workers` it needs the section `server`."""
 
     addr: Annotated[
         str | list[str],

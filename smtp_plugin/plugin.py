@@ -6,13 +6,14 @@ message, then the workers stop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import TaskStatus
 
+from ..container.errors import ConfigError
 from ..container.health import FINE, Status, unavailable
 from ..container.net.address import Address
 from ..container.net.listening import Addresses, BoundSockets, listen_addresses
@@ -46,15 +47,20 @@ class SMTPPlugin:
     def __init__(self) -> None:
         self._listening: Address | None = None  # a Protocol's check may read `smtp_address` before `init`
 
-    def init(self, config: Configurer, log: Logger, server: PoolFactory) -> None:
-        """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one."""
+    def init(self, config: Configurer, log: Logger, server: PoolFactory | None) -> None:
+        """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one.
+
+        `server`: None where the host has no section `server`; then no worker can decide about mail.
+        """
         self._config = config.section("smtp", SMTPConfig)
         self._addresses = listen_addresses(self._config.addr, "smtp.addr")
         self._tls = server_context(self._config.tls) if self._config.tls else None
         if self._config.tls is not None and self._config.tls.min_version < WEAK:
             log.warning("TLS before 1.2 is on, which attackers can break", min_version=self._config.tls.min_version)
         self._log = log
-        self._workers = WorkersManager(server, self._config.pool, self.name)
+        if server is None and self._config.deliver == "workers":
+            raise ConfigError("is workers, which needs the section server", key="smtp.deliver")
+        self._workers = WorkersManager(server, self._config.pool, self.name) if server is not None else None
         self._budget = Budget(self._config.max_inflight_bytes)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
@@ -75,10 +81,11 @@ class SMTPPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
         config = self._config
-        async with (
-            self._workers.running() as pool,
-            self._delivering(pool),
-        ):
+        async with AsyncExitStack() as stack:
+            if self._workers is not None:
+                pool = await stack.enter_async_context(self._workers.running())
+                if config.deliver == "workers":
+                    stack.enter_context(self._delivering(pool))
             sockets = BoundSockets(self._addresses)
             self._listener = listener = self._new_listener()
             try:
@@ -93,13 +100,10 @@ class SMTPPlugin:
                 with anyio.CancelScope(shield=True):
                     await listener.aclose()
 
-    @asynccontextmanager
-    async def _delivering(self, pool: Pool) -> AsyncIterator[None]:
-        """Let the pool's workers decide about every message, where the configuration says so."""
+    @contextmanager
+    def _delivering(self, pool: Pool) -> Iterator[None]:
+        """Let the pool's workers decide about every message."""
         config = self._config
-        if config.deliver != "workers":
-            yield
-            return
         storage = self._open_storage(pool)
         delivery = Delivery(
             pool,
@@ -173,7 +177,7 @@ class SMTPPlugin:
         """Return whether the server takes mail: it listens, and a worker is up where workers decide about mail."""
         if self._listening is None or self._config.deliver != "workers":
             return self.health_check()
-        return FINE if self._workers.ready else unavailable("no worker is up")
+        return FINE if self._workers is not None and self._workers.ready else unavailable("no worker is up")
 
     def _observe(self, observer: MailObserver) -> None:
         self._backend.observers.add(observer)
