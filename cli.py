@@ -329,13 +329,14 @@ def stop(workdir: str | None, timeout: float) -> None:
 @main.command(short_help="Write a configuration to start with.")
 @click.argument("file", default=CONFIG, shell_complete=files)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--catch", is_flag=True, help="Write the few lines of a host that only catches mail.")
 @errors_as_sentences
-def init(file: str, force: bool) -> None:
+def init(file: str, force: bool, catch: bool) -> None:
     """Write a configuration to start with into FILE, rr.yaml by default: every key, with its meaning."""
-    from .commands.init import write_configuration
+    from .commands.init import CATCHER, write_configuration
     from .commands.template import template
 
-    write_configuration(file, template(default_plugins()), force=force)
+    write_configuration(file, CATCHER if catch else template(default_plugins()), force=force)
 
 
 @main.group()

@@ -8,11 +8,28 @@ import shlex
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from ..container.errors import ConfigError, reason_of
 from ..container.text import printable
 from .console import say
 from .options import CONFIG
+
+CATCHER: Final = """\
+# A host that catches mail: `rrpy serve -c rr.yaml`. `rrpy init` writes every other key, with its meaning.
+version: '3'
+
+# Programs send their mail here. Every password is right, and nothing leaves this machine.
+smtp:
+  addr: localhost:1025
+
+# The page with the mail: http://localhost:8025
+inbox:
+  address: localhost:8025
+  # path: mail.db       # a file that keeps the mail over a restart
+  # max_messages: 500   # the newest ones stay; 0 means no limit
+"""
+"""The configuration of `rrpy catch`, as a file."""
 
 
 def write_configuration(file: str, text: str, *, force: bool) -> None:

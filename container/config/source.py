@@ -19,6 +19,9 @@ MAX_BYTES: Final = 1024 * 1024
 PIPE_TIMEOUT: Final = 10.0
 """Seconds for which a pipe may give nothing before its end."""
 
+NO_FILE: Final = "`rrpy catch` catches mail without one, `rrpy init` writes one"
+"""A hint where the default file is absent."""
+
 
 def read_text(path: Path, name: str) -> str:
     """Return the UTF-8 text of a file or a pipe, each line end as a line feed. Raises ConfigError.
@@ -61,8 +64,8 @@ def _read(descriptor: int) -> bytes:
 
 
 def _hint(path: Path, error: Exception) -> str:
-    """Return a hint for users of RoadRunner, whose file is .rr.yaml; empty without such a file."""
+    """Return a hint where the default file is absent: users of RoadRunner have .rr.yaml; to catch mail needs none."""
     if path.name != "rr.yaml" or not isinstance(error, FileNotFoundError):
         return ""
     other = path.with_name(f".{path.name}")
-    return f"; there is a {other}: -c {other}" if other.is_file() else ""
+    return f"; there is a {other}: -c {other}" if other.is_file() else f"; {NO_FILE}"

@@ -139,8 +139,17 @@ def test_a_command_of_a_pool_that_is_none_is_told_by_its_key(tmp_path, command, 
 
 
 def test_a_plugin_whose_provider_is_absent_is_told_to_add_it(tmp_path):
-    (problem,) = problems_of(tmp_path, "version: '3'\nsmtp:\n")
+    code = "from rrpy import PoolFactory\n\n\nclass Asking:\n    name = 'asking'\n\n    def init(self, pools: PoolFactory): ...\n"
+    code += "    async def serve(self, *, task_status): ...\n    async def stop(self): ...\n"
+    (tmp_path / "asking.py").write_text(code)
+    (problem,) = problems_of(tmp_path, "version: '3'\nplugins: ['asking:Asking']\n")
     assert "add the section server" in problem
+
+
+def test_mail_is_caught_without_workers_and_needs_them_where_they_decide(tmp_path):
+    assert problems_of(tmp_path, "version: '3'\nsmtp:\n") == []
+    (problem,) = problems_of(tmp_path, "version: '3'\nsmtp:\n  deliver: workers\n")
+    assert "smtp.deliver is workers, which needs the section server in" in problem
 
 
 def test_what_an_option_gave_has_its_name_and_no_line(tmp_path):
