@@ -168,15 +168,19 @@ def catch(
     page. A TEMPLATE of --env may have {host}, {port} and {inbox}. The exit code is that of COMMAND; where it fails,
     the caught mails are listed.
     """
-    from .commands.catch import CatchPlugin, configuration, templates
+    from .commands.catch import CatchPlugin, configuration, host_of, in_options, templates
     from .container.config import Config
     from .container.container import Container
 
-    plugin = CatchPlugin(command, templates(variables), open_page=open_page)
-    config = Config.from_dict(configuration(smtp, http, path, max_messages, verbose), "rrpy catch")
+    hosts = (host_of(smtp), host_of(http))
+    plugin = CatchPlugin(command, templates(variables), hosts, open_page=open_page)
+    config = Config.from_dict(configuration(smtp, http, path, max_messages, verbose), "the command line")
     container = Container([plugin], config, optional=default_plugins())
     plugin.end_host = container.stop
-    code = container.run()
+    try:
+        code = container.run()
+    except HostError as error:
+        fail(in_options(str(error)), error.exit_code)
     sys.exit(plugin.exit_code or code)
 
 

@@ -36,6 +36,8 @@ VARIABLES: Final = {
     "RRPY_INBOX": "{inbox}",
 }
 """The environment of the command, in the names that frameworks read. `{host}`, `{port}`, `{inbox}` are filled in."""
+OPTIONS: Final = {"smtp.addr": "--smtp", "inbox.address": "--http", "inbox.path": "--path"}
+"""The options that stand for settings."""
 SHOWN: Final = 20
 """Messages that are listed after a command that failed."""
 NOT_FOUND, NOT_RUN = 127, 126
@@ -63,12 +65,29 @@ class Page(Protocol):
         ...
 
 
+def in_options(text: str) -> str:
+    """Return the text of an error about a setting with the options that stand for the settings."""
+    for key, option in OPTIONS.items():
+        text = re.sub(rf"-o {re.escape(key)}=\S+", f"{option} :0", text).replace(key, option)
+    return text.replace(", which the log names", "")
+
+
 def configuration(smtp: str, http: str, path: str, max_messages: int | None, verbose: bool) -> dict[str, Any]:
     """Return the configuration of the host, as rr.yaml has it."""
-    inbox: dict[str, Any] = {"address": http, "path": path}
+    inbox: dict[str, Any] = {"address": _local(http), "path": path}
     if max_messages is not None:
         inbox["max_messages"] = max_messages
-    return {"smtp": {"addr": smtp}, "inbox": inbox, "logs": {"level": "info" if verbose else "warn"}}
+    return {"smtp": {"addr": _local(smtp)}, "inbox": inbox, "logs": {"level": "info" if verbose else "warn"}}
+
+
+def _local(address: str) -> str:
+    return f"localhost{address}" if address.startswith(":") else address
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address as a person writes it; localhost where only the port is given, or every address."""
+    host = address.removeprefix("tcp://").rpartition(":")[0]
+    return "localhost" if host in ("", "*", "0.0.0.0", "[::]") else host  # noqa: S104 - compared, not bound
 
 
 def templates(given: Sequence[str]) -> Mapping[str, str]:
@@ -84,11 +103,18 @@ def templates(given: Sequence[str]) -> Mapping[str, str]:
 
 
 class CatchPlugin:
-    """The plugin object. `exit_code`: of the command, for the end of the process."""
+    """The plugin object.
+
+    `hosts`: the names for the two servers, of the SMTP server first. `exit_code`: of the command, for the end of the
+    process.
+    """
 
     name = "catch"
 
-    def __init__(self, command: Sequence[str], variables: Mapping[str, str], *, open_page: bool) -> None:
+    def __init__(
+        self, command: Sequence[str], variables: Mapping[str, str], hosts: tuple[str, str], *, open_page: bool
+    ) -> None:
+        self._hosts = hosts
         self._command = command
         self._variables = variables
         self._open_page = open_page
@@ -105,16 +131,18 @@ class CatchPlugin:
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Say where everything is, and run the command or wait for `stop`."""
-        server = urlsplit(self._mail.smtp_address)
-        values = {"host": server.hostname or "", "port": str(server.port or ""), "inbox": self._page.page_url}
+        host, page_host = self._hosts
+        port, page_port = (urlsplit(url).port for url in (self._mail.smtp_address, self._page.page_url))
+        self._url = f"http://{page_host}:{page_port}"
         task_status.started()
-        self._announce(server.netloc)
+        self._announce(f"{host}:{port}")
         if self._open_page:
-            await anyio.to_thread.run_sync(webbrowser.open, self._page.page_url, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(webbrowser.open, self._url, abandon_on_cancel=True)
         if not self._command:
             await self._stopped.wait()
             return
         try:
+            values = {"host": host.strip("[]"), "port": str(port), "inbox": self._url}
             await self._run({name: _filled(template, values) for name, template in self._variables.items()})
         finally:
             self.end_host("the command has ended")
@@ -127,9 +155,9 @@ class CatchPlugin:
 
     def _announce(self, server: str) -> None:
         if not self._command:
-            say(f"mail to   {server}\npage at   {self._page.page_url}\nto stop   Ctrl+C")
+            say(f"mail to   {server}\npage at   {self._url}\nto stop   Ctrl+C")
         else:  # stdout is the command's
-            complain(f"mail to {server}, page at {self._page.page_url}, until {shlex.join(self._command)} ends")
+            complain(f"mail to {server}, page at {self._url}, until {shlex.join(self._command)} ends")
 
     async def _run(self, variables: Mapping[str, str]) -> None:
         try:
@@ -152,7 +180,7 @@ class CatchPlugin:
     def _list_caught(self) -> None:
         """Print what was caught, for a command that failed."""
         try:
-            total, lines = newest(self._page.page_url, SHOWN)
+            total, lines = newest(self._url, SHOWN)
         except HostError as error:
             complain(str(error))
             return

@@ -133,3 +133,48 @@ def test_what_is_wrong_is_a_sentence(arguments: list[str], code: int, words: str
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_a_sentence_with_the_way_out() -> None:
+    with catching() as (_, host, port, page):
+        done = subprocess.run(
+            [*RRPY, "catch", "--smtp", f"{host}:{port}", "--http", page.removeprefix("http://")],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    assert done.returncode == 1
+    assert f"tcp://{host}:{port} (--smtp)" in done.stderr
+    assert "address already in use; end the other program, or take free ports: --http :0 --smtp :0\n" in done.stderr
+
+
+def test_a_port_alone_is_localhost_in_both_families() -> None:
+    done = subprocess.run(
+        [*RRPY, "catch", "--smtp", ":0", "--http", ":0", "--", sys.executable, "-c", BOTH],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert (done.returncode, done.stdout) == (0, "localhost\n"), done.stderr
+
+
+BOTH = """
+import os, socket
+print(os.environ["SMTP_HOST"])
+for host in {each[4][0] for each in socket.getaddrinfo("localhost", None)}:
+    socket.create_connection((host, int(os.environ["SMTP_PORT"]))).close()
+"""
+
+
+def test_serve_names_it_where_there_is_no_file(tmp_path: Path) -> None:
+    done = subprocess.run([*RRPY, "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 2
+    assert "`rrpy catch` catches mail without one, `rrpy init` writes one" in done.stderr
+
+
+def test_a_catcher_s_configuration_is_written(tmp_path: Path) -> None:
+    subprocess.run([*RRPY, "init", "--catch"], cwd=tmp_path, check=True, capture_output=True, timeout=TIMEOUT)
+    done = subprocess.run(
+        [*RRPY, "config", "check"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert done.stdout == "rr.yaml is fine: plugins inbox, smtp\n"

@@ -139,7 +139,8 @@ def test_a_command_of_a_pool_that_is_none_is_told_by_its_key(tmp_path, command, 
 
 
 def test_a_plugin_whose_provider_is_absent_is_told_to_add_it(tmp_path):
-    code = "from rrpy import PoolFactory\n\n\nclass Asking:\n    name = 'asking'\n\n    def init(self, pools: PoolFactory): ...\n"
+    code = "from rrpy import PoolFactory\n\n\nclass Asking:\n    name = 'asking'\n"
+    code += "    def init(self, pools: PoolFactory): ...\n"
     code += "    async def serve(self, *, task_status): ...\n    async def stop(self): ...\n"
     (tmp_path / "asking.py").write_text(code)
     (problem,) = problems_of(tmp_path, "version: '3'\nplugins: ['asking:Asking']\n")
