@@ -10,7 +10,8 @@ from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
 from ..container.log import logger
-from ..container.net.address import Address, SystemdAddress
+from ..container.net.access import SocketAccess
+from ..container.net.address import Address, SystemdAddress, UnixAddress
 from ..container.net.listening import Addresses, listen_addresses
 from ..container.net.resolving import is_loopback
 from ..container.net.sockets import passed_address
@@ -43,12 +44,14 @@ class RPCPlugin:
         self._log = log
         self._registry = Registry()
         self._registry.add(self.name, self.rpc())
+        addresses = _allowed_addresses(section)
         self._server = Server(
-            _allowed_addresses(section),
+            addresses,
             self._registry,
             log,
             max_frame_bytes=section.max_frame_bytes,
             max_connections=section.max_connections,
+            access=_access(section, addresses),
         )
 
     def collects(self) -> Sequence[Collect[Any]]:
@@ -72,6 +75,11 @@ class RPCPlugin:
     def listens(self) -> Sequence[Addresses]:
         """Return the addresses of the bus."""
         return [self._server.addresses] if self._server is not None else []
+
+    def admit(self, uid: int) -> None:
+        """Let the processes of this user connect to a unix socket, unless the section names another owner."""
+        if self._server is not None and self._server.access.uid < 0:
+            self._server.access = self._server.access._replace(uid=uid)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`. Raises ListenError."""
@@ -119,6 +127,14 @@ def _allowed_addresses(section: RPCConfig) -> Addresses:
         if not isinstance(address, SystemdAddress):
             _check_reach(section, address)
     return addresses
+
+
+def _access(section: RPCConfig, addresses: Addresses) -> SocketAccess:
+    if section.socket is None:
+        return SocketAccess()
+    if not any(isinstance(address, UnixAddress) for address in addresses.all):
+        raise ConfigError("is for an address unix:///path", key="rpc.socket", hint=f"rpc.listen is {addresses}")
+    return section.socket.access()
 
 
 def _check_reach(section: RPCConfig, address: Address) -> None:

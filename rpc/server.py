@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from ..container.net.accepting import RESERVE, Acceptor, Reserve
+from ..container.net.access import SocketAccess
 from ..container.net.address import ListenAddress, peer_text
 from ..container.net.listening import Addresses, BoundSockets
 from ..container.protocols import Logger
@@ -31,7 +32,10 @@ MAX_HELD: Final = 64 * 1024 * 1024
 
 
 class Server:
-    """Serves a registry on addresses. `address`: the first one, with the real port once `serve` has started."""
+    """Serves a registry on addresses. `address`: the first one, with the real port once `serve` has started.
+
+    `access`: of the files of unix sockets, when `serve` starts.
+    """
 
     def __init__(
         self,
@@ -41,9 +45,11 @@ class Server:
         *,
         max_frame_bytes: int = MAX_FRAME_BYTES,
         max_connections: int = MAX_CONNECTIONS,
+        access: SocketAccess = SocketAccess(),  # noqa: B008 - a constant
     ) -> None:
         self.addresses = addresses
         self.address: ListenAddress = addresses.all[0]
+        self.access = access
         self._registry = registry
         self._log = log
         self._max_frame_bytes = max_frame_bytes
@@ -88,6 +94,7 @@ class Server:
 
         acceptor = Acceptor(bound, protocol, Reserve(RESERVE, bound, self._log))
         try:
+            bound.give(self.access, self.addresses.key)
             await acceptor.start()
         except BaseException:
             acceptor.close()

@@ -45,6 +45,8 @@ class ServerPlugin:
         self._command = split_command(self._config.command)
         self._account = find_account(self._config.user)
         self._rpc = rpc
+        if rpc is not None and self._account is not None:
+            rpc.admit(self._account.uid)
         self._log = log
         log.debug("workers will run", command=" ".join(self._command))
 

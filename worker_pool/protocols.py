@@ -133,6 +133,10 @@ class RPCEndpoint(Protocol):
         """The address where it listens, as a URL: `tcp://127.0.0.1:6001` or `unix:///path`."""
         ...
 
+    def admit(self, uid: int) -> None:
+        """Let the processes of this user connect to its unix socket. Called in `init`, before it serves."""
+        ...
+
 
 class WorkerGroup(Protocol):
     """Workers under one name, as `informer`, `resetter` and `metrics` show them. Every Pool is one."""

@@ -15,14 +15,11 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final, Protocol
 
 from ..container.net.accepting import RESERVE, Acceptor, Reserve, descriptor_limit
-from ..container.net.address import UnixAddress
+from ..container.net.access import SocketAccess
 from ..container.net.listening import Addresses, BoundSockets
-from ..container.net.sockets import ListenError, Refusal
-from ..container.ownership import replaceable_part
 from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
 from ..goridge.worker import host_handshake, worker_pid
@@ -65,20 +62,18 @@ class Relay:
         self.address = addresses.all[0]
         self._addresses = addresses
         self._log = log
-        self._uid = uid
+        self._access = SocketAccess() if uid is None else SocketAccess(uid=uid)
         self._expected: dict[int, ConnectingWorker] = {}
         self.unclaimed: set[RelayConnection] = set()
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Relay:
         """Listen. Raises ListenError."""
-        self._check_folder()
         async with AsyncExitStack() as closing:
             bound = BoundSockets(self._addresses)
             closing.callback(bound.close)
             self.address = bound.address
-            if isinstance(self.address, UnixAddress) and self._uid is not None:
-                os.chown(self.address.path, self._uid, -1, follow_symlinks=False)
+            bound.give(self._access, self._addresses.key)
             acceptor = Acceptor(bound, lambda: RelayConnection(self), Reserve(RESERVE, bound, self._log))
             closing.callback(self._close_unclaimed)
             closing.callback(acceptor.close)
@@ -89,15 +84,6 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         """Close the socket."""
         await self._closing.aclose()
-
-    def _check_folder(self) -> None:
-        """Raise ListenError for a folder where another user may swap the file that root gives to the workers' user."""
-        if self._uid is not None and isinstance(self.address, UnixAddress):
-            part = replaceable_part(Path(self.address.path).parent)
-            if part is not None:
-                hint = "name a file in a folder that only root can change, such as /run"
-                reason = f"users other than root can change {part}; {hint}"
-                raise ListenError(Refusal("server.relay", self.address, reason))
 
     def _close_unclaimed(self) -> None:
         for connection in list(self.unclaimed):

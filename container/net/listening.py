@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import ConfigError
-from .address import Address, ListenAddress, SystemdAddress, TCPAddress, parse_address, parse_systemd
+from .access import SocketAccess
+from .address import Address, ListenAddress, SystemdAddress, TCPAddress, UnixAddress, parse_address, parse_systemd
 from .resolving import resolved
 from .sockets import BoundSocket, ListenError, Refusal, try_to_bind
 
@@ -110,6 +111,17 @@ class BoundSockets:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.addresses))
+
+    def give(self, access: SocketAccess, owner: str) -> None:
+        """Give the files of unix sockets this access. `owner`: as for the start. Raises ListenError."""
+        for each in self.sockets:
+            if isinstance(each.address, UnixAddress):
+                try:
+                    access.give(each.address.path)
+                except OSError as error:
+                    raise ListenError(Refusal.of(owner, each.address, error)) from error
+                except ValueError as error:
+                    raise ListenError(Refusal(owner, each.address, str(error))) from error
 
     def close(self) -> None:
         """Stop listening on all, and remove the files of unix sockets. Connections stay. Idempotent."""

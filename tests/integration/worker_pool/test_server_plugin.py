@@ -45,6 +45,12 @@ class NoRequests:
 class Endpoint:
     rpc_address = "tcp://127.0.0.1:6001"
 
+    def __init__(self) -> None:
+        self.admitted: list[int] = []
+
+    def admit(self, uid: int) -> None:
+        self.admitted.append(uid)
+
 
 def server(section, rpc=None) -> ServerPlugin:
     plugin = ServerPlugin()
@@ -132,6 +138,15 @@ async def test_the_relay_s_socket_belongs_to_the_user_that_the_workers_run_as(tm
         assert (found.st_uid, found.st_mode & 0o777) == (find_account("nobody").uid, 0o600)
         await plugin.stop()
     assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_user_that_the_workers_run_as_may_call_the_host():
+    """The host gave its workers the address of a socket that only root could open."""
+    endpoint, without = Endpoint(), Endpoint()
+    server({"user": "nobody"}, endpoint)
+    server({}, without)
+    assert (endpoint.admitted, without.admitted) == ([find_account("nobody").uid], [])
 
 
 async def test_a_relay_that_is_taken_ends_the_start_with_one_sentence():

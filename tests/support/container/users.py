@@ -17,7 +17,7 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user too")
 
 _BECOME = """
-import fcntl, os, sys
+import fcntl, os, socket, sys
 from pathlib import Path
 os.setgroups([]); os.setgid({uid}); os.setuid({uid})
 """
@@ -30,7 +30,7 @@ except OSError as error:
 
 
 def try_as_nobody(*expressions: str) -> list[str]:
-    """Evaluate Python expressions as another user, one after the other, with `os`, `fcntl` and `Path`.
+    """Evaluate Python expressions as another user, one after the other, with `os`, `fcntl`, `socket` and `Path`.
 
     Return for each what it gives, `done` for nothing, or the name of its error.
     """

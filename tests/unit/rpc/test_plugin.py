@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import anyio
 import pytest
 from support.log import Log
 from support.rpc.host import Config, SMTPMethods, encoded_result
 
 from rrpy.container.errors import ConfigError, HostError, PluginDisabled
+from rrpy.container.net.access import SocketAccess
 from rrpy.container.protocols import Collector, Plugin
 from rrpy.container.version import VERSION
 from rrpy.goridge.frame import JSON, MSGPACK
@@ -68,6 +72,57 @@ def test_a_bad_section_is_a_configuration_error(section: dict[str, Any], text: s
     with pytest.raises(ConfigError) as raised:
         plugin_of(rpc=section)
     assert text in str(raised.value)
+
+
+UNIX = "unix:///run/rpc.sock"
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"listen": UNIX, "socket": {"mode": "668"}}, "'668'; it is written in octal digits, such as 0660"),
+        ({"listen": UNIX, "socket": {"mode": "rw"}}, "'rw'; it is written in octal digits, such as 0660"),
+        ({"listen": UNIX, "socket": {"owner": "-"}}, "rpc.socket.owner is '-'; there is no such system user"),
+        ({"listen": UNIX, "socket": {"group": "-"}}, "rpc.socket.group is '-'; there is no such system group"),
+        ({"socket": {}}, "rpc.socket is for an address unix:///path; rpc.listen is tcp://127.0.0.1:6001"),
+    ],
+)
+def test_a_bad_access_to_the_socket_is_a_configuration_error(section: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        plugin_of(rpc=section)
+    assert text in str(raised.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("socket", "user", "access"),
+    [
+        (None, None, SocketAccess(0o600)),
+        (None, 7, SocketAccess(0o600, 7)),
+        ({}, 7, SocketAccess(0o600, 7)),
+        ({"mode": "0660"}, 7, SocketAccess(0o660, 7)),
+        ({"group": "3"}, None, SocketAccess(0o660, gid=3)),
+        ({"group": "3", "mode": "600", "owner": "4"}, 7, SocketAccess(0o600, 4, 3)),
+    ],
+)
+async def test_the_socket_is_for_the_workers_user_unless_the_section_names_an_owner(
+    monkeypatch: pytest.MonkeyPatch, socket: dict[str, str] | None, user: int | None, access: SocketAccess
+) -> None:
+    given: list[SocketAccess] = []
+
+    def give(self: SocketAccess, path: str) -> None:
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+        given.append(self)
+
+    monkeypatch.setattr(SocketAccess, "give", give)
+    with TemporaryDirectory() as folder:
+        plugin = plugin_of(rpc={"listen": f"unix://{folder}/s", **({} if socket is None else {"socket": socket})})
+        if user is not None:
+            plugin.admit(user)
+        async with anyio.create_task_group() as group:
+            await group.start(lambda *, task_status: plugin.serve(task_status=task_status))
+            await plugin.stop()
+    assert given == [access]
 
 
 @pytest.mark.parametrize("listen", ["tcp://0.0.0.0:6001", "tcp://[::]:6001", "tcp://192.0.2.1:6001"])
