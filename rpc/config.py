@@ -8,9 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..container.config.fields import shown_default
 from ..container.errors import ConfigError
-from ..container.net.access import PRIVATE, SocketAccess, group_id, user_id
+from ..container.net.access import SocketAccess, group_id, user_id
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 MAX_CONNECTIONS = 256
@@ -19,11 +18,9 @@ MAX_CONNECTIONS = 256
 class SocketConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may connect to the file of `rpc.listen: unix:///path`."""
 
-    mode: Annotated[
-        str,
-        Meta(description="the mode of the file, in three octal digits such as 0660; absent is 0600, with `group` 0660"),
-        shown_default("0600"),
-    ] = ""
+    mode: Annotated[str, Meta(description="the mode of the file, in octal digits: `0660` is for the group too")] = (
+        "0600"
+    )
     owner: Annotated[
         str,
         Meta(description="the user that owns the file; absent is `server.user`, else the user of the host"),
@@ -31,14 +28,18 @@ class SocketConfig(Struct, frozen=True, forbid_unknown_fields=True):
     group: Annotated[str, Meta(description="the group of the file; absent is the group of the host")] = ""
 
     def __post_init__(self) -> None:
-        if self.mode and not re.fullmatch(r"0?[0-7]{3}", self.mode):
+        if not re.fullmatch(r"0?[0-7]{3}", self.mode):
             raise ConfigError(f"is {self.mode!r}", key="mode", hint="it is written in octal digits, such as 0660")
+        if self.group and not int(self.mode, 8) & 0o070:
+            raise ConfigError(
+                f"is {self.group!r}", key="group", hint=f"the mode {self.mode} gives it no rights; 0660 does"
+            )
 
     def access(self) -> SocketAccess:
         """Return the access with numbers. Raises ConfigError for an unknown user or group."""
-        mode = int(self.mode, 8) if self.mode else 0o660 if self.group else PRIVATE
         uid = _number_of(user_id, self.owner, "rpc.socket.owner")
-        return SocketAccess(mode, uid, _number_of(group_id, self.group, "rpc.socket.group"))
+        gid = _number_of(group_id, self.group, "rpc.socket.group")
+        return SocketAccess(int(self.mode, 8), uid, gid)
 
 
 def _number_of(find: Callable[[str], int], name: str, key: str) -> int:

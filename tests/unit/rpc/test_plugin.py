@@ -83,7 +83,11 @@ UNIX = "unix:///run/rpc.sock"
         ({"listen": UNIX, "socket": {"mode": "668"}}, "'668'; it is written in octal digits, such as 0660"),
         ({"listen": UNIX, "socket": {"mode": "rw"}}, "'rw'; it is written in octal digits, such as 0660"),
         ({"listen": UNIX, "socket": {"owner": "-"}}, "rpc.socket.owner is '-'; there is no such system user"),
-        ({"listen": UNIX, "socket": {"group": "-"}}, "rpc.socket.group is '-'; there is no such system group"),
+        ({"listen": UNIX, "socket": {"group": "x"}}, "'x'; the mode 0600 gives it no rights; 0660 does"),
+        (
+            {"listen": UNIX, "socket": {"group": "-", "mode": "0660"}},
+            "rpc.socket.group is '-'; there is no such system group",
+        ),
         ({"socket": {}}, "rpc.socket is for an address unix:///path; rpc.listen is tcp://127.0.0.1:6001"),
     ],
 )
@@ -101,8 +105,8 @@ def test_a_bad_access_to_the_socket_is_a_configuration_error(section: dict[str, 
         (None, 7, SocketAccess(0o600, 7)),
         ({}, 7, SocketAccess(0o600, 7)),
         ({"mode": "0660"}, 7, SocketAccess(0o660, 7)),
-        ({"group": "3"}, None, SocketAccess(0o660, gid=3)),
-        ({"group": "3", "mode": "600", "owner": "4"}, 7, SocketAccess(0o600, 4, 3)),
+        ({"group": "3", "mode": "0660"}, None, SocketAccess(0o660, gid=3)),
+        ({"group": "3", "mode": "620", "owner": "4"}, 7, SocketAccess(0o620, 4, 3)),
     ],
 )
 async def test_the_socket_is_for_the_workers_user_unless_the_section_names_an_owner(
