@@ -81,6 +81,4 @@ class RPCConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "it answers with an error.",
         ),
     ] = MAX_CONNECTIONS
-    socket: Annotated[
-        SocketConfig | None, Meta(description="who may connect to a unix socket; absent is the user of the workers")
-    ] = None
+    socket: Annotated[SocketConfig | None, Meta(description="who may connect to the file of a unix socket")] = None
