@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import Final
 
 MAX_HTML: Final = 1024 * 1024
@@ -49,34 +50,23 @@ def unescape(text: str) -> str:
 
 def text_of(source: str) -> str:
     """Return the readable text of HTML, with LF line ends, of its first MAX_HTML characters."""
-    source = source[:MAX_HTML]
+    # Each tag gives four groups: the first is a hidden element's name.
+    parts = _TAG.split(_BLANKS.sub(" ", source[:MAX_HTML]))
     writer = _Writer()
-    done = 0
-    for tag in _TAG.finditer(source):
-        if done < tag.start():
-            writer.text(source[done : tag.start()])
-        done = tag.end()
-        name = tag["name"]
-        if name is None:
-            continue
-        name = name.lower()
-        if name == "a":
-            writer.end_link()
-            if not tag["end"]:
-                writer.begin_link(_attribute(tag["attributes"], "href"))
-        elif name == "br":
-            writer.pieces.append("\n")
-        elif name in ("td", "th"):
-            writer.pieces.append(" ")
-        elif name == "img":
-            writer.text(_attribute(tag["attributes"], "alt"))
-        elif name in _BREAKS:
-            writer.gap = max(writer.gap, _BREAKS[name])
-            writer.bullet = "- " if name == "li" and not tag["end"] else ""
-    writer.text(source[done:])
+    writer.text(parts[0])
+    for end, name, attributes, text in zip(parts[2::5], parts[3::5], parts[4::5], parts[5::5], strict=True):
+        if name is not None:
+            lower = name.lower()
+            if lower in _BREAKS:
+                writer.gap = max(writer.gap, _BREAKS[lower])
+                writer.bullet = "- " if lower == "li" and not end else ""
+            elif lower in _ACTIONS:
+                _ACTIONS[lower](writer, end, attributes)
+        if text:
+            writer.text(text)
     writer.end_link()
-    text = _RUN.sub(" ", unescape("".join(writer.pieces)).replace("\xa0", " ").replace("\0", ""))
-    return _LINES.sub("\n\n", _AROUND.sub("\n", text)).strip()
+    written = _RUN.sub(" ", unescape("".join(writer.pieces)).replace("\xa0", " ").replace("\0", ""))
+    return _LINES.sub("\n\n", _AROUND.sub("\n", written)).strip()
 
 
 class _Writer:
@@ -92,7 +82,6 @@ class _Writer:
         self._shown = 0  # pieces before the open link
 
     def text(self, text: str) -> None:
-        text = _BLANKS.sub(" ", text)
         if self.gap:
             text = text.lstrip(" ")
             if not text:
@@ -101,18 +90,38 @@ class _Writer:
             self.gap = 0
         self.pieces.append(text)
 
-    def begin_link(self, target: str) -> None:
-        self._target = _BLANKS.sub("", unescape(target))
-        self._shown = len(self.pieces)
+    def link(self, end: str, attributes: str) -> None:
+        self.end_link()
+        if not end:
+            self._target = unescape(_attribute(attributes, "href")).replace(" ", "")
+            self._shown = len(self.pieces)
 
     def end_link(self) -> None:
         """Add the target of the open link after its text, unless the text is the target."""
         target, self._target = self._target, ""
-        if not _TARGET.match(target):
-            return
-        text = unescape("".join(self.pieces[self._shown :])).strip()
-        if text not in (target, target.partition(":")[2], target.partition("//")[2]):
-            self.pieces.append(f" [{target}]".replace("&", "&amp;") if text else target.replace("&", "&amp;"))
+        if target and _TARGET.match(target):
+            text = unescape("".join(self.pieces[self._shown :])).strip()
+            if text not in (target, target.partition(":")[2], target.partition("//")[2]):
+                target = target.replace("&", "&amp;")
+                self.pieces.append(f" [{target}]" if text else target)
+
+    def image(self, _: str, attributes: str) -> None:
+        self.text(_attribute(attributes, "alt"))
+
+    def line_end(self, *_: str) -> None:
+        self.pieces.append("\n")
+
+    def cell(self, *_: str) -> None:
+        self.pieces.append(" ")
+
+
+_ACTIONS: Final[dict[str, Callable[[_Writer, str, str], None]]] = {
+    "a": _Writer.link,
+    "br": _Writer.line_end,
+    "img": _Writer.image,
+    "td": _Writer.cell,
+    "th": _Writer.cell,
+}
 
 
 def _attribute(attributes: str, wanted: str) -> str:

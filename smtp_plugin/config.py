@@ -149,6 +149,13 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     include_raw: Annotated[
         bool, Meta(description="with `deliver: workers`: give the worker the message byte for byte too")
     ] = False
+    headers: Annotated[
+        Literal["decoded", "all"],
+        Meta(
+            description="with `deliver: workers`: `all` also gives the worker every header in order and undecoded, as "
+            "`message.headers_list`"
+        ),
+    ] = "decoded"
     attachment_storage: Annotated[
         StorageConfig, Meta(description="with `deliver: workers`: where a worker finds the attachments")
     ] = StorageConfig()

@@ -110,6 +110,7 @@ class SMTPPlugin:
             self._log,
             self._budget,
             include_raw=config.include_raw,
+            all_headers=config.headers == "all",
             storage=storage,
             allocate_timeout=config.pool.allocate_timeout,
         )

@@ -53,6 +53,17 @@ class Credentials(NamedTuple):
         return f"Credentials(mechanism={self.mechanism!r}, username={self.username!r}, secret=***)"
 
 
+class TLSInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The TLS of a connection. `version`: `TLSv1.3`. `cipher`: OpenSSL's name.
+
+    `subject`: of the client's certificate (RFC 4514); None where it has shown none.
+    """
+
+    version: str
+    cipher: str
+    subject: str | None = None
+
+
 class Envelope(aiosmtpd.smtp.Envelope):
     """One mail transaction.
 
@@ -87,7 +98,8 @@ class Session(aiosmtpd.smtp.Session):
     """One connection.
 
     `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
-    it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: of AUTH, None before it.
+    it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: of AUTH, None before it. `tls`:
+    None in clear.
     `transcript`: the last lines of both sides, None where no plugin observes mail. `reporting_since`, `reported`,
     `left_out`: the refusals that are reported, and those that are not (delivery/refusals.py).
     """
@@ -110,6 +122,7 @@ class Session(aiosmtpd.smtp.Session):
         self.uuid = new_uuid()
         self.remote_addr = peer_text(peer)
         self.credentials: Credentials | None = None
+        self.tls: TLSInfo | None = None
         self.transcript: deque[str] | None = None
 
     def capture(self, mechanism: str, username: bytes, secret: bytes) -> None:

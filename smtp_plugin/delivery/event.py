@@ -6,25 +6,37 @@ never decoded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
 
 from ...mime.message import Attachment, Message
-from ..session import Envelope, Session
+from ..session import Envelope, Session, TLSInfo
 
 NAME: Final = "EMAIL_RECEIVED"
 
 _encode = msgspec.json.Encoder().encode
 
 
+_NONE: Final[dict[str, str | bool]] = {}
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """A recipient of the envelope. `parameters`: of its RCPT, such as NOTIFY; True for one without a value."""
+
+    address: str
+    parameters: Mapping[str, str | bool]
+
+
 class Arrival(msgspec.Struct, frozen=True):
     """The arrival of a message: its envelope and its session, as they were at its last byte.
 
     `at`: the time of that byte, in seconds since 1970. `authentication`: mechanism, user name and password; None
-    without AUTH.
+    without AUTH. `parameters`: of MAIL, such as SIZE; True for one without a value. `recipients`: `to`, with the
+    parameters of each RCPT. `tls`: None in clear.
     """
 
     id: str
@@ -35,18 +47,22 @@ class Arrival(msgspec.Struct, frozen=True):
     to: Sequence[str]
     helo: str
     authentication: tuple[str, str, str] | None
+    parameters: Mapping[str, str | bool] = {}
+    recipients: Sequence[Recipient] = ()
+    tls: TLSInfo | None = None
 
     @classmethod
     def of(cls, session: Session, envelope: Envelope, message_id: str, at: float) -> Arrival:
         r"""Return the arrival of a session's message. Bytes that are not UTF-8 become `\xff`."""
         credentials = session.credentials
+        to = [text(address) for address in envelope.rcpt_tos]
         return cls(
             id=message_id,
             at=at,
             uuid=session.uuid,
             remote_addr=session.remote_addr,
             sender=text(envelope.mail_from or ""),
-            to=[text(address) for address in envelope.rcpt_tos],
+            to=to,
             helo=text(session.helo),
             authentication=(
                 credentials.mechanism,
@@ -55,18 +71,35 @@ class Arrival(msgspec.Struct, frozen=True):
             )
             if credentials
             else None,
+            parameters=_parameters(envelope.parameters),
+            recipients=[
+                Recipient(address, _parameters(parameters) if parameters else _NONE)
+                for address, parameters in zip_longest(to, envelope.recipients)
+            ],
+            tls=session.tls,
         )
 
 
-def build_event(arrival: Arrival, message: Message, paths: Sequence[str] | None = None) -> bytes:
-    """Return the event. `paths`: the attachments' files, in their order; None puts the contents into the event."""
+def build_event(
+    arrival: Arrival, message: Message, paths: Sequence[str] | None = None, *, all_headers: bool = False
+) -> bytes:
+    """Return the event. `paths`: the attachments' files, in their order; None puts the contents into the event.
+
+    `all_headers`: the event has `headers_list` too.
+    """
     head: dict[str, Any] = {
         "event": NAME,
         "id": arrival.id,
         "uuid": arrival.uuid,
         "remote_addr": arrival.remote_addr,
         "received_at": datetime.fromtimestamp(arrival.at, UTC).isoformat(timespec="microseconds"),
-        "envelope": {"from": arrival.sender, "to": arrival.to, "helo": arrival.helo},
+        "envelope": {
+            "from": arrival.sender,
+            "to": arrival.to,
+            "helo": arrival.helo,
+            "parameters": arrival.parameters,
+            "recipients": arrival.recipients,
+        },
     }
     if arrival.authentication is not None:
         mechanism, username, password = arrival.authentication
@@ -76,14 +109,9 @@ def build_event(arrival: Arrival, message: Message, paths: Sequence[str] | None 
             "username": username,
             "password": password,
         }
-    head["message"] = {
-        "headers": message.headers,
-        "id": message.id,
-        "subject": message.subject,
-        "body": message.body,
-        "html_body": message.html_body,
-        "size": message.size,
-    }
+    if arrival.tls is not None:
+        head["tls"] = arrival.tls
+    head["message"] = _message(message, all_headers)
     pieces = [_encode(head)[:-1], b',"attachments":[']
     for number, attachment in enumerate(message.attachments):
         pieces += [b"," if number else b"", *_attachment(attachment, paths[number] if paths is not None else None)]
@@ -96,6 +124,35 @@ def text(value: str) -> str:
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def _message(message: Message, all_headers: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "headers": message.headers,
+        "id": message.id,
+        "subject": message.subject,
+        "body": message.body,
+        "html_body": message.html_body,
+        "size": message.size,
+        "from": message.from_,
+        "sender": message.sender,
+        "reply_to": message.reply_to,
+        "to": message.to,
+        "cc": message.cc,
+        "bcc": message.bcc,
+        "date": message.date,
+        "in_reply_to": message.in_reply_to,
+        "references": message.references,
+    }
+    if (readable := message.text_from_html) is not None:
+        described["text_from_html"] = readable
+    if all_headers:
+        described["headers_list"] = message.headers_list
+    return described
+
+
+def _parameters(found: Mapping[str, str | None]) -> dict[str, str | bool]:
+    return {name: True if value is None else text(value) for name, value in found.items()}
+
+
 def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:
     description: dict[str, Any] = {
         "filename": attachment.filename,
@@ -103,6 +160,11 @@ def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:
         "size": attachment.size,
         "content_id": attachment.content_id,
         "inline": attachment.inline,
+        "disposition": attachment.disposition,
+        "description": attachment.description,
+        "parameters": attachment.parameters,
+        "related": attachment.related,
+        "sha256": attachment.sha256(),
     }
     if path is not None:
         return [_encode(description | {"path": path})]

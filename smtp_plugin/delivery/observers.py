@@ -19,7 +19,7 @@ TRANSCRIPT_LINES: Final = 500
 """The last lines of a session that its transcript keeps."""
 
 
-class ReceivedMail(Arrival, frozen=True, dict=True):
+class ReceivedMail(Arrival, frozen=True, dict=True, kw_only=True):
     """One message, as the client sent it.
 
     `content`: byte for byte, dots unstuffed. `code`, `reply`: the answer to the client. `reason`: of an answer that no

@@ -18,7 +18,7 @@ that workers have now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -47,9 +47,9 @@ AHEAD: Final = 64 * 1024 * 1024
 class Delivery:
     """Hands messages to a pool's workers.
 
-    `budget`: the events are charged to it. `include_raw`: the event's body is the message, byte for byte. `storage`:
-    where attachments become files, None to have their contents in the event. `allocate_timeout`: seconds that a large
-    message waits before its event is made.
+    `budget`: the events are charged to it. `include_raw`: the event's body is the message, byte for byte.
+    `all_headers`: the event has every header undecoded too. `storage`: where attachments become files, None to have
+    their contents in the event. `allocate_timeout`: seconds that a large message waits before its event is made.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Delivery:
         budget: Budget,
         *,
         include_raw: bool = False,
+        all_headers: bool = False,
         storage: Storage | None = None,
         allocate_timeout: float = 60,
     ) -> None:
@@ -66,6 +67,7 @@ class Delivery:
         self._log = log
         self._budget = budget
         self._include_raw = include_raw
+        self._all_headers = all_headers
         self._storage = storage
         self._allocate_timeout = allocate_timeout
         self._closed = False
@@ -169,15 +171,19 @@ class Delivery:
         """Return the event, with the attachments written to files where there is a storage. Blocks."""
         message = message or parse(content)
         if self._storage is None:
-            return build_event(arrival, message)
+            return self.event(arrival, message)
         self._storage.write(arrival.id, message.attachments, paths)
-        return build_event(arrival, message, [str(path) for path in paths])
+        return self.event(arrival, message, [str(path) for path in paths])
 
     def _remove(self, paths: list[Path]) -> None:
         if self._storage is not None:
             self._storage.remove(paths)
 
     # Both.
+
+    def event(self, arrival: Arrival, message: Message, paths: Sequence[str] | None = None) -> bytes:
+        """Return the event of a message, as `build_event` does."""
+        return build_event(arrival, message, paths, all_headers=self._all_headers)
 
     def payload(self, event: bytes, content: bytes) -> Payload:
         """Return the request to a worker."""
@@ -211,7 +217,7 @@ class _Request(Pending[Outcome]):
 
     def make(self) -> Payload:
         """Make the request to the worker."""
-        event = build_event(self._arrival, self._message or parse(self._content))
+        event = self._delivery.event(self._arrival, self._message or parse(self._content))
         return self._delivery.payload(event, self._content)
 
     def take(self, answer: Payload | Exception) -> None:

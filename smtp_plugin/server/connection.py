@@ -39,6 +39,7 @@ from ..session import Envelope, Session
 from . import states
 from .deadlines import Progress
 from .flow import LARGE_READ, MAX_UNHANDLED, Flow
+from .handshake import note_tls
 from .protocols import Owner
 from .proxy import ProxyHeader, client_of
 from .tls import handshake_fault
@@ -103,7 +104,7 @@ class Connection(Flow):
         self.dialog = Dialog(listener.rules, session, trace, partial(listener.backend.report, session))
         if transport.get_extra_info("sslcontext") is not None:
             self.dialog.tls = True
-            session.ssl = transport.get_extra_info("peercert") or {}
+            note_tls(session, transport)
         refusal = listener.add(self)
         if refusal is None and listener.proxy_protocol:
             self._state = Machine("connection", states.CONNECTION, states.PROXY)
@@ -365,7 +366,7 @@ class Connection(Flow):
         self.transport = upgraded
         self._congested = False
         self._limit_unsent(upgraded)
-        self.session.ssl = upgraded.get_extra_info("peercert") or {}
+        note_tls(self.session, upgraded)
         self.dialog.tls_started()
         self._tls_started()
         self._since = self.loop.time()
