@@ -27,7 +27,9 @@ MAX_ADDRESSES: Final = 10_000
 MAX_TOKENS: Final = 50_000
 """Most tokens of one header that are read one by one."""
 
-_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0))
+_TO_BLANKS: Final = dict.fromkeys(_CONTROLS, " ")
+_TO_NOTHING: Final = dict.fromkeys(_CONTROLS)
 _SEPARATORS: Final = re.compile(rb"[\s,;]*+")
 # A name, without encoded words outside quotes, and an address; an address alone.
 _PLAIN: Final = re.compile(
@@ -64,7 +66,10 @@ def read_addresses(values: Iterable[bytes], decode: Callable[[bytes], str]) -> l
     """
     found: list[Address] = []
     for value in values:
-        _Reader(value, decode, found).read()
+        if (only := _BARE.fullmatch(value)) is not None:  # nearly every To
+            found.append(Address("", _text(only[1])))
+        else:
+            _Reader(value, decode, found).read()
     return found
 
 
@@ -111,14 +116,14 @@ class _Reader:
                 self._read_any()
 
     def _add(self, name: bytes | bytearray, address: bytes | bytearray) -> None:
-        if name := name.strip():
-            text = self._decode(bytes(name))
-            text = (text if text.isprintable() else text.translate(_CONTROLS)).strip()
-        else:
-            text = ""
+        text = self._name(bytes(name)) if name else ""
         written = _text(bytes(address))
         if text or written:
             self._found.append(Address(text, written))
+
+    def _name(self, raw: bytes) -> str:
+        text = raw.decode("ascii") if raw.isascii() and b"=?" not in raw else self._decode(raw)
+        return (text if text.isprintable() else text.translate(_TO_BLANKS)).strip()
 
     def _read_any(self) -> None:
         """Read one address, or the beginning of a group, up to its separator."""
@@ -204,4 +209,4 @@ def _phrase(words: list[_Word]) -> bytes:
 
 def _text(address: bytes) -> str:
     text = address.decode("ascii") if address.isascii() else mime_charsets.decode(address, b"", {})
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isprintable() else text.translate(_TO_NOTHING)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,10 +18,13 @@ from .addresses import Address, read_addresses
 MAX_DATE: Final = 200
 """Most bytes of a date that are read."""
 
-_STRUCTURED: Final = frozenset(
-    (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"date", b"in-reply-to", b"references")
-)
-_MONTHS: Final = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
+_NAMES: Final = (b"From", b"Sender", b"Reply-To", b"To", b"Cc", b"Bcc", b"Date", b"In-Reply-To", b"References")
+_STRUCTURED: Final = {spelling: name.lower() for name in _NAMES for spelling in (name, name.lower())}
+_NOTHING: Final[Sequence[bytes]] = ()
+_MONTHS: Final = {
+    name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
+_PARTS: Final = ("day", "month", "year", "hour", "minute", "second", "zone", "sign", "hours", "minutes")
 _ZONES: Final = {b"EST": "-05:00", b"EDT": "-04:00", b"CST": "-06:00", b"CDT": "-05:00"} | {
     b"MST": "-07:00", b"MDT": "-06:00", b"PST": "-08:00", b"PDT": "-07:00"
 }  # fmt: skip
@@ -103,14 +107,16 @@ class Fields(msgspec.Struct):
             for name, value in self._fields
         ]
 
-    def _of(self, wanted: bytes) -> list[bytes]:
+    def _of(self, wanted: bytes) -> Sequence[bytes]:
         """Return the raw values of one of _STRUCTURED."""
         if self._values is None:
-            self._values = {}
+            values: dict[bytes, list[bytes]] = {}
+            self._values = values
             for name, value in self._fields:
-                if (lower := name.lower()) in _STRUCTURED:
-                    self._values.setdefault(lower, []).append(value)
-        return self._values.get(wanted, [])
+                known = _STRUCTURED.get(name) or _STRUCTURED.get(name.lower())
+                if known:
+                    values.setdefault(known, []).append(value)
+        return self._values.get(wanted, _NOTHING)
 
     def _addresses(self, wanted: bytes) -> list[Address]:
         values = self._of(wanted)
@@ -137,28 +143,27 @@ def read_date(value: bytes) -> str | None:
             return None
         time = datetime.fromisoformat(text.decode("ascii").strip())
         return time.isoformat() if time.tzinfo else f"{time.isoformat()}+00:00"
-    except ValueError:
+    except (ValueError, KeyError):
         return None
 
 
 def _rfc_3339(found: re.Match[bytes]) -> str:
-    """Return the date of a match. Raises ValueError for one that the calendar does not have."""
-    written = found["year"]
+    """Return the date of a match. Raises ValueError and KeyError for one that the calendar does not have."""
+    day, month, written, hour, minute, second, zone, sign, hours, minutes = found.group(*_PARTS)
     year = int(written)
     if len(written) < 4:  # RFC 5322 section 4.3
         year += 2000 if len(written) == 2 and year < 50 else 1900
-    month = _MONTHS.index(found["month"].lower()) + 1
-    second = min(int(found["second"] or 0), 59)  # a leap second
-    time = datetime(year, month, int(found["day"]), int(found["hour"]), int(found["minute"]), second)  # noqa: DTZ001
-    if not found["sign"]:
-        return time.isoformat() + _ZONES.get((found["zone"] or b"").upper(), "+00:00")
-    offset = f"{found['hours'].decode()}:{found['minutes'].decode()}"
-    if offset > "23:59" or found["minutes"] > b"59":
-        raise ValueError(offset)
-    return f"{time.isoformat()}{'+' if offset == '00:00' else found['sign'].decode()}{offset}"
+    seconds = min(int(second or 0), 59)  # a leap second
+    time = datetime(year, _MONTHS[month.lower()], int(day), int(hour), int(minute), seconds).isoformat()  # noqa: DTZ001
+    if not sign:
+        return time + _ZONES.get((zone or b"").upper(), "+00:00")
+    if hours > b"23" or minutes > b"59":
+        raise ValueError(sign)
+    offset = b"%b:%b" % (hours, minutes)
+    return f"{time}{sign.decode() if offset != b'00:00' else '+'}{offset.decode()}"
 
 
-def read_ids(values: list[bytes]) -> list[str]:
+def read_ids(values: Iterable[bytes]) -> list[str]:
     """Return the identifiers in raw headers, without their angle brackets (RFC 5322 section 3.6.4).
 
     Without brackets each word with an `@` counts.

@@ -34,6 +34,13 @@ class TLSConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "the server accepts weak ciphers and signatures too, and the log has a warning."
         ),
     ] = 1.2
+    client_ca: Annotated[
+        str,
+        Meta(
+            description="a PEM file: the authorities of clients' certificates. The server asks each client for one; a "
+            "client may come without. One of another authority fails. Empty means that the server asks for none."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.min_version not in TLS_VERSIONS:
@@ -152,8 +159,8 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     headers: Annotated[
         Literal["decoded", "all"],
         Meta(
-            description="with `deliver: workers`: `all` also gives the worker every header in order and undecoded, as "
-            "`message.headers_list`"
+            description="`all` gives workers every header undecoded too. The event then has `message.headers_list`, in "
+            "the order of the message."
         ),
     ] = "decoded"
     attachment_storage: Annotated[

@@ -6,9 +6,9 @@ never decoded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any, Final
 
 import msgspec
@@ -72,10 +72,7 @@ class Arrival(msgspec.Struct, frozen=True):
             if credentials
             else None,
             parameters=_parameters(envelope.parameters),
-            recipients=[
-                Recipient(address, _parameters(parameters) if parameters else _NONE)
-                for address, parameters in zip_longest(to, envelope.recipients)
-            ],
+            recipients=[Recipient(*each) for each in zip(to, _parameters_of_all(envelope), strict=False)],
             tls=session.tls,
         )
 
@@ -149,8 +146,13 @@ def _message(message: Message, all_headers: bool) -> dict[str, Any]:
     return described
 
 
+def _parameters_of_all(envelope: Envelope) -> Iterable[dict[str, str | bool]]:
+    """Return the parameters of each recipient; none where a handler has added a recipient itself."""
+    return chain(map(_parameters, envelope.recipients), repeat(_NONE))
+
+
 def _parameters(found: Mapping[str, str | None]) -> dict[str, str | bool]:
-    return {name: True if value is None else text(value) for name, value in found.items()}
+    return {name: True if value is None else text(value) for name, value in found.items()} if found else _NONE
 
 
 def _attachment(attachment: Attachment, path: str | None) -> list[bytes]:

@@ -28,13 +28,14 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
     Raises ConfigError for a file that cannot be read or has the wrong content, for a key of another certificate, and
     for a version that OpenSSL does not have.
     """
-    for name, path in (("cert", tls.cert), ("key", tls.key)):
+    named = [("cert", tls.cert), ("key", tls.key), *([("client_ca", tls.client_ca)] if tls.client_ca else [])]
+    for name, path in named:
         try:
             Path(path).read_bytes()
         except (OSError, ValueError) as error:
             raise _wrong(name, path, f"it cannot be read: {reason_of(error)}") from None
-    if not _has_certificate(tls.cert):
-        raise _wrong("cert", tls.cert, "there is no certificate as PEM in it")
+        if name != "key" and not _has_certificate(path):
+            raise _wrong(name, path, "there is no certificate as PEM in it")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     _set_version(context, tls.min_version)
     try:
@@ -43,6 +44,9 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
         if "MISMATCH" in str(error):
             raise _wrong("key", tls.key, f"it does not belong to the certificate in {tls.cert}") from None
         raise _wrong("key", tls.key, "there is no private key as PEM, without a password, in it") from None
+    if tls.client_ca:
+        context.load_verify_locations(tls.client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

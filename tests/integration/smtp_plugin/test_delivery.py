@@ -12,6 +12,8 @@ import sys
 import threading
 from base64 import b64decode
 from email.message import EmailMessage
+from email.policy import SMTP
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,17 @@ def mail() -> EmailMessage:
 
 
 def test_a_worker_gets_the_whole_event_before_the_client_gets_its_250(tmp_path):
-    with delivering(tmp_path) as host, smtplib.SMTP(*host.smtp) as client:
+    content = mail().as_bytes(policy=SMTP)
+    with delivering(tmp_path, headers="all") as host, smtplib.SMTP(*host.smtp) as client:
         client.ehlo("client.example")
         client.login("user", "pass")
-        client.send_message(mail(), "sender@example.com", ["bob@example.com", "eve@example.com"])
+        client.sendmail(
+            "sender@example.com",
+            ["bob@example.com", "eve@example.com"],
+            content,
+            ["BODY=8BITMIME", "RET=HDRS"],
+            ["NOTIFY=NEVER"],
+        )
         (record,) = seen(tmp_path)  # it exists at once, because 250 follows the worker's answer
         event = record["event"]
         assert list(event) == [
@@ -64,6 +73,11 @@ def test_a_worker_gets_the_whole_event_before_the_client_gets_its_250(tmp_path):
             "from": "sender@example.com",
             "to": ["bob@example.com", "eve@example.com"],
             "helo": "client.example",
+            "parameters": {"SIZE": str(len(content)), "BODY": "8BITMIME", "RET": "HDRS"},
+            "recipients": [
+                {"address": "bob@example.com", "parameters": {"NOTIFY": "NEVER"}},
+                {"address": "eve@example.com", "parameters": {"NOTIFY": "NEVER"}},
+            ],
         }
         authentication = {"attempted": True, "mechanism": "PLAIN", "username": "user", "password": "pass"}
         assert event["authentication"] in (authentication, authentication | {"mechanism": "LOGIN"})
@@ -75,6 +89,12 @@ def test_a_worker_gets_the_whole_event_before_the_client_gets_its_250(tmp_path):
         )
         assert message["headers"]["To"] == ["Bob <bob@example.com>"]
         assert "1@example.com" in message["id"]
+        assert message["from"] == [{"name": "Ann", "address": "ann@example.com"}]
+        assert (message["to"], message["cc"]) == ([{"name": "Bob", "address": "bob@example.com"}], [])
+        assert message["date"] is None
+        assert message["headers_list"][:2] == [["From", "Ann <ann@example.com>"], ["To", "Bob <bob@example.com>"]]
+        assert ["Subject", "=?utf-8?q?Gr=C3=BC=C3=9Fe?="] in message["headers_list"]
+        assert "text_from_html" not in message
         (attachment,) = event["attachments"]
         assert b64decode(attachment.pop("content")) == b"\x00\x01" * 500
         assert attachment == {
@@ -83,6 +103,11 @@ def test_a_worker_gets_the_whole_event_before_the_client_gets_its_250(tmp_path):
             "size": 1000,
             "content_id": "",
             "inline": False,
+            "disposition": "attachment",
+            "description": "",
+            "parameters": {},
+            "related": False,
+            "sha256": sha256(b"\x00\x01" * 500).hexdigest(),
         }
         assert (event["defects"], record["raw"]) == (["filename-cleaned"], "")
     assert not host.named("email received", password="pass")

@@ -7,14 +7,19 @@ import smtplib
 import socket
 import ssl
 import threading
+from pathlib import Path
 
 import anyio
 import pytest
+import trustme
 from support.smtp_plugin.client import Client
 from support.smtp_plugin.server import Serving, serving
+from support.waiting import until
 
+from rrpy.smtp_plugin.config import TLSConfig
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.server.deadlines import Timeouts
+from rrpy.smtp_plugin.server.tls import server_context
 
 pytestmark = pytest.mark.anyio
 
@@ -204,3 +209,35 @@ async def test_replies_are_logged_as_commands_are() -> None:
         assert await client.say("MAIL FROM:<>") == "250 OK\r\n"
         assert server.log.keys("command")[-1]["line"] == "MAIL FROM:<>"
         assert server.log.keys("reply")[-1]["line"] == "250 OK"
+
+
+async def test_a_session_has_the_tls_of_its_handshake_and_the_client_s_certificate(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    own = authority.issue_cert("127.0.0.1")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    own.private_key_pem.write_to_path(tmp_path / "key.pem")
+    files = [str(tmp_path / name) for name in ("cert.pem", "key.pem")]
+    server_side = server_context(TLSConfig(*files, client_ca=str(tmp_path / "ca.pem")))
+    clients = [ssl.create_default_context() for _ in range(2)]
+    for each in clients:
+        authority.configure_trust(each)
+    authority.issue_cert("a@b.c", common_name="a client", organization_name="Mail, Inc.").configure_cert(clients[1])
+    found = []
+    async with serving(Rules(tls_available=True), tls_context=server_side) as server:
+        for each in clients:
+            client = await server.connect()
+            await client.hello()
+            (connection,) = server.backend._connections.values()
+            assert connection.session.tls is None
+            await client.say("STARTTLS")
+            await client.writer.start_tls(each, server_hostname="127.0.0.1")
+            await client.say("EHLO again")
+            found.append(connection.session.tls)
+            await client.say("QUIT")
+            await until(lambda: not server.backend._connections)
+    assert [each.version for each in found] == ["TLSv1.3", "TLSv1.3"]
+    assert all(each.cipher.startswith("TLS_") for each in found)
+    assert found[0].subject is None
+    assert found[1].subject.startswith("CN=a client,")
+    assert ",O=Mail\\, Inc." in found[1].subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import warnings
 from pathlib import Path
@@ -14,9 +15,13 @@ from support.log import Log
 
 from rrpy.container.config import Config
 from rrpy.container.errors import ConfigError
+from rrpy.mime.message import parse
 from rrpy.smtp_plugin.config import TLSConfig
+from rrpy.smtp_plugin.delivery.event import Arrival, build_event
 from rrpy.smtp_plugin.plugin import SMTPPlugin
+from rrpy.smtp_plugin.server.handshake import subject_of
 from rrpy.smtp_plugin.server.tls import server_context
+from rrpy.smtp_plugin.session import Envelope, Session, TLSInfo
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +156,46 @@ def test_an_old_version_is_a_warning_in_the_log(pems: Path, version: float, line
     pools = SimpleNamespace(new_pool=lambda *args, **options: None)  # no pool starts before `serve`
     SMTPPlugin().init(Config.from_dict({"smtp": {"tls": tls}}), log, pools)  # type: ignore[arg-type]
     assert len(log.keys("TLS before 1.2 is on, which attackers can break")) == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.pem", "smtp.tls.client_ca is none.pem; it cannot be read: no such file or directory"),
+        ("text.pem", "smtp.tls.client_ca is text.pem; there is no certificate as PEM in it"),
+    ],
+)
+def test_wrong_authorities_of_clients_are_named(
+    pems: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.chdir(pems)
+    with pytest.raises(ConfigError) as caught:
+        server_context(TLSConfig("cert.pem", "key.pem", client_ca=name))
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ((), None),
+        (((("countryName", "DE"),), (("commonName", "a"),)), "CN=a,C=DE"),
+        (((("commonName", " #a, \0+"), ("serialNumber", "1")),), "CN=\\ #a\\, \\00\\++serialNumber=1"),
+    ],
+)
+def test_a_subject_is_a_text(subject: object, expected: str | None) -> None:
+    assert subject_of({"subject": subject}) == expected
+
+
+def test_the_event_has_the_tls_and_what_the_client_said_with_mail_and_rcpt() -> None:
+    session, envelope = Session(None, ("127.0.0.1", 1)), Envelope()
+    session.tls = TLSInfo("TLSv1.3", "TLS_AES_128_GCM_SHA256")
+    envelope.mail_from, envelope.rcpt_tos = "a@b.c", ["x@y.z", "added@y.z"]
+    envelope.parameters = {"SMTPUTF8": None, "ENVID": "\udcff"}
+    envelope.recipients = [{"ORCPT": "rfc822;o@y.z"}]
+    event = json.loads(build_event(Arrival.of(session, envelope, "id", 0.0), parse(b"")))
+    assert event["tls"] == {"version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256"}
+    assert event["envelope"]["parameters"] == {"SMTPUTF8": True, "ENVID": "\\xff"}
+    assert event["envelope"]["recipients"] == [
+        {"address": "x@y.z", "parameters": {"ORCPT": "rfc822;o@y.z"}},
+        {"address": "added@y.z", "parameters": {}},
+    ]
