@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 
 import msgpack
 import msgspec
@@ -28,8 +29,6 @@ PRIORITY: Final = {
     frame.GOB: "GOB",
 }
 """The codec flags and their names. When a frame has several, the first one here counts."""
-
-_PLAIN: Final = frozenset((bool, bytes, float, int, str, type(None)))
 
 
 class Codec(NamedTuple):
@@ -92,13 +91,19 @@ def _whole(value: object) -> object:
 
     It looks into lists, tuples and dicts, and not into Structs.
     """
+    if _is_whole(type(value)):
+        return value
     if isinstance(value, (list, tuple)):
-        return value if _PLAIN.issuperset(map(type, value)) else [_whole(each) for each in value]
+        return value if all(map(_is_whole, map(type, value))) else [_whole(each) for each in value]
     if isinstance(value, dict):
-        return value if _PLAIN.issuperset(map(type, value.values())) else {k: _whole(v) for k, v in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _whole(getattr(value, each.name)) for each in fields(value)}
-    return value
+        return value if all(map(_is_whole, map(type, value.values()))) else {k: _whole(v) for k, v in value.items()}
+    return {each.name: _whole(getattr(value, each.name)) for each in fields(cast(Any, value))}
+
+
+@lru_cache
+def _is_whole(kind: Any) -> bool:
+    """Return whether a value of this type can neither be a dataclass nor hold one."""
+    return not issubclass(kind, (list, tuple, dict)) and not is_dataclass(kind)
 
 
 def _decode_raw(data: bytes, kind: object) -> bytes | str:
