@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 import msgpack
 import msgspec
@@ -86,7 +86,7 @@ def _encode_msgpack(result: object) -> bytes:
     return msgpack.packb(msgspec.to_builtins(_whole(result), builtin_types=(bytes, bytearray, memoryview)))
 
 
-def _whole(value: object) -> object:
+def _whole(value: Any) -> Any:
     """Return a result in which a dataclass is a dict of all its fields: msgspec has none whose value the class holds.
 
     It looks into lists, tuples and dicts, and not into Structs.
@@ -97,11 +97,11 @@ def _whole(value: object) -> object:
         return value if all(map(_is_whole, map(type, value))) else [_whole(each) for each in value]
     if isinstance(value, dict):
         return value if all(map(_is_whole, map(type, value.values()))) else {k: _whole(v) for k, v in value.items()}
-    return {each.name: _whole(getattr(value, each.name)) for each in fields(cast(Any, value))}
+    return {each.name: _whole(getattr(value, each.name)) for each in fields(value)}
 
 
 @lru_cache
-def _is_whole(kind: Any) -> bool:
+def _is_whole(kind: type) -> bool:
     """Return whether a value of this type can neither be a dataclass nor hold one."""
     return not issubclass(kind, (list, tuple, dict)) and not is_dataclass(kind)
 
