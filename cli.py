@@ -116,7 +116,8 @@ def serve(
 ) -> None:
     """Run the host until a signal stops it.
 
-    The first Ctrl+C (or SIGTERM) ends it gracefully, within endure.grace_period; the second at once.
+    The first Ctrl+C (or SIGTERM, SIGQUIT) ends it gracefully, within endure.grace_period; the second at once. SIGHUP
+    opens log files and certificates anew. SIGUSR2 replaces the workers, as `rrpy reset` does.
     """
     work_in(workdir)
     from contextlib import nullcontext
@@ -129,8 +130,8 @@ def serve(
     configuration = Config.load(config, overrides=overrides, dotenv=dotenv)
     plugins = load_plugins(configuration.plugins, Path(config).parent)
     container = Container(plugins, configuration, optional=default_plugins())
-    with PidFile(Path(PID_FILE)) if pid else nullcontext():
-        code = container.run(debug=debug, silent=silent)
+    with PidFile(Path(PID_FILE)) if pid else nullcontext() as file:
+        code = container.run(debug=debug, silent=silent, status=file.say if file else None)
     sys.exit(code)
 
 
@@ -327,7 +328,7 @@ def stop(workdir: str | None, timeout: float) -> None:
     work_in(workdir)
     from .container.pidfile import stop_host
 
-    stop_host(Path(PID_FILE), timeout)
+    stop_host(Path(PID_FILE), timeout, complain)
 
 
 @main.command(short_help="Write a configuration to start with.")

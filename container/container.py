@@ -4,14 +4,14 @@ What we want: a plugin that fails stops the others in order, and the host ends w
 host ends with 0; nothing outlives the task group; one grace period for all. What makes it hard: a plugin may fail, or a
 signal may come, at any moment of the start and of the stop. What we do: every such moment only sets an event (`_stop`,
 a plugin's `settled`, a plugin's `ended`), and one task walks through start, run and stop.
-What can still fail: a plugin that blocks the event loop, or swallows its cancellation, holds the host until a third
-signal.
+What can still fail: a plugin blocks the event loop, waits for a thread, or swallows its cancellation. Then `Process`
+ends the process soon after the grace period; a program with an event loop of its own waits for the plugin.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated
 
 import anyio
@@ -20,12 +20,14 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from .config import Config
 from .config.fields import Duration
+from .deadline import time_limit
 from .errors import FAULTS, HostError, PluginFailed, innermost
 from .host import Process
+from .leaving import PLUGIN
 from .log import LogConfig, logger
 from .log.format import exception_keys
 from .net.listening import check_free
-from .protocols import Outermost, Plugin
+from .protocols import Outermost, Plugin, Reloads, Resets
 from .states import HOST, HostState, Machine, PluginState
 from .version import VERSION
 from .wiring import Node, Wiring
@@ -93,14 +95,27 @@ class Container:
         """The host's own state."""
         return self._host.state.value
 
-    def run(self, *, debug: bool = False, silent: bool = False) -> int:
+    @property
+    def unended(self) -> Sequence[str]:
+        """The names of the plugins that have begun to serve and not ended, in the order of the start."""
+        return [task.node.name for task in self._running()]
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """The names of the plugins by the module of their class."""
+        return {type(node.plugin).__module__: node.name for node in self._wiring.nodes}
+
+    def run(self, *, debug: bool = False, silent: bool = False, status: Callable[[str], None] | None = None) -> int:
         """Run until a signal, a failure or `stop`, and return the exit code: 0, or 1 when the end was forced.
 
-        `debug`, `silent`: every channel of the log at level debug, or at errors only. Raises ConfigError and
-        DependencyError before a plugin serves, PluginFailed after everything was stopped because a plugin failed.
+        `debug`, `silent`: every channel of the log at level debug, or at errors only. `status`: called with a sentence
+        about what the stop waits for. Raises ConfigError and DependencyError before a plugin serves, PluginFailed after
+        everything was stopped because a plugin failed. When a plugin or its thread still runs soon after the grace
+        period, it ends the process with 1.
         """
         logs = self._config.section_or_default("logs", LogConfig)
-        self._process.run(self, logs, debug=debug, silent=silent)
+        grace_period = self._config.section_or_default("endure", EndureConfig).grace_period
+        self._process.run(self, logs, grace_period=grace_period, debug=debug, silent=silent, status=status)
         return 1 if self._forced else 0
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -132,6 +147,24 @@ class Container:
         """
         return self._wiring.try_initialize(leave_out)
 
+    async def reload(self) -> None:
+        """Let every plugin that serves read its files anew."""
+        for node in self._serving():
+            if isinstance(node.plugin, Reloads):
+                try:
+                    node.plugin.host_reloading()
+                except Exception as error:
+                    self._refused(node, "reload", error)
+
+    async def reset(self) -> None:
+        """Let every plugin that serves replace the workers that it knows."""
+        for node in self._serving():
+            if isinstance(node.plugin, Resets):
+                try:
+                    await node.plugin.host_resetting()
+                except Exception as error:
+                    self._refused(node, "reset", error)
+
     def stop(self, reason: str = "asked to") -> None:
         """End gracefully. May be called at any time, more than once, from the loop's thread."""
         if not self._stop.is_set():
@@ -143,6 +176,7 @@ class Container:
     def force(self) -> None:
         """End at once: cancel every plugin that still runs."""
         self._forced = True
+        self._process.leave_within(0)
         self.stop("forced")
         if self._stop_scope is not None:
             self._stop_scope.cancel()
@@ -184,6 +218,7 @@ class Container:
 
     async def _run_plugin(self, task: _PluginTask) -> None:
         node = task.node
+        PLUGIN.set(node.name)
         try:
             with task.scope:
                 await node.plugin.serve(task_status=task)
@@ -222,9 +257,10 @@ class Container:
         self.stop("cancelled")
         self._host.on("stop")
         self._log.info("host is stopping", reason=self._stop_reason)
-        self._process.stopping(self._stop_reason)
-        with anyio.move_on_after(0 if self._forced else grace_period) as self._stop_scope:
+        self._process.stopping(self._stop_reason, grace_period)
+        with time_limit(0 if self._forced else grace_period) as self._stop_scope:
             self._tell_the_outermost()
+            self._process.waits_for(self.unended)
             async with anyio.create_task_group() as stops:
                 for task in reversed(self._tasks):
                     stops.start_soon(self._stop_one, task)
@@ -250,6 +286,7 @@ class Container:
                 await other.ended.wait()
         if task.ended.is_set():
             return
+        PLUGIN.set(task.node.name)
         if task.node.state is PluginState.STARTING:
             task.scope.cancel()
         elif task.node.state is PluginState.SERVING:
@@ -261,6 +298,18 @@ class Container:
                 task.scope.cancel()
         await task.ended.wait()
         self._log.debug("plugin stopped", plugin=task.node.name)
+        self._process.waits_for(self.unended)
+
+    def _serving(self) -> Sequence[Node]:
+        return [task.node for task in self._tasks if task.node.state is PluginState.SERVING]
+
+    def _refused(self, node: Node, step: str, error: Exception) -> None:
+        """Log that a plugin did not do what a signal asked for; it goes on."""
+        self._config.locate(error)
+        if isinstance(error, (HostError, OSError)):
+            self._log.error("plugin goes on as before", plugin=node.name, step=step, error=str(error))
+        else:
+            self._log.exception("plugin goes on as before", plugin=node.name, step=step)
 
     def _running(self) -> Sequence[_PluginTask]:
         return [task for task in self._tasks if not task.ended.is_set()]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
 from . import log
 from .errors import HostError
+from .leaving import Leaving
 from .log import LogConfig
 from .net.activation import PASSED
 from .notify import Notifier
@@ -32,6 +34,24 @@ class Runnable(Protocol):
 
     async def serve(self) -> None:
         """Serve until `stop` or `force`. Raises HostError."""
+        ...
+
+    @property
+    def unended(self) -> Sequence[str]:
+        """The plugins that have not ended."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """The plugins by the module of their class."""
+        ...
+
+    async def reload(self) -> None:
+        """Let the plugins read their files anew."""
+        ...
+
+    async def reset(self) -> None:
+        """Let the plugins replace their workers."""
         ...
 
     def stop(self, reason: str) -> None:
@@ -53,19 +73,38 @@ class Process:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._systemd = Notifier(log)
+        self._leaving: Leaving | None = None
+        self._report_wait: Callable[[str], None] | None = None
 
-    def run(self, container: Runnable, logs: LogConfig, *, debug: bool, silent: bool) -> None:
-        """Open the log, take over signals and systemd's sockets, and serve. Raises what `serve` raises."""
+    def run(
+        self,
+        container: Runnable,
+        logs: LogConfig,
+        *,
+        grace_period: float,
+        debug: bool,
+        silent: bool,
+        status: Callable[[str], None] | None,
+    ) -> None:
+        """Open the log, take over signals and systemd's sockets, and serve. Raises what `serve` raises.
+
+        `grace_period`: seconds that threads have at the end. `status`: gets what the host waits for, while it stops.
+        """
+        self._leaving = Leaving(self._log, lambda: container.unended, lambda: container.modules)
+        self._report_wait = status
         try:
             log.configure(logs, debug=debug, silent=silent)
             PASSED.receive(os.environ)
             self._systemd.receive(os.environ)
             with (
-                Signals(partial(self._on_signal, container)) as signals,
+                Signals(partial(self._leaving.within, grace_period)) as signals,
                 asyncio.Runner(loop_factory=_loop_factory()) as runner,
             ):
                 _run_to_end(runner.get_loop(), self._serve(container, signals), container)
         finally:
+            self._leaving.within(grace_period)
+            self._leaving.wait_for_threads()
+            self._leaving.stay()
             log.close()
 
     def ready(self, serving: Sequence[str]) -> None:
@@ -74,14 +113,27 @@ class Process:
             self._log.warning("a socket of systemd's is not used", name=name, address=f"systemd:{name}")
         self._systemd.send(READY=1, STATUS=f"serving: {', '.join(serving)}")
 
-    def stopping(self, reason: str) -> None:
-        """Tell systemd that the host stops."""
+    def stopping(self, reason: str, grace_period: float) -> None:
+        """Tell systemd that the host stops, and see to it that the process ends after the grace period."""
         self._systemd.send(STOPPING=1, STATUS=f"stopping: {reason}")
+        self.leave_within(grace_period)
+
+    def leave_within(self, seconds: float) -> None:
+        """End the process soon after so many seconds, whatever threads do; not one that runs its own event loop."""
+        if self._leaving is not None:
+            self._leaving.within(seconds)
+
+    def waits_for(self, plugins: Sequence[str]) -> None:
+        """Tell systemd, and `rrpy stop`, which plugins the stop waits for."""
+        text = f"waiting for {', '.join(plugins) or 'its threads'}"
+        self._systemd.send(STATUS=f"stopping: {text}")
+        if self._report_wait is not None:
+            self._report_wait(text)
 
     async def _serve(self, container: Runnable, signals: Signals) -> None:
-        signals.deliver()
         failure: HostError | None = None
         async with anyio.create_task_group() as group:
+            signals.deliver(partial(self._on_signal, container, group))
             group.start_soon(self._systemd.watch, name="systemd's watchdog")
             try:
                 await container.serve()
@@ -91,8 +143,10 @@ class Process:
         if failure is not None:
             raise failure
 
-    def _on_signal(self, container: Runnable, number: signal.Signals, count: int) -> None:
-        if count == 1:
+    def _on_signal(self, container: Runnable, group: TaskGroup, number: signal.Signals, count: int) -> None:
+        if count == 0:
+            self._answer(container, group, number)
+        elif count == 1:
             container.stop(number.name)
         elif count < LAST:
             self._log.warning("a second signal: stopping at once", signal=number.name)
@@ -100,6 +154,18 @@ class Process:
         else:
             log.close()
             os._exit(1)
+
+    def _answer(self, container: Runnable, group: TaskGroup, number: signal.Signals) -> None:
+        """Do what a signal asks for that does not end the host."""
+        if number is signal.SIGHUP:
+            log.reopen()
+            self._log.info("log files are opened anew, plugins reload", signal=number.name)
+            group.start_soon(container.reload, name="reload")
+        elif number is signal.SIGUSR2:
+            self._log.info("workers are reset", signal=number.name)
+            group.start_soon(container.reset, name="reset")
+        else:
+            self._log.info("signal without a meaning", signal=number.name)
 
 
 def _run_to_end(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None], container: Runnable) -> None:

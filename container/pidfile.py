@@ -16,12 +16,17 @@ import os
 import signal
 import stat
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final
 
 from .errors import ConfigError, HostError, reason_of
+
+TELL_AFTER: Final = 1.0
+"""Seconds of a wait for the host's end after which the command names its reason."""
 
 _ATTEMPTS: Final = 10
 """How often a file is opened that its host removes in this moment."""
@@ -56,6 +61,13 @@ class PidFile:
             raise ConfigError(f"cannot write {self._path}: {reason_of(error)}") from None
         return self
 
+    def say(self, text: str) -> None:
+        """Write what the host waits for into the second line, for `rrpy stop`."""
+        with suppress(OSError):  # a full disk
+            own = f"{os.getpid()}\n".encode()
+            os.ftruncate(self._descriptor, len(own))
+            os.pwrite(self._descriptor, f"{text}\n".encode(), len(own))
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -80,9 +92,10 @@ class PidFile:
         raise OSError(errno.ESTALE, "other processes remove it again and again")
 
 
-def stop_host(path: Path, timeout: float) -> None:
+def stop_host(path: Path, timeout: float, tell: Callable[[str], None] = lambda _: None) -> None:
     """Send SIGTERM to the host that holds the file, and wait at most `timeout` seconds for its end.
 
+    `tell`: called when that takes longer than `TELL_AFTER`, with a sentence about what the host waits for.
     Raises NoHost when there is no such host, HostError when it may not be signalled, or when it does not end in time.
     """
     with suppress(FileNotFoundError):
@@ -94,10 +107,10 @@ def stop_host(path: Path, timeout: float) -> None:
     except OSError as error:
         raise HostError(f"cannot read {path}: {reason_of(error)}") from None
     try:
-        if _lock(descriptor, 0):
+        if _lock(descriptor):
             raise NoHost(f"no host to stop: {path} was left by a host that is gone")
         try:
-            pid = int(os.read(descriptor, 32))
+            pid = int(os.pread(descriptor, 32, 0).partition(b"\n")[0])
             if pid < 1:  # kill(2) would take it for a process group, or for every process
                 raise ValueError(f"{pid} is not a process")
             if pid not in _holders(descriptor, pid):
@@ -105,8 +118,7 @@ def stop_host(path: Path, timeout: float) -> None:
             os.kill(pid, signal.SIGTERM)
         except (ValueError, OverflowError, OSError) as error:
             raise HostError(f"cannot stop the host that holds {path}: {error}") from None
-        if not _lock(descriptor, timeout):
-            raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it got SIGTERM")
+        _wait_for_end(descriptor, pid, timeout, tell)
     finally:
         os.close(descriptor)
 
@@ -149,17 +161,36 @@ def _holders(descriptor: int, claimed: int) -> set[int]:
     return held or {claimed}
 
 
-def _lock(descriptor: int, timeout: float) -> bool:
-    """Wait for the host's lock to be free; return whether it is."""
+def _lock(descriptor: int) -> bool:
+    """Return whether the host's lock is free."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        if timeout <= 0:
-            return False
-    else:
-        return True
+        return False
+    return True
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    with suppress(OSError):  # the command has given up, and closed the file
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def _wait_for_end(descriptor: int, pid: int, timeout: float, tell: Callable[[str], None]) -> None:
+    """Wait for the host's lock to be free. Raises HostError after `timeout` seconds."""
     # flock has no timeout of its own, so it waits in a thread that does not keep the process alive.
-    waiter = threading.Thread(target=fcntl.flock, args=(descriptor, fcntl.LOCK_SH), daemon=True)
+    waiter = threading.Thread(target=_wait_for_lock, args=(descriptor,), daemon=True)
     waiter.start()
-    waiter.join(timeout)
-    return not waiter.is_alive()
+    end = time.monotonic() + timeout
+    said = ""
+    while True:
+        left = end - time.monotonic()
+        waiter.join(max(0, min(TELL_AFTER, left)))
+        if not waiter.is_alive():
+            return
+        reason = os.pread(descriptor, 4096, 0).partition(b"\n")[2].decode("utf-8", "replace").strip()
+        if left <= TELL_AFTER:
+            waits = f"; it is {reason}" if reason else ""
+            raise HostError(f"the host (pid {pid}) has not ended within {timeout:g} s; it got SIGTERM{waits}")
+        if reason and reason != said:
+            said = reason
+            tell(f"the host (pid {pid}) stops, it is {reason}")

@@ -151,3 +151,21 @@ class Outermost(Protocol):
     def host_stopping(self) -> None:
         """Called when the host begins to stop. `stop` is called after the others have ended."""
         ...
+
+
+@runtime_checkable
+class Reloads(Protocol):
+    """A plugin that reads its files anew when the host gets SIGHUP: a certificate, say."""
+
+    def host_reloading(self) -> None:
+        """Called while the plugin serves. It logs what it has read. What it raises is logged, and changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Resets(Protocol):
+    """A plugin that replaces workers when the host gets SIGUSR2."""
+
+    async def host_resetting(self) -> None:
+        """Called while the plugin serves. What it raises is logged."""
+        ...

@@ -138,6 +138,14 @@ class SMTPPlugin:
             await self._listener.drain()
         self._stopped.set()
 
+    def host_reloading(self) -> None:
+        """Load the certificate and the key anew, for later handshakes. Raises ConfigError; the old ones stay then."""
+        tls = self._config.tls
+        if tls is not None and self._listener is not None:
+            self._tls = server_context(tls)
+            self._listener.use_certificate(self._tls)
+            self._log.info("certificate is loaded anew", cert=tls.cert)
+
     def rpc(self) -> SMTPRPC:
         """Return the methods served as `smtp.…`."""
         return SMTPRPC(self._backend)

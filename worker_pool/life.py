@@ -7,8 +7,8 @@ from typing import Final
 
 import anyio
 
+from ..container.deadline import time_limit
 from ..container.protocols import Logger
-from .deadline import time_limit
 from .errors import WorkerBootError
 from .limits import WorkerLimits
 from .spawn import Launch

@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol, TypeVarTuple
 import anyio
 from anyio.abc import TaskGroup
 
+from ..container.deadline import time_limit
 from ..container.protocols import Logger
 from .backoff import pause_after
 from .config import MAX_WORKERS, PoolConfig, SupervisorConfig
@@ -261,7 +262,7 @@ class Places:
         try:
             if self.all_failing:
                 self._owner.no_worker_left()
-            with anyio.move_on_after(pause):
+            with time_limit(pause):
                 await self._retry_now.wait()
         finally:
             self._failing -= 1

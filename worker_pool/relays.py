@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Protocol
 
+from ..container.deadline import Deadline
 from ..container.net.accepting import RESERVE, Acceptor, Reserve, descriptor_limit
 from ..container.net.access import SocketAccess
 from ..container.net.listening import Addresses, BoundSockets
@@ -24,7 +25,6 @@ from ..container.protocols import Logger
 from ..goridge.frame import Decoder, FrameError
 from ..goridge.worker import host_handshake, worker_pid
 from .channel import Channel, poll_of, set_reading
-from .deadline import Deadline
 
 CLAIM_TIMEOUT: Final = 60.0
 """Seconds that a connection without a worker is kept."""

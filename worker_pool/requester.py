@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from ..container.deadline import Deadline
 from ..container.states import Machine
 from ..goridge.frame import ERROR, PING, STREAM, Decoder, Frame, FrameError, FrameTooLarge
 from ..goridge.worker import CANCEL_FRAME, PONG_FRAME, answer_fault, is_leaving
 from .call import MAX_UNREAD, Call
 from .channel import Channel
-from .deadline import Deadline
 from .errors import SoftError
 from .limits import WorkerLimits
 from .protocols import Payload

@@ -8,7 +8,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.protocols import Collect
+from ..container.errors import HostError
+from ..container.protocols import Collect, Logger
 from .protocols import WorkerGroups
 from .registry import KnownGroups
 
@@ -41,8 +42,9 @@ class ResetterPlugin:
         self._groups = KnownGroups()
         self._stopped = anyio.Event()
 
-    def init(self) -> None:
-        """Do nothing: the plugin has no section and needs no other plugin."""
+    def init(self, log: Logger) -> None:
+        """Take the log: the plugin has no section and needs no other plugin."""
+        self._log = log
 
     def collects(self) -> Sequence[Collect[Any]]:
         """Collect every plugin with workers."""
@@ -51,6 +53,16 @@ class ResetterPlugin:
     def rpc(self) -> ResetterMethods:
         """Return the methods served as `resetter.…`."""
         return ResetterMethods(self._groups)
+
+    async def host_resetting(self) -> None:
+        """Replace every worker, one plugin after another, as `rrpy reset` does."""
+        for name, group in sorted(self._groups.all().items()):
+            try:
+                await group.reset()
+            except HostError as error:
+                self._log.error("an old worker stays", plugin=name, error=str(error))
+            else:
+                self._log.info("workers are replaced", plugin=name)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Wait for the stop: the RPC bus runs the methods."""

@@ -10,10 +10,10 @@ from functools import partial
 
 import anyio
 
+from ..container.deadline import sockets_read
 from ..container.protocols import Logger
 from .allocator import DynamicAllocator
 from .config import PoolConfig, SupervisorConfig
-from .deadline import sockets_read
 from .errors import WorkerBootError
 from .info import memory_of
 from .limits import limit_reached

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from ..container.deadline import Deadline
 from .call import Call
-from .deadline import Deadline
 
 
 class WaitingQueue:

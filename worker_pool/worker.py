@@ -18,13 +18,13 @@ from collections.abc import Callable
 from signal import SIGKILL, Signals
 from typing import Final, Protocol, cast
 
+from ..container.deadline import Deadline
 from ..container.protocols import Logger
 from ..container.states import Machine
 from ..goridge.frame import Frame
 from ..goridge.worker import STOP_FRAME, host_handshake, worker_pid
 from .call import Call
 from .channel import Channel, Pipes, ended
-from .deadline import Deadline
 from .errors import ExecTimeout, ExitReport, WorkerBroken
 from .limits import WorkerLimits
 from .requester import SHOWN, Requester

@@ -10,7 +10,7 @@ once, and so does every line while no event loop runs.
 What can still fail: a host that SIGKILL ends loses the lines of its last moment.
 """
 
-from .channels import LogChannel, close, configure, flush, logger
+from .channels import LogChannel, close, configure, flush, logger, reopen
 from .config import ChannelConfig, LogConfig
 
-__all__ = ["ChannelConfig", "LogChannel", "LogConfig", "close", "configure", "flush", "logger"]
+__all__ = ["ChannelConfig", "LogChannel", "LogConfig", "close", "configure", "flush", "logger", "reopen"]

@@ -11,7 +11,7 @@ import loguru
 
 from .config import DEBUG, ERROR, INFO, LEVEL_NAMES, LEVELS, OFF, WARNING, ChannelConfig, LogConfig
 from .format import Render, as_text, exception_keys, render_coloured, render_console, render_json, render_raw
-from .output import Output
+from .output import STREAMS, Output
 
 
 class LogChannel:
@@ -108,6 +108,12 @@ def flush(timeout: float = 10) -> None:
         output.flush(timeout)
 
 
+def reopen() -> None:
+    """Let every output that is a file open its path anew: after a rename, later lines go to a new file there."""
+    for output in [*_outputs.values()]:
+        output.reopen()
+
+
 def close() -> None:
     """Write out every line that waits and close every output, within `output.CLOSE_TIMEOUT` seconds for each.
 
@@ -177,6 +183,6 @@ def _output(destination: str, render: Render) -> Output:
     """Return the output for a destination; open it when it is not open yet."""
     if destination not in _outputs:
         # Made before the file's, so closed after it: stderr gets the reason when the file cannot be written.
-        fallback = None if destination in ("stderr", "stdout") else _output("stderr", render_raw)
+        fallback = None if destination in STREAMS else _output("stderr", render_raw)
         _outputs[destination] = Output(destination, render, fallback)
     return _outputs[destination]

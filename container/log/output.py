@@ -42,6 +42,9 @@ URGENT_TIMEOUT: Final = 0.1
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that the end of an output waits for the write of its last lines."""
 
+STREAMS: Final = ("stderr", "stdout")
+"""The outputs that are not files."""
+
 _LOST: Final = "log lines were lost"
 
 
@@ -68,6 +71,7 @@ class Output:
         self._urgent = False
         self._stuck = False
         self._closing = False
+        self._reopening = False
         try:
             self._put, self._release = _opened(destination)
             self._thread = threading.Thread(target=self._run, name=f"log {destination}", daemon=True)
@@ -98,6 +102,13 @@ class Output:
             last = self._taken + 1
             return self._changed.wait_for(lambda: self._written >= last, timeout)
 
+    def reopen(self) -> None:
+        """Open a file's path anew, before the next write; the file of before stays in use where that fails."""
+        if self._destination not in STREAMS:
+            with self._changed:
+                self._reopening = self._urgent = True
+                self._changed.notify_all()
+
     def close(self) -> None:
         """Write the lines that wait, and close. Give up after `CLOSE_TIMEOUT` seconds."""
         with self._changed:
@@ -119,13 +130,14 @@ class Output:
         failed = 0  # lines lost to errors since the last write that succeeded
         while not (self._closing and not self._lines):
             lines, lost = self._take()
+            if self._reopening:
+                self._open_anew()
             try:
                 self._put(self._loss(failed) + "".join(lines) + self._loss(lost))
                 failed = 0
             except Exception as error:  # the thread must live
-                if self._fallback is not None and not failed:
-                    reason = f"cannot write the log to {self._destination}: {reason_of(error)}\n"
-                    self._fallback.write(reason, urgent=False)
+                if not failed:
+                    self._complain(f"cannot write the log to {self._destination}: {reason_of(error)}")
                 failed += len(lines) + lost
             with self._changed:
                 self._written = self._taken
@@ -133,6 +145,20 @@ class Output:
                 self._stuck = self._stuck and bool(self._lines)
                 self._changed.notify_all()
         self._release()
+
+    def _open_anew(self) -> None:
+        self._reopening = False
+        try:
+            put, release = _opened(self._destination)
+        except (OSError, ValueError) as error:
+            self._complain(f"cannot open {self._destination} anew, its old file stays in use: {reason_of(error)}")
+            return
+        self._release()
+        self._put, self._release = put, release
+
+    def _complain(self, reason: str) -> None:
+        if self._fallback is not None:
+            self._fallback.write(f"{reason}\n", urgent=False)
 
     def _take(self) -> tuple[Sequence[str], int]:
         """Wait for lines and `FLUSH_AFTER` seconds more; take all, and the number of lost ones after them."""
@@ -163,7 +189,7 @@ def _in_loop() -> bool:
 
 def _opened(destination: str) -> tuple[Callable[[str], None], Callable[[], None]]:
     """Return two functions: one writes a text to the destination, one closes it."""
-    if destination in ("stderr", "stdout"):
+    if destination in STREAMS:
         return (lambda text: _write_to_stream(destination, text)), (lambda: None)
     Path(destination).parent.mkdir(parents=True, exist_ok=True)
     # Not blocking: a named pipe without a reader is an error, and does not hold up the start.

@@ -94,13 +94,20 @@ class Listener:
         for each in bound.sockets:
             each.socket.setblocking(False)
             each.socket.listen(BACKLOG)
-            self._accepting.append(self.loop.create_task(self._accept(each, self.implicit_tls, reserve)))
+            self._accepting.append(self.loop.create_task(self._accept(each, reserve)))
 
-    async def _accept(self, bound: BoundSocket, context: ssl.SSLContext, reserve: Reserve) -> None:
+    def use_certificate(self, context: ssl.SSLContext) -> None:
+        """Shake hands with this context from now on, in place of the one of before."""
+        if self.tls_context is not None:
+            self.tls_context = context
+        if self.implicit_tls is not None:
+            self.implicit_tls = context
+
+    async def _accept(self, bound: BoundSocket, reserve: Reserve) -> None:
         with closing(bound):
-            await self._accept_on(bound.socket, context, reserve)
+            await self._accept_on(bound.socket, reserve)
 
-    async def _accept_on(self, listening: socket.socket, context: ssl.SSLContext, reserve: Reserve) -> None:
+    async def _accept_on(self, listening: socket.socket, reserve: Reserve) -> None:
         while True:
             if not reserve.admits(self.loop.time()):
                 await asyncio.sleep(PAUSE)
@@ -117,16 +124,14 @@ class Listener:
                 self._admission.leave(connection)
                 client.close()
                 continue
-            task = self.loop.create_task(self._shake_hands(connection, client, peer, context))
+            task = self.loop.create_task(self._shake_hands(connection, client, peer))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    async def _shake_hands(
-        self, connection: Connection, client: socket.socket, peer: Any, context: ssl.SSLContext
-    ) -> None:
+    async def _shake_hands(self, connection: Connection, client: socket.socket, peer: Any) -> None:
         try:
             await self.loop.connect_accepted_socket(
-                lambda: connection, client, ssl=context, ssl_handshake_timeout=self.timeouts.opening
+                lambda: connection, client, ssl=self.implicit_tls, ssl_handshake_timeout=self.timeouts.opening
             )
         except OSError as error:  # ssl.SSLError is one
             client.close()

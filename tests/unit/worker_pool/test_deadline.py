@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from support.container.clock import TurnedLoop, run
 
+from rrpy.container.deadline import MOMENT, Deadline, time_limit
 from rrpy.goridge.frame import Frame
 from rrpy.goridge.worker import request_pieces
 from rrpy.worker_pool.call import Call
-from rrpy.worker_pool.deadline import MOMENT, Deadline, time_limit
 from rrpy.worker_pool.limits import WorkerLimits
 from rrpy.worker_pool.protocols import Payload
 from rrpy.worker_pool.requester import Requester

@@ -9,8 +9,8 @@ import pytest
 import uvloop
 from support.container.clock import TurnedLoop, run
 
+from rrpy.container.deadline import Deadline
 from rrpy.worker_pool.call import Call, CallbackCall
-from rrpy.worker_pool.deadline import Deadline
 from rrpy.worker_pool.protocols import Payload
 from rrpy.worker_pool.waiting import WaitingQueue
 

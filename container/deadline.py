@@ -79,13 +79,13 @@ class Deadline:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Cancel the block after `seconds`, and go on after it."""
+def time_limit(seconds: float) -> Iterator[anyio.CancelScope]:
+    """Cancel the block after `seconds`, and go on after it; yield its scope."""
     deadline = Deadline()
     with anyio.CancelScope() as scope:
         deadline.start(seconds, scope.cancel)
         try:
-            yield
+            yield scope
         finally:
             deadline.stop()
 
