@@ -60,7 +60,7 @@ class Leaving:
         self._thread: threading.Thread | None = None
 
     def within(self, seconds: float) -> None:
-        """End the process with 1 after `seconds` and `CLEANUP_TIMEOUT`, unless an earlier end is set, or `stay` is called."""
+        """End the process with 1 `CLEANUP_TIMEOUT` after so many seconds, or at an earlier end that is set."""
         with self._changed:
             self._left = min(self._left, seconds + CLEANUP_TIMEOUT)
         if self._thread is None:
