@@ -24,10 +24,12 @@ import socket
 import ssl
 from collections import defaultdict
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
+from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import ALLOWED_BEFORE_STARTTLS, MISSING, TLSSetupException
 
 from ...container.text import printable
@@ -316,6 +318,12 @@ class SMTP(HookedVerbs):
         await self.explain(failure)
 
     async def _take_proxy_header(self, data: Any) -> bool:
+        if not data:  # aiosmtpd's own parser says so in the words that its users know
+            reader = asyncio.StreamReader(loop=self.loop)
+            reader.feed_data(data.whole_raw)
+            reader.feed_eof()
+            with suppress(asyncio.IncompleteReadError):
+                data = await get_proxy(reader)
         self.session.proxy_data = data
         if not data:
             log.warning("%r invalid PROXY handshake", self.session.peer)

@@ -109,8 +109,7 @@ class Connection(Flow):
         if refusal is None and listener.proxy_protocol:
             self._state = Machine("connection", states.CONNECTION, states.PROXY)
             self._since = self.loop.time()
-            self._proxy_header = ProxyHeader(self.loop)
-            listener.spawn(self._read_proxy_header(self._proxy_header))
+            self._proxy_header = ProxyHeader()
             return
         self._state = Machine("connection", states.CONNECTION, states.READING)
         if refusal is None:
@@ -140,7 +139,7 @@ class Connection(Flow):
             else:
                 self.proceed()
         elif self._proxy_header is not None:
-            self._proxy_header.feed(data)
+            self._handle_proxy_header(self._proxy_header.feed(data))
         else:
             dialog.receive(data)
             self.proceed()
@@ -149,9 +148,10 @@ class Connection(Flow):
         """Answer the input, then close: the client has shut its sending side. Return whether to keep the transport."""
         state = self._state.state
         waiting = state not in states.HANDLING and state not in states.OVER
-        if self._proxy_header is not None:
-            self._proxy_header.end()
+        header = self._proxy_header
         self._state.on("client ended")
+        if header is not None:
+            self._handle_proxy_header(header.end())
         return waiting and not self.dialog.tls  # a TLS transport cannot be kept open in one direction
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -162,8 +162,6 @@ class Connection(Flow):
         self.dialog.close(None)
         self._charge(0)
         self.transport = None
-        if self._proxy_header is not None:
-            self._proxy_header.end()
         self.listener.remove(self)
         HEAP.freed(CONNECTION_BYTES)
 
@@ -210,6 +208,8 @@ class Connection(Flow):
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
             longest = timeouts.linger if state is states.LINGERING else timeouts.opening
             if now - self._since >= longest + (timeouts.write if transport.get_write_buffer_size() else 0):
+                if state is not states.LINGERING:
+                    self.listener.report_end(self.session, "no PROXY header in time", "smtp.proxy_protocol: true")
                 transport.abort()
         elif state in states.HANDLING or self._yielded:
             refusal = self._progress.refusal(now, self.dialog, self._since, self._touched, timeouts)
@@ -315,21 +315,24 @@ class Connection(Flow):
 
     # PROXY and TLS.
 
-    async def _read_proxy_header(self, header: ProxyHeader) -> None:
-        """Read the PROXY header, then begin the dialog; without a valid one, close without a reply."""
-        try:
-            valid = await self._take_proxy_header(await header.read())
-        except (asyncio.IncompleteReadError, ConnectionError):
-            valid = False
+    def _handle_proxy_header(self, data: ProxyData | None) -> None:
+        """Begin the dialog after a header, where there is one now."""
+        if data is not None and self._proxy_header is not None:
+            self.listener.spawn(self._begin(data, self._proxy_header))
+
+    async def _begin(self, data: ProxyData, header: ProxyHeader) -> None:
+        """Begin the dialog after a valid PROXY header; without one, close without a reply."""
+        valid = await self._take_proxy_header(data)
         self._proxy_header = None
         self._state.on("done")
         if not valid:
-            self.listener.report_end(self.session, "no valid PROXY header", "smtp.proxy_protocol: true")
+            reason = f"no valid PROXY header: {data.error}" if data.error else "the PROXY header is refused"
+            self.listener.report_end(self.session, reason, "smtp.proxy_protocol: true")
             self.dialog.close(None)
         elif not self.dialog.closing:
             self.dialog.greet()
-            if rest := header.rest():
-                self.dialog.receive(rest)
+            if header.rest:
+                self.dialog.receive(header.rest)
         self.proceed()
 
     async def _take_proxy_header(self, data: ProxyData) -> bool:

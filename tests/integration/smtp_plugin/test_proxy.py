@@ -32,14 +32,29 @@ async def test_the_proxy_header_names_the_client(header: bytes) -> None:
                 assert await client.reply() == "250 OK\r\n"
 
 
-async def test_a_connection_without_a_proxy_header_is_closed_without_a_word() -> None:
-    async with serving(proxy_protocol=True, timeouts=Timeouts(opening=0.3)) as server:
-        for sent in (b"EHLO x\r\n", b"PROXY nonsense\r\n", b"PROXY TCP4 ", b""):
-            client = await server.connect()
-            client.send(sent)
-            assert await client.rest() == ""
-            client.close()
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"EHLO x\r\n", "no valid PROXY header: the connection begins with other bytes"),
+        (b"PROXY nonsense\r\n", "no valid PROXY header: its line is malformed"),
+        (b"PROXY UNKNOWN" + b" x" * 60, "no valid PROXY header: its line has more than 107 bytes"),
+        (b"PROXY TCP4 ", "no PROXY header in time"),
+        (b"", "no PROXY header in time"),
+    ],
+)
+async def test_a_connection_without_a_proxy_header_is_closed_without_a_word(
+    sent: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reason was a line of `mail.debug`, and a long line was waited for."""
+    opening = 0.3 if reason.endswith("in time") else 60
+    async with serving(proxy_protocol=True, timeouts=Timeouts(opening=opening)) as server:
+        client = await server.connect()
+        client.send(sent)
+        assert await client.rest() == ""
+        client.close()
         await server.emptied()
+        assert [keys["reason"] for keys in server.log.keys("session ended")] == [reason]
+    assert not [record for record in caplog.records if record.name == "mail.debug"]
 
 
 async def test_a_client_behind_a_proxy_has_its_own_limit() -> None:
