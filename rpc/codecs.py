@@ -91,7 +91,8 @@ def _whole(value: Any) -> Any:
 
     It looks into lists, tuples and dicts, and not into Structs.
     """
-    if _is_whole(type(value)):
+    kind: Any = type(value)  # for mypy, which does not take a type for hashable
+    if _is_whole(kind):
         return value
     if isinstance(value, (list, tuple)):
         return value if all(map(_is_whole, map(type, value))) else [_whole(each) for each in value]
