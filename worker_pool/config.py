@@ -42,7 +42,9 @@ class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "kills the worker, and the caller gets the error."
         ),
     ] = Duration(0)
-    max_worker_memory: Annotated[Count, Meta(description="soft: MB of memory (RSS); 0 means no limit")] = 0
+    max_worker_memory: Annotated[
+        Count, Meta(description="soft: MB of memory (RSS) of its processes; 0 means no limit")
+    ] = 0
 
 
 class AllocatorConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,8 +136,11 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = {}
     user: Annotated[
-        str,
-        Meta(description="the workers' system user, for a host that runs as root; empty means the host's own"),
+        str | int,
+        Meta(
+            description="the workers' system user, for a host that runs as root: a name or a number, and if needed a "
+            "group: `www-data`, `33`, `1000:1000`. Empty means the host's own."
+        ),
     ] = ""
 
     def __post_init__(self) -> None:

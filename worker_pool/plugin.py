@@ -14,12 +14,13 @@ from ..container.health import Status
 from ..container.net.listening import Addresses
 from ..container.protocols import Configurer, Logger
 from ..container.version import VERSION
+from .accounts import Account, find_account
 from .config import PoolConfig, ServerConfig, relay_addresses, split_command, unfit_variable
 from .pool import WorkerPool
 from .protocols import Pool, RPCEndpoint, WorkerGroup
 from .registry import PoolRegistry
 from .relays import Relay
-from .spawn import Account, Launch, find_account
+from .spawn import Launch
 
 
 class ServerPlugin:
@@ -100,4 +101,5 @@ class ServerPlugin:
         """Return a worker's environment (docs/reference/wire.md#worker-protocol): a later source wins."""
         rpc = {"RR_RPC": self._rpc.rpc_address} if self._rpc is not None else {}
         relay = {"RR_RELAY": str(self._relay.address) if self._relay is not None else "pipes"}
-        return {**os.environ, **relay, **rpc, **self._config.variables, "RR_VERSION": VERSION, **env}
+        user = self._account.variables if self._account is not None else {}
+        return {**os.environ, **user, **relay, **rpc, **self._config.variables, "RR_VERSION": VERSION, **env}

@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import pwd
 import signal
 import sys
 from collections.abc import Callable
@@ -28,24 +27,18 @@ from subprocess import DEVNULL, PIPE, SubprocessError
 
 import msgspec
 
-from ..container.errors import ConfigError, reason_of
+from ..container.errors import reason_of
 from ..container.net.accepting import descriptor_limit
+from .accounts import Account
 from .config import DEFAULT_COMMAND
 from .errors import NoDescriptors, WorkerBootError
+from .outputs import LoggedProcess, opened_outputs
 from .relays import Relay
 
 _PR_SET_PDEATHSIG = 1
 
 _DESCRIPTORS = 16
-"""A start opens 10 for a moment: a pair for each standard channel, and two pipes. The rest is for other threads."""
-
-
-class Account(msgspec.Struct, frozen=True):
-    """A system user that workers run as."""
-
-    name: str
-    uid: int
-    gid: int
+"""A start opens 12 for a moment: a pair for each standard channel, and two pipes. The rest is for other threads."""
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -59,23 +52,27 @@ class Launch(msgspec.Struct, frozen=True):
     account: Account | None = None
     relay: Relay | None = None
 
-    async def start(self, protocol: asyncio.SubprocessProtocol) -> None:
-        """Start the process with `protocol`. Raises WorkerBootError when the command cannot be run.
+    async def start(self, protocol: LoggedProcess) -> None:
+        """Start the process with `protocol`, whose `outputs` are open then.
 
-        NoDescriptors among them: then nothing was opened.
+        Raises WorkerBootError when the command cannot be run. NoDescriptors among them: then nothing was opened.
         """
         loop = asyncio.get_running_loop()
         if not _descriptors_left():
             raise NoDescriptors(self.command, descriptor_limit())
+        logged = (1, 2) if self.relay else (2,)
         try:
-            await loop.subprocess_exec(
-                lambda: protocol,
-                *own_interpreter(self.command),
-                stdin=DEVNULL if self.relay else PIPE,
-                env=self.env,
-                start_new_session=True,
-                preexec_fn=_before_exec(self.account),
-            )
+            with opened_outputs(protocol, logged, self.account.uid if self.account else None) as outputs:
+                await loop.subprocess_exec(
+                    lambda: protocol,
+                    *own_interpreter(self.command),
+                    stdin=DEVNULL if self.relay else PIPE,
+                    stdout=outputs.get(1, PIPE),
+                    stderr=outputs[2],
+                    env=self.env,
+                    start_new_session=True,
+                    preexec_fn=_before_exec(self.account),
+                )
         except FileNotFoundError:
             fault = f"cannot be run: there is no program {self.command[0]!r}"
             raise WorkerBootError(self.command, fault + ("" if "/" in self.command[0] else " in PATH")) from None
@@ -97,22 +94,6 @@ def own_interpreter(command: list[str]) -> list[str]:
     return [sys.executable, "-P", *command[1:]] if command[: len(own)] == own else command
 
 
-def find_account(user: str) -> Account | None:
-    """Return the account of `server.user`, None for the host's own. Raises ConfigError when it cannot be used."""
-    if not user:
-        return None
-    try:
-        found = pwd.getpwnam(user)
-    except KeyError:
-        raise ConfigError(f"is {user!r}", key="server.user", hint="there is no such system user") from None
-    if found.pw_uid == os.geteuid():
-        return None
-    if os.geteuid() != 0:
-        hint = "only a host that runs as root can run workers as another user"
-        raise ConfigError(f"is {user!r}", key="server.user", hint=hint)
-    return Account(found.pw_name, found.pw_uid, found.pw_gid)
-
-
 def _descriptors_left() -> bool:
     """Return whether the process can open as many descriptors as a start needs."""
     with ExitStack() as opened:
@@ -132,9 +113,7 @@ def _before_exec(account: Account | None) -> Callable[[], None]:
     def prepare() -> None:  # pragma: no cover - no tracer lives between fork and exec
         _inherit_standard_channels_only()
         if account is not None:
-            os.initgroups(account.name, account.gid)
-            os.setgid(account.gid)
-            os.setuid(account.uid)
+            account.become()
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
             if os.getppid() != host:  # the host died before the line above

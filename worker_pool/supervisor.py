@@ -15,9 +15,9 @@ from ..container.protocols import Logger
 from .allocator import DynamicAllocator
 from .config import PoolConfig, SupervisorConfig
 from .errors import WorkerBootError
-from .info import memory_of
 from .limits import limit_reached
 from .places import Places
+from .usage import memory_of
 
 
 async def supervise(places: Places, config: PoolConfig, allocator: DynamicAllocator | None, log: Logger) -> None:

@@ -27,6 +27,7 @@ from .call import Call
 from .channel import Channel, Pipes, ended
 from .errors import ExecTimeout, ExitReport, WorkerBroken
 from .limits import WorkerLimits
+from .outputs import LoggedProcess
 from .requester import SHOWN, Requester
 from .states import PROCESS, ProcessState, State, step
 from .stderr import OutputLog
@@ -62,7 +63,7 @@ class Dispatcher(Protocol):
         ...
 
 
-class Worker(asyncio.SubprocessProtocol):
+class Worker(LoggedProcess):
     """A worker process, from `boot` to `stop_worker` (life.py). `connects`: it makes a connection for its channel.
 
     `created`: unix nanoseconds. `up_since`, `idle_since`: monotonic times of its handshake (0 before it) and of its
@@ -253,6 +254,8 @@ class Worker(asyncio.SubprocessProtocol):
         """Shake hands over its pipes, unless it connects."""
         self._transport = cast(asyncio.SubprocessTransport, transport)
         self.pid = self._output.pid = self._transport.get_pid()
+        for output in self.outputs:
+            output.start()
         if self._connects:
             return
         pipes = Pipes(self._transport)
@@ -271,6 +274,7 @@ class Worker(asyncio.SubprocessProtocol):
         """Expect the process to exit when a pipe of its channel ends."""
         if fd == 2 or self._connects:
             self._output.flush()
+            self._end()
         else:
             self._channel_ended("closed its stdout" if fd == 1 else "closed its stdin")
 
@@ -284,10 +288,9 @@ class Worker(asyncio.SubprocessProtocol):
         self._deadline.start(EXIT_TIMEOUT, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The process and its pipes are gone; the last bytes of its connection may still be on the way."""
+        """The process and its pipes are gone; the last bytes of its connection or output may still be on the way."""
         self._advance("reap")
-        if not self._connects or self._requester.channel is None:
-            self._end()
+        self._end()
 
     # Called by its requester.
 
@@ -372,9 +375,14 @@ class Worker(asyncio.SubprocessProtocol):
             self._transport.close()
         if (channel := self._requester.channel) is not None:
             channel.close()
+        for output in self.outputs:
+            output.close()
 
     def _end(self) -> None:
-        """Write the exit report, and fail the request under way."""
+        """After its process, its connection and its outputs: write the exit report, and fail the request under way."""
+        unread = (self._connects and self._requester.channel is not None) or any(pipe.open for pipe in self.outputs)
+        if unread or not self._process.can("end"):
+            return
         assert self._transport is not None, "a process that has ended had a transport"
         self._deadline.stop()
         self._output.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 
 import anyio
 import pytest
@@ -70,6 +71,19 @@ async def test_a_worker_that_reaches_a_soft_limit_is_replaced_and_no_request_fai
         await log.seen("worker is up", 2)
         await until(lambda: before.pid not in [row.pid for row in workers.workers()])
         assert (await workers.exec(Payload(b"0"))).body != b"%d" % before.pid
+    assert not log.keys("worker died")
+
+
+async def test_the_memory_of_a_worker_counts_behind_a_wrapper_that_waits_for_it():
+    """The memory was that of the shell alone, so the limit was never reached."""
+    log = Log()
+    wrapped = ["sh", "-c", f"{shlex.join(beast('leaks'))}; true"]
+    async with pool(wrapped, log, num_workers=1, supervisor=limits(max_worker_memory=80)) as workers:
+        (before,) = workers.workers()
+        assert 5_000_000 < before.memory_usage < 80_000_000
+        assert (await workers.exec(Payload(b"90"))).body != b"%d" % before.pid
+        assert (await log.seen("worker has reached a limit"))[0] == {"pid": before.pid, "limit": "maxMemoryReached"}
+        await log.seen("worker replaced")
     assert not log.keys("worker died")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import sys
 
@@ -17,12 +18,13 @@ from rrpy.container.errors import ConfigError, PluginDisabled
 from rrpy.container.protocols import Plugin
 from rrpy.container.version import VERSION
 from rrpy.worker_pool import Payload, PoolConfig, PoolFactory, WorkerBootError
+from rrpy.worker_pool.accounts import Account, find_account
 from rrpy.worker_pool.info import describe
 from rrpy.worker_pool.life import boot, stop_worker
 from rrpy.worker_pool.limits import WorkerLimits
 from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.pool import WorkerPool
-from rrpy.worker_pool.spawn import Account, Launch, find_account
+from rrpy.worker_pool.spawn import Launch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
@@ -186,6 +188,28 @@ async def test_root_runs_workers_as_another_user():
     with pytest.raises(WorkerBootError, match=rf"{account.uid} \| {account.gid} \| {account.gid}$"):
         async with WorkerPool(ONE, Launch(command, dict(os.environ), account), Log()):
             pytest.fail("the pool came up")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("user", ["nobody", "nobody:daemon", "54321:54322"])
+async def test_a_worker_of_another_user_has_its_groups_home_and_names(user):
+    """HOME, USER and LOGNAME were those of root."""
+    command = ["/bin/sh", "-c", "id -u >&2; id -g >&2; id -G >&2; echo $$HOME $$USER $$LOGNAME $$MINE >&2; exit 3"]
+    account = find_account(user)
+    home = pwd.getpwnam("nobody").pw_dir if account.known else "/"
+    said = f"{account.uid} | {account.gid} | {account.gid} | {home} {account.name} {account.name} mine"
+    plugin = server({"command": command, "user": user, "env": {"MINE": "mine"}})
+    with pytest.raises(WorkerBootError, match=f"{said}$"):
+        async with plugin.new_pool(ONE, {}, name="smtp"):
+            pytest.fail("the pool came up")
+
+
+async def test_the_variables_of_the_configuration_come_after_those_of_the_user(monkeypatch):
+    monkeypatch.setenv("HOME", "/host")
+    env = {"PYTHONPATH": SUPPORT}
+    assert await variable(server({"command": sdk("environment"), "env": env}), "HOME") == "/host"
+    own = server({"command": sdk("environment"), "env": {**env, "HOME": "/mine"}})
+    assert await variable(own, "HOME") == "/mine"
 
 
 async def test_a_user_that_the_system_does_not_accept_is_one_sentence():

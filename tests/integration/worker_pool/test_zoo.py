@@ -12,11 +12,16 @@ from contextlib import suppress
 import anyio
 import psutil
 import pytest
+from support.container.users import as_root
 from support.log import Log
 from support.waiting import eventually, until
 from support.worker_pool.pools import RELAYS, ZOO, beast, listening, pool, running
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, WorkerBootError, WorkerBroken
+from rrpy.worker_pool.accounts import find_account
+from rrpy.worker_pool.config import PoolConfig
+from rrpy.worker_pool.pool import WorkerPool
+from rrpy.worker_pool.spawn import Launch
 from rrpy.worker_pool.stderr import MAX_LINE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
@@ -130,6 +135,26 @@ async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end
     assert MAX_LINE <= sum(map(len, pieces)) < 4_000_000
     assert max(map(len, pieces)) <= MAX_LINE
     assert log.keys("worker writes too much: its lines are left out")
+
+
+async def test_a_worker_can_open_its_outputs_by_name(relay):
+    """They were sockets, which no program can open: PHP's log to /dev/stderr was lost."""
+    log = Log()
+    async with pool(beast("opens_its_output"), log, num_workers=1, relay=relay) as workers:
+        for _ in range(2):
+            assert await workers.exec(Payload()) == Payload()
+        for name in ("stderr", "stdout") if relay is not None else ("stderr",):
+            assert await log.seen(f"written to /dev/{name}", 2)
+    assert not log.keys("worker died")
+
+
+@as_root
+async def test_a_worker_of_another_user_can_open_its_stderr_by_name():
+    command = ["/bin/sh", "-c", "echo ERROR: opened > /dev/stderr; exit 3"]
+    launch = Launch(command, dict(os.environ), find_account("nobody"))
+    with pytest.raises(WorkerBootError, match=r"status 3; its last lines on stderr: ERROR: opened$"):
+        async with WorkerPool(PoolConfig(num_workers=1), launch, Log()):
+            pytest.fail("the pool came up")
 
 
 async def test_what_a_dead_worker_started_in_its_group_dies_with_it(relay):

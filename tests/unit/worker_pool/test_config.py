@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import getpass
-import os
-
 import msgspec
 import pytest
 
@@ -18,7 +15,7 @@ from rrpy.worker_pool.config import (
     relay_addresses,
     split_command,
 )
-from rrpy.worker_pool.spawn import Account, find_account, own_interpreter
+from rrpy.worker_pool.spawn import own_interpreter
 
 
 def test_the_defaults_are_those_of_the_wire_page():
@@ -161,26 +158,3 @@ def test_the_sdk_runs_under_the_interpreter_of_the_host_and_nothing_else_does():
 
     assert own_interpreter(["python", "-m", "rrpy.worker", "a:b"]) == [sys.executable, "-P", "-m", "rrpy.worker", "a:b"]
     assert own_interpreter(["python", "worker.py"]) == ["python", "worker.py"]
-
-
-def test_a_user_that_does_not_exist_is_refused():
-    with pytest.raises(ConfigError, match=r"server\.user is 'nobody-of-that-name'; there is no such system user"):
-        find_account("nobody-of-that-name")
-
-
-def test_the_host_s_own_user_needs_no_change():
-    assert find_account("") is None
-    assert find_account(getpass.getuser()) is None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_root_may_choose_a_user():
-    account = find_account("nobody")
-    assert isinstance(account, Account)
-    assert account.uid > 0
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a host that is not root")
-def test_only_root_may_choose_a_user():
-    with pytest.raises(ConfigError, match="only a host that runs as root"):
-        find_account("root")
