@@ -138,8 +138,8 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     user: Annotated[
         str | int,
         Meta(
-            description="the workers' system user, for a host that runs as root: a name or a number, and if needed a "
-            "group: `www-data`, `33`, `1000:1000`. Empty means the host's own."
+            description="the workers' system user, for a host that runs as root; empty means the host's own. It is a "
+            "name or a number, with a group where that is not the user's: `www-data`, `33`, `1000:1000`."
         ),
     ] = ""
 

@@ -51,7 +51,7 @@ KEYS: Final[Mapping[tuple[str, str], str]] = {
     ("logs", "line_ending"): "each line ends with a line feed",
     ("logs", "show_caller"): "a line names the plugin",
     ("logs", "use_local_time"): "the encoding console has the local time, json has UTC",
-    ("server", "group"): "workers have the groups of server.user",
+    ("server", "group"): "name it in server.user: www-data:adm",
     ("server", "on_init"): "run the command before rrpy serve, such as by ExecStartPre= of systemd",
     ("server", "relay_timeout"): "allocate_timeout of the pool bounds the start of a worker",
     ("smtp", "jobs"): "set deliver: workers, and a worker of the pool gets the message",
