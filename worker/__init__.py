@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from . import log
     from .attachments import Attachment
     from .mails import Email, mail
+    from .parsed import Address
     from .verdicts import Accept, Close, Reject, Verdict
 
 __all__ = [
     "Accept",
+    "Address",
     "Attachment",
     "Close",
     "Email",
@@ -46,6 +48,7 @@ __all__ = [
 _MODULES = {
     **dict.fromkeys(("Accept", "Close", "Reject", "Verdict"), "verdicts"),
     **dict.fromkeys(("Email", "mail"), "mails"),
+    "Address": "parsed",
     "Attachment": "attachments",
 }
 

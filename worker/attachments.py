@@ -28,9 +28,24 @@ class Attachment:
     """One attachment. `filename`: as the sender wrote it, or empty; a text to show, never a path (see `save`).
 
     `size`: in bytes, decoded. `content_id`: empty without one. `inline`: the mail program shows it within the text.
+    `disposition`: `attachment`, `inline` or another word; empty without one. `description`: decoded. `parameters`: of
+    its type, such as `charset`. `related`: the HTML shows it. `sha256`: of the content, in hexadecimal.
     """
 
-    __slots__ = ("_content", "_path", "content_id", "content_type", "filename", "inline", "size")
+    __slots__ = (
+        "_content",
+        "_path",
+        "content_id",
+        "content_type",
+        "description",
+        "disposition",
+        "filename",
+        "inline",
+        "parameters",
+        "related",
+        "sha256",
+        "size",
+    )
 
     def __init__(self, entry: dict[str, Any]) -> None:
         if not isinstance(entry, dict):
@@ -40,6 +55,12 @@ class Attachment:
         self.size = field(entry, "size", int)
         self.content_id = text(entry, "content_id")
         self.inline = bool(entry.get("inline"))
+        self.disposition = text(entry, "disposition")
+        self.description = text(entry, "description")
+        has_parameters = entry.get("parameters") is not None
+        self.parameters: dict[str, str] = field(entry, "parameters", dict) if has_parameters else {}
+        self.related = bool(entry.get("related"))
+        self.sha256 = text(entry, "sha256")
         self._path = None if entry.get("path") is None else field(entry, "path", str)
         self._content = field(entry, "content", str) if self._path is None else ""
 
@@ -59,6 +80,15 @@ class Attachment:
         """Return the decoded content. Raises OSError when the host's file is gone, ValueError for wrong base64."""
         with self._open() as source:
             return source.read()
+
+    def text(self) -> str:
+        """Return the content as text, in the charset of its type; without one in UTF-8, else windows-1252.
+
+        Bytes that are invalid in the charset become U+FFFD. Raises as `content` does.
+        """
+        from ..mime.charsets import decode  # as the host decodes; never `codecs.lookup` on a name from a mail
+
+        return decode(self.content(), self.parameters.get("charset", "").encode(), {})
 
     @property
     def safe_name(self) -> str:

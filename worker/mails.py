@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
-from datetime import datetime
 
 from .attachments import Attachment
 from .fields import field, text, texts
 from .messages import Handler, Request, Response, SoftError
+from .parsed import Parsed, Recipient, parameters_of, recipients_of, time
 from .verdicts import Accept
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     class _Envelope(NamedTuple):
         sender: str
-        recipients: list[str]
+        recipients: list[Recipient]
         helo: str
 else:
     _Envelope = namedtuple("_Envelope", "sender recipients helo")
@@ -40,9 +40,12 @@ _COROUTINE = 0x80  # inspect.CO_COROUTINE
 
 
 class Envelope(_Envelope):
-    """The envelope of the client: `sender` (empty for the null sender), `recipients` in order, `helo`."""
+    """The envelope of the client: `sender` (empty for the null sender), `recipients` in order, `helo`.
 
-    __slots__ = ()
+    `parameters`: of MAIL, such as SIZE; True for one without a value. Each recipient has those of its RCPT.
+    """
+
+    parameters: dict[str, str | bool]
 
 
 class Authentication:
@@ -100,7 +103,7 @@ class Headers(Mapping[str, str]):
         return list(self._values.get(name.lower(), ()))
 
 
-class Email:
+class Email(Parsed):
     """A message as the host received it. `event`: the whole event, as docs/reference/events.md describes it.
 
     `id`: the message's, the same when the host runs it again. `uuid`: the connection's. `received_at`: with its offset.
@@ -115,7 +118,6 @@ class Email:
         "authentication",
         "defects",
         "envelope",
-        "event",
         "headers",
         "html",
         "id",
@@ -138,7 +140,7 @@ class Email:
         self.id = field(event, "id", str)
         self.uuid = field(event, "uuid", str)
         self.remote_addr = field(event, "remote_addr", str)
-        self.received_at = _time(field(event, "received_at", str))
+        self.received_at = time(field(event, "received_at", str), "received_at")
         self.envelope = _envelope(field(event, "envelope", dict))
         has_auth = event.get("authentication") is not None
         self.authentication = _authentication(field(event, "authentication", dict)) if has_auth else None
@@ -213,19 +215,11 @@ def _email(request: Request) -> Email:
 
 
 def _envelope(envelope: dict[str, Any]) -> Envelope:
-    return Envelope(field(envelope, "from", str), texts(envelope, "to"), text(envelope, "helo"))
+    made = Envelope(field(envelope, "from", str), recipients_of(envelope), text(envelope, "helo"))
+    made.parameters = parameters_of(envelope)
+    return made
 
 
 def _authentication(authentication: dict[str, Any]) -> Authentication:
     attempted = bool(authentication.get("attempted", True))
     return Authentication(attempted, *(text(authentication, key) for key in ("mechanism", "username", "password")))
-
-
-def _time(value: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise ValueError(f"the event's field 'received_at' is not a time with an offset: {value!r}")
-    return time

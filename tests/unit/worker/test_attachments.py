@@ -195,3 +195,20 @@ def test_what_the_event_leaves_out_has_a_default():
 def test_an_invalid_attachment_is_one_sentence(given, text):
     with pytest.raises(ValueError, match=text):
         Attachment(given)
+
+
+@pytest.mark.parametrize(
+    ("charset", "content", "expected"),
+    [
+        ("koi8-r", b"\xf0\xd2", "Пр"),
+        ("", "ä".encode(), "ä"),
+        ("", b"\xe4", "ä"),
+        ("utf-8", b"\xc3\xa4\xff", "ä\ufffd"),
+        ("punycode", b"a", "a"),
+        ("no such charset", b"a", "a"),
+    ],
+)
+def test_a_text_is_decoded_in_its_charset(charset, content, expected):
+    assert memory("a.txt", content, parameters={"charset": charset}).text() == expected
+    if not charset:
+        assert memory("a.txt", content).text() == expected

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from support.docs.pages import page, section, table
@@ -13,6 +14,18 @@ from support.docs.pages import page, section, table
 from rrpy.worker import Attachment, Email, Request, log
 from rrpy.worker.testing import email_event
 
+PARSED = {
+    "from": [{"name": "Müller, Eva", "address": "eva@b.c"}],
+    "sender": [],
+    "reply_to": [{"name": "", "address": "r@b.c"}],
+    "to": [{"name": "", "address": "x@y.z"}, {"name": "Group", "address": ""}],
+    "cc": [],
+    "bcc": [],
+    "date": "2026-11-23T02:10:44+01:00",
+    "in_reply_to": ["0@b.c"],
+    "references": ["0@b.c", "00@b.c"],
+}
+"""The parsed fields of a message, which older hosts did not send."""
 EVENT = {
     "event": "EMAIL_RECEIVED",
     "id": "0e9cd2d6-8b4c-4d0c-8f6d-1f3e2f0a9c11",
@@ -67,6 +80,59 @@ def test_an_event_becomes_an_object():
     assert (attachment.filename, attachment.content_type, attachment.size) == ("a.txt", "text/plain", 1)
     assert (attachment.content_id, attachment.inline, attachment.content()) == ("c1", True, b"a")
     assert email.event == EVENT
+
+
+def test_the_parsed_fields_are_attributes():
+    message = EVENT["message"] | PARSED | {"text_from_html": "words", "headers_list": [["A", "=?x"], ["a", ""]]}
+    envelope = EVENT["envelope"] | {
+        "parameters": {"SIZE": "9", "SMTPUTF8": True},
+        "recipients": [{"address": "x@y.z", "parameters": {"NOTIFY": "NEVER"}}, {"address": "X@y.z"}],
+    }
+    tls = {"version": "TLSv1.3", "cipher": "AES", "subject": "CN=a"}
+    email = Email(EVENT | {"message": message, "envelope": envelope, "tls": tls})
+    assert email.from_ == [("Müller, Eva", "eva@b.c")]
+    assert [str(each) for each in (*email.from_, *email.reply_to, *email.to)] == [
+        "Müller, Eva <eva@b.c>",
+        "r@b.c",
+        "x@y.z",
+        "Group",
+    ]
+    assert (email.sender, email.cc, email.bcc) == ([], [], [])
+    assert email.date == datetime(2026, 11, 23, 1, 10, 44, tzinfo=UTC)
+    assert (email.in_reply_to, email.references) == (["0@b.c"], ["0@b.c", "00@b.c"])
+    assert (email.text_from_html, email.headers_list) == ("words", [("A", "=?x"), ("a", "")])
+    assert email.tls == ("TLSv1.3", "AES", "CN=a")
+    assert email.envelope == ("a@b.c", ["x@y.z", "X@y.z"], "client")
+    assert email.envelope.parameters == {"SIZE": "9", "SMTPUTF8": True}
+    assert [each.parameters for each in email.envelope.recipients] == [{"NOTIFY": "NEVER"}, {}]
+    twin = pickle.loads(pickle.dumps(email.envelope))
+    assert (twin.parameters, twin.recipients[0].parameters) == (email.envelope.parameters, {"NOTIFY": "NEVER"})
+
+
+def test_an_event_that_an_older_host_has_recorded_is_still_read():
+    email = Email(EVENT)
+    assert (email.from_, email.to, email.date, email.references) == ([], [], None, [])
+    assert (email.text_from_html, email.headers_list, email.tls) == ("", [], None)
+    assert (email.envelope.parameters, email.envelope.recipients[0].parameters) == ({}, {})
+    (attachment,) = email.attachments
+    assert (attachment.disposition, attachment.description, attachment.parameters) == ("", "", {})
+    assert (attachment.related, attachment.sha256) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"from": "a@b.c"}, "from_"),
+        ({"to": ["a@b.c"]}, "to"),
+        ({"date": "yesterday"}, "date"),
+        ({"references": "<a@b>"}, "references"),
+        ({"text_from_html": 5}, "text_from_html"),
+    ],
+)
+def test_a_wrong_parsed_field_is_told_when_it_is_asked_for(wrong, name):
+    email = Email(EVENT | {"message": EVENT["message"] | wrong})
+    with pytest.raises(ValueError, match=r"^the event's field "):
+        getattr(email, name)
 
 
 def test_headers_are_found_in_any_case_and_kept_as_they_came():
@@ -131,6 +197,10 @@ def test_what_a_message_does_not_have_is_empty():
         ({"envelope": {"to": []}}, r"the event's field 'from' is missing or not a text"),
         ({"envelope": {"from": ""}}, r"the event's field 'to' is missing or not a list"),
         ({"envelope": {"from": "", "to": "x@y.z"}}, r"the event's field 'to' is missing or not a list"),
+        (
+            {"envelope": {"from": "", "to": ["x"], "recipients": []}},
+            r"the event's field 'recipients' is not a list with an object for each address of 'to'",
+        ),
         ({"envelope": {"from": "", "to": [5]}}, r"the event's field 'to' is not a list of texts"),
         ({"authentication": "yes"}, r"the event's field 'authentication' is missing or not an object"),
         ({"message": None}, r"the event's field 'message' is missing or not an object"),
@@ -192,7 +262,7 @@ def test_a_sample_is_an_event_like_the_hosts(tmp_path):
         extra=1,
     )
     assert list(event)[:-1] == [name for name in EVENT if name != "unknown"]
-    assert set(EVENT["message"]) - {"later"} == set(event["message"])
+    assert (set(EVENT["message"]) - {"later"}) | set(PARSED) == set(event["message"])
     email = Email.from_request(request(event))
     assert (email.envelope.sender, email.envelope.recipients) == ("", ["x@y.z", "u@v.w"])
     assert (email.subject, email.text, email.html, email.size) == ("é", "te", "<p>", 5 + 4 + 5)
@@ -200,7 +270,10 @@ def test_a_sample_is_an_event_like_the_hosts(tmp_path):
     assert email.headers["message-id"] == email.message_id
     assert email.authentication is not None
     assert (email.authentication.username, email.defects, event["extra"]) == ("joe", ["odd"], 1)
+    assert [str(each) for each in email.to] == ["x@y.z", "u@v.w"]
+    assert (email.date, email.envelope.parameters, email.text_from_html) == (None, {}, "")
     kept, filed = email.attachments
+    assert kept.sha256 == sha256(b"data").hexdigest()
     assert (kept.filename, kept.content_type, kept.size, kept.content()) == ("a.pdf", "application/pdf", 4, b"data")
     assert (filed.content_type, filed.path, filed.content()) == (
         "application/octet-stream",
@@ -208,6 +281,15 @@ def test_a_sample_is_an_event_like_the_hosts(tmp_path):
         b"12345",
     )
     assert abs(email.received_at - datetime.now(UTC)) < timedelta(seconds=60)
+
+
+def test_a_sample_has_parsed_fields_as_a_host_makes_them():
+    headers = {"From": '"Ex, Ann" <a@b.c>', "References": "<1@b.c> <2@b.c>", "In-Reply-To": "<2@b.c>"}
+    email = Email(email_event(text="", html="<p>Hi", text_from_html="Hi", headers=headers, tls={"version": "TLSv1.3"}))
+    assert (email.from_, email.references, email.in_reply_to) == ([("Ex, Ann", "a@b.c")], ["1@b.c", "2@b.c"], ["2@b.c"])
+    assert (email.text_from_html, email.tls) == ("Hi", ("TLSv1.3", "", ""))
+    assert email.date is not None
+    assert abs(email.date - datetime.now(UTC)) < timedelta(seconds=60)
 
 
 def test_a_sample_needs_nothing_said():
@@ -225,7 +307,7 @@ def documented(title: str) -> set[str]:
 
 
 def test_every_attribute_is_documented_and_no_other():
-    assert documented("Email") == set(Email.__slots__)
+    assert documented("Email") == {name for name in dir(Email) if not name.startswith("_")} - {"from_request"}
     public = {name for name in dir(Attachment) if not name.startswith("_")}
     assert documented("Attachments") == public
 
