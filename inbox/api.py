@@ -75,6 +75,14 @@ class API:
         """Delete every message."""
         return _json(routes.Cleared(await self._mailbox.clear()))
 
+    async def list_refusals(self, _: Request) -> Response:
+        """Return the refusals."""
+        return _json(self._mailbox.refusals.newest_first())
+
+    async def clear_refusals(self, _: Request) -> Response:
+        """Delete every refusal."""
+        return _json(routes.Cleared(self._mailbox.clear_refusals()))
+
     async def get(self, request: Request) -> Response:
         """Return a whole message."""
         return self._messages.answer(request, partial(self._get, request))

@@ -38,7 +38,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Count,
         Meta(
             description="bytes of memory, or of the file, for all messages; 0 means no limit. All that is kept counts: "
-            "decoded attachments, texts, headers, recipients, transcripts, and the events of the page. "
+            "decoded attachments, texts, headers, recipients, transcripts, refusals, and the events of the page. "
             "The oldest message goes first; the newest always stays, whatever its size."
         ),
     ] = 256 * 1024 * 1024

@@ -28,6 +28,8 @@ EVENTS: Final = {
     "message": "a message arrived; the data is its summary",
     "deleted": 'messages were deleted, by hand or for newer ones; the data is `{"ids": [...]}`',
     "cleared": "every message was deleted; the data is `{}`",
+    "refusal": "a command, a message or a session was refused; the data is the refusal",
+    "refusals_cleared": "every refusal was deleted; the data is `{}`",
     "connections": 'connections opened, closed or changed; the data is `{"open": count}`',
     "reset": 'the first event, or events were missed: load the list; the data is `{"open": count}`',
 }
@@ -115,6 +117,14 @@ class Feed:
                 deleted = FeedEvent(event.number, "deleted", b'{"ids":["%b"]}' % name)
                 self.bytes += deleted.bytes - event.bytes
                 self._ring[index] = deleted
+
+    def forget_refusals(self) -> None:
+        """Remove the data of every refusal from the ring."""
+        for index, event in enumerate(self._ring):
+            if event.name == "refusal":
+                self.bytes -= len(event.data)
+                self._ring[index] = FeedEvent(event.number, "refusals_cleared", b"{}")
+                self.bytes += 2
 
     def connections(self, count: int) -> None:
         """Publish that the connections have changed; `count` of them are open."""

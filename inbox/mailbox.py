@@ -19,8 +19,9 @@ import msgspec
 from ..container.heap import HEAP
 from ..mime.matching import Filter
 from .feed import Feed, room_of_feed
-from .protocols import IncomingMail
+from .protocols import IncomingMail, IncomingRefusal
 from .records import MessageList, Record, Summary, record_of
+from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
 from .store import MAX_LIST, Added, Store
 from .waiting import Awaited, Waiter, Waiters
 
@@ -31,10 +32,11 @@ MAX_SLICES: Final = 100
 
 
 class Mailbox:
-    """The messages and the feed. Every method may raise StoreError."""
+    """The messages, the refusals, and the feed. Every method may raise StoreError."""
 
-    def __init__(self, store: Store, feed: Feed | None = None) -> None:
+    def __init__(self, store: Store, feed: Feed | None = None, refusals: Refusals | None = None) -> None:
         self.feed = feed or Feed()
+        self.refusals = refusals or Refusals()
         self._store = store
         self._waiters = Waiters()
         self._turn = anyio.Lock()
@@ -44,13 +46,16 @@ class Mailbox:
 
     @classmethod
     async def open(cls, path: str, *, max_messages: int, max_bytes: int) -> Mailbox:
-        """Open the store. The feed has a part of `max_bytes`. Raises StoreError."""
+        """Open the store. The feed and the refusals have a part of `max_bytes`. Raises StoreError."""
         room = room_of_feed(max_bytes)
+        room_for_refusals = room_of_refusals(max_bytes)
+        rest = max_bytes - room - room_for_refusals
 
         def opened() -> Store:
-            return Store(path, max_messages=max_messages, max_bytes=max_bytes and max_bytes - room)
+            return Store(path, max_messages=max_messages, max_bytes=max_bytes and rest)
 
-        return cls(await anyio.to_thread.run_sync(opened), Feed(room))
+        refusals = Refusals(min(MAX_REFUSALS, max_messages or MAX_REFUSALS), room_for_refusals)
+        return cls(await anyio.to_thread.run_sync(opened), Feed(room), refusals)
 
     def stop(self) -> None:
         """End the streams and the requests that wait."""
@@ -76,6 +81,19 @@ class Mailbox:
             if added.evicted:
                 self._publish_deleted(*added.evicted)
             self._waiters.offer(added.number, record.summary, added.detail)
+            if mail.code >= 400:
+                self.feed.publish("refusal", self.refusals.add_message(mail))
+
+    def refuse(self, refusal: IncomingRefusal) -> None:
+        """Keep a refusal."""
+        self.feed.publish("refusal", self.refusals.add(refusal))
+
+    def clear_refusals(self) -> int:
+        """Drop every refusal, and return their number. Messages stay."""
+        count = self.refusals.clear()
+        self.feed.forget_refusals()
+        self.feed.publish("refusals_cleared")
+        return count
 
     async def list_messages(self, *, limit: int, before: int | None, search: str) -> MessageList:
         """Return a part of the list, as Store.list_messages does, from up to MAX_SLICES slices."""

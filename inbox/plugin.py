@@ -19,7 +19,7 @@ from ..container.net.resolving import is_loopback
 from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
-from .protocols import IncomingMail, MailServer
+from .protocols import IncomingMail, IncomingRefusal, MailServer
 
 if TYPE_CHECKING:
     from ..container.net.http import HTTPServer
@@ -56,6 +56,11 @@ class InboxPlugin:
         if self._mailbox is None:
             raise RuntimeError("the inbox does not serve")
         await self._mailbox.add(mail)
+
+    def mail_refused(self, refusal: IncomingRefusal) -> None:
+        """Keep a refusal."""
+        if self._mailbox is not None:
+            self._mailbox.refuse(refusal)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the store, then the socket; serve until `stop`. Raises StoreError and ListenError."""

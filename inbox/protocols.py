@@ -49,6 +49,45 @@ class IncomingMail(Protocol):
         ...
 
 
+class IncomingRefusal(Protocol):
+    """A refused command or message, or a session that a mail server ended, as the server hands it to its observers.
+
+    `at`: RFC 3339. `uuid`: the connection's. `sender`, `to`: of the transaction under way; `recipients`: the number of
+    all. `command`: the last one, without secrets. `code`, `reply`: to the client; 0 and empty for none. `setting`: the
+    one that decided, and its value. `reason`: why, where there is no reply. `left_out`: refusals before it that the
+    server does not hand over.
+    """
+
+    @property
+    def at(self) -> str: ...  # noqa: D102 - described by the class
+    @property
+    def uuid(self) -> str: ...  # noqa: D102
+    @property
+    def remote_addr(self) -> str: ...  # noqa: D102
+    @property
+    def helo(self) -> str: ...  # noqa: D102
+    @property
+    def sender(self) -> str: ...  # noqa: D102
+    @property
+    def to(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def recipients(self) -> int: ...  # noqa: D102
+    @property
+    def command(self) -> str: ...  # noqa: D102
+    @property
+    def code(self) -> int: ...  # noqa: D102
+    @property
+    def reply(self) -> str: ...  # noqa: D102
+    @property
+    def setting(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def ended(self) -> bool: ...  # noqa: D102
+    @property
+    def left_out(self) -> int: ...  # noqa: D102
+
+
 class MailServer(Protocol):
     """A plugin that takes mail. `smtp_address`: its address as a URL; empty while it does not listen."""
 

@@ -10,6 +10,7 @@ import msgspec
 from .html import Blocked
 from .problems import PROBLEM_TYPE, ProblemBody
 from .records import SCHEMAS, Detail, MessageList, Summary
+from .refusals import Refusal, RefusalList
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"
@@ -47,7 +48,7 @@ class ConnectionList(msgspec.Struct, frozen=True):
 
 
 class Cleared(msgspec.Struct, frozen=True):
-    """The number of messages that were deleted."""
+    """The number of messages, or of refusals, that were deleted."""
 
     deleted: int
 
@@ -180,6 +181,14 @@ ROUTES: Final = (
     ),
     Route(
         "GET",
+        "/refusals",
+        "list_refusals",
+        "List the refusals, newest first: commands, messages and sessions that the server refused",
+        Answer(200, "the refusals", RefusalList),
+    ),
+    Route("DELETE", "/refusals", "clear_refusals", "Delete every refusal", Answer(200, "they are deleted", Cleared)),
+    Route(
+        "GET",
         "/stream",
         "stream",
         "Follow the events of the inbox, as server-sent events",
@@ -217,7 +226,12 @@ EVERYWHERE: Final = (400, 403, 500, 503)
 
 def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
     """Return the API's OpenAPI 3.1 document. `version`: of the host; `events`: of the stream."""
-    models = [ProblemBody, Summary, *(route.answer.model for route in ROUTES if route.answer.model is not None)]
+    models = [
+        ProblemBody,
+        Summary,
+        Refusal,
+        *(route.answer.model for route in ROUTES if route.answer.model is not None),
+    ]
     _, schemas = msgspec.json.schema_components(models, ref_template=f"{SCHEMAS}{{name}}")
     schemas["Connection"] = CONNECTION
     paths: dict[str, dict[str, Any]] = {}

@@ -45,6 +45,23 @@
  *
  * @typedef {{ messages: Summary[], next: number | null, total: number, bytes: number }} MessageList
  *
+ * @typedef {object} Refusal a refused command or message, or a session that the server ended
+ * @property {number} number
+ * @property {string} at
+ * @property {string} remote_addr
+ * @property {string} helo
+ * @property {string} from
+ * @property {string[]} to
+ * @property {number} recipients
+ * @property {string} command
+ * @property {number} code
+ * @property {string} reply
+ * @property {string} setting
+ * @property {string} reason
+ * @property {boolean} ended
+ * @property {number} left_out
+ * @property {string} message
+ *
  * @typedef {object} Connection
  * @property {string} uuid
  * @property {string} remote_addr

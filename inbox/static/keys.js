@@ -4,6 +4,7 @@ import { remove } from "./changes.js";
 import { byId, list } from "./dom.js";
 import { focusList, load } from "./list.js";
 import { back, open } from "./message.js";
+import { toggleRefused } from "./refused.js";
 import { endSearch } from "./search.js";
 import { state } from "./state.js";
 import { chooseNumber } from "./tabs.js";
@@ -18,8 +19,11 @@ const KEYS = {
   "#": removeSelected,
   Delete: removeSelected,
   "?": showHelp,
+  r: toggleRefused,
   Escape: back,
 };
+/** Keys that act on the list of refusals too. */
+const EVERYWHERE = ["/", "?", "r"];
 /** @type {Record<string, () => void>} */
 const LIST_KEYS = {
   ArrowDown: () => move(1),
@@ -56,6 +60,7 @@ export function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = /** @type {Element} */ (event.target);
   if (target.matches("input")) return onSearchKey(event);
+  if (state.refused) return onRefusedKey(event);
   const action = KEYS[event.key] || ((target === list || target === document.body) && LIST_KEYS[event.key]);
   if (/^[1-6]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
   if (!action) return;
@@ -63,14 +68,25 @@ export function onKey(event) {
   event.preventDefault();
 }
 
+/**
+ * Keys of the list of refusals: they open and delete no message.
+ * @param {KeyboardEvent} event
+ */
+function onRefusedKey(event) {
+  if (event.key === "Escape") toggleRefused();
+  else if (EVERYWHERE.includes(event.key)) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+}
+
 /** @param {KeyboardEvent} event */
 function onSearchKey(event) {
   if (event.key === "Escape") {
     endSearch();
-    list.focus();
+    focusList();
   } else if (event.key === "Enter" || event.key === "ArrowDown") {
     event.preventDefault();
-    list.focus();
-    if (!state.selected) move(1);
+    focusList();
+    if (!state.selected && !state.refused) move(1);
   }
 }

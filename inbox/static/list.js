@@ -6,6 +6,7 @@ import { noMail, nothingFound } from "./empty.js";
 import { counted, refused, sender, size, subject, when } from "./format.js";
 import { trying } from "./notices.js";
 import { isRead } from "./read.js";
+import { foundRefusals, nothingRefused, showRefusals } from "./refusals.js";
 import { beginRequest, state, takeAnswer } from "./state.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
@@ -113,6 +114,7 @@ function addresses(message) {
 
 /** Show the counts, the placeholders and the page's title. */
 export function summarise() {
+  showRefusals();
   showCounts();
   showPlaceholders();
   const unread = state.messages.filter((message) => !isRead(message.id)).length;
@@ -121,23 +123,34 @@ export function summarise() {
 
 function showCounts() {
   const { total, search, messages, next, info } = state;
+  byId("more").hidden = next === null || state.refused;
+  list.hidden = state.refused;
+  main.classList.toggle("refused", state.refused);
+  if (state.refused) {
+    byId("count").textContent = "Refused";
+    byId("kept").textContent = "the newest are kept";
+    byId("clear").disabled = !state.refusals.length;
+    return;
+  }
   const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
   byId("kept").textContent = info.max_messages ? `the last ${info.max_messages.toLocaleString()} are kept` : "";
   byId("clear").disabled = total === 0;
-  byId("more").hidden = next === null;
 }
 
 function showPlaceholders() {
   const { search, messages, selected, lost, info } = state;
   const nothing = byId("nothing");
-  nothing.hidden = messages.length > 0;
-  if (!nothing.hidden) nothing.replaceChildren(...(search ? nothingFound(search) : noMail(info.smtp_address)));
+  nothing.hidden = (state.refused ? foundRefusals() : messages).length > 0;
+  if (!nothing.hidden) {
+    const mail = () => (search ? nothingFound(search) : noMail(info.smtp_address));
+    nothing.replaceChildren(...(state.refused ? nothingRefused() : mail()));
+  }
   byId("unselected").hidden = selected !== null;
   byId("choose").textContent = lost ? LOST : "Choose a message";
   byId("leave").hidden = !lost;
   main.classList.toggle("lost", lost);
-  main.classList.toggle("empty", !nothing.hidden && !search && !lost);
+  main.classList.toggle("empty", !nothing.hidden && !search && !lost && !state.refused && !state.refusals.length);
 }
 
 /**
@@ -150,5 +163,5 @@ export function reveal(id) {
 
 /** Give the list the keyboard. */
 export function focusList() {
-  list.focus({ preventScroll: true });
+  (state.refused ? byId("refusals") : list).focus({ preventScroll: true });
 }

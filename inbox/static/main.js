@@ -13,6 +13,7 @@ import { onKey, removeSelected, showHelp } from "./keys.js";
 import { focusList, load } from "./list.js";
 import { back, close, goToAddress, open } from "./message.js";
 import { trying } from "./notices.js";
+import { loadRefusals, removeRefusals, toggleRefused } from "./refused.js";
 import { search } from "./search.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
@@ -23,7 +24,7 @@ async function start() {
   state.info = (await trying(() => get("info"))) || state.info;
   byId("version").textContent = state.info.version || "";
   byId("connections").hidden = !state.info.connections;
-  await load();
+  await Promise.all([load(), loadRefusals()]);
   if (state.selected) await closeIfGone(state.selected);
   else if (addressed()) open(addressed());
 }
@@ -36,7 +37,9 @@ async function closeIfGone(id) {
 }
 
 function askWhetherToClear() {
-  byId("clearing-text").textContent = `This deletes ${counted(state.total, "message")} for good.`;
+  const what = state.refused ? counted(state.refusals.length, "refusal") : counted(state.total, "message");
+  byId("clearing-title").textContent = state.refused ? "Delete every refusal?" : "Delete every message?";
+  byId("clearing-text").textContent = `This deletes ${what} for good.`;
   byId("clearing").returnValue = "no";
   byId("clearing").showModal();
 }
@@ -56,6 +59,12 @@ list.addEventListener("click", (event) => {
   const row = /** @type {Element} */ (event.target).closest(".item");
   if (row instanceof HTMLElement) open(row.dataset.id || "");
 });
+byId("refusals").addEventListener("click", (event) => {
+  const link = /** @type {Element} */ (event.target).closest("a");
+  if (!link) return;
+  event.preventDefault();
+  open(decodeURIComponent(link.hash.slice(1)));
+});
 byId("parts").addEventListener("keydown", onTabKey);
 for (const tab of tabs()) tab.addEventListener("click", () => choose(tab.dataset.tab || ""));
 byId("search").addEventListener("input", search);
@@ -66,11 +75,14 @@ onClick("leave", () => {
   focusList();
 });
 onClick("delete", removeSelected);
+onClick("refused", toggleRefused);
 onClick("help", showHelp);
 onClick("connections", openConnections);
 onClick("clear", askWhetherToClear);
 byId("clearing").addEventListener("close", () => {
-  if (byId("clearing").returnValue === "yes") removeAll();
+  if (byId("clearing").returnValue !== "yes") return;
+  if (state.refused) removeRefusals();
+  else removeAll();
 });
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));

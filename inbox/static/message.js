@@ -19,6 +19,7 @@ export async function open(id, { focus = false, instead = false } = {}) {
   write(id, instead);
   state.selected = id;
   state.lost = false;
+  state.refused = false;
   markRead(id);
   show();
   reveal(id);
@@ -70,7 +71,7 @@ function leave(lost) {
 export function goToAddress() {
   const wanted = addressed();
   if (!wanted) leave(false);
-  else if (wanted !== state.selected) open(wanted);
+  else if (wanted !== state.selected || state.refused) open(wanted);
   else main.classList.add("reading");
 }
 

@@ -14,6 +14,9 @@ export const state = {
   /** @type {string | null} */
   selected: null, // the id of the open message
   lost: false, // the address names a message that is not in the inbox
+  refused: false, // the page shows refusals in place of messages
+  /** @type {import("./api.js").Refusal[]} */
+  refusals: [], // newest first
   /** @type {Partial<import("./api.js").Info>} */
   info: {},
 };

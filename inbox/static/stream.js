@@ -4,6 +4,7 @@ import { API } from "./api.js";
 import { onCleared, onDeleted, onMessage, onReset } from "./changes.js";
 import { countConnections } from "./connections.js";
 import { byId } from "./dom.js";
+import { onRefusal, onRefusalsCleared } from "./refused.js";
 
 const RETRY = 2000; // milliseconds, after the host refused the stream; after a cut the browser reconnects by itself
 
@@ -18,6 +19,8 @@ export function follow(start) {
     message: onMessage,
     deleted: (data) => onDeleted(data.ids),
     cleared: onCleared,
+    refusal: onRefusal,
+    refusals_cleared: onRefusalsCleared,
     connections: (data) => countConnections(data.open),
     reset: (data) => {
       onReset();

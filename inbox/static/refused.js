@@ -1,0 +1,56 @@
+// The filter "refused", and the changes of its list.
+
+import { ask, get } from "./api.js";
+import { main } from "./dom.js";
+import { show } from "./list.js";
+import { say, trying } from "./notices.js";
+import { said } from "./refusals.js";
+import { state } from "./state.js";
+
+/** @typedef {import("./api.js").Refusal} Refusal */
+
+const KEPT = 200; // the host keeps no more
+const GATHERING = 50; // milliseconds in which refusals gather before they are shown together
+
+/** @type {number | undefined} */
+let gathering;
+
+/** Load the list. */
+export async function loadRefusals() {
+  const answer = await trying(() => get("refusals"));
+  if (!answer) return;
+  state.refusals = answer.refusals;
+  show();
+}
+
+/** Show refusals in place of messages, or messages again. */
+export function toggleRefused() {
+  state.refused = !state.refused;
+  main.classList.remove("reading");
+  show();
+}
+
+/**
+ * Called for a new refusal.
+ * @param {Refusal} refusal
+ */
+export function onRefusal(refusal) {
+  if (state.refusals.some((each) => each.number === refusal.number)) return;
+  state.refusals = [refusal, ...state.refusals].slice(0, KEPT);
+  clearTimeout(gathering);
+  gathering = setTimeout(() => {
+    show();
+    say(`Refused: ${refusal.code || ""} ${said(refusal)}`);
+  }, GATHERING);
+}
+
+/** Called when every refusal was deleted. */
+export function onRefusalsCleared() {
+  state.refusals = [];
+  show();
+}
+
+/** Delete every refusal. This page learns of it from the stream, as every page does. */
+export function removeRefusals() {
+  trying(() => ask("refusals", { method: "DELETE" }));
+}
