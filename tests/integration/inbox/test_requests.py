@@ -156,6 +156,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 7
+        assert checked == 10
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)
