@@ -37,7 +37,7 @@ EVENTS: Final = {
 
 
 def room_of_feed(max_bytes: int) -> int:
-    """Return the bytes of `inbox.max_bytes` that the feed may take; 0 limits the feed alone."""
+    """Return the bytes of `inbox.max_bytes` for the feed and the refusals; 0 limits these two alone."""
     return min(MAX_BYTES, max_bytes // 8) if max_bytes else MAX_BYTES
 
 

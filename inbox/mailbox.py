@@ -46,16 +46,14 @@ class Mailbox:
 
     @classmethod
     async def open(cls, path: str, *, max_messages: int, max_bytes: int) -> Mailbox:
-        """Open the store. The feed and the refusals have a part of `max_bytes`. Raises StoreError."""
+        """Open the store. The feed and the refusals share a part of `max_bytes`. Raises StoreError."""
         room = room_of_feed(max_bytes)
-        room_for_refusals = room_of_refusals(max_bytes)
-        rest = max_bytes - room - room_for_refusals
+        refusals = Refusals(min(MAX_REFUSALS, max_messages or MAX_REFUSALS), room_of_refusals(room))
 
         def opened() -> Store:
-            return Store(path, max_messages=max_messages, max_bytes=max_bytes and rest)
+            return Store(path, max_messages=max_messages, max_bytes=max_bytes and max_bytes - room)
 
-        refusals = Refusals(min(MAX_REFUSALS, max_messages or MAX_REFUSALS), room_for_refusals)
-        return cls(await anyio.to_thread.run_sync(opened), Feed(room), refusals)
+        return cls(await anyio.to_thread.run_sync(opened), Feed(room - room_of_refusals(room)), refusals)
 
     def stop(self) -> None:
         """End the streams and the requests that wait."""

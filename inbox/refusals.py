@@ -25,9 +25,9 @@ MAX_RECIPIENTS: Final = 10
 """Recipients of a refused message that its entry names."""
 
 
-def room_of_refusals(max_bytes: int) -> int:
-    """Return the bytes of `inbox.max_bytes` that the refusals may take; 0 limits them alone."""
-    return min(MAX_BYTES, max_bytes // 32) if max_bytes else MAX_BYTES
+def room_of_refusals(room: int) -> int:
+    """Return the bytes that the refusals may take of `room`, the bytes for the feed and for them."""
+    return min(MAX_BYTES, room // 4)
 
 
 class Refusal(msgspec.Struct, frozen=True, tag_field="kind", tag="refusal"):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.inbox.stored import received
 
-from rrpy.inbox.feed import Feed
+from rrpy.inbox.feed import Feed, room_of_feed
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.refusals import MAX_BYTES, MAX_REFUSALS, Refusal, Refusals, room_of_refusals
 from rrpy.inbox.store import Store
@@ -56,8 +56,8 @@ def test_the_newest_stay_within_both_bounds() -> None:
 
 
 @pytest.mark.parametrize(("max_bytes", "room"), [(0, MAX_BYTES), (3200, 100), (1 << 30, MAX_BYTES)])
-def test_their_room_is_a_part_of_that_of_the_inbox(max_bytes: int, room: int) -> None:
-    assert room_of_refusals(max_bytes) == room
+def test_their_room_is_a_part_of_that_of_the_feed_so_that_mail_has_as_much_as_before(max_bytes: int, room: int) -> None:
+    assert room_of_refusals(room_of_feed(max_bytes)) == room
 
 
 async def test_a_refusal_is_no_message_and_pushes_none_out() -> None:
