@@ -4,7 +4,7 @@ The rules of docs/reference/smtp.md, 'Conformance', and the sessions or tests th
 i: tests/integration/smtp_plugin):
 
      1, 2, 3     one-message, empty-message, one-empty-line
-     4           smuggling-*
+     4           smuggling-*, lf-only-*
      5           u/test_dialog.py, i/test_regressions.py: test_the_end_of_data_...
      6           dots-unstuffed, dots-of-all-kinds
      7           over-size, over-size-commands
