@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio
 import msgspec
@@ -31,6 +31,9 @@ from .protocols import Outermost, Plugin, Reloads, Resets
 from .states import HOST, HostState, Machine, PluginState
 from .version import VERSION
 from .wiring import Node, Wiring
+
+START_TIME: Final = 5.0
+"""Seconds after which the log names a plugin that has not started."""
 
 
 class EndureConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -204,6 +207,8 @@ class Container:
             self._host.on("ready")
             serving = [task.node.name for task in self._tasks if task.node.state is PluginState.SERVING]
             self._log.info("host is ready", plugins=serving, version=VERSION, pid=os.getpid())
+            if not any(task.node.is_wanted(self._config) for task in self._tasks):
+                self._log.warning("no plugin serves: a section of the configuration switches a plugin on")
             self._process.ready(serving)
             task_status.started()
 
@@ -212,7 +217,15 @@ class Container:
         self._tasks.append(task)
         node.machine.on("serve")
         group.start_soon(self._run_plugin, task, name=f"plugin {node.name}")
-        await task.settled.wait()
+        with anyio.move_on_after(START_TIME):
+            await task.settled.wait()
+        if not task.settled.is_set():
+            self._log.warning(
+                "the host waits for a plugin: its serve has not called task_status.started()",
+                plugin=node.name,
+                seconds=START_TIME,
+            )
+            await task.settled.wait()
         if node.state is PluginState.SERVING:
             self._log.debug("plugin serves", plugin=node.name)
 

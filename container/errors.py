@@ -5,6 +5,7 @@ HostError                 one clear sentence for a person; `exit_code` 1
 +-- DependencyError      a plugin's dependency is missing, ambiguous, or part of a cycle; `exit_code` 2
 +-- PluginFailed         a plugin raised in one of its steps; chained to its exception; `exit_code` 1
 PluginDisabled            not a failure: a plugin's `init` asks to be left out
++-- SectionAbsent        by its section, which is absent
 IllegalTransition         a defect in the host: the table of a state machine has no such transition
 """
 
@@ -66,6 +67,10 @@ class PluginFailed(HostError):
 
 class PluginDisabled(Exception):
     """Raised by a plugin's `init` to be left out, most often because its section is absent."""
+
+
+class SectionAbsent(PluginDisabled):
+    """Raised by `Configurer.section`: the configuration does not have the plugin's section."""
 
 
 class IllegalTransition(RuntimeError):

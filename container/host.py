@@ -24,9 +24,14 @@ from .net.activation import PASSED
 from .notify import Notifier
 from .protocols import Logger
 from .signals import LAST, Signals
+from .watchdog import LIMIT, Watchdog
 
 FAULT_DELAY: Final = 0.1
 """Seconds that a plugin has to fail by the error of its task, before the host fails by it."""
+
+
+START_LIMIT: Final = 5.0
+"""Seconds that the loop may stand still during the start, which imports modules."""
 
 
 class Runnable(Protocol):
@@ -73,6 +78,7 @@ class Process:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._systemd = Notifier(log)
+        self._watchdog: Watchdog | None = None
         self._leaving: Leaving | None = None
         self._report_wait: Callable[[str], None] | None = None
 
@@ -109,6 +115,8 @@ class Process:
 
     def ready(self, serving: Sequence[str]) -> None:
         """Tell systemd which plugins serve, and warn about its sockets that no plugin uses."""
+        if self._watchdog is not None:
+            self._watchdog.limit = LIMIT
         for name in PASSED.unused:
             self._log.warning("a socket of systemd's is not used", name=name, address=f"systemd:{name}")
         self._systemd.send(READY=1, STATUS=f"serving: {', '.join(serving)}")
@@ -131,6 +139,13 @@ class Process:
             self._report_wait(text)
 
     async def _serve(self, container: Runnable, signals: Signals) -> None:
+        self._watchdog = Watchdog(self._log, START_LIMIT, lambda: container.modules)
+        with self._watchdog:
+            failure = await self._serve_watched(container, signals)
+        if failure is not None:
+            raise failure
+
+    async def _serve_watched(self, container: Runnable, signals: Signals) -> HostError | None:
         failure: HostError | None = None
         async with anyio.create_task_group() as group:
             signals.deliver(partial(self._on_signal, container, group))
@@ -140,8 +155,7 @@ class Process:
             except HostError as error:  # raised below, so that no group is around it
                 failure = error
             group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        return failure
 
     def _on_signal(self, container: Runnable, group: TaskGroup, number: signal.Signals, count: int) -> None:
         if count == 0:

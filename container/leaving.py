@@ -112,9 +112,9 @@ def busy_threads(threads: list[threading.Thread], modules: Mapping[str, str]) ->
     """Yield the threads that run something: not those of a pool that wait for work. `modules`: plugins by module."""
     frames = sys._current_frames()
     for thread in threads:
-        stack = [*_stack(frames.get(thread.ident or 0))]
+        stack = [*stack_of(frames.get(thread.ident or 0))]
         if stack and not _is_idle(stack):
-            yield Busy(thread.name, _plugin_of(stack, modules), _place(stack[0]))
+            yield Busy(thread.name, plugin_of(stack, modules), _place(stack[0]))
 
 
 def place_of(thread: threading.Thread) -> str:
@@ -133,13 +133,14 @@ def _is_idle(stack: list[FrameType]) -> bool:
     return at[0] == (_POOL, "_worker") or ("queue", "get") in at[:2] or (_POOL, "shutdown") in at
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+def stack_of(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield the frames of a stack, the innermost first."""
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def _plugin_of(stack: list[FrameType], modules: Mapping[str, str]) -> str:
+def plugin_of(stack: list[FrameType], modules: Mapping[str, str]) -> str:
     """Return the plugin of a thread: by the module of its code, or by the context that it was started with."""
     for frame in stack:
         module = str(frame.f_globals.get("__name__", ""))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from .config import Config
-from .errors import FAULTS, ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed
+from .errors import FAULTS, ConfigError, DependencyError, HostError, PluginDisabled, PluginFailed, SectionAbsent
 from .graph import start_order
 from .injection import Dependency, dependencies, satisfies, type_name
 from .log import LogChannel, logger
@@ -43,6 +43,10 @@ class Node:
     def state(self) -> PluginState:
         """The plugin's state."""
         return self.machine.state
+
+    def is_wanted(self, config: Config) -> bool:
+        """Return whether the configuration asks for this plugin: by its section, or in `plugins`."""
+        return not self.optional or config.has(self.name)
 
     def __str__(self) -> str:
         return self.name
@@ -174,7 +178,7 @@ class Wiring:
         try:
             node.plugin.init(**arguments)
         except PluginDisabled as reason:
-            self._disable(node, str(reason))
+            self._disable(node, str(reason), forgotten=isinstance(reason, SectionAbsent) and not node.optional)
         except HostError as error:
             node.machine.on("fail")
             self._config.locate(error)
@@ -192,9 +196,11 @@ class Wiring:
             return f"{text}, which no plugin provides"
         return f"{text} of plugin {provider}, which is disabled; add the section {provider} to {self._config.source}"
 
-    def _disable(self, node: Node, reason: str) -> None:
+    def _disable(self, node: Node, reason: str, *, forgotten: bool = False) -> None:
+        """Leave a plugin out. `forgotten`: `plugins` names it, so its section is most likely missing by mistake."""
         node.machine.on("disable")
-        self._log.debug("plugin is disabled", plugin=node.name, reason=reason)
+        write = self._log.warning if forgotten else self._log.debug
+        write("plugin is disabled", plugin=node.name, reason=reason)
 
     def _collect_for(self, node: Node) -> None:
         try:

@@ -23,6 +23,7 @@ from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
 from .routes import PREFIX, ROUTES
+from .routes import Route as APIRoute
 
 STATIC: Final = Path(__file__).parent / "static"
 TYPES: Final = {
@@ -42,12 +43,27 @@ def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log
     api = API(mailbox, servers, config)
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in ROUTES:
-        paths.setdefault(PREFIX + route.path, {})[route.method] = getattr(api, route.name)
+        paths.setdefault(PREFIX + route.path, {})[route.method] = _checked(route, getattr(api, route.name))
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
     return Guard(app, config.allowed_hosts, log)
+
+
+def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint for requests whose parameters the route has: a misspelt one must not count as absent."""
+    names = [each.name for each in route.parameters if each.place == "query"]
+    *most, last = names or ["no parameters"]
+    takes = f"{', '.join(most)} and {last}" if most else last
+
+    async def checked(request: Request) -> Response:
+        for name in request.query_params:
+            if name not in names:
+                raise Problem(400, f"{route.path[1:]} takes {takes}, not {name}")
+        return await endpoint(request)
+
+    return checked
 
 
 def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:

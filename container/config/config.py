@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-from ..errors import ConfigError, PluginDisabled
+from ..errors import ConfigError, SectionAbsent
 from ..masking import masked
 from .decode import decode, unknown_key
 from .expand import expand
@@ -117,7 +117,7 @@ class Config:
         Raises PluginDisabled when the section is absent, ConfigError when it is wrong.
         """
         if name not in self._tree:
-            raise PluginDisabled(f"{self._source} has no section {name}")
+            raise SectionAbsent(f"{self._source} has no section {name}")
         return self._decoded(name, model)
 
     def section_or_default(self, name: str, model: type[T]) -> T:

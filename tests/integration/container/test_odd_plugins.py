@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.container.host import run, write
+from support.container.host import hosting, run, write
 
 PLUGINS = """
 import asyncio, sys, time
@@ -95,3 +95,18 @@ def test_a_step_that_is_not_async_is_told_before_anything_serves(odd: Path, step
         2,
         f"rrpy: plugin odd: its {step} is not async; write `async def {step}`\n",
     )
+
+
+def test_a_plugin_that_blocks_the_loop_is_named_with_its_place(odd: Path) -> None:
+    (odd / "blocks.py").write_text(
+        PLUGINS + "\nclass Blocks(Odd):\n    async def work(self):\n        await anyio.sleep(0.3)\n"
+        "        while not any(open('said')): time.sleep(0.01)\n"
+    )
+    (odd / "said").touch()
+    with hosting(odd, plugins=["blocks:Blocks"], smtp=None) as host:
+        (line,) = host.wait_for("the event loop is blocked")
+        (odd / "said").write_text("x")
+        host.wait_for("the event loop runs again")
+    assert (line["level"], line["plugin"], line["task"]) == ("warn", "odd", "plugin odd")
+    assert "in work" in line["stacktrace"]
+    assert "blocks.py" in line["stacktrace"]
