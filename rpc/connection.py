@@ -41,6 +41,8 @@ REQUEST_TIMEOUT: Final = 30.0
 """Seconds from the first byte of a request to its last one."""
 READ_TIMEOUT: Final = 30.0
 """Seconds in which a client must read a part of the responses that wait for it."""
+MAX_ERROR: Final = 64 * 1024
+"""Characters of an error's text that its client gets: a worker may send any number."""
 MAX_UNREAD: Final = 64 * 1024
 """Bytes of responses that a client may leave unread before the next call begins, or its result is encoded."""
 LARGE: Final = 4096
@@ -228,7 +230,7 @@ class RPCConnection:
         except FAULTS as error:
             cause = innermost(error)
             if isinstance(cause, (HostError, ValueError)):
-                text = mask_text(str(cause)) or type(cause).__name__
+                text = mask_text(str(cause)[:MAX_ERROR]) or type(cause).__name__
             else:
                 text = self._internal_error(request)
         except asyncio.CancelledError:

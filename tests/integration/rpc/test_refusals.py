@@ -10,6 +10,7 @@ from support.log import Log
 from support.rpc.host import TestMethods, body, peer_of, request, server_of
 
 from rrpy.goridge.frame import ERROR, GOB, JSON, MSGPACK, PROTO, Frame, header
+from rrpy.rpc import connection
 from rrpy.rpc.client import Client
 from rrpy.rpc.errors import RPCError
 from rrpy.worker_pool.errors import (
@@ -109,6 +110,12 @@ async def test_an_error_of_a_pool_reaches_the_caller_as_its_text(error: Exceptio
         for method in ("r.Ask", "r.AskMany"):
             assert body(await peer.call(method)) == str(error).encode()
     assert log.of("exception") == []
+
+
+async def test_the_text_of_an_error_is_bounded() -> None:
+    refusing = Refusing(SoftError("x" * (connection.MAX_ERROR + 1)))
+    async with server_of(r=refusing) as server, peer_of(server.address) as peer:
+        assert body(await peer.call("r.Ask")) == b"x" * connection.MAX_ERROR
 
 
 @pytest.mark.parametrize("flags", [0, GOB, PROTO, MSGPACK, 0xFF & ~ERROR])
