@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 
 import msgspec
 
 from ..container.errors import ConfigError
+from ..container.net.access import group_id, is_id
 
 _KEY = "server.user"
-_MAX_ID = 2**32 - 2
-"""The largest number of a user or a group; the one above it means "no change"."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -48,15 +46,16 @@ def find_account(user: str | int) -> Account | None:
     if not name and not colon:
         return None
     found = _entry(name)
-    if found is None and not _is_id(name):
+    if found is None and not is_id(name):
         raise ConfigError(f"is {user!r}", key=_KEY, hint="there is no such system user")
     if found is None and not group:
         hint = f"no system user has this number, so name a group too: {name}:{name}"
         raise ConfigError(f"is {user!r}", key=_KEY, hint=hint)
     if group:
-        gid = _group_id(group)
-        if gid is None:
-            raise ConfigError(f"is {user!r}", key=_KEY, hint=f"there is no system group {group!r}")
+        try:
+            gid = group_id(group)
+        except ValueError:
+            raise ConfigError(f"is {user!r}", key=_KEY, hint=f"there is no system group {group!r}") from None
     else:
         gid = found.pw_gid if found else 0
     uid = found.pw_uid if found else int(name)
@@ -77,17 +76,6 @@ def _entry(name: str) -> pwd.struct_passwd | None:
     except (KeyError, ValueError):
         pass
     try:
-        return pwd.getpwuid(int(name)) if _is_id(name) else None
+        return pwd.getpwuid(int(name)) if is_id(name) else None
     except KeyError:
         return None
-
-
-def _group_id(group: str) -> int | None:
-    try:
-        return grp.getgrnam(group).gr_gid
-    except (KeyError, ValueError):
-        return int(group) if _is_id(group) else None
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= _MAX_ID

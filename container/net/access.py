@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from ..ownership import replaceable_part
 
 PRIVATE: Final = 0o600
+MAX_ID: Final = 2**32 - 2
+"""The largest number of a user or a group; the one above it means "no change"."""
 _UNCHANGED: Final = -1
 
 
@@ -42,20 +44,25 @@ class SocketAccess(NamedTuple):
 
 
 def user_id(user: str) -> int:
-    """Return the number of a system user, named or written as a number. Raises ValueError for an unknown name."""
-    if user.isascii() and user.isdecimal():
-        return int(user)
+    """Return the number of a system user, by name or by number. Raises ValueError for an unknown name."""
     try:
         return pwd.getpwnam(user).pw_uid
-    except KeyError:
-        raise ValueError("there is no such system user") from None
+    except (KeyError, ValueError):
+        if is_id(user):
+            return int(user)
+    raise ValueError("there is no such system user")
 
 
 def group_id(group: str) -> int:
     """Return the number of a system group, as `user_id` does for a user."""
-    if group.isascii() and group.isdecimal():
-        return int(group)
     try:
         return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise ValueError("there is no such system group") from None
+    except (KeyError, ValueError):
+        if is_id(group):
+            return int(group)
+    raise ValueError("there is no such system group")
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is the number of a user or a group."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_ID

@@ -86,7 +86,8 @@ def test_a_user_and_a_group_are_a_name_or_a_number() -> None:
     assert user_id(user.pw_name) == user_id("0") == 0
     assert group_id(group.gr_name) == group_id("0") == 0
     assert user_id("4242") == group_id("4242") == 4242
-    with pytest.raises(ValueError, match="there is no such system user"):
-        user_id("no such user")
+    for unknown in ("no such user", "-1", "4294967295", "9" * 5000, "\0"):
+        with pytest.raises(ValueError, match="there is no such system user"):
+            user_id(unknown)
     with pytest.raises(ValueError, match="there is no such system group"):
         group_id("no such group")
