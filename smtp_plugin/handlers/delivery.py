@@ -11,6 +11,7 @@ from aiosmtpd.smtp import MISSING
 
 from ..delivery.outcome import FAILED, Outcome, Pending, Running
 from ..protocol import replies
+from ..protocol.auth import padded
 from ..protocol.refusal import Refusal
 from ..server.protocols import ServedConnection
 from ..session import Envelope, Session
@@ -84,7 +85,7 @@ class LineReader:
         return self._line is not None and not self._line.done()
 
     async def readline(self) -> bytes:
-        """Return the client's next line. Raises ConnectionResetError when none will come."""
+        """Return the client's next line, padded as base64. Raises ConnectionResetError when none will come."""
         server = self._server
         if server.transport is None or server.dialog.closing:
             raise ConnectionResetError("the connection is closed")
@@ -94,7 +95,7 @@ class LineReader:
         line = await self._line
         if line is None:
             raise ConnectionResetError("the client gave no line")
-        return line + b"\r\n"
+        return padded(line) + b"\r\n"
 
     def _give(self, line: bytes | None) -> None:
         if self._line is not None and not self._line.done():

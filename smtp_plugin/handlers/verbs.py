@@ -7,6 +7,7 @@ import warnings
 from aiosmtpd.smtp import MISSING, syntax
 
 from ..protocol import replies
+from ..protocol.auth import padded
 from ..server.connection import Connection
 from .status import normalized, plain
 
@@ -96,14 +97,15 @@ class HookedVerbs(Connection):
 
     @syntax("AUTH <mechanism>")  # type: ignore[untyped-decorator]
     async def smtp_AUTH(self, arg: str | None) -> None:
-        """Authenticate as aiosmtpd does. Accept a mechanism's name in any case; refuse AUTH in a transaction."""
+        """Authenticate as aiosmtpd does. Accept any case, and base64 without padding; refuse AUTH in a transaction."""
         if self.envelope.mail_from is not None:
             await self.push(plain(replies.AUTH_IN_TRANSACTION))
             return
-        mechanism, blank, rest = (arg or "").partition(" ")
+        mechanism, *responses = (arg or "").split() or [""]
         if mechanism.upper() in self._auth_methods:
             mechanism = mechanism.upper()
-        await super().smtp_AUTH(mechanism + blank + rest)
+        texts = (padded(_wire(response)).decode("utf-8", "surrogateescape") for response in responses)
+        await super().smtp_AUTH(" ".join([mechanism, *texts]))
 
     @syntax("DATA")  # type: ignore[untyped-decorator]
     async def smtp_DATA(self, arg: str | None) -> None:

@@ -67,9 +67,14 @@ def _respond(conversation: Conversation, line: bytes) -> None:
         _step(conversation, lambda exchange: exchange.send(response))
 
 
+def padded(text: bytes) -> bytes:
+    """Return a base64 text with its padding, which boards and printers leave out. `=` and `*` alone have a meaning."""
+    return text if text in (b"=", b"*") else text + b"=" * (-len(text) % 4)
+
+
 def _decoded(text: bytes) -> bytes:
-    """Return the bytes of a base64 text, whose padding may be missing. Raises binascii.Error."""
-    return a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    """Return the bytes of a base64 text. Raises binascii.Error."""
+    return a2b_base64(padded(text), strict_mode=True)
 
 
 def _step(conversation: Conversation, advance: Callable[[Exchange], bytes]) -> None:

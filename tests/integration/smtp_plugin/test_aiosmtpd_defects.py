@@ -106,6 +106,7 @@ async def test_starttls_was_taken_twice_and_with_arguments(tls: tuple[ssl.SSLCon
         (["AUTH LOGIN"], "334 VXNlcm5hbWU6"),
         (["auth lOgIn", "dQ=="], "334 UGFzc3dvcmQ6"),
         (["AUTH LOGIN ="], "334 UGFzc3dvcmQ6"),
+        (["AUTH LOGIN dTo", "cA"], "235 Authentication successful"),
         (["MAIL FROM:<a@b>", "AUTH PLAIN AHUAcA=="], "503 5.5.1 AUTH is not allowed in a mail transaction"),
         (["AUTH PLAIN AHUA" + "YWFh" * 2800], "235 Authentication successful"),
         (["MAIL FROM:<a@b> AUTH=<>"], "250 OK"),

@@ -154,6 +154,22 @@ def test_authentication_asks_the_authenticator_with_our_prompts() -> None:
     assert asked == [("LOGIN", b"ann", b"wrong"), ("PLAIN", b"ann", b"right")]
 
 
+def test_base64_may_lack_its_padding() -> None:
+    """Boards and printers leave it out."""
+    asked = []
+
+    def authenticator(server: Any, session: Any, envelope: Any, mechanism: str, data: LoginPassword) -> AuthResult:
+        asked.append((mechanism, data.login, data.password))
+        return AuthResult(success=True)
+
+    options = {"authenticator": authenticator, "auth_require_tls": False, "auth_required": False}
+    for lines in (["AUTH LOGIN", "dTo", "cA="], ["AUTH\tPLAIN\tAHUAcA"]):
+        with serving(Relay(), **options) as controller, connect(controller) as client:
+            client.ehlo("me")
+            assert [client.docmd(line)[0] for line in lines][-1] == 235
+    assert asked == [("LOGIN", b"u:", b"p"), ("PLAIN", b"u", b"p")]
+
+
 def test_a_response_without_end_closes_the_session() -> None:
     with serving(Relay(), auth_require_tls=False) as controller, connect(controller) as client:
         client.ehlo("me")
