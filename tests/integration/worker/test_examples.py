@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from support.container.host import Host
 from support.docs.pages import ROOT, blocks, page
+from support.log import Log
 from support.waiting import TIMEOUT
 from support.worker.host import WorkerHost, last, listen
+from support.worker_pool.pools import pool
 
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
+from rrpy.worker_pool import Payload
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -125,6 +128,36 @@ def test_what_php_echoes_warns_or_waits_for_breaks_no_frame(tmp_path):
         assert ("echoed " in said, "Undefined variable" in said) == (True, True)
     finally:
         host.close()
+
+
+MONOLOG = '[2026-11-28T18:00:00.123456+00:00] app.ERROR: db is gone {"id":7} []\n'
+PINO = '{"level":50,"time":1795888077000,"hostname":"web","msg":"db is gone"}\n'
+SAYS = {
+    "php": (
+        "    $job =",
+        f"    file_put_contents('php://stderr', {MONOLOG!r}); error_log('ERROR: db is gone'); $job =",
+    ),
+    "node": ("  const job =", f"  process.stderr.write({PINO!r}); const job ="),
+}
+"""What each worker writes besides, as Monolog and PHP's own log, and as pino."""
+
+
+@pytest.mark.anyio
+async def test_what_its_loggers_write_has_its_level_message_and_keys(name, tmp_path):
+    file = EXAMPLES[name][1]
+    (tmp_path / file).write_text((folder(name) / file).read_text().replace(*SAYS[name]))
+    options = ["-d", "error_log=/dev/stderr", "-d", "log_errors=1"] if name == "php" else []
+    log = Log()
+    command = [EXAMPLES[name][0], *options, str(tmp_path / file)]
+    async with pool(command, log, num_workers=1) as workers:
+        await workers.exec(Payload(b"{}"))
+        await log.seen("got a request")
+    errors = [{key: value for key, value in keys.items() if key != "pid"} for _, keys in log.of("error")]
+    assert {message for message, _ in log.of("error")} == {"db is gone"}
+    if name == "php":
+        assert errors == [{"channel": "app", "context": {"id": 7}}, {}]
+    else:
+        assert errors == [{"time": 1795888077000, "hostname": "web"}]
 
 
 @pytest.mark.parametrize("relay", ["pipes", "unix"])

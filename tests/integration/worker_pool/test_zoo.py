@@ -137,6 +137,19 @@ async def test_a_flood_on_stderr_neither_blocks_the_answer_nor_grows_without_end
     assert log.keys("worker writes too much: its lines are left out")
 
 
+async def test_the_lines_of_a_logger_have_its_levels_and_those_of_a_traceback_too(relay):
+    """Each was of level info, so that `logs.level: warn` hid them."""
+    log = Log()
+    async with pool(beast("logs_an_error"), log, num_workers=1, relay=relay) as workers:
+        assert await workers.exec(Payload(b"a", b"b")) == Payload(b"a", b"b")
+        (ink,) = await log.seen("low on ink")
+    (first, *traceback) = [message for message, _ in log.of("error")]
+    assert (first, traceback[0]) == ("db is gone", "Traceback (most recent call last):")
+    assert traceback[-1].startswith("IndexError: ")
+    assert ink["logger"] == "root"
+    assert [message for message, _ in log.of("warning")] == ["low on ink"]
+
+
 async def test_a_worker_can_open_its_outputs_by_name(relay):
     """They were sockets, which no program can open: PHP's log to /dev/stderr was lost."""
     log = Log()
