@@ -65,6 +65,10 @@ def _no_verdict(reason: str) -> Outcome:
 
 def _shown(context: bytes, body: bytes) -> str:
     """Return what the worker said, cut and escaped."""
-    if context or not body:
-        return repr(context[:_SHOWN].decode("utf-8", "replace"))
-    return f"its context is empty, and its body is {body[:_SHOWN].decode('utf-8', 'replace')!r}"
+    if context:
+        return _quoted(context)
+    return f"its context is empty, and its body is {_quoted(body)}" if body else "it is empty"
+
+
+def _quoted(said: bytes) -> str:
+    return repr(said[:_SHOWN].decode("utf-8", "replace"))

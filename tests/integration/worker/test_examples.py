@@ -133,11 +133,8 @@ def test_what_php_echoes_warns_or_waits_for_breaks_no_frame(tmp_path):
 MONOLOG = '[2026-11-28T18:00:00.123456+00:00] app.ERROR: db is gone {"id":7} []\n'
 PINO = '{"level":50,"time":1795888077000,"hostname":"web","msg":"db is gone"}\n'
 SAYS = {
-    "php": (
-        "    $job =",
-        f"    file_put_contents('php://stderr', {MONOLOG!r}); error_log('ERROR: db is gone'); $job =",
-    ),
-    "node": ("  const job =", f"  process.stderr.write({PINO!r}); const job ="),
+    "php": ("    $job =", f"    fwrite(STDERR, {json.dumps(MONOLOG)}); error_log('ERROR: db is gone'); $job ="),
+    "node": ("  const job =", f"  process.stderr.write({json.dumps(PINO)}); const job ="),
 }
 """What each worker writes besides, as Monolog and PHP's own log, and as pino."""
 

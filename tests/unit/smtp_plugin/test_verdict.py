@@ -71,7 +71,7 @@ def test_a_byte_order_mark_and_a_byte_that_is_no_utf8_do_not_make_a_refusal_an_a
     assert read_verdict(answer).reply.code == 550
 
 
-@pytest.mark.parametrize("answer", [b"", b"OK", b"REJECT", b"continue", b'"CONTINUE"', b"[]", b"\xff", b"550 no"])
+@pytest.mark.parametrize("answer", [b"OK", b"REJECT", b"continue", b'"CONTINUE"', b"[]", b"\xff", b"550 no"])
 def test_any_other_text_is_a_temporary_failure_with_a_reason(answer):
     """`REJECT` accepted the message."""
     verdict = read_verdict(answer)
@@ -88,6 +88,8 @@ def test_a_verdict_in_the_body_does_not_count_and_is_named():
     verdict = read_verdict(b"", b"CONTINUE")
     assert verdict.reply is replies.TEMPORARY_FAILURE
     assert verdict.reason.endswith("its context is empty, and its body is 'CONTINUE'")
+    empty = read_verdict(b"")
+    assert (empty.reply, empty.reason[-11:]) == (replies.TEMPORARY_FAILURE, "it is empty")
 
 
 def test_what_a_worker_says_is_quoted_cut_and_escaped():
