@@ -171,7 +171,8 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=100_000,
-            description="messages that `rrpy tail` and `smtp.Wait` remember, without their contents",
+            description="messages that `rrpy tail` and `smtp.Wait` remember, without their contents. They remember as "
+            "many refusals, at most 1000.",
         ),
     ] = 100
     pool: Annotated[PoolConfig, Meta(description="the workers. With `deliver: log` they start and stay idle.")] = (

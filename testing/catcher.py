@@ -6,19 +6,24 @@ import asyncio
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ..container.log import logger
 from ..container.net.listening import BoundSockets, listen_addresses
+from ..container.text import printable
 from ..mime.matching import Filter, Folded
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
 from ..smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
+from ..smtp_plugin.protocol.refusal import Refusal
 from ..smtp_plugin.protocol.rules import Rules
 from ..smtp_plugin.server.listener import Listener
 from ..smtp_plugin.session import Envelope, Session
 
+REFUSALS: Final = 20
+"""Refusals that the error of a missing mail shows, the last ones."""
 START_TIMEOUT: Final = 20.0
 """Seconds for the server to start, and to end."""
 
@@ -80,6 +85,7 @@ class Catcher:
         self._received = threading.Condition()
         self._mails: list[CaughtMail] = []
         self._expected: set[int] = set()
+        self._refusals: deque[str] = deque(maxlen=REFUSALS)
         self._thread = threading.Thread(target=self._run, name="rrpy SMTP server", daemon=True)
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -112,6 +118,7 @@ class Catcher:
         with self._received:
             self._mails.clear()
             self._expected.clear()
+            self._refusals.clear()
 
     def expect(
         self,
@@ -125,7 +132,7 @@ class Catcher:
 
         `to`: one of its recipients. `subject`: the whole subject, or a compiled pattern to search in it. Case does not
         count, except in a pattern, and `*` stands for any text. Raises AssertionError, whose text lists the mails so
-        far.
+        far, and what the server refused.
         """
         __tracebackhide__ = True
         pattern = subject if isinstance(subject, re.Pattern) else None
@@ -151,7 +158,13 @@ class Catcher:
             for number, mail in enumerate(self._mails)
         ]
         asked = f" with {wanted}" if wanted else ""
-        return "\n".join([f"no mail{asked} within {timeout:g} s; received:", *(received or ["  nothing"])])
+        refused = ["refused:", *self._refusals] if self._refusals else []
+        return "\n".join([f"no mail{asked} within {timeout:g} s; received:", *(received or ["  nothing"]), *refused])
+
+    def _note(self, refusal: Refusal) -> None:
+        answer = f"{refusal.code} {refusal.reply}" if refusal.code else refusal.reason
+        with self._received:
+            self._refusals.append(printable(f"  {refusal.command or '-'} | {answer}"))
 
     def _keep(self, session: Session, envelope: Envelope) -> None:
         content = envelope.content
@@ -204,6 +217,9 @@ class _CatcherBackend(Backend):
     def deliver(self, session: Session, envelope: Envelope) -> Pending[Outcome]:
         self._catcher._keep(session, envelope)
         return Pending.settled(ACCEPTED)
+
+    def report(self, session: Session, refusal: Refusal) -> None:
+        self._catcher._note(refusal)
 
 
 def _fits(mail: CaughtMail, wanted: Filter, pattern: re.Pattern[str] | None) -> bool:

@@ -96,10 +96,9 @@ class Connection(Flow):
         self.transport = transport
         self._limit_unsent(transport)
         listener = self.listener
-        session = self._create_session()
+        self.session = session = self._create_session()
         if listener.transcript_lines:
             session.transcript = deque(maxlen=listener.transcript_lines)
-        self.session = session
         trace = partial(listener.trace, session) if listener.trace else None
         self.dialog = Dialog(listener.rules, session, trace, partial(listener.backend.report, session))
         if transport.get_extra_info("sslcontext") is not None:
@@ -201,9 +200,8 @@ class Connection(Flow):
             return
         state, timeouts = self._state.state, self.listener.timeouts
         if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), timeouts.write):
-            self.listener.report_end(
-                self.session, "the client reads no reply", f"smtp.write_timeout: {timeouts.write:g}s"
-            )
+            setting = f"smtp.write_timeout: {timeouts.write:g}s"
+            self.listener.report_end(self.session, "the client reads no reply", setting)
             transport.abort()
         elif state is states.LINGERING or state in states.EXPECTING_HEADER:
             longest = timeouts.linger if state is states.LINGERING else timeouts.opening

@@ -86,6 +86,22 @@ def test_what_did_not_come_is_told_with_what_came(rr_smtp: Catcher) -> None:
     ]
 
 
+def test_what_was_refused_is_told_and_fits_nothing(rr_smtp: Catcher) -> None:
+    with smtplib.SMTP(rr_smtp.host, rr_smtp.port) as client:
+        client.ehlo()
+        client.docmd("MAIL FROM:<a b@c.d>")
+    with pytest.raises(AssertionError) as caught:
+        rr_smtp.expect(timeout=0)
+    assert str(caught.value).splitlines()[1:] == [
+        "  nothing",
+        "refused:",
+        "  MAIL FROM:<a b@c.d> | 501 5.1.7 Bad sender address syntax",
+    ]
+    rr_smtp.clear()
+    with pytest.raises(AssertionError, match=r"nothing$"):
+        rr_smtp.expect(timeout=0)
+
+
 def test_what_a_client_says_of_itself_is_caught(rr_smtp: Catcher) -> None:
     send(rr_smtp, username="ann", password="secret")
     mail = rr_smtp.expect()
