@@ -15,6 +15,7 @@ from support.log import Log
 from support.waiting import until
 from support.worker_pool.pools import beast, listening, pool
 
+from rrpy.container.net import accepting
 from rrpy.container.net.listening import listen_addresses
 from rrpy.container.net.sockets import ListenError
 from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
@@ -158,6 +159,33 @@ async def test_no_more_than_so_many_connections_may_be_of_nobody_known(relay, re
                 with suppress(ConnectionError):
                     assert await second.read() == b""
     assert await relay_log.seen("relay connection refused: too many connections have no worker")
+
+
+async def test_connections_of_nobody_known_have_a_quarter_of_the_descriptors_at_most(relay, relay_log, monkeypatch):
+    monkeypatch.setattr("rrpy.worker_pool.relays.descriptor_limit", lambda: 4)
+    async with dialled(relay) as (reader, _):
+        assert await reader.read(1000)
+        async with dialled(relay) as (second, _):
+            with anyio.fail_after(20), suppress(ConnectionError):
+                assert await second.read() == b""
+    assert await relay_log.seen("relay connection refused: too many connections have no worker")
+
+
+async def test_the_last_descriptors_are_not_for_the_relay(tmp_path, monkeypatch):
+    free = [1000]
+    monkeypatch.setattr(accepting, "PAUSE", 0.001)
+    monkeypatch.setattr("rrpy.worker_pool.relays.Reserve", lambda *args: accepting.Reserve(*args, lambda: free[0]))
+    log = Log()
+    async with listening("tcp", tmp_path, log) as relay:
+        free[0] = accepting.RESERVE
+        async with dialled(relay) as (reader, _):
+            with anyio.fail_after(20), suppress(ConnectionError):
+                assert await reader.read() == b""
+        assert await log.seen("no connections are accepted: too few descriptors are free")
+        free[0] = 1000
+        async with dialled(relay) as (reader, _):
+            with anyio.fail_after(20):
+                assert await reader.read(1000)
 
 
 async def test_a_pid_that_no_process_can_have_is_nobody_s(relay):

@@ -110,6 +110,32 @@ async def passes() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_uvicorn_s_own_500_has_the_headers_of_every_response(begun: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It had none of them, so that a page could show and keep it."""
+
+    async def test(served: Served) -> None:
+        async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+            if begun:
+                headers = [(b"content-length", b"0"), (b"cache-control", b"no-cache")]
+                await send({"type": "http.response.start", "status": 500, "headers": headers})
+                await send({"type": "http.response.body"})
+            else:
+                raise RuntimeError("broken")
+
+        served.connection.app = fails
+        served.connection.data_received(GET)
+        await passes()
+        head, _, _ = served.client.received.lower().partition(b"\r\n\r\n")
+        assert head.startswith(b"http/1.1 500 ")
+        for name in (b"content-security-policy", b"x-content-type-options", b"referrer-policy", b"cache-control"):
+            assert head.count(b"\r\n" + name + b": ") == 1
+        assert (b"cache-control: no-cache" in head) is begun
+
+    serving(test)
+    caplog.clear()
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET / HTT", HALF])
 def test_a_request_that_does_not_end_is_cut(sent: bytes) -> None:
     async def test(served: Served) -> None:
