@@ -145,13 +145,13 @@ class HTTPConnection(H11Protocol):
 class _Requests(h11.Connection):
     """The requests of a connection: h11's, without those of `fault_of`. uvicorn's own 500 gets the headers."""
 
-    def send(self, event: h11.Event) -> bytes | None:
-        """Return the bytes of an event. Raises LocalProtocolError."""
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        """Return the parts of an event. Called by `send` for all that is sent. Raises LocalProtocolError."""
         if isinstance(event, h11.Response) and event.status_code == 500:
             given = {name for name, _ in event.headers}
             missing = [header for header in _HEADERS if header[0].lower() not in given]
             event = h11.Response(status_code=500, reason=event.reason, headers=[*event.headers, *missing])
-        return super().send(event)
+        return super().send_with_data_passthrough(event)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """Return the next event. Raises RemoteProtocolError."""
