@@ -74,6 +74,7 @@ class Watchdog:
         self._modules = modules
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
+        self._around = {*stack_of(sys._getframe())}  # the frames that run the loop: they do not tell a place
         self._alive = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog of the loop", daemon=True)
@@ -107,16 +108,17 @@ class Watchdog:
 
     def _place(self) -> dict[str, str]:
         """Return what the loop runs: the plugin where it is known, the task or `callback`, the stack."""
-        frame = sys._current_frames().get(self._watched)
-        plugin = plugin_of([*stack_of(frame)], self._modules())
+        stack = [each for each in stack_of(sys._current_frames().get(self._watched)) if each not in self._around]
+        plugin = plugin_of(stack, self._modules())
         try:
             task = asyncio.current_task(self._loop)
         except RuntimeError:
             task = None
-        keys = {"task": task.get_name() if task is not None else "callback", "stacktrace": _stack_text(frame)}
+        keys = {"task": task.get_name() if task is not None else "callback", "stacktrace": _text_of(stack)}
         return {"plugin": plugin, **keys} if plugin else keys
 
 
-def _stack_text(frame: FrameType | None) -> str:
+def _text_of(stack: list[FrameType]) -> str:
     """Return the innermost frames of a stack, as in a traceback."""
-    return "".join(traceback.format_list(traceback.extract_stack(frame)[-_FRAMES:])).rstrip() if frame else ""
+    frames = [(frame, frame.f_lineno) for frame in reversed(stack[:_FRAMES])]
+    return "".join(traceback.StackSummary.extract(iter(frames)).format()).rstrip()

@@ -110,3 +110,4 @@ def test_a_plugin_that_blocks_the_loop_is_named_with_its_place(odd: Path) -> Non
     assert (line["level"], line["plugin"], line["task"]) == ("warn", "odd", "plugin odd")
     assert "in work" in line["stacktrace"]
     assert "blocks.py" in line["stacktrace"]
+    assert "_run_to_end" not in line["stacktrace"], "what runs the loop does not tell the place"
