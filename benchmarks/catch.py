@@ -29,10 +29,9 @@ from smtp import HOST, Server, free_port, load, pin, run
 SIZE = 2048
 AT_ONCE = 20
 MAX_BYTES = 64 * 1024 * 1024
-WORDS = (
-    "order invoice welcome password reset token account delivery shop thank you for your message please confirm "
-    "address number customer service question answer monday tuesday parcel refund"
-).split()  # noqa: SIM905
+WORDS = [
+    f"{word}{end}" for word in ("order", "invoice", "parcel", "account", "refund", "answer") for end in ("", "s", "ed")
+]
 
 
 def mail(seed: int) -> bytes:

@@ -1,8 +1,8 @@
 """The inbox's SQLite database: opened, checked and locked; its transactions.
 
 A file belongs to one host. `connect` locks it until the database closes: a second host gets one clear sentence, and
-the totals in memory stay true. The journal is a write-ahead log (WAL): once its client has 250, a message survives a
-killed host; a power failure may cost the last moments.
+the totals in memory stay true. The journal is a write-ahead log (WAL), written to the disk at each commit: once its
+client has 250, a message survives a killed host and a power failure.
 
 `auto_vacuum = FULL` gives the pages of deleted messages back at each commit, so a deleted message leaves the file. It
 moves other pages into their place, which needs room in the log. Without that room, `auto_vacuum = INCREMENTAL` moves
@@ -90,7 +90,7 @@ class Database:
         """Run one statement. Raises sqlite3.Error."""
         return self._connection.execute(query, values)
 
-    def insert_many(self, query: str, rows: Iterator[Sequence[object]]) -> None:
+    def insert_many(self, query: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each row. Raises sqlite3.Error."""
         self._connection.executemany(query, rows)
 
@@ -234,7 +234,7 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     for pragma in (
         "journal_mode = WAL",
         f"journal_size_limit = {LOG_ROOM}",
-        "synchronous = NORMAL",
+        "synchronous = FULL",  # a message that has its 250 survives a power failure
         "secure_delete = FAST",  # a deleted message may have captured credentials
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()

@@ -8,7 +8,7 @@ later ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -18,11 +18,12 @@ import msgspec
 
 from ..container.heap import HEAP
 from ..mime.matching import Filter
+from .arrivals import Arrivals
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
 from .records import MessageList, Record, Summary, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
-from .store import MAX_LIST, Added, Store
+from .store import MAX_LIST, Batch, Store
 from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
@@ -39,6 +40,7 @@ class Mailbox:
         self.refusals = refusals or Refusals()
         self._store = store
         self._waiters = Waiters()
+        self._arrivals = Arrivals(self._store_mails)
         self._turn = anyio.Lock()
         self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
@@ -63,24 +65,29 @@ class Mailbox:
     async def aclose(self) -> None:
         """Stop, then close the store once the running operation has ended."""
         self.stop()
+        await self._arrivals.finish()
         async with self._turn:
             await self._in_thread(self._store.close)
 
     async def add(self, mail: IncomingMail) -> None:
         """Store a mail. Returns once it is safe."""
+        await self._arrivals.add(mail)
 
-        def stored() -> tuple[Record, Added]:
-            record = record_of(mail)
-            return record, self._store.add(record)
+    async def _store_mails(self, mails: Sequence[IncomingMail]) -> None:
+        def stored() -> tuple[list[Record], Batch]:
+            records = [record_of(mail) for mail in mails]
+            return records, self._store.add(*records)
 
         async with self._turn:
-            record, added = await self._in_thread(stored)
-            self.feed.publish("message", added.summary)
-            if added.evicted:
-                self._publish_deleted(*added.evicted)
-            self._waiters.offer(added.number, record.summary, added.detail)
-            if mail.code >= 400:
-                self.feed.publish("refusal", self.refusals.add_message(mail))
+            records, batch = await self._in_thread(stored)
+            for record, added in zip(records, batch.added, strict=True):
+                self.feed.publish("message", added.summary)
+                self._waiters.offer(added.number, record.summary, added.detail)
+            for mail in mails:
+                if mail.code >= 400:
+                    self.feed.publish("refusal", self.refusals.add_message(mail))
+            if batch.evicted:
+                self._publish_deleted(*batch.evicted)
 
     def refuse(self, refusal: IncomingRefusal) -> None:
         """Keep a refusal."""

@@ -31,11 +31,17 @@ _FIRST: Final = 2**63 - 1  # above the number of every message
 
 
 class Added(NamedTuple):
-    """The result of `add`. `summary`, `detail`: the message's, as JSON; `evicted`: ids of messages deleted for it."""
+    """A message that was stored. `summary`, `detail`: as JSON."""
 
     number: int
     summary: bytes
     detail: bytes
+
+
+class Batch(NamedTuple):
+    """The result of `add`. `evicted`: ids of messages deleted for the new ones, which may be of these too."""
+
+    added: Sequence[Added]
     evicted: Sequence[str]
 
 
@@ -61,9 +67,12 @@ class Store:
         """Close the database. Idempotent."""
         self._database.close()
 
-    def add(self, record: Record) -> Added:
-        """Store a message. Delete the oldest ones until both limits hold; the newest always stays."""
-        return self._change(lambda: self._insert(record))
+    def add(self, *records: Record) -> Batch:
+        """Store messages in one transaction: all, or none.
+
+        Delete the oldest ones until both limits hold; the newest always stays.
+        """
+        return self._change(lambda: self._insert(records))
 
     def list_messages(
         self, *, limit: int, before: int | None = None, search: str = "", room: int = MAX_LIST
@@ -130,7 +139,9 @@ class Store:
             if row is None:
                 return None
             number, deleted, size = row
-            self._remove(number, size)
+            self._remove("=", number)
+            self.total -= 1
+            self.bytes -= size
             return str(deleted)
 
         deleted = self._change(work, deletes=True)
@@ -150,30 +161,47 @@ class Store:
         self._database.give_back()
         return count
 
-    def _insert(self, record: Record) -> Added:
+    def _insert(self, records: Sequence[Record]) -> Batch:
         execute = self._database.execute
         (last,) = execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-        number = last + 1
-        record = record.numbered(number)
-        summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
-        size = stored_size(len(summary)) + stored_size(len(detail), len(record.words.encode()))
-        size += sum(stored_size(len(content)) for content in record.contents)
-        evicted = self._evict(1, size)  # before: so the new message takes their pages
-        execute("INSERT INTO messages VALUES (?, ?, ?, ?)", (number, record.summary.id, size, summary))
-        execute("INSERT INTO details VALUES (?, ?, ?)", (number, record.words, detail))
-        rows = ((number, part, content) for part, content in enumerate(record.contents))
-        self._database.insert_many("INSERT INTO contents VALUES (?, ?, ?)", rows)
-        self.total += 1
-        self.bytes += size
-        return Added(number, summary, detail, evicted)
+        added: list[Added] = []
+        messages, details, contents = [], [], []
+        new_bytes = 0
+        for number, unnumbered in enumerate(records, last + 1):
+            record = unnumbered.numbered(number)
+            summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
+            size = stored_size(len(summary)) + stored_size(len(detail), len(record.words.encode()))
+            size += sum(stored_size(len(content)) for content in record.contents)
+            new_bytes += size
+            added.append(Added(number, summary, detail))
+            messages.append((number, record.summary.id, size, summary))
+            details.append((number, record.words, detail))
+            contents += [(number, part, content) for part, content in enumerate(record.contents)]
+        evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
+        insert = self._database.insert_many
+        insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)
+        insert("INSERT INTO details VALUES (?, ?, ?)", details)
+        insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
+        self.total += len(records)
+        self.bytes += new_bytes
+        return Batch(added, evicted + self._evict())
 
     def _evict(self, messages: int = 0, size: int = 0) -> list[str]:
         """Delete the oldest messages until the limits hold, with so many more messages and bytes. Return their ids."""
         evicted: list[str] = []
-        while self._is_over(messages, size):
-            oldest = self._database.execute("SELECT number, bytes, id FROM messages ORDER BY number LIMIT 1").fetchone()
-            self._remove(*oldest[:2])
-            evicted.append(oldest[2])
+        if not self._is_over(messages, size):
+            return evicted
+        oldest = self._database.execute("SELECT number, bytes, id FROM messages ORDER BY number")
+        for number, freed, message_id in oldest:
+            last = number
+            self.total -= 1
+            self.bytes -= freed
+            evicted.append(message_id)
+            if not self._is_over(messages, size):
+                break
+        oldest.close()
+        if evicted:
+            self._remove("<=", last)
         return evicted
 
     def _is_over(self, messages: int, size: int) -> bool:
@@ -181,11 +209,9 @@ class Store:
         large = self._max_bytes and self.bytes + size > self._max_bytes
         return self.total + messages > 1 and bool(many or large)
 
-    def _remove(self, number: int, size: int) -> None:
+    def _remove(self, comparison: str, number: int) -> None:
         for table in ("contents", "details", "messages"):
-            self._database.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608 - our own words
-        self.total -= 1
-        self.bytes -= size
+            self._database.execute(f"DELETE FROM {table} WHERE number {comparison} ?", (number,))  # noqa: S608
 
     def _rows(self, before: int, searched: bool) -> Iterator[tuple[int, bytes, str]]:
         """Yield number, summary and words of the messages, newest first. A search reads the summary when it fits."""

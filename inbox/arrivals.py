@@ -1,0 +1,86 @@
+"""Mail on its way into the store: all that waits is stored at once, in one transaction.
+
+What we want: a transaction, a write to the disk and a turn in the store's thread cost far more than a mail does. So
+many clients at a time share them. What makes it hard: a client that goes away cancels its own mail, never that of the
+others. What we do: one task stores batch after batch while there is mail, and each caller waits for its own future.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
+
+from .protocols import IncomingMail
+from .store import StoreError
+
+MAX_MAILS: Final = 100
+"""Mails of one batch."""
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of the mails of one batch; a larger mail is a batch of its own."""
+
+
+class _Arrival(NamedTuple):
+    mail: IncomingMail
+    stored: asyncio.Future[None]
+
+
+class Arrivals:
+    """The mails that wait. `store`: stores mails, all or none; raises StoreError."""
+
+    def __init__(self, store: Callable[[Sequence[IncomingMail]], Awaitable[None]]) -> None:
+        self._store = store
+        self._waiting: deque[_Arrival] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def add(self, mail: IncomingMail) -> None:
+        """Store a mail with those that wait. Return once it is safe. Raise what `store` raises."""
+        loop = asyncio.get_running_loop()
+        arrival = _Arrival(mail, loop.create_future())
+        self._waiting.append(arrival)
+        if self._writer is None:
+            self._writer = loop.create_task(self._write(), name="the inbox stores mail")
+        await arrival.stored
+
+    async def finish(self) -> None:
+        """Wait until all mail is stored."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def _write(self) -> None:
+        try:
+            while batch := self._take():
+                await self._store_all(batch)
+        finally:
+            self._writer = None
+
+    def _take(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
+        room = MAX_BYTES
+        while self._waiting and len(batch) < MAX_MAILS:
+            arrival = self._waiting[0]
+            room -= len(arrival.mail.content)
+            if batch and room < 0:
+                break
+            self._waiting.popleft()
+            if not arrival.stored.done():  # its client may have gone away
+                batch.append(arrival)
+        return batch
+
+    async def _store_all(self, batch: Sequence[_Arrival]) -> None:
+        """Store a batch. One that fails is stored mail by mail: the fault may be that of one mail."""
+        try:
+            await self._store([each.mail for each in batch])
+        except Exception as error:
+            if len(batch) > 1 and isinstance(error, StoreError):
+                for each in batch:
+                    await self._store_all([each])
+                return
+            for each in batch:
+                if not each.stored.done():
+                    each.stored.set_exception(error)
+        else:
+            for each in batch:
+                if not each.stored.done():
+                    each.stored.set_result(None)

@@ -1,0 +1,128 @@
+"""Mail on its way into the store: batches, what one mail's fault costs the others, and callers that go away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from support.inbox.stored import received
+
+from rrpy.inbox import arrivals as module
+from rrpy.inbox.arrivals import Arrivals
+from rrpy.inbox.protocols import IncomingMail
+from rrpy.inbox.records import record_of
+from rrpy.inbox.store import Store, StoreError
+
+pytestmark = pytest.mark.anyio
+
+
+class Batches:
+    """A store of the ids of each batch. `open`: lets the batch under way end; `bad`: an id that makes a batch fail."""
+
+    def __init__(self) -> None:
+        self.stored: list[list[str]] = []
+        self.open = anyio.Event()
+        self.bad = ""
+
+    async def store(self, mails: Sequence[IncomingMail]) -> None:
+        names = [mail.id for mail in mails]
+        await self.open.wait()
+        if self.bad in names:
+            raise StoreError(f"{self.bad} cannot be stored")
+        self.stored.append(names)
+
+
+async def add_all(arrivals: Arrivals, *mails: IncomingMail) -> dict[str, str]:
+    """Add mails at the same time; return "stored" or the error of each."""
+    outcome: dict[str, str] = {}
+
+    async def add(mail: IncomingMail) -> None:
+        try:
+            await arrivals.add(mail)
+            outcome[mail.id] = "stored"
+        except StoreError as error:
+            outcome[mail.id] = str(error)
+
+    async with anyio.create_task_group() as group:
+        for mail in mails:
+            group.start_soon(add, mail)
+    return outcome
+
+
+async def test_what_waits_is_one_batch_in_the_order_of_arrival() -> None:
+    batches = Batches()
+    arrivals = Arrivals(batches.store)
+    async with anyio.create_task_group() as group:
+        group.start_soon(arrivals.add, received("first"))
+        await anyio.wait_all_tasks_blocked()
+        for number in range(5):
+            group.start_soon(arrivals.add, received(str(number)))
+        await anyio.wait_all_tasks_blocked()
+        batches.open.set()
+    assert batches.stored == [["first"], ["0", "1", "2", "3", "4"]]
+
+
+async def test_one_mail_that_cannot_be_stored_fails_alone() -> None:
+    batches = Batches()
+    batches.bad = "1"
+    batches.open.set()
+    outcome = await add_all(Arrivals(batches.store), *(received(str(number)) for number in range(3)))
+    assert outcome == {"0": "stored", "1": "1 cannot be stored", "2": "stored"}
+    assert batches.stored == [["0"], ["2"]]
+
+
+async def test_a_caller_that_goes_away_takes_its_own_mail_alone() -> None:
+    batches = Batches()
+    arrivals = Arrivals(batches.store)
+    scopes = {}
+
+    async def add(name: str) -> None:
+        with anyio.CancelScope() as scopes[name]:
+            await arrivals.add(received(name))
+
+    async with anyio.create_task_group() as group:
+        for name in ("under way", "waits", "goes away", "stays"):
+            group.start_soon(add, name)
+            await anyio.wait_all_tasks_blocked()
+        scopes["under way"].cancel()
+        scopes["goes away"].cancel()
+        await anyio.wait_all_tasks_blocked()
+        batches.open.set()
+    await arrivals.finish()
+    assert batches.stored == [["under way"], ["waits", "stays"]], "one that was being stored is stored"
+
+
+async def test_a_batch_is_bounded_in_mails_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_MAILS", 3)
+    monkeypatch.setattr(module, "MAX_BYTES", 2000)
+    batches = Batches()
+    arrivals = Arrivals(batches.store)
+    async with anyio.create_task_group() as group:
+        for name, size in (("a", 1), ("b", 1), ("c", 1), ("d", 1500), ("e", 1500), ("f", 5000), ("g", 1)):
+            group.start_soon(arrivals.add, received(name, "x" * size))
+        await anyio.wait_all_tasks_blocked()
+        batches.open.set()
+    assert batches.stored == [["a", "b", "c"], ["d"], ["e"], ["f"], ["g"]]
+
+
+async def test_a_fault_of_ours_reaches_each_caller_and_stops_nothing() -> None:
+    async def broken(mails: Sequence[IncomingMail]) -> None:
+        raise RuntimeError("a defect")
+
+    arrivals = Arrivals(broken)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="a defect"):
+            await arrivals.add(received("x"))
+
+
+def test_a_batch_larger_than_the_limits_keeps_its_newest() -> None:
+    store = Store(max_messages=2)
+    store.add(record_of(received("old")))
+    batch = store.add(*(record_of(received(str(number))) for number in range(5)))
+    assert [each.number for each in batch.added] == [2, 3, 4, 5, 6]
+    assert batch.evicted == ["old", "0", "1", "2"]
+    assert store.total == 2
+    small = Store(max_bytes=1)
+    assert small.add(*(record_of(received(str(number))) for number in range(3))).evicted == ["0", "1"]
+    assert (small.total, small.bytes > 0) == (1, True)
