@@ -91,7 +91,8 @@ class Backend:
     async def _observe(self, session: Session, arrival: Arrival, content: bytes, pending: Pending[Outcome]) -> Outcome:
         """Hand a decided message to the observers. Where no worker decides, each of them must keep it."""
         outcome = await pending.wait()
-        transcript = [*(session.transcript or ()), f"C: ({len(content)} bytes of message)"]
+        said = [f"S: {reply.code} {reply.wire_text}" for reply in outcome.replies]
+        transcript = [*session.take_transcript(len(said)), f"C: ({len(content)} bytes of message)", *said]
         mail = ReceivedMail(
             **msgspec.structs.asdict(arrival),
             content=content,
@@ -124,7 +125,9 @@ class Backend:
     def replied(self, session: Session, data: bytes) -> None:
         """Log the replies of the server, and keep them for the transcript."""
         for line in data.decode("ascii", "replace").splitlines():
-            if session.transcript is not None:
+            if session.lines_taken:  # the reply to the last message is in its transcript
+                session.lines_taken -= 1
+            elif session.transcript is not None:
                 session.transcript.append(f"S: {line}")
             if self._debug:
                 self._log.debug("reply", uuid=session.uuid, line=line)

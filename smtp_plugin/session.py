@@ -100,7 +100,8 @@ class Session(aiosmtpd.smtp.Session):
     `uuid`: its identity in the log, on the RPC bus and in events. `peer`: the socket's peer address as asyncio gives
     it. `remote_addr`: `ip:port` of the client, `unix` on a unix socket. `credentials`: of AUTH, None before it. `tls`:
     None in clear.
-    `transcript`: the last lines of both sides, None where no plugin observes mail. `reporting_since`, `reported`,
+    `transcript`: the last lines of both sides since the last message, None where no plugin observes mail.
+    `lines_taken`: of the server, which that message's transcript has already. `reporting_since`, `reported`,
     `left_out`: the refusals that are reported, and those that are not (delivery/refusals.py).
     """
 
@@ -111,7 +112,8 @@ class Session(aiosmtpd.smtp.Session):
     authenticated: bool | None
     extended_smtp: bool
 
-    # On the class: a session without a refusal pays nothing.
+    # On the class: a session without a refusal or an observer pays nothing.
+    lines_taken = 0
     reporting_since = float("-inf")
     reported = 0
     left_out = 0
@@ -124,6 +126,15 @@ class Session(aiosmtpd.smtp.Session):
         self.credentials: Credentials | None = None
         self.tls: TLSInfo | None = None
         self.transcript: deque[str] | None = None
+
+    def take_transcript(self, replies: int) -> list[str]:
+        """Return the transcript for a message, and begin the next one. `replies`: lines that the message adds."""
+        if self.transcript is None:
+            return []
+        taken = list(self.transcript)
+        self.transcript.clear()
+        self.lines_taken = replies
+        return taken
 
     def capture(self, mechanism: str, username: bytes, secret: bytes) -> None:
         """Keep the credentials of AUTH; from now on the session counts as authenticated."""

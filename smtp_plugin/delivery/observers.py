@@ -23,8 +23,8 @@ class ReceivedMail(Arrival, frozen=True, dict=True, kw_only=True):
     """One message, as the client sent it.
 
     `content`: byte for byte, dots unstuffed. `code`, `reply`: the answer to the client. `reason`: of an answer that no
-    worker gave. `transcript`: the last `TRANSCRIPT_LINES` lines of the session up to the message, without secrets; a
-    line begins with `C: ` or `S: `, for the client or the server.
+    worker gave. `transcript`: the lines of the session since the message before it, with the reply and without secrets,
+    at most the last `TRANSCRIPT_LINES`; a line begins with `C: ` or `S: `, for the client or the server.
     """
 
     content: bytes

@@ -84,16 +84,38 @@ def test_the_transcript_has_both_sides_of_the_session_and_no_secrets(tmp_path):
     assert transcript[0].startswith("S: 220 buggregator.local")
     assert transcript[1] == "C: ehlo client.example"
     # smtplib writes its verbs in this case or that, as Python's version has it
-    assert [line.lower() for line in transcript[-6:]] == [
+    assert [line.lower() for line in transcript[-7:]] == [
         "s: 250 ok",
         "c: rcpt to:<q@y.z>",
         "s: 250 ok",
         "c: data",
         "s: 354 start mail input",
         f"c: ({len(MAIL.format('one'))} bytes of message)",
+        "s: 250 ok: message accepted",
     ]
     assert any(line.startswith("C: AUTH") and line.endswith("***") for line in transcript), transcript
     assert "c2VjcmV0" not in str(transcript)  # secret, as AUTH LOGIN would say it
+
+
+def test_each_message_of_a_session_has_its_own_lines(tmp_path):
+    """The transcript of the 200th message on a kept connection had the lines of those before it, 25 KB of them."""
+    with keeping(tmp_path) as host:
+        with smtplib.SMTP(*host.smtp) as client:
+            for name in ("one", "two", "three"):
+                client.sendmail("a@b.c", "x@y.z", MAIL.format(name))
+        transcripts = [mail["transcript"] for mail in kept(tmp_path)]
+    assert transcripts[0][0].startswith("S: 220 ")
+    for transcript, name in zip(transcripts[1:], ("two", "three"), strict=True):
+        assert [line.lower().partition(" size=")[0] for line in transcript] == [
+            "c: mail from:<a@b.c>",
+            "s: 250 ok",
+            "c: rcpt to:<x@y.z>",
+            "s: 250 ok",
+            "c: data",
+            "s: 354 start mail input",
+            f"c: ({len(MAIL.format(name))} bytes of message)",
+            "s: 250 ok: message accepted",
+        ]
 
 
 def test_a_message_that_an_observer_does_not_take_is_refused_for_now_and_the_session_goes_on(tmp_path):
