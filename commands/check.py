@@ -78,9 +78,13 @@ def _load(config: Config, folder: Path) -> tuple[list[Plugin], list[HostError]]:
     plugins: list[Plugin] = []
     problems: list[HostError] = []
     try:
+        _ = config.secrets
+    except ConfigError as error:
+        problems.append(error)
+    try:
         specifications = config.plugins
     except ConfigError as error:
-        return [], [error]
+        return [], [*problems, error]
     for number, specification in enumerate(specifications):
         try:
             plugins.append(load_plugin(specification, folder, f"plugins.{number}"))

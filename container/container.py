@@ -28,6 +28,7 @@ from .log import LogConfig, logger
 from .log.format import exception_keys
 from .net.listening import check_free
 from .protocols import Outermost, Plugin, Reloads, Resets
+from .secret_names import add_secret_names
 from .states import HOST, HostState, Machine, PluginState
 from .version import VERSION
 from .wiring import Node, Wiring
@@ -76,6 +77,7 @@ class Container:
         self, plugins: Sequence[Plugin], config: Config | None = None, *, optional: Sequence[Plugin] = ()
     ) -> None:
         self._config = config if config is not None else Config.from_dict({})
+        add_secret_names(self._config.secrets)
         self._log = logger("host")
         nodes = [Node(each, optional=True) for each in optional] + [Node(each, optional=False) for each in plugins]
         self._wiring = Wiring(nodes, self._config, self._log)

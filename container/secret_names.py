@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -16,13 +17,14 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _SECRET_WORDS: Final = _words(
     "apikey apikeys auth authorization bearer cookie cookies cred credential credentials creds jwt pass passcode "
-    "passphrase passwd password passwords pat pwd secret secrets token tokens"
+    "otp passphrase passwd password passwords pat pin pwd salt secret secrets token tokens"
 )
 _SECRET_ENDING: Final = re.compile(
     r".*(?:passwords?|passwd|passphrase|passcode|secrets?|tokens?|credentials?"
     r"|(?:admin|db|ftp|imap|key|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|user)(?:pass|pwd)"
     r"|(?:access|account|api|app|auth|cipher|client|crypto|decryption|deploy|encryption|hmac|license|master|pass"
-    r"|private|secret|service|session|shared|sign|signing|stripe|token|webhook)keys?)"
+    r"|private|secret|service|session|shared|sign|signing|stripe|token|webhook)keys?"
+    r"|sess(?:ion)?id)"
 )
 """The end of words that are written together: `PGPASSWORD`, `ENCRYPTIONKEY`."""
 
@@ -37,6 +39,9 @@ _ABOUT_A_SECRET: Final = _words(
 
 _SECRET_KEYS: Final = _words("access api encryption private secret signing")
 """Before `key`, wherever in a name: AWS_ACCESS_KEY_ID."""
+
+_SECRET_PAIRS: Final = frozenset((("session", "id"),))
+"""Two words at the end of a name that are secret together."""
 
 _ORDINARY_KEYS: Final = _words(
     "alternate any arrow authorized bucket cache candidate column composite config correlation dedup deduplication "
@@ -55,12 +60,27 @@ _ADDRESS: Final = _words("address endpoint uri uris url urls webhook webhooks")
 """The end of a webhook's name when the value is its address, which is all that a caller needs."""
 
 
+_added: set[str] = set()
+
+
+def add_secret_names(names: Iterable[str]) -> None:
+    """Let `is_secret_name` also return true for these names, however their words are joined: `DB_HASH` and `dbHash`."""
+    _added.update(map(_joined, names))
+    is_secret_name.cache_clear()
+
+
+def _joined(name: str) -> str:
+    return "".join(_WORD.findall(name)).lower()
+
+
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Return whether a key of this name holds a secret: `password`, `PGPASSWORD`, `apiKey`, `STRIPE_KEY`, `AUTH`.
 
     Names are compared word by word, so that `author`, `tokenizer` and `path` are not secret, nor is `primary_key`.
     """
+    if _added and _joined(name) in _added:
+        return True
     words = [word.lower() for word in _WORD.findall(name)]
     while words and words[-1].isdigit():
         words.pop()
@@ -74,6 +94,8 @@ def is_secret_name(name: str) -> bool:
     if not _SECRET_WORDS.isdisjoint(words) or any(map(_SECRET_ENDING.fullmatch, words)):
         return True
     pairs = [*pairwise(words)]
+    if pairs and (pairs[-1] in _SECRET_PAIRS or last == "sk"):  # STRIPE_SK
+        return True
     if any(second in ("key", "keys") and first in _SECRET_KEYS for first, second in pairs):
         return True
     return last in ("key", "keys") and bool(pairs) and pairs[-1][0] not in _ORDINARY_KEYS

@@ -28,8 +28,11 @@ from .yamlfile import key_lines, parse
 T = TypeVar("T")
 
 VERSION = "3"
-HOST_SECTIONS = frozenset(("version", "plugins", "logs", "endure"))
+HOST_SECTIONS = frozenset(("version", "plugins", "secrets", "logs", "endure"))
 """The top-level sections that belong to the host itself; every other is a plugin's."""
+
+
+SecretName = Annotated[str, Meta(pattern=r"[A-Za-z]")]
 
 
 class File(Struct):
@@ -40,6 +43,13 @@ class File(Struct):
         list[Annotated[str, Meta(extra_json_schema={"pattern": r"^[^:]+:[^:]+$|\$"})]] | None,
         Meta(
             description="plugins of your own, as `package.module:ClassName`. The host finds modules beside this file."
+        ),
+    ] = []
+    secrets: Annotated[
+        list[SecretName] | None,
+        Meta(
+            description="more names of keys, variables and options whose values are masked, such as `DB_HASH`. The "
+            "log, `rpc.Config` and the commands of workers show `***` in place of them."
         ),
     ] = []
 
@@ -107,6 +117,11 @@ class Config:
         """The specifications of other people's plugins, `package.module:ClassName`. Raises ConfigError."""
         return self._decoded("plugins", list[str]) if self._tree.get("plugins") is not None else []
 
+    @property
+    def secrets(self) -> list[str]:
+        """More names whose values are masked, beside those of secret_names.py. Raises ConfigError."""
+        return self._decoded("secrets", list[SecretName]) if self._tree.get("secrets") is not None else []
+
     def has(self, name: str) -> bool:
         """Say whether the configuration has this top-level section (an empty one counts)."""
         return name in self._tree
@@ -137,7 +152,7 @@ class Config:
             except ConfigError:
                 whole[name] = value
         tree: dict[str, Any] = masked(whole)
-        return tree
+        return {name: whole[name] if name == "secrets" else value for name, value in tree.items()}
 
     def locate(self, error: BaseException, *, line: bool = False) -> None:
         """Say in the error where its key was written: the `-o` that gave it, or the file, with its `line` or without.

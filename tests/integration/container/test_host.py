@@ -225,6 +225,23 @@ def test_the_configuration_is_shown_without_secrets(tmp_path: Path) -> None:
         assert json.loads(shown)["server"]["env"] == {"DB_PASSWORD": "***", "URL": "redis://u:***@h/0"}
 
 
+def test_a_secret_is_masked_by_its_name_by_its_form_and_by_the_list_of_names(tmp_path: Path) -> None:
+    """APP_KEY, a key of Stripe, JWT and the options of a command were shown."""
+    environ = {"APP_KEY": "base64:hunter2", "STRIPE_SK": "hunter2", "JWT": "hunter2", "DB_HASH": "hunter2", "X": "y"}
+    (tmp_path / "own.py").write_text("def handle(request):\n    return None\n")
+    command = f"sh -c 'exec {sys.executable} -m rrpy.worker own:handle' --token=hunter2 --db-hash hunter2"
+    with hosting(tmp_path, secrets=["DB_HASH"], server={"env": environ, "command": command}) as host:
+        import base64
+
+        assert "hunter2" not in host.rrpy("workers", "--json").stdout
+        assert "--db-hash ***" in host.rrpy("workers", "--json").stdout
+        shown = base64.b64decode(json.loads(host.rrpy("rpc", "rpc.Config").stdout)).decode()
+        assert json.loads(shown)["server"]["env"] == {**dict.fromkeys(environ, "***"), "X": "y"}
+        assert json.loads(shown)["secrets"] == ["DB_HASH"]
+        assert "hunter2" not in shown
+        assert not [line for line in host.lines if "hunter2" in str(line)]
+
+
 def test_the_table_of_workers(tmp_path: Path) -> None:
     with hosting(tmp_path) as host:
         table = host.rrpy("workers").stdout

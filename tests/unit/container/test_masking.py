@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rrpy.container import secret_names
 from rrpy.container.masking import mask_text, masked, may_hold_secret
 from rrpy.container.secret_names import is_secret_name
 
@@ -16,6 +17,7 @@ SECRET_NAMES = """
     PGPASSWORD MYSQL_PWD DBPASS dbpwd SMTPPASS APP_KEY STRIPE_KEY SENDGRID_KEY MAILGUN_API_KEY SECRETKEY ENCRYPTIONKEY
     ENCRYPTION_KEY AUTH auth SMTP_AUTH auth_token BEARER bearerToken PAT GITHUB_PAT gh-pat ACCESSTOKEN clientsecret
     JWT session_token set-cookie X-Api-Key --token --api-key SLACK_WEBHOOK SLACK_WEBHOOK_URL webhooks webhookUrl
+    OTP PIN SALT SESSION_ID sessionId PHPSESSID STRIPE_SK card_pin password_salt
     AccountKey SharedAccessKey credential MASTER_KEY sshKey APP_KEYS STRIPE_KEY_2
 """.split()  # noqa: SIM905
 ORDINARY_NAMES = """
@@ -23,6 +25,7 @@ ORDINARY_NAMES = """
     public_key monkey primary_key path PATH pattern patterns pathname key_file keyFile private_key_file PASSWORD_FILE
     password_min_length token_ttl token_url token_type auth_mechanisms auth_method AUTH_USER auth_required max_tokens
     prompt_tokens foreign_key sort_key cacheKey partition_key routing-key idempotency_key known_keys authorized_keys
+    pins pin_count sk task disk session sessions session_timeout
     webhook_timeout cookie_name patent compat spatial dispatch turkey authentication authenticated oauth secretary id
     uuid from to subject size code reply remote_addr command error reason
 """.split()  # noqa: SIM905
@@ -48,7 +51,10 @@ SHOWN = [
     ("mongodb://u:pw@h1:27017,h2:27017/db", "mongodb://u:***@h1:27017,h2:27017/db"),
     ("see HTTP://u:pw@host and ftp://a:b@c", "see HTTP://u:***@host and ftp://a:***@c"),
     ("https://0123456789abcdef0123456789abcdef@o1.ingest.sentry.io/2", "https://***@o1.ingest.sentry.io/2"),
+    ("SENTRY_DSN=https://pw@sentry.io/1", "SENTRY_DSN=https://***@sentry.io/1"),
+    ("https://ghp_x@github.com", "https://***@github.com"),
     # Other DSNs.
+    ("jdbc:oracle:thin:scott/pw@host", "jdbc:oracle:thin:scott/***@host"),
     ("app:pw@tcp(db:3306)/app?charset=utf8", "app:***@tcp(db:3306)/app?charset=utf8"),
     ("app:pw@unix(/run/db)/app", "app:***@unix(/run/db)/app"),
     ("app:pw@/app", "app:***@/app"),
@@ -64,6 +70,10 @@ SHOWN = [
     ("APP_KEY=base64:pw= php artisan", "APP_KEY=*** php artisan"),
     ("php worker.php --token=pw --verbose", "php worker.php --token=*** --verbose"),
     ("php worker.php --token pw --verbose", "php worker.php --token *** --verbose"),
+    ("curl -s -u user:pw https://host", "curl -s -u user:*** https://host"),
+    ("sshpass -p pw ssh host", "sshpass -p *** ssh host"),
+    ("mysql -h db -ppw app", "mysql -h db -p*** app"),
+    ("STRIPE_SK=pw JWT=pw SALT=pw SESSION_ID=pw x", "STRIPE_SK=*** JWT=*** SALT=*** SESSION_ID=*** x"),
     ("the command 'php w.php --api-key=pw' ended", "the command 'php w.php --api-key=***' ended"),
     ("https://host/x?a=1&token=pw&b=2", "https://host/x?a=1&token=***&b=2"),
     ("https://host/x?key=pw", "https://host/x?key=***"),
@@ -74,10 +84,18 @@ SHOWN = [
     ('{"password": "p\\"w", "user": "u"}', '{"password": "***", "user": "u"}'),
     ('{"password":"pw"}', '{"password":"***"}'),
     ('a \\"token\\": \\"pw\\" in a string', 'a \\"token\\": \\"***\\" in a string'),
-    ("{'api_key': 'pw', 'pin': 5}", "{'api_key': '***', 'pin': 5}"),
+    ("{'api_key': 'pw', 'pins': 5}", "{'api_key': '***', 'pins': 5}"),
+    ("{'pin': 5, 'otp': '6'}", "{'pin': ***, 'otp': '***'}"),
+    ('{"api":{"token":["pw"]}}', '{"api":{"token":***}}'),
+    ('{"users":[{"name":"u","password":"pw"}]}', '{"users":[{"name":"u","password":"***"}]}'),
+    ('{"token":{"a":"pw"},"b":1}', '{"token":***,"b":1}'),
+    ("['php', '--token', 'pw', 'x']", "['php', '--token', '***', 'x']"),
     ("{'secret': 5, 'auth': True}", "{'secret': ***, 'auth': True}"),
     ("{'tokens': ['pw', 'pw2'], 'x': 1}", "{'tokens': ***, 'x': 1}"),
     # Headers, webhooks, keys.
+    ("X-Api-Key: pw", "X-Api-Key: ***"),
+    ("password: pw\nuser: u", "password: ***\nuser: u"),
+    ("curl -H 'X-Api-Key: pw' host", "curl -H 'X-Api-Key: ***' host"),
     ("Authorization: Bearer pwpwpwpw", "Authorization: Bearer ***"),
     ("Authorization: Basic dXNlcjpwdw", "Authorization: Basic ***"),
     ("sent bearer abcdef0123456789 to it", "sent bearer *** to it"),
@@ -107,6 +125,10 @@ UNCHANGED = [
     "smtp.password must be a text",
     "-- \nsigned",
     "250-AUTH PLAIN LOGIN",
+    "auth: failed",
+    "mysql -P 3306 -h db",
+    "mysql -P3306 -h db",
+    "docker run -p 80:80 -u 1000:1000 image",
 ]
 
 
@@ -139,8 +161,22 @@ def test_masking_twice_is_masking_once(text):
     assert mask_text(once) == once
 
 
+MORE_UNITS = [
+    "curl ",
+    "mysql ",
+    "curl -u a",
+    "sshpass ",
+    "dsn=a://",
+    "'--a', '",
+    "a: ",
+    "'token':[",
+    "'token':{",
+    "'a':{",
+]
+
+
 @pytest.mark.parametrize(
-    "unit", ["a://b:", "http://u:p@", "a=", 'a="', "a=,", "'a':\"", '\\"a\\":', "--token ", "a:", "a."]
+    "unit", ["a://b:", "http://u:p@", "a=", 'a="', "a=,", "'a':\"", '\\"a\\":', "--token ", "a:", "a.", *MORE_UNITS]
 )
 def test_the_time_grows_with_the_length_of_the_text_alone(unit):
     def seconds(size: int) -> float:
@@ -181,3 +217,25 @@ def test_the_word_after_an_option_of_a_command_is_masked():
     command = ["php", "w.php", "--token", "pw", "--pass=pw", "--no-auth", "x", "--secret", "--path", "/srv", "-v"]
     shown = ["php", "w.php", "--token", "***", "--pass=***", "--no-auth", "x", "--secret", "--path", "/srv", "-v"]
     assert masked(command) == shown
+
+
+def test_the_words_of_a_command_are_masked_where_its_program_takes_a_password():
+    assert masked(["sshpass", "-p", "pw", "ssh", "h"]) == ["sshpass", "-p", "***", "ssh", "h"]
+    assert masked(["/usr/bin/mysql", "-u", "root", "-ppw"]) == ["/usr/bin/mysql", "-u", "root", "-p***"]
+    assert masked(["curl", "-u", "a:pw", "https://h"]) == ["curl", "-u", "a:***", "https://h"]
+    assert masked(["php", "-p", "x", "-u", "a:b"]) == ["php", "-p", "x", "-u", "a:b"]
+
+
+def test_a_dsn_is_masked_by_the_name_of_its_key():
+    assert masked({"SENTRY_DSN": "https://pw@sentry.io/1"}) == {"SENTRY_DSN": "https://***@sentry.io/1"}
+
+
+def test_a_list_adds_names_however_their_words_are_joined(monkeypatch):
+    monkeypatch.setattr(secret_names, "_added", set())
+    assert not is_secret_name("DB_HASH")
+    secret_names.add_secret_names(["DB_HASH"])
+    assert all(map(is_secret_name, ("DB_HASH", "dbHash", "--db-hash")))
+    assert mask_text("x --db-hash pw DB_HASH=pw") == "x --db-hash *** DB_HASH=***"
+    monkeypatch.undo()
+    secret_names.add_secret_names([])
+    assert not is_secret_name("DB_HASH")
