@@ -47,8 +47,8 @@ def test_the_repository_s_own_differs_in_its_host_name():
 
 def test_it_has_every_key_in_the_order_of_its_model():
     tree = parse(uncommented(TEXT), "rr.yaml")
-    assert [*tree][:2] == ["version", "plugins"]
-    assert set(tree) == {*MODELS, "version", "plugins"}
+    assert [*tree][:3] == ["version", "plugins", "secrets"]
+    assert set(tree) == {*MODELS, "version", "plugins", "secrets"}
     for name, model in MODELS.items():
         has_every_key(tree[name], model)
 

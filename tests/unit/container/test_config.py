@@ -203,7 +203,7 @@ def test_a_section_of_nobody_is_an_error_that_names_the_nearest(tmp_path):
 def test_a_section_that_resembles_nothing_is_told_all_that_are_known():
     with pytest.raises(ConfigError) as caught:
         Config.from_dict({"xyzzy": 1}).check_sections(["smtp"])
-    said = "xyzzy is not a known key in <python>; known are endure, logs, plugins, smtp, version"
+    said = "xyzzy is not a known key in <python>; known are endure, logs, plugins, secrets, smtp, version"
     assert str(caught.value) == said
 
 
