@@ -223,7 +223,7 @@ def decode(data: bytes | memoryview, charset: bytes, defects: Defects, other: by
     except UnicodeError as error:
         is_cut = isinstance(error, UnicodeDecodeError) and error.end == len(error.object)
         return _not_believed(bytes(data), codec, codec_of(other) or "", is_cut, defects)
-    if "\x1b$" in text and codec not in OWN:  # no other charset has these escapes
+    if "\x1b" in text and "\x1b$" in text and codec not in OWN:  # no other charset has these escapes
         japanese = _first_strict(bytes(data), ("cp50221",))
         if japanese is not None:
             defects["charset-wrong" if codec else "charset-guessed"] = None
@@ -282,18 +282,21 @@ def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
     own = OWN.get(codec)
     errors = ERRORS.get((codec, errors), errors)
     if own is None and len(data) <= SLICE:
-        text = str(data, codec, errors)
-    else:
-        decoder = own(errors) if own else codecs.getincrementaldecoder(codec)(errors)
-        size = _OWN_SLICE if own else SLICE
-        text = ""
-        for at in range(0, len(data), size):
-            # A local name's `+=` grows the string in place: a list of pieces would hold everything twice.
-            text += decoder.decode(bytes(data[at : at + size]))
-        text += decoder.decode(b"", final=True)
+        return _exact(str(data, codec, errors), codec, errors)
+    decoder = own(errors) if own else codecs.getincrementaldecoder(codec)(errors)
+    size = _OWN_SLICE if own else SLICE
+    text = ""
+    for at in range(0, len(data), size):
+        # A local name's `+=` grows the string in place: a list of pieces would hold everything twice.
+        text += _exact(decoder.decode(bytes(data[at : at + size])), codec, errors)
+    return text + _exact(decoder.decode(b"", final=True), codec, errors)
+
+
+def _exact(text: str, codec: str, errors: str) -> str:
+    """Return decoded text with what the codec gets wrong put right."""
     if codec == "big5hkscs":
         return text.translate(BIG5_OTHERS)
     if codec == "utf-7":
         # This codec alone lets half a surrogate pair through.
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", errors)
     return text

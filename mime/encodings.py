@@ -8,8 +8,7 @@ Goal: clean data at the speed of `binascii`, a defect for every loss in broken d
   repair reads on.
 - The length of the result tells whether quoted-printable is clean: every escape shortens it by two.
 - C is called with slices: of 256 KB while all is well, of 16 KB in repairs, which make many small objects.
-
-Limit: text that follows the base64 is decoded as if it were base64.
+- mislabelled.py tells base64 from words.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import Final
 
 from .charsets import SLICE
 from .defects import Defects
+from .mislabelled import is_readable, survey
 
 IDENTITY: Final = frozenset(("", "7bit", "8bit", "binary"))
 """Transfer encodings that leave the content as it is, and "" for none."""
@@ -32,23 +32,27 @@ _FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
 _REPAIRED: Final = 16 * 1024  # bytes of one step of a repair
 _ENCODED: Final = SLICE // 4 * 3  # bytes that one call encodes: they give whole quads
 
-_SOFT_BREAK: Final = re.compile(rb"=[ \t]++(?=\r*+\n)")  # with blanks that RFC 2045 section 6.7 (3) has removed
+_BLANK_ENDS: Final = (b" \r\n", b"\t\r\n", b" \n", b"\t\n")
+_LINE_END_BLANKS: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
 _STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
 
 
-def decode(encoding: str, data: bytes, start: int, end: int, defects: Defects) -> tuple[bytes, int, int, int]:
+def decode(
+    encoding: str, data: bytes, start: int, end: int, defects: Defects, is_text: bool
+) -> tuple[bytes, int, int, int]:
     """Return bytes, the range in them that holds the content of a leaf, and the decoded size of clean base64 in it.
 
-    `data[start:end]`: the leaf's body. The size is -1 if the range is the content itself.
+    `data[start:end]`: the leaf's body. The size is -1 if the range is the content itself. `is_text`: its type is one of
+    text, so words that are not base64 are likely to be its content.
     """
     if encoding in IDENTITY:
         return data, start, end, -1
     if encoding == "base64":
         size = base64_size(data, start, end)
-        if size >= 0:
+        # Real base64 has no blank in a line, but words have.
+        if size >= 0 and not (is_text and data.find(b" ", start, end) >= 0):
             return data, start, end, size
-        defects["base64-repaired"] = None
-        content = repair_base64(data, start, end)
+        content = read_base64(data, start, end, defects, is_text, size >= 0)
     elif encoding == "quoted-printable":
         content = decode_quoted_printable(data, start, end, defects)
     elif encoding in _UUENCODE:
@@ -57,6 +61,25 @@ def decode(encoding: str, data: bytes, start: int, end: int, defects: Defects) -
         defects["encoding-unknown"] = None
         return data, start, end, -1
     return content, 0, len(content), -1
+
+
+def read_base64(data: bytes, start: int, end: int, defects: Defects, is_text: bool, is_clean: bool) -> bytes:
+    """Return the content of a body that claims to be base64, where it may hold words.
+
+    Words alone stay as they are. Words before and after the base64 stay in a text, and are dropped from a file.
+    """
+    found = survey(data, start, end)
+    content = repair_base64(data, found.start, found.end)
+    if is_text:
+        is_words = not found.is_certain and found.is_foreign and not is_readable(content)
+    else:
+        is_words = not found.is_certain and found.words > found.others
+    if is_words:
+        defects["base64-missing"] = None
+        return data[start:end]
+    if not is_clean or (found.start, found.end) != (start, end):
+        defects["base64-repaired"] = None
+    return data[start : found.start] + content + data[found.end : end] if is_text else content
 
 
 def base64_size(data: bytes, start: int, end: int) -> int:
@@ -144,26 +167,45 @@ def repair_base64(data: bytes, start: int, end: int) -> bytes:
 
 
 def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects) -> bytes:
-    """Return the decoded bytes of the quoted-printable in `data[start:end]`; an `=` outside an escape stays."""
+    """Return the decoded bytes of the quoted-printable in `data[start:end]`; an `=` outside an escape stays.
+
+    Blanks at the end of a line are dropped: RFC 2045 section 6.7 (3) says that a relay has added them.
+    """
     pieces = []
     for begin, stop in _line_slices(data, start, end, SLICE):
         piece = data[begin:stop]
-        content = a2b_qp(piece)
-        shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - (stop == end and piece.endswith(b"="))
-        if len(piece) - len(content) != shorter or piece.count(b"=\r") != piece.count(b"=\r\n"):
-            defects["quoted-printable-repaired"] = None
-            content = b"".join(
-                [_repair_line(data[at:to], to == end) for at, to in _line_slices(data, begin, stop, _REPAIRED)]
-            )
-        pieces.append(content)
+        if stop == end:
+            piece = piece.rstrip(b" \t")
+        if any(map(piece.__contains__, _BLANK_ENDS)):
+            piece = _LINE_END_BLANKS.sub(b"", piece)
+        pieces.append(decode_escapes(piece, stop == end, defects))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def decode_escapes(piece: bytes, is_last: bool, defects: Defects) -> bytes:
+    """Return the decoded bytes of quoted-printable without touching its blanks. `is_last`: it may end with `=`."""
+    content = a2b_qp(piece)
+    shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - (is_last and piece.endswith(b"="))
+    if len(piece) - len(content) == shorter and _has_no_escaped_cr(piece):
+        return content
+    defects["quoted-printable-repaired"] = None
+    stop = len(piece)
+    return b"".join(
+        [_repair_line(piece[at:to], is_last and to == stop) for at, to in _line_slices(piece, 0, stop, _REPAIRED)]
+    )
+
+
+def _has_no_escaped_cr(piece: bytes) -> bool:
+    """Return whether an LF follows each `=` and CR. Counting single bytes is faster, and nearly always enough."""
+    crs = piece.count(b"\r")
+    return crs in (0, piece.count(b"\n")) or piece.count(b"=\r") == piece.count(b"=\r\n")
 
 
 def _repair_line(lines: bytes, last: bool) -> bytes:
     # binascii would read `==` as one `=`, and drop the rest of a line after `=` and a bare CR.
     if lines.endswith(b"=") and not last:
         lines += b"3D"
-    return a2b_qp(_STRAY.sub(b"=3D", _SOFT_BREAK.sub(b"=", lines)))
+    return a2b_qp(_STRAY.sub(b"=3D", lines))
 
 
 def _line_slices(data: bytes, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:

@@ -143,8 +143,15 @@ def _continued(name: bytes, value: bytes, lines: bytes) -> tuple[bytes, bytes]:
     """Return a field with the lines after it whose indent is lost. Drop a line that is not likely to be its own."""
     if name.lower() in _UNSTRUCTURED:
         return name, value
-    kept = [line for line in [each.strip(b" \t\r") for each in lines.split(b"\n")] if line and not _ODD.match(line)]
-    return name, b" ".join([value, *kept])
+    joined = bytearray(value)
+    at = 0
+    while at < len(lines):
+        stop = lines.find(b"\n", at) + 1 or len(lines)
+        line = lines[at:stop].strip(b" \t\r\n")
+        if line and not _ODD.match(line):
+            joined += b" " + line
+        at = stop
+    return name, bytes(joined)
 
 
 def _recoded(value: bytes, other: bytes, defects: Defects) -> bytes:

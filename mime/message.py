@@ -20,24 +20,26 @@ import msgspec
 
 from . import charsets as mime_charsets
 from . import encodings as mime_encodings
+from . import flowed as mime_flowed
 from . import headers as mime_headers
 from . import parameters as mime_parameters
 from . import references as mime_references
+from . import uuencode as mime_uuencode
 from . import words as mime_words
 from .defects import Defects
 from .fields import Fields
 from .html_text import text_of
 from .parameters import Parameters
-from .walk import Leaf, Walk
+from .walk import UNKNOWN_TYPE, Leaf, Walk
 
 
 class Attachment(msgspec.Struct):
     """A part that is not the text of the message.
 
     `filename`: the mail's own, cleaned, "" for none. `content_type`: lower case, without parameters. `size`:
-    decoded bytes. `content_id`: without angle brackets, "" for none. `inline`: meant to be shown in the text.
-    `disposition`: lower case, "" for none. `description`: decoded. `content_location`: "" for none. `related`: the
-    HTML shows it.
+    decoded bytes. `content_id`: without angle brackets, "" for none. `inline`: the HTML shows it, or its disposition
+    is inline. `disposition`: lower case, "" for none. `description`: decoded. `content_location`: "" for none.
+    `related`: the HTML shows it.
     """
 
     filename: str
@@ -164,13 +166,14 @@ def _bare(identifier: str) -> str:
 
 
 def _mark_related(attachments: list[Attachment], html_body: str) -> None:
-    """Mark each attachment that the HTML shows."""
+    """Mark each attachment that the HTML shows, whatever its disposition is."""
     ids = mime_references.content_ids(html_body) if any(each.content_id for each in attachments) else frozenset()
     locations: frozenset[str] = frozenset()
     if any(each.content_location for each in attachments):
         locations = mime_references.locations(html_body)
     for each in attachments:
         each.related = each.content_id in ids or each.content_location in locations
+        each.inline = each.inline or each.related
 
 
 class _Contents:
@@ -189,45 +192,42 @@ class _Contents:
     def add(self, leaf: Leaf, walk: Walk) -> None:
         """Keep a leaf: as text if it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
         fields = leaf.fields
-        disposition = declared = filename = content_id = ""
+        disposition = filename = content_id = ""
         if fields.get(b"content-disposition"):
-            declared, named = mime_parameters.disposition(fields[b"content-disposition"], self._defects)
+            disposition, named = mime_parameters.disposition(fields[b"content-disposition"], self._defects)
             filename = mime_parameters.file_name(named, b"filename", self._defects)
-            disposition = "inline" if declared == "inline" else "attachment"  # RFC 2183 section 2.8: an unknown one too
         if leaf.parameters and not filename:
             filename = mime_parameters.file_name(leaf.parameters, b"name", self._defects)
-        if b"content-id" in fields:
-            content_id = _bare(mime_words.decode(fields[b"content-id"], self._defects))
-        source, start, end, size = mime_encodings.decode(leaf.encoding, self._data, leaf.start, leaf.end, self._defects)
-        texts = self.text if leaf.kind == "text/plain" else self.html if leaf.kind == "text/html" else None
-        is_text = texts is not None and disposition != "attachment" and not (disposition and filename and texts)
-        if texts is not None and is_text and walk.is_first_alternative(leaf.kind):
-            charset = mime_parameters.charset(leaf.parameters, self._defects)
+        is_plain, is_html = leaf.kind == "text/plain", leaf.kind == "text/html"
+        source, start, end, size = mime_encodings.decode(
+            leaf.encoding, self._data, leaf.start, leaf.end, self._defects, is_plain or is_html
+        )
+        if (
+            (is_plain or is_html)
+            # RFC 2183 section 2.8: an unknown disposition is an attachment, and so is one without a word.
+            and (disposition == "inline" or not fields.get(b"content-disposition"))
+            and not (filename and walk.is_later())
+            and walk.is_first_alternative(leaf.kind)
+        ):
             if size >= 0:
                 source = mime_encodings.decode_base64(source, start, end)
                 start, end = 0, len(source)
-            content = memoryview(source)[start:end]
-            if not charset and texts is self.html:
-                charset = mime_charsets.html_charset(content)
-            if not self.charset and mime_charsets.says_more(charset):
-                self.charset = charset
-            text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
-            if "\0" in text:
-                self._defects["text-cleaned"] = None
-                text = text.replace("\0", "\ufffd")
-            texts.append(text)
+            if is_html:
+                self._add_html(leaf, memoryview(source)[start:end])
+            else:
+                self._add_text(leaf, source, start, end, max(0, walk.room - len(self.attachments)))
             return
-        inline = disposition == "inline" or (content_id != "" and disposition != "attachment")
+        if b"content-id" in fields:
+            content_id = _bare(mime_words.decode(fields[b"content-id"], self._defects))
         is_base64 = size >= 0
-        size = size if is_base64 else end - start
         self.attachments.append(
             Attachment(
                 filename,
                 leaf.listed,
-                size,
+                size if is_base64 else end - start,
                 content_id,
-                inline,
-                declared,
+                disposition == "inline",
+                disposition,
                 self._text(fields, b"content-description"),
                 self._text(fields, b"content-location"),
                 False,
@@ -238,6 +238,39 @@ class _Contents:
                 is_base64,
             )
         )
+
+    def _add_html(self, leaf: Leaf, content: memoryview) -> None:
+        charset = mime_parameters.charset(leaf.parameters, self._defects) or mime_charsets.html_charset(content)
+        self.html.append(self._decoded(content, charset))
+
+    def _add_text(self, leaf: Leaf, source: bytes, start: int, end: int, most_files: int) -> None:
+        """Keep a plain text, and at most `most_files` uuencoded files in it."""
+        content: bytes | memoryview = memoryview(source)[start:end]
+        if mime_uuencode.holds_file(source, start, end):
+            content, files = mime_uuencode.files(source[start:end], most_files)
+            for name, file in files:
+                self._add_file(mime_parameters.file_name({b"name": name}, b"name", self._defects), file)
+        text = self._decoded(content, mime_parameters.charset(leaf.parameters, self._defects))
+        if b"format" in leaf.parameters and leaf.parameters[b"format"].lower() == b"flowed":
+            text = mime_flowed.joined(text, leaf.parameters.get(b"delsp", b"").lower() == b"yes")
+        self.text.append(text)
+
+    def _add_file(self, filename: str, content: bytes) -> None:
+        size = len(content)
+        self.attachments.append(
+            Attachment(
+                filename, UNKNOWN_TYPE, size, "", False, "attachment", "", "", False, {}, content, 0, size, False
+            )
+        )
+
+    def _decoded(self, content: bytes | memoryview, charset: bytes) -> str:
+        if not self.charset and mime_charsets.says_more(charset):
+            self.charset = charset
+        text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
+        if "\0" in text:
+            self._defects["text-cleaned"] = None
+            text = text.replace("\0", "\ufffd")
+        return text
 
     def _text(self, fields: dict[bytes, bytes], name: bytes) -> str:
         return mime_words.decode(fields[name], self._defects) if name in fields else ""

@@ -18,8 +18,20 @@ MAX_FILENAME: Final = 255
 """Most characters of a file name."""
 
 _TYPE: Final = re.compile(rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]++/[!#$%&'*+.^_`{|}~0-9A-Za-z-]++(?=[\s;,(]|\Z)")
+# A type with its quotes, or with blanks around the slash.
+_LOOSE_TYPE: Final = re.compile(
+    rb"[\"']?+\s*+([!#$%&*+.^_`{|}~0-9A-Za-z-]++)\s*+/\s*+([!#$%&*+.^_`{|}~0-9A-Za-z-]++)\s*+[\"']?+(?=[\s;,(]|\Z)"
+)
 _TOKEN: Final = re.compile(rb"[^\s;,()=\"]++")
-_CONTROLS: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))  # in a file name
+_QUOTED_TOKEN: Final = re.compile(rb"\"?+\s*+([^\s;,()=\"]++)\s*+\"?+")
+# In a file name: controls, and what turns the direction of text, so that `exe.pdf` could end with `fdp.exe`.
+_CONTROLS: Final = {
+    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0))),
+    **dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))),
+    0x09: " ",
+}
+_LONGEST_EXTENSION: Final = 32
+_APOSTROPHE: Final = ord("'")
 _DIGITS: Final = 6  # of a segment's number: no header has room for more
 
 Parameters = dict[bytes, bytes]
@@ -40,11 +52,15 @@ def _after_comments(value: bytes, pos: int = 0) -> int:
 
 def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
     """Return the type in a Content-Type in lower case, "" if it has none, and the parameters."""
-    found = _TYPE.match(value, _after_comments(value))
-    if found is None:
-        defects["type-invalid"] = None
-        return "", parameters(value, 0, defects)
-    return found[0].decode("ascii").lower(), parameters(value, found.end(), defects)
+    begin = _after_comments(value)
+    found = _TYPE.match(value, begin)
+    if found is not None and found[0][0] != _APOSTROPHE:
+        return found[0].decode("ascii").lower(), parameters(value, found.end(), defects)
+    found = _LOOSE_TYPE.match(value, begin)
+    if found is not None:
+        return (found[1] + b"/" + found[2]).decode("ascii").lower(), parameters(value, found.end(), defects)
+    defects["type-invalid"] = None
+    return "", parameters(value, 0, defects)
 
 
 def disposition(value: bytes, defects: Defects) -> tuple[str, Parameters]:
@@ -62,10 +78,10 @@ def transfer_encoding(value: bytes) -> str:
 
 
 def _first_token(value: bytes) -> tuple[str, int]:
-    found = _TOKEN.match(value, _after_comments(value))
+    found = _QUOTED_TOKEN.match(value, _after_comments(value))
     if found is None:
         return "", 0
-    return found[0].decode("latin-1").lower(), found.end()
+    return found[1].decode("latin-1").lower(), found.end()
 
 
 def parameters(value: bytes, pos: int, defects: Defects) -> Parameters:
@@ -95,7 +111,7 @@ def parameters(value: bytes, pos: int, defects: Defects) -> Parameters:
                     stop = size
             else:
                 text = value[begin:stop].strip(b" \t")
-                if text.startswith(b'"'):
+                if text.startswith(b'"') or (text.endswith(b'"') and text.count(b'"') == 1):
                     defects["parameter-malformed"] = None
                     text = text.strip(b' \t"')
             if name:
@@ -185,9 +201,19 @@ def file_name(found: Parameters, name: bytes, defects: Defects) -> str:
         return ""
     text = mime_words.decode(raw, defects) if charset is None else mime_charsets.decode(raw, charset, defects)
     clean = text.translate(_CONTROLS).strip()
-    clean = clean.rstrip("/\\").replace("\\", "/").rpartition("/")[2].strip()[:MAX_FILENAME]
+    clean = clean.rstrip("/\\").replace("\\", "/").rpartition("/")[2].strip()
+    if len(clean) > MAX_FILENAME:
+        clean = _shortened(clean)
     if clean in (".", ".."):
         clean = ""
     if clean != text.strip():
         defects["filename-cleaned"] = None
     return clean
+
+
+def _shortened(name: str) -> str:
+    """Return a long file name cut before its extension."""
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension) > _LONGEST_EXTENSION:
+        return name[:MAX_FILENAME]
+    return stem[: MAX_FILENAME - 1 - len(extension)].rstrip() + "." + extension

@@ -101,6 +101,15 @@ class Walk:
             if leaf is not None:
                 yield leaf
 
+    def is_later(self) -> bool:
+        """Return whether the current leaf is neither the first of its multipart nor an alternative."""
+        return bool(self._stack) and self._stack[-1].child > 1 and not self._stack[-1].alternative
+
+    @property
+    def room(self) -> int:
+        """How many more parts are read."""
+        return MAX_PARTS - self._parts
+
     def is_first_alternative(self, kind: str) -> bool:
         """Return whether no earlier child of an open multipart/alternative has given the body of this type."""
         alternatives = [multipart for multipart in self._stack if multipart.alternative]

@@ -13,7 +13,7 @@ from typing import Final
 
 from . import charsets as mime_charsets
 from .defects import Defects
-from .encodings import base64_size, decode_quoted_printable, repair_base64
+from .encodings import base64_size, decode_escapes, repair_base64
 
 _UNWANTED: Final = dict.fromkeys((0x00, 0x0A, 0x0D), " ")
 
@@ -55,7 +55,7 @@ class _Run:
             return
         self._flush()
         text = text.replace(b"_", b" ")
-        self._bytes += decode_quoted_printable(text, 0, len(text), self._defects)
+        self._bytes += decode_escapes(text, True, self._defects)
 
     def _flush(self) -> None:
         text = bytes(self._base64)

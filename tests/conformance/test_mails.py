@@ -22,7 +22,9 @@ OTHER_CONTENT = {
     "charset-iso-8859-8-i": "unknown to Python",
     "charset-ks-c-5601": "characters of the superset",
     "charset-shift-jis": "characters of the superset",
+    "broken-qp-blanks-at-soft-break": "it keeps blanks at a line's end",
     "clean-comments": "a comment is part of the encoding to it",
+    "clean-flowed": "it does not join lines",
     "header-folding": "no blank before a colon",
 }
 OTHER_NAMES = {

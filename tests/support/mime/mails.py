@@ -81,6 +81,10 @@ def _nested(depth: int) -> bytes:
 
 _MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 _BASE64 = b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+_TEXT64 = _BASE64.replace(b"a/b", b"text/plain")
+_FLOWED = b"Content-Type: text/plain; format=flowed\r\n\r\n"
+_JIS = b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n"
+_KOI8 = b"\r\n--b\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\n\xee"
 _PRINTABLE = b"Content-Type: a/b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 _UUENCODE = b"Content-Type: a/b\r\nContent-Transfer-Encoding: uuencode\r\n\r\n"
 
@@ -128,7 +132,8 @@ def hostile(size: int = MEGABYTE) -> dict[str, tuple[bytes, set[str]]]:
         "openings of words": (b"Subject: " + b"=?" * (size // 2), {"headers-limit"}),
         "beginnings of words": (b"Subject: " + b"=?a?b?" * (size // 6), {"headers-limit"}),
         "words": (
-            _MIXED + b"--b\r\nContent-ID: %s\r\n\r\n" % _filled(b"=?a?q??=", 60_000) * (size // 60_000),
+            _MIXED
+            + b"--b\r\nContent-Type: a/b\r\nContent-ID: %s\r\n\r\n" % _filled(b"=?a?q??=", 60_000) * (size // 60_000),
             {"charset-unknown"},
         ),
         "words of changing charsets": (
@@ -166,9 +171,32 @@ def hostile(size: int = MEGABYTE) -> dict[str, tuple[bytes, set[str]]]:
         "base64 of padding": (_BASE64 + _filled(b"A=", size), {"base64-repaired"}),
         "base64 in blocks": (_BASE64 + _filled(b"AA==", size), {"base64-repaired"}),
         "base64 with far padding": (_BASE64 + b"AA=" + b" " * size + b"=", {"base64-repaired"}),
-        "base64 of dashes": (_BASE64 + b"-" * size, {"base64-repaired"}),
+        "base64 of dashes": (_BASE64 + b"-" * size, {"base64-missing"}),
+        "base64 of short lines": (_BASE64 + _filled(b"A\n", size), {"base64-repaired"}),
+        "base64 of words": (_TEXT64 + _filled(b"QUJDQUJDQUJDQUJD\na b\n", size), {"base64-repaired"}),
+        "uuencoded files": (_filled(b"A: b\n\n", 6) + _filled(b"begin 644 x\n#0V%T\nend\n", size), set()),
+        "beginnings of uuencoded files": (b"A: b\n\n" + _filled(b"begin 644 x\n#0V%T\n", size), set()),
+        "flowed lines": (_FLOWED + _filled(b"> a \n", size), set()),
+        "flowed quotes": (_FLOWED + _filled(b">" * 1000 + b" \n", size), set()),
+        "raw headers": (
+            _MIXED + _filled(b"--b\r\nContent-ID: \xee\xcf\r\nX: \xee\r\n\r\n", size // 2) + _KOI8,
+            {"parts-limit"},
+        ),
+        "lost indents": (b"A: b\r\n" + _filled(b"c\r\n", 200_000) + b"\r\nbody", {"header-malformed"}),
+        "ISO-2022-JP of escapes": (_JIS + _filled(b"\x1b$B!!\x1b(B", size), set()),
+        "EUC-JP": (_JIS.replace(b"iso-2022-jp", b"euc-jp") + _filled(b"\xa4\xa2a", size), set()),
+        "Big5 of errors": (
+            _JIS.replace(b"iso-2022-jp", b"big5") + _filled(b"\xff", size // 16),  # a call of Python for each
+            {"charset-undecodable"},
+        ),
+        "GBK of euros": (_JIS.replace(b"iso-2022-jp", b"gbk") + _filled(b"\x80 ", size // 16), set()),
+        "HTML of meta elements": (
+            b"Content-Type: text/html\r\n\r\n" + _filled(b"<meta charset" + b"<!--" * 3, size),
+            set(),
+        ),
         "quoted-printable of equals": (_PRINTABLE + b"=" * size, {"quoted-printable-repaired"}),
         "quoted-printable of blanks": (_PRINTABLE + b"=" + b" " * size, {"quoted-printable-repaired"}),
+        "quoted-printable of blank ends": (_PRINTABLE + _filled(b" " * 50 + b"x \n", size), set()),
         "uuencode of short lines": (_UUENCODE + b"begin 1 x\n" + _filled(b"M\n", size), {"uuencode-repaired"}),
         "uuencode of empty lines": (_UUENCODE + b"begin 1 x\n" + b"\n" * size, {"uuencode-repaired"}),
     }

@@ -95,6 +95,12 @@ def test_padding_in_the_middle_of_much_base64_is_no_clean_base64() -> None:
         (b"=c3=A4", b"\xc3\xa4"),
         (b"8 bit: \xe4\r\n", b"8 bit: \xe4\r\n"),
         (b"a_b", b"a_b"),
+        (b"soft= \t\r\nbreak", b"softbreak"),
+        (b"cut off= \t", b"cut off"),
+        (b"a \r\nb\t\r\nc \t\nd ", b"a\r\nb\r\nc\nd"),
+        (b" \t \r\n \n\t\n", b"\r\n\n\n"),
+        (b"a=20\r\nb =20\t\r\n c", b"a \r\nb  \r\n c"),
+        (b"a \rb \t.", b"a \rb \t."),
     ],
 )
 def test_clean_quoted_printable_is_decoded(data: bytes, content: bytes) -> None:
@@ -108,10 +114,9 @@ def test_clean_quoted_printable_is_decoded(data: bytes, content: bytes) -> None:
         (b"a==b", b"a==b"),
         (b"==41", b"=A"),
         (b"100=\rsure\n", b"100=\rsure\n"),
-        (b"soft= \t\r\nbreak", b"softbreak"),
         (b"soft=\r\r\nbreak", b"softbreak"),
         (b"=4", b"=4"),
-        (b"= ", b"= "),
+        (b"= b", b"= b"),
     ],
 )
 def test_an_equals_that_begins_no_escape_stands_for_itself(data: bytes, content: bytes) -> None:
@@ -125,12 +130,87 @@ def test_much_quoted_printable_is_decoded_in_slices(newline: bytes) -> None:
     assert printable(data) == (BYTES, [])
 
 
+def test_blanks_at_the_ends_of_lines_are_dropped_in_slices_too() -> None:
+    lines = 2 * SLICE // 8
+    assert printable(b"word \t\r\n" * lines + b"end  ") == (b"word\r\n" * lines + b"end", [])
+
+
 def test_no_slice_cuts_an_escape() -> None:
     escapes = b"".join(b"=%02X" % byte for byte in BYTES[: SLICE + 7])
     for shift in range(3):
         assert printable(b"x" * shift + escapes) == (b"x" * shift + BYTES[: SLICE + 7], [])
     assert printable(b"=" * SLICE + b"==41")[0] == b"=" * SLICE + b"=A"
     assert printable(b"=" * (SLICE + 1))[0] == b"=" * SLICE
+
+
+def labelled(data: bytes, is_text: bool) -> tuple[bytes, list[str]]:
+    """Return the content of a body that claims to be base64."""
+    defects: dict[str, None] = {}
+    padded = b"A\n" + data + b"\nA"
+    source, start, end, size = mime_encodings.decode("base64", padded, 2, 2 + len(data), defects, is_text)
+    content = mime_encodings.decode_base64(source, start, end) if size >= 0 else source[start:end]
+    return content, list(defects)
+
+
+LINE = base64.b64encode(b"x" * 57)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"Nobody encoded this sentence, whatever the header says.",
+        b"Dear all,\r\n\r\nDonaudampfschifffahrt\r\nis a word.\r\n",
+        b"Hello!",
+        b"Test mail",
+        "Grüße aus Köln".encode(),
+        b"<p>Hello</p>",
+        b"https://example.com/path",
+    ],
+)
+def test_words_that_claim_to_be_base64_stay_words(words: bytes) -> None:
+    assert labelled(words, True) == (words, ["base64-missing"])
+
+
+@pytest.mark.parametrize("words", [b"one two three", b"----", b"a, b\r\nc, d\r\n"])
+def test_a_file_of_words_stays_as_it_is(words: bytes) -> None:
+    assert labelled(words, False) == (words, ["base64-missing"])
+
+
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("footer", [b"-- \nThe list\nhttps://example.com/list", b"_______\nAnna\nList of lists"])
+@pytest.mark.parametrize("last", [b"", b"SGVsbG8=", b"SGVsbA==", b"SGVsbG9v"])
+def test_words_after_base64_are_kept_in_a_text_and_dropped_from_a_file(
+    last: bytes, footer: bytes, newline: bytes
+) -> None:
+    coded = b"\n".join([LINE, LINE, last, b""]).replace(b"\n", newline)
+    footer = footer.replace(b"\n", newline)
+    content = base64.b64decode(LINE + LINE + last)
+    assert labelled(coded + footer, False) == (content, ["base64-repaired"])
+    found, defects = labelled(coded + footer, True)
+    assert (found.startswith(content), found[len(content) :].strip(), defects) == (True, footer, ["base64-repaired"])
+
+
+def test_words_before_base64_are_kept_likewise() -> None:
+    data = b"This is a message, in parts:\n" + LINE + b"\n" + LINE
+    assert labelled(data, True) == (b"This is a message, in parts:\n" + b"x" * 114, ["base64-repaired"])
+    assert labelled(data, False) == (b"x" * 114, ["base64-repaired"])
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        (b"QUJD RA==", b"ABCD"),
+        (b"QUJD\r\n RA==", b"ABCD"),
+        (b"SGVsbG8", b"Hello"),
+        (b"SGVs!bG8g*\n>Qm9i\n", b"Hello Bob"),
+        (b"", b""),
+        (b"====", b""),
+    ],
+)
+def test_what_is_base64_is_decoded_though_it_is_damaged(data: bytes, content: bytes) -> None:
+    for is_text in (True, False):
+        found, defects = labelled(data, is_text)
+        assert (found, set(defects) <= {"base64-repaired"}) == (content, True)
 
 
 def uuencoded(content: bytes, newline: bytes = b"\n") -> bytes:

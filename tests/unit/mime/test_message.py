@@ -207,6 +207,8 @@ def test_a_multipart_with_the_boundary_of_its_parent_loses_nothing() -> None:
         leaf(b"x", b"x-new/type"),
         leaf(b"x", disposition=b"inline; filename=x.txt"),
         leaf(b"x", b"text/plain; name=x.txt", disposition=b"inline"),
+        leaf(b"x", b"text/plain; name=x.txt"),
+        leaf(b"x", b"text/html; name=x.html"),
     ],
 )
 def test_what_is_an_attachment(part: bytes) -> None:
@@ -219,7 +221,6 @@ def test_what_is_an_attachment(part: bytes) -> None:
     "part",
     [
         leaf(b"x"),
-        leaf(b"x", b"text/plain; name=x.txt"),
         leaf(b"x", disposition=b"inline"),
         leaf(b"x", disposition=b""),
         leaf(b"x", id=b"<a@b>"),
@@ -230,13 +231,19 @@ def test_what_is_text(part: bytes) -> None:
     assert (message.body, message.attachments) == ("text\nx", [])
 
 
-def test_the_first_text_may_have_a_file_name() -> None:
+def test_the_first_text_of_a_multipart_may_have_a_file_name() -> None:
     named = b"inline; filename=x"
-    message = parse(
-        multipart(leaf(b"1", disposition=named), leaf(b"2", HTML, disposition=named), leaf(b"3", disposition=named))
-    )
-    assert (message.body, message.html_body) == ("1", "2")
-    assert listed(message) == [("text/plain", b"3")]
+    inner = multipart(leaf(b"4", b"text/html; name=y"), leaf(b"5", disposition=named), boundary=b"c")
+    message = parse(multipart(leaf(b"1", disposition=named), leaf(b"2", HTML, disposition=named), leaf(b"3"), inner))
+    assert (message.body, message.html_body) == ("1\n3", "4")
+    assert [(each.filename, each.content()) for each in message.attachments] == [("x", b"2"), ("x", b"5")]
+    assert parse(leaf(b"1", HTML, disposition=named)).html_body == "1"
+
+
+def test_an_alternative_may_have_a_file_name() -> None:
+    parts = [leaf(b"1", b"text/plain; name=x"), leaf(b"2", HTML, disposition=b"inline; filename=x")]
+    message = parse(multipart(*parts, subtype=b"alternative"))
+    assert (message.body, message.html_body, message.attachments) == ("1", "2", [])
 
 
 def test_texts_are_joined_by_a_newline_and_none_is_made_up() -> None:
@@ -276,7 +283,7 @@ def test_a_message_in_a_message_is_one_attachment(encoding: bytes) -> None:
         ({"disposition": b"inline"}, True),
         ({"disposition": b"attachment"}, False),
         ({"disposition": b"other"}, False),
-        ({"id": b"<a@b>"}, True),
+        ({"id": b"<a@b>"}, False),
         ({"id": b"<>"}, False),
         ({"id": b"<a@b>", "disposition": b"inline; filename=x"}, True),
         ({"id": b"<a@b>", "disposition": b"attachment"}, False),
@@ -286,6 +293,69 @@ def test_what_is_inline(headers: dict[str, bytes], inline: bool) -> None:
     (attachment,) = parse(multipart(leaf(b"x", b"image/png", **headers))).attachments
     assert attachment.inline is inline
     assert attachment.content_id == ("a@b" if b"a@b" in headers.get("id", b"") else "")
+
+
+@pytest.mark.parametrize("disposition", [b"inline", b"attachment; filename=a.gif", b""])
+@pytest.mark.parametrize("reference", [b"cid:a@b", b"CID:a%40b", b"cid:a&#64;b"])
+def test_what_the_html_shows_is_inline_whatever_its_disposition_is(disposition: bytes, reference: bytes) -> None:
+    html = leaf(b'<img src="' + reference + b'">', HTML)
+    image = leaf(b"x", b"image/gif", id=b"<a@b>", disposition=disposition)
+    other = leaf(b"x", b"image/gif", id=b"<c@b>", disposition=disposition)
+    shown, hidden = parse(multipart(html, image, other, subtype=b"related")).attachments
+    assert (shown.inline, hidden.inline) == (True, disposition == b"inline")
+
+
+UUENCODED = b"begin 644 cat.bin\r\n#0V%T\r\n`\r\nend\r\n"
+
+
+@pytest.mark.parametrize("newline", [b"\r\n", b"\n"])
+def test_uuencoded_files_in_a_text_are_attachments(newline: bytes) -> None:
+    second = UUENCODED.replace(b"cat.bin", b"../dog").replace(b"`", b" ").replace(b"644", b"0755")
+    text = (b"before\r\n" + UUENCODED + b"between\r\n" + second + b"after").replace(b"\r\n", newline)
+    for data in (b"\r\n" + text, multipart(leaf(text)), UUENCODED, multipart(leaf(UUENCODED))):
+        message = parse(b"Subject: s\r\n" + data if data != UUENCODED else b"Subject: s\r\n\r\n" + data)
+        names = ["cat.bin", "dog"] if b"dog" in data else ["cat.bin"]
+        assert [(each.filename, each.content_type, each.content()) for each in message.attachments] == [
+            (name, "application/octet-stream", b"Cat") for name in names
+        ]
+        assert message.body.split() == (["before", "between", "after"] if b"dog" in data else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"begin 644 x\nThis is text.\nend\n",
+        b"begin 644 x\n#0V%T\n`\n",
+        b"begin the day\n#0V%T\nend\n",
+        b"begin 644 \n#0V%T\nend\n",
+        b"x begin 644 x\n#0V%T\nend\n",
+        b"begin 644 x\n" + b"M\n" * 100 + b"end\n",
+    ],
+)
+def test_what_resembles_a_uuencoded_file_stays_text(text: bytes) -> None:
+    message = parse(b"Subject: s\n\n" + text)
+    assert (message.body, message.attachments) == (text.decode(), [])
+
+
+def test_a_mail_has_at_most_a_thousand_uuencoded_files() -> None:
+    message = parse(multipart(leaf(UUENCODED * 600), leaf(UUENCODED * 600)))
+    assert len(message.attachments) == mime.MAX_PARTS - 2
+    assert message.body.count("cat.bin") == 1200 - len(message.attachments)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "body", "expected"),
+    [
+        (b"; format=flowed", b"a \r\nb\r\nc", "a b\r\nc"),
+        (b'; Format="Flowed"', b"a \nb\nc", "a b\nc"),
+        (b"; format=flowed; delsp=yes", b"a \r\nb \r\n", "ab\r\n"),
+        (b"; format=fixed", b"a \r\nb", "a \r\nb"),
+        (b"", b"a \r\nb", "a \r\nb"),
+    ],
+)
+def test_flowed_text_is_joined_and_the_rest_is_not(parameters: bytes, body: bytes, expected: str) -> None:
+    assert parse(leaf(body, b"text/plain" + parameters)).body == expected
+    assert parse(leaf(body, b"text/html" + parameters)).html_body == body.decode()
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,18 @@ def name(value: bytes) -> tuple[str, list[str]]:
         (b"(comment) text/plain ; a=b", "text/plain"),
         (b"application/vnd.a+json", "application/vnd.a+json"),
         (b"text/html charset=x", "text/html"),
+        (b'"text/html"; charset=utf-8', "text/html"),
+        (b"'text/html'; charset=utf-8", "text/html"),
+        (b'"text/html; charset=utf-8"', "text/html"),
+        (b'" text / html "', "text/html"),
+        (b"text / plain", "text/plain"),
+        (b"text/ plain; a=b", "text/plain"),
         (b"text", ""),
         (b"text/", ""),
         (b"/plain", ""),
         (b"text/pl\xe4in", ""),
-        (b"text / plain", ""),
         (b"a/b/c", ""),
+        (b'""', ""),
         (b"(", ""),
         (b"; charset=x", ""),
     ],
@@ -92,6 +98,15 @@ def test_a_parameter_without_its_semicolon_or_quote_is_read(value: bytes, parame
     assert list(defects) == ["parameter-malformed"]
 
 
+def test_a_value_in_quotes_as_a_whole_has_its_parameters() -> None:
+    assert mime_parameters.content_type(b'"multipart/mixed; boundary=b"', {}) == (
+        "multipart/mixed",
+        {b"boundary": b"b"},
+    )
+    assert mime_parameters.disposition(b'"attachment"; filename=a', {}) == ("attachment", {b"filename": b"a"})
+    assert mime_parameters.disposition(b'"attachment; filename=a"', {}) == ("attachment", {b"filename": b"a"})
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -130,7 +145,13 @@ def test_a_file_name_is_found_in_every_form(value: bytes, expected: str) -> None
         (b'"=?utf-8?q?..=2Fa?="', "a"),
         (b"a\x01\x1f\x7fb", "ab"),
         ("a\u0085b".encode(), "ab"),
+        (b"a\tb", "a b"),
+        ("a\u202efdp.exe".encode(), "afdp.exe"),
+        ("\u200ea\u2066b\u2069\u061cc\u2028d".encode(), "abcd"),
         (b"n" * (MAX_FILENAME + 1), "n" * MAX_FILENAME),
+        (b"n" * 300 + b".pdf", "n" * 251 + ".pdf"),
+        (b"n" * 250 + b"  .tar.gz", "n" * 250 + ".gz"),
+        (b"n." * 300 + b"e" * 40, "n." * 127 + "n"),
     ],
 )
 def test_a_file_name_is_cleaned(value: bytes, expected: str) -> None:
