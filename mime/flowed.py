@@ -1,7 +1,7 @@
 """Text in the format "flowed" as paragraphs (RFC 3676). Pure.
 
 A sender of it breaks paragraphs into lines of at most 78 characters. A line that ends with a blank goes on in the next
-line, if both are quoted equally deep. A blank at the beginning of a line is no text: it protects `From `, `>` and
+line, if both are quoted equally deep. A blank at the beginning of a line is not text: it protects `From `, `>` and
 blanks. An empty line always stands for itself, as people mean it, though a strict reader would end the paragraph before
 it with it.
 """
@@ -15,7 +15,10 @@ _SIGNATURE: Final = "-- "  # section 4.3: it does not go on, and nothing goes on
 
 
 def joined(text: str, delete_blank: bool) -> str:
-    """Return the text with its paragraphs in one line each. `delete_blank`: the blank at a line's end is no text."""
+    """Return the text with its paragraphs in one line each.
+
+    `delete_blank`: drop the blank at the end of a line that goes on.
+    """
     result = ""
     pieces: list[str] = []
     open_depth = -1  # how deep the paragraph that goes on is quoted, -1 for none
