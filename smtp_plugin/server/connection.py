@@ -12,9 +12,8 @@ handler for 130 us in every connection: `of` sets the few attributes itself. `ha
 its constructor; `AIOSMTPD_NAMES` in handlers/smtp.py lists the members that are private.
 
 What the connection does now is a state of a table (states.py). How it ends: after QUIT it is closed. When the server
-ends it, the server's sending side is shut, and input is read and dropped for
-`Timeouts.linger` seconds. A socket that is closed
-with unread bytes in it resets the connection, and the client would never see the last reply.
+ends it, the server's sending side is shut, and input is read and dropped for `Timeouts.linger` seconds. A socket that
+is closed with unread bytes in it resets the connection, and the client would never see the last reply.
 """
 
 from __future__ import annotations
@@ -147,10 +146,9 @@ class Connection(Flow):
         """Answer the input, then close: the client has shut its sending side. Return whether to keep the transport."""
         state = self._state.state
         waiting = state not in states.HANDLING and state not in states.OVER
-        header = self._proxy_header
         self._state.on("client ended")
-        if header is not None:
-            self._handle_proxy_header(header.end())
+        if self._proxy_header is not None:
+            self._handle_proxy_header(self._proxy_header.end())
         return waiting and not self.dialog.tls  # a TLS transport cannot be kept open in one direction
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -189,9 +187,8 @@ class Connection(Flow):
     def idle_since(self) -> float | None:
         """The loop's time since which the client owes a command; None while a message is under way, and at the end."""
         dialog = self.dialog
-        if self._state.state not in states.HANDLING or dialog.closing or dialog.busy or dialog.body_bytes is not None:
-            return None
-        return self._since
+        in_message = dialog.busy or dialog.body_bytes is not None
+        return None if in_message or dialog.closing or self._state.state not in states.HANDLING else self._since
 
     def check(self, now: float) -> None:
         """Look at the deadlines. `now`: the loop's time in seconds. Called by the listener's sweep."""
