@@ -100,7 +100,7 @@ class Connection(Flow):
             session.transcript = deque(maxlen=listener.transcript_lines)
         trace = partial(listener.trace, session) if listener.trace else None
         self.dialog = Dialog(listener.rules, session, trace, partial(listener.backend.report, session))
-        if transport.get_extra_info("sslcontext") is not None:
+        if isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext):
             self.dialog.tls = True
             note_tls(session, transport)
         refusal = listener.add(self)
