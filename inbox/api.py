@@ -35,6 +35,7 @@ from .waiting import Awaited
 T = TypeVar("T")
 
 _CONTENT_ID = attrgetter("content_id")
+_CONTENT_LOCATION = attrgetter("content_location")
 _FILENAME = attrgetter("filename")
 
 MAX_NUMBER = 2**63 - 1
@@ -228,7 +229,7 @@ class API:
             return Image(each.content_type, each.size, lambda: anyio.from_thread.run(read) or b"")
 
         images: dict[str, Image] = {}
-        for name_of in (_CONTENT_ID, _FILENAME):
+        for name_of in (_CONTENT_ID, _CONTENT_LOCATION, _FILENAME):
             for each in message.attachments:
                 images.setdefault(name_of(each), image(each))
         images.pop("", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,8 @@ class IncomingMail(Protocol):
 
     `at`: seconds since 1970. `uuid`: the connection's. `authentication`: mechanism, user name and password. `content`:
     the message byte for byte. `code`, `reply`: the answer to its client. `reason`: of an answer that no worker gave.
+    `parameters`: of MAIL; `recipients`: objects with `address` and `parameters`, of each RCPT. `tls`: an object with
+    `version`, `cipher` and `subject`, None in clear.
     """
 
     @property
@@ -33,6 +35,12 @@ class IncomingMail(Protocol):
     def helo(self) -> str: ...  # noqa: D102
     @property
     def authentication(self) -> tuple[str, str, str] | None: ...  # noqa: D102
+    @property
+    def parameters(self) -> Mapping[str, str | bool]: ...  # noqa: D102
+    @property
+    def recipients(self) -> Sequence[object]: ...  # noqa: D102
+    @property
+    def tls(self) -> object | None: ...  # noqa: D102
     @property
     def content(self) -> bytes: ...  # noqa: D102
     @property

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import islice
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from ..mime.message import Message
+from ..mime.addresses import Address
+from ..mime.message import Attachment, Message
 from .html import unescape
 from .protocols import IncomingMail
 
@@ -40,7 +42,7 @@ class Summary(msgspec.Struct, frozen=True):
     `from`, `to`: of the envelope, `""` for the null sender. `header_from`, `subject`: decoded, their first 1000
     characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number. `code`:
     of the reply to its client, 250 for an accepted message. `number`: its position in the order of arrival; each is
-    given once.
+    given once. `from_name`: the name, or else the address, of the header From, from its raw bytes.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Summary(msgspec.Struct, frozen=True):
     html: bool
     code: int
     number: int = 0
+    from_name: str = ""
 
 
 class MessageList(msgspec.Struct, frozen=True):
@@ -78,12 +81,27 @@ class CredentialsInfo(msgspec.Struct, frozen=True):
     password: str
 
 
+class TLSInfo(msgspec.Struct, frozen=True):
+    """The TLS of the connection. `subject`: of the client's certificate, null where it showed none."""
+
+    version: str
+    cipher: str
+    subject: str | None = None
+
+
+class RecipientInfo(msgspec.Struct, frozen=True):
+    """A recipient of the envelope. `parameters`: of its RCPT; true for one without a value."""
+
+    address: str
+    parameters: Mapping[str, str | bool]
+
+
 class SessionInfo(msgspec.Struct, frozen=True):
     """The SMTP session of a message.
 
     `uuid`: of the connection. `authentication`: null without AUTH. `reply`: the text after the code. `reason`: of a
     reply that no worker gave, else empty. `transcript`: a line of the client begins with `C: `, one of the server with
-    `S: `; secrets are masked.
+    `S: `; secrets are masked. `tls`: null in clear. `parameters`: of MAIL; true for one without a value.
     """
 
     uuid: str
@@ -93,10 +111,17 @@ class SessionInfo(msgspec.Struct, frozen=True):
     reply: str
     reason: str
     transcript: Sequence[str]
+    tls: TLSInfo | None = None
+    parameters: Mapping[str, str | bool] = {}
+    recipients: Sequence[RecipientInfo] = ()
 
 
 class AttachmentInfo(msgspec.Struct, frozen=True):
-    """An attachment. `number`: in its URL, from 1. `size`: decoded bytes. `inline`: the text or the HTML shows it."""
+    """An attachment. `number`: in its URL, from 1. `size`: decoded bytes. `inline`: the text or the HTML shows it.
+
+    `disposition`: as declared, lower case. `parameters`: of its type. `related`: the HTML shows it. `sha256`: of the
+    content, in hexadecimal. A message that an older rrpy has stored is without these.
+    """
 
     number: int
     filename: str
@@ -104,13 +129,21 @@ class AttachmentInfo(msgspec.Struct, frozen=True):
     size: int
     content_id: str
     inline: bool
+    disposition: str = ""
+    description: str = ""
+    parameters: Mapping[str, str] = {}
+    related: bool = False
+    sha256: str = ""
+    content_location: str = ""
 
 
 class Detail(msgspec.Struct, frozen=True):
     """A whole message.
 
     `headers`: each name as first written, with its decoded values in order. `text`, `html`: empty where the message has
-    none. `defects`: tokens of docs/reference/events.md.
+    none. `defects`: tokens of docs/reference/events.md. `from` to `references`: parsed from the raw headers. `date`: as
+    RFC 3339 has it, null for none. `text_from_html`: the words of the HTML where there is no text. A message that an
+    older rrpy has stored is without these.
     """
 
     summary: Summary
@@ -120,6 +153,16 @@ class Detail(msgspec.Struct, frozen=True):
     attachments: Sequence[AttachmentInfo]
     defects: Sequence[str]
     session: SessionInfo
+    from_: Sequence[Address] = msgspec.field(name="from", default=())
+    sender: Sequence[Address] = ()
+    reply_to: Sequence[Address] = ()
+    to: Sequence[Address] = ()
+    cc: Sequence[Address] = ()
+    bcc: Sequence[Address] = ()
+    date: str | None = None
+    in_reply_to: Sequence[str] = ()
+    references: Sequence[str] = ()
+    text_from_html: str = ""
 
 
 class Attached(msgspec.Struct, frozen=True):
@@ -152,10 +195,13 @@ class Record(NamedTuple):
 def record_of(mail: IncomingMail) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
+    contents = [each.content() for each in message.attachments]
     attachments = [
-        AttachmentInfo(number, each.filename, each.content_type, each.size, each.content_id, each.inline)
-        for number, each in enumerate(message.attachments, 1)
+        _attachment(number, each, content)
+        for number, (each, content) in enumerate(zip(message.attachments, contents, strict=True), 1)
     ]
+    senders = message.from_
+    readable = message.text_from_html or ""
     summary = Summary(
         id=mail.id,
         received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -168,6 +214,7 @@ def record_of(mail: IncomingMail) -> Record:
         attachments=len(attachments),
         html=bool(message.html_body),
         code=mail.code,
+        from_name=(senders[0].name or senders[0].address)[:MAX_HEADER] if senders else "",
     )
     detail = Detail(
         summary=summary,
@@ -184,10 +231,39 @@ def record_of(mail: IncomingMail) -> Record:
             reply=mail.reply,
             reason=mail.reason,
             transcript=list(mail.transcript),
+            tls=msgspec.convert(mail.tls, TLSInfo | None, from_attributes=True),
+            parameters=mail.parameters,
+            recipients=msgspec.convert(list(mail.recipients), list[RecipientInfo], from_attributes=True),
         ),
+        from_=senders,
+        sender=message.sender,
+        reply_to=message.reply_to,
+        to=message.to,
+        cc=message.cc,
+        bcc=message.bcc,
+        date=message.date,
+        in_reply_to=message.in_reply_to,
+        references=message.references,
+        text_from_html=readable,
     )
-    contents = [mail.content, *(each.content() for each in message.attachments)]
-    return Record(summary, detail, _words(mail, message), contents)
+    return Record(summary, detail, _words(mail, message, readable), [mail.content, *contents])
+
+
+def _attachment(number: int, attachment: Attachment, content: bytes) -> AttachmentInfo:
+    return AttachmentInfo(
+        number=number,
+        filename=attachment.filename,
+        content_type=attachment.content_type,
+        size=attachment.size,
+        content_id=attachment.content_id,
+        inline=attachment.inline,
+        disposition=attachment.disposition,
+        description=attachment.description,
+        parameters=attachment.parameters,
+        related=attachment.related,
+        sha256=sha256(content).hexdigest(),
+        content_location=attachment.content_location,
+    )
 
 
 def _excerpt(message: Message) -> str:
@@ -216,11 +292,11 @@ def fold(text: str, most: int | None = None) -> str:
     return "".join(islice(letters, most)).casefold()[:most]
 
 
-def _words(mail: IncomingMail, message: Message) -> str:
-    return fold(_first(MAX_WORDS, _searched(mail, message)), MAX_WORDS)
+def _words(mail: IncomingMail, message: Message, readable: str) -> str:
+    return fold(_first(MAX_WORDS, _searched(mail, message, readable)), MAX_WORDS)
 
 
-def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
+def _searched(mail: IncomingMail, message: Message, readable: str) -> Iterator[str]:
     yield message.subject
     yield mail.sender
     yield from mail.to
@@ -228,7 +304,7 @@ def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
         yield _header(message, name)
     yield from (each.filename for each in message.attachments)
     yield message.body
-    yield message.html_body
+    yield readable or message.html_body
 
 
 def _first(limit: int, texts: Iterable[str]) -> str:

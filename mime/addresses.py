@@ -27,6 +27,8 @@ MAX_ADDRESSES: Final = 10_000
 MAX_TOKENS: Final = 50_000
 """Most tokens of one header that are read one by one."""
 
+_SPECIAL: Final = re.compile(r'[()<>\[\]:;@\\,"]')
+_QUOTABLE: Final = re.compile(r'["\\]')
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0))
 _TO_BLANKS: Final = dict.fromkeys(_CONTROLS, " ")
 _TO_NOTHING: Final = dict.fromkeys(_CONTROLS)
@@ -56,7 +58,12 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     address: str
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.address}>" if self.name and self.address else self.name or self.address
+        if not self.name or not self.address:
+            return self.name or self.address
+        name = self.name
+        if _SPECIAL.search(name):  # without quotes it could look like an address
+            name = _QUOTABLE.sub(r"\\\g<0>", name).join('""')
+        return f"{name} <{self.address}>"
 
 
 def read_addresses(values: Iterable[bytes], decode: Callable[[bytes], str]) -> list[Address]:

@@ -27,13 +27,21 @@ else:
     _TLS = namedtuple("_TLS", "version cipher subject")
 
 
+_SPECIAL = frozenset('()<>[]:;@\\,"')
+
+
 class Address(_Address):
     """An address of a header. `name`: decoded, empty for none. `address`: empty for a name alone."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        return f"{self.name} <{self.address}>" if self.name and self.address else self.name or self.address
+        if not self.name or not self.address:
+            return self.name or self.address
+        name = self.name
+        if not _SPECIAL.isdisjoint(name):  # without quotes it could look like an address
+            name = '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
+        return f"{name} <{self.address}>"
 
 
 class TLS(_TLS):

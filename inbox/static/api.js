@@ -14,6 +14,9 @@
  * @property {boolean} html
  * @property {number} code
  * @property {number} number
+ * @property {string} [from_name] absent in a message of an older host, as every optional one here
+ *
+ * @typedef {{ name: string, address: string }} Address
  *
  * @typedef {object} AttachmentInfo
  * @property {number} number
@@ -22,6 +25,7 @@
  * @property {number} size
  * @property {string} content_id
  * @property {boolean} inline
+ * @property {boolean} [related]
  *
  * @typedef {{ mechanism: string, username: string, password: string }} CredentialsInfo
  *
@@ -33,6 +37,7 @@
  * @property {string} reply
  * @property {string} reason
  * @property {string[]} transcript
+ * @property {{ version: string, cipher: string, subject: string | null } | null} [tls]
  *
  * @typedef {object} Detail a whole message
  * @property {Summary} summary
@@ -42,6 +47,9 @@
  * @property {AttachmentInfo[]} attachments
  * @property {string[]} defects
  * @property {SessionInfo} session
+ * @property {Address[]} [from]
+ * @property {Address[]} [to]
+ * @property {Address[]} [cc]
  *
  * @typedef {{ messages: Summary[], next: number | null, total: number, bytes: number }} MessageList
  *

@@ -46,7 +46,7 @@ export function counted(number, one, many = `${one}s`) {
 }
 
 /** @param {Summary} message */
-export const sender = (message) => nameOf(message.header_from) || message.from || "(no sender)";
+export const sender = (message) => message.from_name || nameOf(message.header_from) || message.from || "(no sender)";
 /** @param {Summary} message */
 export const subject = (message) => message.subject.trim() || "(no subject)";
 /** @param {Summary} message */

@@ -3,7 +3,7 @@
 import { API, pathOf } from "./api.js";
 import { byId, el } from "./dom.js";
 import { counted, refused, sender, size, subject, when } from "./format.js";
-import { addressesIn, split } from "./people.js";
+import { addressesIn, split, written } from "./people.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
 
@@ -26,22 +26,34 @@ export function showHead(detail) {
 /**
  * Return the addresses with their names; as "Envelope" those that the headers do not say.
  * @param {Detail} detail
- * @returns {[string, string][]}
+ * @returns {[string, string[]][]}
  */
 function people(detail) {
   const { summary } = detail;
-  const to = header(detail, "to");
-  const cc = header(detail, "cc");
-  const said = addressesIn(`${to}\n${cc}`);
-  const hidden = to ? summary.to.filter((address) => !said.has(address.toLowerCase())) : [];
-  /** @type {[string, string][]} */
+  const from = listed(detail.from, header(detail, "from"));
+  const to = listed(detail.to, header(detail, "to"));
+  const cc = listed(detail.cc, header(detail, "cc"));
+  const said = addressesIn([...to, ...cc].join("\n"));
+  const hidden = to.length ? summary.to.filter((address) => !said.has(address.toLowerCase())) : [];
+  /** @type {[string, string[]][]} */
   const all = [
-    ["From", header(detail, "from") || summary.from || "(no sender)"],
-    ["To", to || summary.to.join(", ")],
+    ["From", from.length ? from : [summary.from || "(no sender)"]],
+    ["To", to.length ? to : summary.to],
     ["Cc", cc],
-    ["Envelope", hidden.join(", ")],
+    ["Envelope", hidden],
   ];
-  return all.filter(([, value]) => value);
+  return all.filter(([, value]) => value.length);
+}
+
+/**
+ * Return the addresses that the host has read, or those in the header of a message from an older host.
+ * @param {import("./api.js").Address[] | undefined} addresses
+ * @param {string} text
+ * @returns {string[]}
+ */
+function listed(addresses, text) {
+  if (addresses?.length) return addresses.map(written);
+  return text ? split(text) : [];
 }
 
 /**
@@ -57,15 +69,14 @@ function header(detail, name) {
 
 /**
  * Return the first of many addresses, and a button for the others.
- * @param {string} value
+ * @param {string[]} all
  * @returns {Element}
  */
-function shortened(value) {
-  const all = split(value);
-  if (all.length <= SHOWN + 1) return el("dd", { dir: "auto" }, value);
+function shortened(all) {
+  if (all.length <= SHOWN + 1) return el("dd", { dir: "auto" }, all.join(", "));
   const entry = el("dd", { dir: "auto" }, `${all.slice(0, SHOWN).join(", ")} `);
   const more = el("button", { type: "button", className: "others" }, `+${all.length - SHOWN} more`);
-  more.addEventListener("click", () => entry.replaceChildren(value));
+  more.addEventListener("click", () => entry.replaceChildren(all.join(", ")));
   entry.append(more);
   return entry;
 }

@@ -31,6 +31,16 @@ export function split(header) {
 }
 
 /**
+ * Return an address with its name, which gets quotes where it could look like an address.
+ * @param {import("./api.js").Address} address
+ * @returns {string}
+ */
+export function written({ name, address }) {
+  if (!name || !address) return name || address;
+  return `${/[()<>[\]:;@\\,"]/.test(name) ? `"${name.replace(/["\\]/g, "\\$&")}"` : name} <${address}>`;
+}
+
+/**
  * Return the words of headers that can be addresses, in lower case.
  * @param {string} headers
  * @returns {Set<string>}

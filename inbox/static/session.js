@@ -26,6 +26,7 @@ function facts({ summary, session, defects }) {
   const rows = [
     ["Client", session.remote_addr],
     ["HELO", session.helo || "none"],
+    ["TLS", tls(session)],
     ["Envelope from", summary.from || "<>"],
     ["Envelope to", summary.to.join(", ")],
     ["Reply", `${summary.code} ${session.reply}`],
@@ -34,6 +35,14 @@ function facts({ summary, session, defects }) {
   if (defects.length) rows.push(["Defects", defects.join(", ")]);
   rows.push(["Connection", session.uuid]);
   return rows;
+}
+
+/**
+ * @param {import("./api.js").SessionInfo} session
+ * @returns {string}
+ */
+function tls({ tls: found }) {
+  return found ? [found.version, found.cipher, found.subject].filter(Boolean).join(", ") : "none";
 }
 
 /**

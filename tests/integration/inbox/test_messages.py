@@ -40,11 +40,15 @@ def test_everything_of_a_message_is_kept(tmp_path: Path) -> None:
             "id": listed["id"], "received_at": listed["received_at"], "from": "ann@example.com",
             "to": ["bob@example.com", "eve@example.com"], "header_from": "Ann <ann@example.com>", "subject": "Grüße",
             "excerpt": "Hällo", "size": len(raw), "attachments": 1, "html": True, "code": 250, "number": 1,
+            "from_name": "Ann",
         }  # fmt: skip
         whole = client.get(f"messages/{listed['id']}").json()
         assert whole["summary"] == listed
         assert (whole["text"], whole["html"]) == ("Hällo\r\n", "<b>Hällo</b>\r\n")
         assert whole["headers"]["To"] == ["Bob <bob@example.com>"]
+        assert whole["to"] == [{"name": "Bob", "address": "bob@example.com"}]
+        assert [each["address"] for each in whole["session"]["recipients"]] == ["bob@example.com", "eve@example.com"]
+        assert (whole["session"]["tls"], whole["session"]["parameters"]["SIZE"]) == (None, str(len(raw)))
         session = whole["session"]
         assert session["authentication"] == {"mechanism": "PLAIN", "username": "user", "password": "pass word"}
         assert (session["helo"], session["reply"]) == ("client.example", "OK: message accepted")

@@ -140,6 +140,23 @@ def test_a_row_names_who_it_is_for(tmp_path: Path, visit: Visit) -> None:
         expect(people).to_contain_text("user49@example.com")
 
 
+def test_a_name_forges_no_sender(tmp_path: Path, visit: Visit) -> None:
+    """The page read the decoded header, and so named another sender."""
+    name = "=?utf-8?q?boss=40b.c_=3Cboss=40b.c=3E=2C?="
+    with inbox(tmp_path) as (host, _):
+        send(
+            host,
+            f"From: {name} <eve@b.c>\r\nTo: =?utf-8?q?M=C3=BCller=2C_Eva?= <a@b.c>\r\nSubject: forged\r\n\r\nHi\r\n",
+        )
+        page = live(visit(host))
+        row = page.get_by_role("option")
+        expect(row.locator(".by")).to_have_text("boss@b.c <boss@b.c>,")
+        row.click()
+        people = page.locator("#people")
+        expect(people).to_contain_text('"boss@b.c <boss@b.c>," <eve@b.c>')
+        expect(people).to_contain_text('"Müller, Eva" <a@b.c>')
+
+
 def test_downloads_have_names_that_say_what_they_are(tmp_path: Path, visit: Visit) -> None:
     message = mail("Grüße: 1/2")
     message.add_attachment(b"%PDF", maintype="application", subtype="pdf")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.inbox.stored import MAIL, ids, kept
+from support.inbox.stored import MAIL, ids, kept, received
 
 from rrpy.container.errors import HostError
 from rrpy.inbox.database import StoreError, connect
 from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record_of
 from rrpy.inbox.store import Store
+from rrpy.mime.addresses import Address
+from rrpy.smtp_plugin.delivery.event import Recipient
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
+from rrpy.smtp_plugin.session import TLSInfo
 
 
 def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
@@ -30,7 +34,11 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
     assert got.summary == Summary(
         id="1", received_at="2023-11-14T22:13:20.250Z", sender="a@b.c", to=["x@y.z"], header_from="Ann <a@b.c>",
         subject="Grüße", excerpt="hi there", size=len(content), attachments=1, html=False, code=250,
+        from_name="Ann",
     )  # fmt: skip
+    assert got.detail.from_ == [Address("Ann", "a@b.c")]
+    (attachment,) = got.detail.attachments
+    assert (attachment.disposition, attachment.sha256) == ("attachment", sha256(b"\x00\x01\x02").hexdigest())
     assert got.contents == [content, b"\x00\x01\x02"]
     assert got.detail.session.authentication is not None
     assert got.detail.session.authentication.password == "p"
@@ -38,6 +46,41 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
     assert "f.bin" in got.words
     decoded = msgspec.json.decode(msgspec.json.encode(got.detail), type=Detail)
     assert decoded == got.detail
+
+
+def test_a_record_has_what_an_event_has() -> None:
+    content = (
+        b"From: =?utf-8?q?boss=40b.c_=3Cboss=40b.c=3E=2C?= <eve@b.c>\r\nTo: a@b.c, G: b@b.c;\r\nReferences: <1@b.c>\r\n"
+        b"Date: Sun, 29 Nov 2026 00:10:06 +0100\r\nContent-Type: text/html\r\n\r\n<p>Gr&uuml;<b>\xc3\x9f</b>e"
+    )
+    extra = {
+        "parameters": {"SMTPUTF8": True},
+        "recipients": [Recipient("x@y.z", {"NOTIFY": "NEVER"})],
+        "tls": TLSInfo("TLSv1.3", "AES", "CN=a"),
+    }
+    got = record_of(ReceivedMail(**MAIL | {"id": "1", "content": content} | extra))
+    detail = msgspec.json.decode(msgspec.json.encode(got.detail))
+    assert got.summary.from_name == "boss@b.c <boss@b.c>,"
+    assert detail["from"] == [{"name": "boss@b.c <boss@b.c>,", "address": "eve@b.c"}]
+    assert [each["address"] for each in detail["to"]] == ["a@b.c", "b@b.c"]
+    assert (detail["date"], detail["references"]) == ("2026-11-29T00:10:06+01:00", ["1@b.c"])
+    assert detail["text_from_html"] == "Grüße"
+    assert got.words.endswith("\ngrusse")  # a search reads the words, not the markup
+    session = detail["session"]
+    assert session["tls"] == {"version": "TLSv1.3", "cipher": "AES", "subject": "CN=a"}
+    assert (session["parameters"], session["recipients"]) == (
+        {"SMTPUTF8": True},
+        [{"address": "x@y.z", "parameters": {"NOTIFY": "NEVER"}}],
+    )
+
+
+def test_a_message_that_an_older_host_has_stored_is_read() -> None:
+    new = {"from", "sender", "reply_to", "to", "cc", "bcc", "date", "in_reply_to", "references", "text_from_html"}
+    detail = msgspec.json.decode(msgspec.json.encode(record_of(received("1")).detail))
+    old = {name: value for name, value in detail.items() if name not in new}
+    old["session"] = {name: old["session"][name] for name in set(old["session"]) - {"tls", "parameters", "recipients"}}
+    old["summary"].pop("from_name")
+    assert msgspec.convert(old, Detail).summary.id == "1"
 
 
 @pytest.mark.parametrize(

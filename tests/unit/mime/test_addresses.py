@@ -141,6 +141,11 @@ def test_an_address_shows_itself() -> None:
     assert shown == ["Ann <a@x.y>", "a@x.y", "Ann"]
 
 
+@pytest.mark.parametrize("name", ["Müller, Eva", "boss@x.y <boss@x.y>,", 'an "a" \\', "a:b;", "(a)"])
+def test_a_shown_address_reads_as_the_same_address(name: str) -> None:
+    assert read(str(Address(name, "a@x.y")).encode()) == [(name, "a@x.y")]
+
+
 def test_thousands_of_recipients_are_read() -> None:
     wanted = [(f"Name, {number}", f"user{number}@example.com") for number in range(5000)]
     header = b", ".join(b"=?utf-8?q?Name=2C_%d?= <user%d@example.com>" % (number, number) for number in range(5000))

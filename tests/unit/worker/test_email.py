@@ -92,7 +92,7 @@ def test_the_parsed_fields_are_attributes():
     email = Email(EVENT | {"message": message, "envelope": envelope, "tls": tls})
     assert email.from_ == [("Müller, Eva", "eva@b.c")]
     assert [str(each) for each in (*email.from_, *email.reply_to, *email.to)] == [
-        "Müller, Eva <eva@b.c>",
+        '"Müller, Eva" <eva@b.c>',
         "r@b.c",
         "x@y.z",
         "Group",
