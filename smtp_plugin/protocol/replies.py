@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 MAX_TEXT: Final = 500
@@ -124,8 +125,10 @@ OUT_OF_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, try again lat
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients", "RFC 5321 4.5.3.1.10")
 TLS_NOT_AVAILABLE = Reply(454, "4.7.0", "TLS not available now", "RFC 3207 4")
 
-LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", "RFC 5321 4.5.3.1.4")
-AUTH_TOO_LONG = Reply(500, "5.5.6", "Authentication exchange line is too long", "RFC 4954 4")
+LINE_TOO_LONG = Reply(
+    500, "5.5.2", "Line too long: the limit is 512 bytes, for MAIL and RCPT 2048", "RFC 5321 4.5.3.1.4"
+)
+AUTH_TOO_LONG = Reply(500, "5.5.6", "Authentication exchange line is too long: the limit is 12288 bytes", "RFC 4954 4")
 BAD_SYNTAX = Reply(500, "5.5.2", "Syntax error", "RFC 5321 4.2.3")
 UNKNOWN_COMMAND = Reply(500, "5.5.1", "Command not recognized", "RFC 5321 4.2.4")
 NO_PARAMETERS = Reply(501, "5.5.4", "No parameters allowed", "RFC 5321 4.2.3")
@@ -181,6 +184,7 @@ TLS_ON_PLAIN_PORT = Reply(
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", "RFC 5321 4.1.1.11")
 
 
+@lru_cache(maxsize=8)  # a client can have thousands of them
 def too_big(limit: int) -> Reply:
     """Return TOO_BIG with the limit, in bytes."""
     return TOO_BIG.naming(f"the limit is {limit} bytes", setting=f"smtp.max_message_size: {limit}")
@@ -191,6 +195,7 @@ def flood(limit: int) -> Reply:
     return FLOOD.naming(f"the limit is {limit} bytes", setting=f"smtp.max_message_size: {limit}")
 
 
+@lru_cache(maxsize=8)  # a client can have thousands of them
 def too_many_recipients(limit: int) -> Reply:
     """Return TOO_MANY_RECIPIENTS with the limit."""
     return TOO_MANY_RECIPIENTS.naming(f"the limit is {limit}", setting=f"smtp.max_recipients: {limit}")
@@ -227,11 +232,13 @@ def making_room(limit: int) -> Reply:
     return MAKING_ROOM.decided_by(f"smtp.max_connections: {limit}")
 
 
+@lru_cache(maxsize=8)  # a client can have thousands of them
 def out_of_storage(limit: int) -> Reply:
     """Return OUT_OF_STORAGE with the setting that decides: the bytes of all messages."""
     return OUT_OF_STORAGE.decided_by(f"smtp.max_inflight_bytes: {limit}")
 
 
+@lru_cache(maxsize=8)  # a client can have thousands of them
 def queue_full(limit: int) -> Reply:
     """Return OUT_OF_STORAGE with the setting that decides: the messages that wait for workers."""
     return OUT_OF_STORAGE.decided_by(f"smtp.pool.max_queue_size: {limit}")

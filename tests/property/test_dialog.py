@@ -139,4 +139,4 @@ def test_an_endless_line_takes_no_memory() -> None:
     for _ in range(1000):
         driver.send(b"x" * 65536)
         assert driver.dialog.waiting_bytes < 65536
-    assert driver.send(b"\r\n") == b"500 5.5.2 Line too long\r\n"
+    assert driver.send(b"\r\n") == b"500 5.5.2 Line too long: the limit is 512 bytes, for MAIL and RCPT 2048\r\n"

@@ -175,7 +175,10 @@ async def test_help_was_250_and_an_unknown_verb_was_echoed() -> None:
         assert "EVIL" not in await client.say("EVIL\x1b[2J")
         assert (await client.say("")).startswith("500 ")
         client.send(b"x" * 600 + b"\r\n")
-        assert await client.rest() == "500 5.5.2 Line too long\r\n421 4.7.0 Too many errors: the limit is 3\r\n"
+        assert (
+            await client.rest() == "500 5.5.2 Line too long: the limit is 512 bytes, for MAIL and RCPT 2048\r\n"
+            "421 4.7.0 Too many errors: the limit is 3\r\n"
+        )
 
 
 async def test_dsn_was_555_and_pipelining_and_bdat_did_not_exist() -> None:

@@ -175,7 +175,7 @@ def test_a_response_without_end_closes_the_session() -> None:
         client.ehlo("me")
         client.docmd("AUTH LOGIN")
         client.send("A" * 20000)
-        assert client.getreply() == (500, b"5.5.2 Line too long")
+        assert client.getreply() == (500, b"5.5.2 Line too long: the limit is 512 bytes, for MAIL and RCPT 2048")
 
 
 def test_a_client_that_is_silent_in_auth_is_timed_out() -> None:

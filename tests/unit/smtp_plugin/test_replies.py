@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from rrpy.smtp_plugin.protocol.auth import MAX_AUTH
+from rrpy.smtp_plugin.protocol.dialog import MAX_COMMAND, MAX_TRANSACTION_COMMAND
 from rrpy.smtp_plugin.protocol.replies import MAX_TEXT, Reply, clean, custom, multiline, table
 
 TABLE = table()
@@ -74,3 +76,10 @@ def test_a_reply_of_several_lines() -> None:
 
 def test_a_reply_shows_itself() -> None:
     assert repr(Reply(552, "5.3.4", "Message too big", "RFC 1870 6.3")) == "<Reply 552 5.3.4 Message too big>"
+
+
+def test_the_replies_to_long_lines_name_the_limits_of_the_dialog() -> None:
+    assert TABLE["LINE_TOO_LONG"].text.endswith(
+        f"the limit is {MAX_COMMAND} bytes, for MAIL and RCPT {MAX_TRANSACTION_COMMAND}"
+    )
+    assert TABLE["AUTH_TOO_LONG"].text.endswith(f"the limit is {MAX_AUTH} bytes")
