@@ -5,10 +5,11 @@ bounded. Lines keep their order. A warning is written before a crash that follow
 event loop, which may block for ever. What we do: a line goes into a buffer of at most `MAX_BYTES`. The output's thread
 writes all that the buffer has gathered. It counts the lines over the bound, and writes the count in their place. An
 urgent line waits for the thread, at most `URGENT_TIMEOUT` seconds. After a longer time the output is stuck: until its
-thread has written every line, no urgent line waits for it.
+thread has written every line, no urgent line waits for it. A slow reader is not stuck, so the waits of the event loop
+have a budget too: `LOOP_TIMEOUT` seconds, of which each second gives `LOOP_SHARE` back.
 
-What can still fail: a crash loses the lines of the last `FLUSH_AFTER` seconds that are not urgent. A host that ends
-loses the lines in the buffer of a stuck output.
+What can still fail: a crash loses the lines of the last `FLUSH_AFTER` seconds that are not urgent, and after many
+urgent lines also some of these. A host that ends loses the lines in the buffer of a stuck output.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from sys import getsizeof
+from time import monotonic
 from typing import Final, TextIO
 
 from ..errors import ConfigError, reason_of
@@ -38,6 +40,12 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 
 URGENT_TIMEOUT: Final = 0.1
 """Seconds that an urgent line waits for its write."""
+
+LOOP_TIMEOUT: Final = 0.05
+"""The same in the event loop, for all urgent lines of a short time together."""
+
+LOOP_SHARE: Final = 0.05
+"""The share of its time for which the event loop may wait for urgent lines, over a longer time."""
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds that the end of an output waits for the write of its last lines."""
@@ -70,6 +78,8 @@ class Output:
         self._written = 0
         self._urgent = False
         self._stuck = False
+        self._budget = LOOP_TIMEOUT  # seconds that the event loop may wait, at the monotonic time `_counted`
+        self._counted = monotonic()
         self._closing = False
         self._reopening = False
         try:
@@ -117,10 +127,19 @@ class Output:
         self._thread.join(CLOSE_TIMEOUT)
 
     def _begin(self, urgent: bool) -> None:
-        """Start a batch. `urgent`: wait for its end, unless the output is stuck."""
+        """Start a batch. `urgent`: wait for its end, unless the output is stuck, or the loop has waited enough."""
         if urgent and not self._stuck:
-            self._stuck = not self.flush(URGENT_TIMEOUT)
-            return
+            if not _in_loop():
+                self._stuck = not self.flush(URGENT_TIMEOUT)
+                return
+            now = monotonic()
+            self._budget = min(LOOP_TIMEOUT, self._budget + (now - self._counted) * LOOP_SHARE)
+            self._counted = now
+            if self._budget > 0:
+                self._stuck = not self.flush(self._budget)
+                self._counted = monotonic()
+                self._budget -= self._counted - now
+                return
         with self._changed:
             self._idle = False
             self._urgent |= urgent

@@ -265,3 +265,35 @@ def test_a_stderr_that_does_not_block_gets_every_line(tmp_path):
         flooding.until("done")
         _, _, err = flooding.end()
     assert [line.strip() for line in err.splitlines()] == [str(number) for number in range(20_000)]
+
+
+async def test_a_slow_reader_holds_up_the_event_loop_for_a_share_of_its_time(tmp_path, monkeypatch):
+    """Each urgent line waited for up to 0.1 s: a flood of errors held up a greeting for 81 ms."""
+    now = 1000.0
+    waits = []
+
+    def slow(self, timeout):
+        nonlocal now
+        waits.append(min(timeout, 0.02))
+        now += waits[-1]
+        return True
+
+    output = Output(str(tmp_path / "log"), lambda *_: "")
+    with monkeypatch.context() as patched:
+        patched.setattr("rrpy.container.log.output.monotonic", lambda: now)
+        patched.setattr(Output, "flush", slow)
+        output._counted = now
+        for _ in range(1000):
+            output.write("line\n", urgent=True)
+            now += 0.001
+    output.close()
+    assert 0.05 <= sum(waits) <= 0.05 + 0.05 * (now - 1000)
+
+
+async def test_one_channel_may_stay_on_stderr_where_the_others_go_to_a_file(tmp_path, capfd):
+    configure(LogConfig(output=str(tmp_path / "a.log"), channels={"smtp": ChannelConfig(output="stderr")}))
+    logger("smtp").error("on stderr")
+    logger("rpc").error("in the file")
+    log.close()
+    assert ["on stderr" in capfd.readouterr().err, "on stderr" in (tmp_path / "a.log").read_text()] == [True, False]
+    assert "in the file" in (tmp_path / "a.log").read_text()
