@@ -7,12 +7,13 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..container.log import logger
 from ..container.net.listening import BoundSockets, listen_addresses
 from ..container.text import printable
+from ..mime.addresses import Address
 from ..mime.matching import Filter, Folded
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
@@ -32,7 +33,8 @@ class CaughtMail(NamedTuple):
     """A mail that the server caught.
 
     `sender`, `recipients`: of the envelope. `raw`: the bytes as received, dots unstuffed. `helo`: the client's name in
-    HELO or EHLO. `username`, `password`: its credentials, empty without AUTH.
+    HELO or EHLO. `username`, `password`: its credentials, empty without AUTH. `parameters`: of MAIL, such as SIZE;
+    `recipient_parameters`: of each RCPT, in the order of `recipients`; None for one without a value.
     """
 
     sender: str
@@ -42,6 +44,8 @@ class CaughtMail(NamedTuple):
     helo: str = ""
     username: str = ""
     password: str = ""
+    parameters: Mapping[str, str | None] = {}
+    recipient_parameters: Sequence[Mapping[str, str | None]] = ()
 
     @property
     def subject(self) -> str:
@@ -59,8 +63,23 @@ class CaughtMail(NamedTuple):
         return self.message.html_body.replace("\r\n", "\n")
 
     @property
+    def text_from_html(self) -> str:
+        """The readable text of the HTML, where the mail has no text; else empty."""
+        return self.message.text_from_html or ""
+
+    @property
+    def from_(self) -> Sequence[Address]:
+        """The addresses of the header From, each with `name` and `address`; `sender` is the envelope's."""
+        return self.message.from_
+
+    @property
+    def to(self) -> Sequence[Address]:
+        """The addresses of the header To; `recipients` are the envelope's. `message` has the other headers."""
+        return self.message.to
+
+    @property
     def attachments(self) -> Sequence[Attachment]:
-        """The attachments: `filename`, `content_type`, `size`, and `content()`, which is bytes."""
+        """The attachments: `filename`, `content_type`, `size`, `content()`, which is bytes, and `text()`."""
         return self.message.attachments
 
     def header(self, name: str) -> str | None:
@@ -178,6 +197,8 @@ class Catcher:
             helo=session.helo,
             username=session.username,
             password=credentials.secret.decode("utf-8", "surrogateescape") if credentials else "",
+            parameters=dict(envelope.parameters),
+            recipient_parameters=tuple(map(dict, envelope.recipients)),
         )
         with self._received:
             self._mails.append(mail)

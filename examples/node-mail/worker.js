@@ -21,7 +21,9 @@ async function handle(event) {
   const unknown = event.envelope.to.filter((address) => users.length && !users.includes(address.toLowerCase()));
   if (unknown.length) return reject(550, `no such user: ${unknown.join(', ')}`);
   if (WEBHOOK && !(await forward(event))) return reject(451, 'cannot be processed now, try again later');
-  if (SAVE_TO) event.attachments.forEach(save);
+  // From the parsed headers; the sender of the envelope may be another. An older host sends none of them.
+  const from = event.message.from?.[0]?.address ?? event.envelope.from;
+  if (SAVE_TO) event.attachments.forEach((attachment) => save(attachment, from));
   return 'CONTINUE';
 }
 
@@ -50,7 +52,7 @@ async function forward({ authentication, ...event }) {
 }
 
 // Writes an attachment to a new file in the folder.
-function save(attachment) {
+function save(attachment, from) {
   fs.mkdirSync(SAVE_TO, { recursive: true });
   const name = safeName(attachment.filename);
   let file = path.join(SAVE_TO, name);
@@ -59,7 +61,7 @@ function save(attachment) {
   }
   const content = attachment.path ? fs.readFileSync(attachment.path) : Buffer.from(attachment.content, 'base64');
   fs.writeFileSync(file, content, { flag: 'wx' }); // fails for a file that another worker has just made
-  say('info', 'an attachment was saved', { path: file, size: content.length });
+  say('info', 'an attachment was saved', { path: file, size: content.length, sha256: attachment.sha256, from });
 }
 
 // Makes a file name from the sender's text: no folder, no unprintable characters, not too long.

@@ -17,7 +17,9 @@ function handle(object $event): string {
     $unknown = $users ? array_udiff($event->envelope->to, $users, 'strcasecmp') : [];
     if ($unknown) return reject(550, 'no such user: ' . implode(', ', $unknown));
     if (getenv('WEBHOOK') && !forward($event)) return reject(451, 'cannot be processed now, try again later');
-    if (getenv('SAVE_TO')) foreach ($event->attachments as $attachment) save($attachment, getenv('SAVE_TO'));
+    // From the parsed headers; the sender of the envelope may be another. An older host sends none of them.
+    $from = $event->message->from[0]->address ?? $event->envelope->from;
+    if (getenv('SAVE_TO')) foreach ($event->attachments as $attachment) save($attachment, getenv('SAVE_TO'), $from);
     return 'CONTINUE';
 }
 
@@ -41,7 +43,7 @@ function forward(object $event): bool {
 }
 
 /** Writes an attachment to a new file in a folder. */
-function save(object $attachment, string $folder): void {
+function save(object $attachment, string $folder, string $from): void {
     $content = isset($attachment->path) ? file_get_contents($attachment->path) : base64_decode($attachment->content);
     is_dir($folder) || mkdir($folder, 0777, true);
     $name = safe_name($attachment->filename);
@@ -49,7 +51,8 @@ function save(object $attachment, string $folder): void {
         $path = "$folder/" . bin2hex(random_bytes(4)) . "-$name";
     }
     fwrite(fopen($path, 'x'), $content);  // x: fails for a file that another worker has just made
-    say('info', 'an attachment was saved', path: $path, size: strlen($content));
+    $sha256 = $attachment->sha256 ?? hash('sha256', $content);
+    say('info', 'an attachment was saved', path: $path, size: strlen($content), sha256: $sha256, from: $from);
 }
 
 /** Makes a file name from the sender's text: no folder, no unprintable characters, not too long. */

@@ -57,6 +57,9 @@ def save(email: Email) -> None:
     """Write the attachments under safe names."""
     folder = Path(SAVE_TO)
     folder.mkdir(parents=True, exist_ok=True)
+    # From the parsed headers; the sender of the envelope may be another.
+    sender = email.from_[0].address if email.from_ else email.envelope.sender
     for attachment in email.attachments:
         path = attachment.save(folder)
-        log.info("an attachment was saved", id=email.id, path=path, size=attachment.size)
+        details = {"size": attachment.size, "sha256": attachment.sha256, "from": sender}
+        log.info("an attachment was saved", id=email.id, path=path, **details)

@@ -62,6 +62,18 @@ def test_a_mail_that_comes_later_is_waited_for(rr_smtp: Catcher) -> None:
     assert mail.raw == b"Subject: Hello\r\n\r\nHi there\r\n"
 
 
+def test_a_mail_has_the_parsed_fields_of_an_event(rr_smtp: Catcher) -> None:
+    head = "From: =?utf-8?q?M=C3=BCller=2C_Eva?= <eva@b.c>\nTo: G: x@y.z;\nContent-Type: text/html\n"
+    with smtplib.SMTP(rr_smtp.host, rr_smtp.port) as client:
+        client.sendmail("a@b.c", ["x@y.z"], f"{head}\n<p>Hi <b>Ann", ["RET=HDRS"], ["NOTIFY=NEVER"])
+    mail = rr_smtp.expect()
+    assert [(each.name, each.address) for each in mail.from_] == [("Müller, Eva", "eva@b.c")]
+    assert [each.address for each in mail.to] == ["x@y.z"]
+    assert (mail.text, mail.text_from_html) == ("", "Hi Ann")
+    assert mail.parameters["RET"] == "HDRS"
+    assert mail.recipient_parameters == ({"NOTIFY": "NEVER"},)
+
+
 def test_addresses_and_subjects_fit_as_in_the_api_of_the_inbox(rr_smtp: Catcher) -> None:
     """They fitted in the case of the mail only."""
     for _ in range(3):

@@ -8,6 +8,7 @@ import os
 import re
 import smtplib
 import threading
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -173,7 +174,8 @@ def test_attachments_are_saved_whole_and_never_over_another(start, tmp_path, mod
         path.write_bytes(content)
         attachments.append(("Bericht März.pdf", path if mode == "tempfile" else content))
     host = start(SAVE_TO=str(tmp_path / "saved" / "here"))
-    assert ask(host, email_event(attachments=attachments)) == "CONTINUE"
+    headers = {"From": '"Example, Ann" <ann@example.com>'}
+    assert ask(host, email_event(attachments=attachments, headers=headers)) == "CONTINUE"
     assert ask(host, email_event()) == "CONTINUE"
     saved = list((tmp_path / "saved" / "here").iterdir())
     assert sorted(path.read_bytes() for path in saved) == sorted(contents)
@@ -182,6 +184,8 @@ def test_attachments_are_saved_whole_and_never_over_another(start, tmp_path, mod
         assert [path.read_bytes() for _, path in attachments] == contents, "the host's files stay"
     lines = records(host.end()[1])
     assert sorted(line["size"] for line in lines) == [0, 6, 2_000_000]
+    assert {line["sha256"] for line in lines} == {sha256(content).hexdigest() for content in contents}
+    assert {line["from"] for line in lines} == {"ann@example.com"}
     assert {line["path"] for line in lines} == {str(path) for path in saved}
 
 
