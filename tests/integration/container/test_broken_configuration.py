@@ -38,7 +38,11 @@ def _busy_port() -> socket.socket:
             2,
             "smtp.tls.cert is none.pem in rr.yaml; it cannot be read: no such file or",
         ),
-        ({"server": None}, 2, "plugin smtp needs PoolFactory of plugin server, which is disabled"),
+        (
+            {"server": None, "smtp": {"deliver": "workers"}},
+            2,
+            "smtp.deliver is workers, which needs the section server",
+        ),
         ({"server": {"command": "no-such-command --now"}}, 1, "no-such-command"),
         ({"server": {"command": "sh -c 'echo the reason >&2; exit 3'"}}, 1, "the reason"),
         ({"rpc": {"listen": "tcp://0.0.0.0:6001"}}, 2, "rpc.allow_remote: true"),

@@ -24,7 +24,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         (before,) = host.workers()
         os.kill(before, signal.SIGKILL)
         eventually(lambda: host.workers() not in ([], [before]), "another worker")
-        assert any("signal 9" in str(line) for line in host.lines)
+        assert host.named("worker died", pid=before, signal=9)
 
 
 BLOCKING = """
