@@ -109,6 +109,8 @@ class Backend:
         if self._info:
             keys = _log_keys(session, envelope)
             reply = outcome.reply
+            if len(outcome.replies) > 1:
+                keys["replies"] = [f"{each.code} {each.text}" for each in outcome.replies]
             self._log.info("email received", **keys, id=arrival.id, code=reply.code, reply=reply.text)
         self.history.add(session, envelope, arrival.at, outcome, message_id=arrival.id)
         self._changed()

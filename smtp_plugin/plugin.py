@@ -111,6 +111,7 @@ class SMTPPlugin:
             self._budget,
             include_raw=config.include_raw,
             all_headers=config.headers == "all",
+            lmtp=config.lmtp,
             storage=storage,
             allocate_timeout=config.pool.allocate_timeout,
         )

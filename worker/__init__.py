@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .attachments import Attachment
     from .mails import Email, mail
     from .parsed import Address
-    from .verdicts import Accept, Close, Reject, Verdict
+    from .verdicts import Accept, Close, PerRecipient, Reject, Verdict
 
 __all__ = [
     "Accept",
@@ -36,6 +36,7 @@ __all__ = [
     "Attachment",
     "Close",
     "Email",
+    "PerRecipient",
     "Reject",
     "Request",
     "Response",
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("Accept", "Close", "Reject", "Verdict"), "verdicts"),
+    **dict.fromkeys(("Accept", "Close", "PerRecipient", "Reject", "Verdict"), "verdicts"),
     **dict.fromkeys(("Email", "mail"), "mails"),
     "Address": "parsed",
     "Attachment": "attachments",

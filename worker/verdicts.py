@@ -4,23 +4,25 @@
     Accept("queued as 17")         250 with this text
     Reject(550, "no such user")    the refusal: 400 to 499 try again later, 500 to 599 never
     Close()                        250, and then the host closes the connection
+    PerRecipient([Accept(), ...])  in LMTP: one of Accept and Reject for each recipient, in order
 
 A test compares an answer with a verdict: `assert ask(handle, event) == Reject(550, "no such user")`.
 """
 
 from __future__ import annotations
 
-from json import dumps
+from json import dumps, loads
 
 from .messages import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
 class Verdict(Response):
-    """A decision about a message: an Accept, a Reject or a Close."""
+    """A decision about a message: an Accept, a Reject, a Close or a PerRecipient."""
 
     __slots__ = ()
 
@@ -62,6 +64,26 @@ class Close(Verdict):
 
     def __new__(cls) -> Close:  # noqa: D102 - see the class
         return super().__new__(cls, b"CLOSE")
+
+
+class PerRecipient(Verdict):
+    """A verdict for each recipient of a message, in the order of `envelope.recipients`. For `smtp.lmtp: true`.
+
+    In SMTP a message has one reply: there they must have one code, or the message is refused for now. Raises ValueError
+    for an empty list, TypeError for anything else than Accept and Reject.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, verdicts: Iterable[Accept | Reject]) -> PerRecipient:  # noqa: D102 - see the class
+        replies = []
+        for verdict in verdicts:
+            if not isinstance(verdict, (Accept, Reject)):
+                raise TypeError(f"a verdict of a recipient is Accept(...) or Reject(...), not {verdict!r}")
+            replies.append({"code": 250} if verdict.context == b"CONTINUE" else loads(verdict.context))
+        if not replies:
+            raise ValueError("there is a verdict for each recipient, and a message has at least one")
+        return super().__new__(cls, dumps({"replies": replies}).encode())
 
 
 def _reply(code: int, text: str, least: int, most: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from ..protocol import replies
-from ..protocol.replies import custom
+from ..protocol.replies import Reply, custom
 from .outcome import ACCEPTED, FAILED, Outcome
 
 CLOSE: Final = Outcome((replies.ACCEPTED,), replies.CLOSED_BY_WORKER)
@@ -24,9 +24,15 @@ _SHOWN: Final = 200
 """Bytes of an answer that a reason quotes."""
 
 
-class _Answer(msgspec.Struct):
+class _Reply(msgspec.Struct):
     code: int
     message: str | None = ""
+
+
+class _Answer(msgspec.Struct):
+    code: int | None = None
+    message: str | None = ""
+    replies: list[_Reply] | None = None
 
 
 def _decode(context: bytes) -> _Answer | None:
@@ -42,21 +48,30 @@ def _decode(context: bytes) -> _Answer | None:
         return None
 
 
-def read_verdict(context: bytes, body: bytes = b"") -> Outcome:
+def read_verdict(context: bytes, body: bytes = b"", *, recipients: int = 1, lmtp: bool = False) -> Outcome:
     """Return the outcome that an answer means; its `reason` names what is wrong with an unknown answer.
 
-    `context`: has the verdict. `body`: shown where the context is empty. An unknown answer fails safe: it is a
-    temporary refusal, after which the sender keeps the message. Never raises.
+    `context`: has the verdict. `body`: shown where the context is empty. `recipients`: their number. `lmtp`: the client
+    reads a reply for each. An unknown answer fails safe: it is a temporary refusal, after which the sender keeps the
+    message. Never raises.
     """
     if (word := _WORDS.get(context.strip())) is not None:
         return word
     answer = _decode(context)
-    if answer is None:
+    if answer is None or (answer.code is None and answer.replies is None):
         return _no_verdict(f"the answer is neither {_KNOWN}: {_shown(context, body)}")
-    text = _DEFAULT_TEXTS.get(answer.code // 100)
-    if text is None or not 250 <= answer.code <= 599:
-        return _no_verdict(f"the code {answer.code} is not in 250 to 299 or 400 to 599")
-    return Outcome((custom(answer.code, (answer.message or "").strip(), default=text),))
+    asked = [_Reply(answer.code, answer.message)] if answer.code is not None else answer.replies or []
+    if answer.code is None and len(asked) != recipients:
+        return _no_verdict(f"the answer has {len(asked)} replies for {recipients} recipients")
+    found: list[Reply] = []
+    for each in asked:
+        text = _DEFAULT_TEXTS.get(each.code // 100)
+        if text is None or not 250 <= each.code <= 599:
+            return _no_verdict(f"the code {each.code} is not in 250 to 299 or 400 to 599")
+        found.append(custom(each.code, (each.message or "").strip(), default=text))
+    if lmtp or len({each.code for each in found}) == 1:
+        return Outcome(tuple(found) if lmtp else (found[0],))
+    return _no_verdict("a message has one reply in SMTP, and the answer has different ones; they need smtp.lmtp")
 
 
 def _no_verdict(reason: str) -> Outcome:

@@ -48,8 +48,9 @@ class Delivery:
     """Hands messages to a pool's workers.
 
     `budget`: the events are charged to it. `include_raw`: the event's body is the message, byte for byte.
-    `all_headers`: the event has every header undecoded too. `storage`: where attachments become files, None to have
-    their contents in the event. `allocate_timeout`: seconds that a large message waits before its event is made.
+    `all_headers`: the event has every header undecoded too. `lmtp`: a client reads a reply for each recipient.
+    `storage`: where attachments become files, None to have their contents in the event. `allocate_timeout`: seconds
+    that a large message waits before its event is made.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Delivery:
         *,
         include_raw: bool = False,
         all_headers: bool = False,
+        lmtp: bool = False,
         storage: Storage | None = None,
         allocate_timeout: float = 60,
     ) -> None:
@@ -68,6 +70,7 @@ class Delivery:
         self._budget = budget
         self._include_raw = include_raw
         self._all_headers = all_headers
+        self._lmtp = lmtp
         self._storage = storage
         self._allocate_timeout = allocate_timeout
         self._closed = False
@@ -192,7 +195,7 @@ class Delivery:
     def outcome(self, arrival: Arrival, answer: Payload | Exception) -> Outcome:
         """Return what a worker's answer, or the error in its place, means for a message."""
         if isinstance(answer, Payload):
-            outcome = read_verdict(answer.context, answer.body)
+            outcome = read_verdict(answer.context, answer.body, recipients=len(arrival.to), lmtp=self._lmtp)
             if outcome.reason:
                 self._log.error("answer without a verdict", uuid=arrival.uuid, id=arrival.id, reason=outcome.reason)
         else:

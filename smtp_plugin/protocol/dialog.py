@@ -130,7 +130,9 @@ class Dialog(Conversation):
             self._errors = 0
         self.idle_commands = 0
         self.end_transaction()
-        if close is not None or reply.code == 421:  # 421 is itself a last reply (RFC 5321 section 3.8)
+        if close is not None or any(
+            each.code == 421 for each in (reply, *more)
+        ):  # 421 is itself a last reply (RFC 5321 section 3.8)
             self.close(close)
         self._resume()
 

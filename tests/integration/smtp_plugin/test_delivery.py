@@ -163,6 +163,22 @@ def test_over_lmtp_the_answer_holds_for_every_recipient(tmp_path):
         assert [client.line() for _ in range(2)] == ["550 5.0.0 as the worker says"] * 2
 
 
+def test_over_lmtp_a_worker_may_answer_each_recipient(tmp_path):
+    with delivering(tmp_path, lmtp=True) as host, BlockingClient(host.smtp) as client:
+        client.line()
+        client.say("LHLO x")
+        client.say("MAIL FROM:<a@b.c>")
+        for to in ("each+250@x.y", "each+550@x.y", "each+451@x.y"):
+            assert client.say(f"RCPT TO:<{to}>") == "250 OK"
+        client.say("DATA")
+        client.send("hello\r\n.")
+        said = [client.line() for _ in range(3)]
+        assert said == ["250 it says 250", "550 5.0.0 it says 550", "451 4.0.0 it says 451"]
+        assert client.say("NOOP") == "250 OK"
+    (record,) = host.named("email received")
+    assert record["replies"] == ["250 it says 250", "550 it says 550", "451 it says 451"]
+
+
 def test_with_include_raw_the_worker_has_the_message_byte_for_byte(tmp_path):
     with delivering(tmp_path, include_raw=True) as host, ready(host) as client:
         client.say("MAIL FROM:<a@b.c> BODY=8BITMIME")

@@ -26,6 +26,9 @@ def decide(request):
         return "CLOSE"
     if what == "code":
         return json.dumps({"code": int(argument), "message": "as the worker says"})
+    if what == "each":
+        codes = [to.partition("@")[0].partition("+")[2] for to in event["envelope"]["to"]]
+        return json.dumps({"replies": [{"code": int(code), "message": f"it says {code}"} for code in codes]})
     if what == "text":
         return "whatever"
     if what == "soft":

@@ -79,6 +79,35 @@ def test_any_other_text_is_a_temporary_failure_with_a_reason(answer):
     assert repr(answer.decode("utf-8", "replace")) in verdict.reason
 
 
+def said(*codes, **options):
+    answer = json.dumps({"replies": [{"code": code} for code in codes]}).encode()
+    outcome = read_verdict(answer, **options)
+    return [each.code for each in outcome.replies], outcome.reason
+
+
+def test_each_recipient_of_lmtp_has_its_reply():
+    assert said(250, 550, 421, recipients=3, lmtp=True) == ([250, 550, 421], "")
+    codes, reason = said(250, 550, recipients=3, lmtp=True)
+    assert (codes, reason) == ([451], "the answer has 2 replies for 3 recipients")
+    assert said(recipients=1, lmtp=True)[0] == [451]
+    assert said(250, 354, recipients=2, lmtp=True) == ([451], "the code 354 is not in 250 to 299 or 400 to 599")
+
+
+def test_a_message_of_smtp_has_one_reply():
+    assert said(550, 550, recipients=2) == ([550], "")
+    codes, reason = said(250, 550, recipients=2)
+    assert (codes, reason[-16:]) == ([451], "they need smtp.lmtp"[-16:])
+
+
+@pytest.mark.parametrize(
+    "answer", [b'{"replies": 5}', b'{"replies": [5]}', b'{"replies": [{}]}', b"{}", b'{"replies": null}']
+)
+def test_replies_of_another_form_are_a_temporary_failure(answer):
+    verdict = read_verdict(answer, lmtp=True)
+    assert verdict.reply is replies.TEMPORARY_FAILURE
+    assert verdict.reason.startswith("the answer is neither ")
+
+
 def test_blanks_around_a_word_do_not_count():
     assert read_verdict(b"CONTINUE\r\n") is ACCEPTED
     assert read_verdict(b" CLOSE ") is CLOSE

@@ -7,10 +7,11 @@ from http import HTTPStatus
 
 import pytest
 
-from rrpy.worker import Accept, Close, Reject, Response, Verdict
+from rrpy.worker import Accept, Close, PerRecipient, Reject, Response, Verdict
 from rrpy.worker.messages import as_parts
 
 EVERY = [Accept(), Accept("queued as 17"), Accept("", 252), Reject(550, "no such user"), Close()]
+EVERY.append(PerRecipient(EVERY[:4]))
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,10 @@ EVERY = [Accept(), Accept("queued as 17"), Accept("", 252), Reject(550, "no such
         (Reject(599, "né"), {"code": 599, "message": "né"}),
         (Reject(HTTPStatus.INTERNAL_SERVER_ERROR, ""), {"code": 500, "message": ""}),
         (Close(), "CLOSE"),
+        (
+            PerRecipient([Accept(), Accept("queued"), Reject(550, "no")]),
+            {"replies": [{"code": 250}, {"code": 250, "message": "queued"}, {"code": 550, "message": "no"}]},
+        ),
     ],
 )
 def test_a_verdict_is_what_the_host_reads(verdict, context):
@@ -65,3 +70,10 @@ def test_a_verdict_shows_what_it_is():
 def test_a_text_that_is_none_is_named():
     with pytest.raises(TypeError, match=r"^the text is a str, not NoneType$"):
         Reject(550, None)
+
+
+def test_a_verdict_of_a_recipient_is_an_accept_or_a_reject():
+    with pytest.raises(TypeError, match=r"is Accept\(\.\.\.\) or Reject\(\.\.\.\), not Close"):
+        PerRecipient([Accept(), Close()])
+    with pytest.raises(ValueError, match="a message has at least one"):
+        PerRecipient([])
