@@ -34,6 +34,7 @@ lines = st.sampled_from(
         b"Content-Type: text/html; charset=utf-8; \xff=a; b*0*=utf-8''%ff",
         b"Content-ID: <a@b>",
         b"Content-Description: \xff\0",
+        b"Content-Disposition: a\0; filename=b",
         b"<p><img src=cid:a@b><a href=https://x>y &#0;",
         b"--b",
         b"--b--",
@@ -93,6 +94,7 @@ def test_any_message_makes_a_valid_event_whose_sizes_agree(
         content = b64decode(shown["content"], validate=True)
         assert content == attachment.content()
         assert shown["size"] == len(content)
+        assert "\0" not in shown["disposition"] + shown["description"]
         assert shown["sha256"] == sha256(content).hexdigest()
         assert all(isinstance(each, str) and "\0" not in name + each for name, each in shown["parameters"].items())
     paths = [f"/tmp/{number}" for number in range(len(message.attachments))]

@@ -31,7 +31,14 @@ def test_the_parameters_of_the_type_are_decoded() -> None:
 
 @pytest.mark.parametrize(
     ("disposition", "expected"),
-    [(b"", ""), (b"INLINE", "inline"), (b"attachment; filename=a", "attachment"), (b"odd", "odd")],
+    [
+        (b"", ""),
+        (b"INLINE", "inline"),
+        (b"attachment; filename=a", "attachment"),
+        (b"odd", "odd"),
+        (b"a\0b", ""),
+        (b"\x85", ""),
+    ],
 )
 def test_the_disposition_is_as_declared(disposition: bytes, expected: str) -> None:
     (attachment,) = parse(multipart(leaf(b"x", b"a/b", disposition=disposition))).attachments

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 
+import msgspec
 import pytest
 from support.mime.mails import MEGABYTE, corpus, hostile
 
@@ -27,6 +28,40 @@ def test_it_ends_and_its_defects_are_named(mail: tuple[bytes, set[str]]) -> None
     assert time.monotonic() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
     assert defects <= set(message.defects) <= set(DEFECTS)
     assert message.size == len(data)
+
+
+READ = {
+    "words as names": b"=?utf-8?q?a=2C?= <a@b.c>, ",
+    "lone words": b"a,",
+    "angle brackets": b"<a@b>",
+    "open comments": b"(",
+    "open quotes": b'\\""',
+    "groups": b"a:;",
+    "routes": b"<@a,",
+    "encoded words without an end": b"=?a?q?",
+}
+"""Name -> bytes of which a header of 250 KiB of addresses is full."""
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_a_header_full_of_addresses_is_read_in_time(name: str) -> None:
+    piece = READ[name]
+    message = parse(b"To: " + piece * (250 * 1024 // len(piece)) + b"\r\n\r\nhello")
+    began = time.process_time()
+    written = msgspec.json.encode(message.to)
+    assert time.process_time() - began < SECONDS_A_MEGABYTE
+    assert len(written) < 5 * message.size
+
+
+def test_what_is_read_on_demand_ends_too(mail: tuple[bytes, set[str]]) -> None:
+    data, _ = mail
+    message = parse(data)
+    began = time.monotonic()
+    parsed = [message.from_, message.to, message.cc, message.date, message.references, message.in_reply_to]
+    parsed += [message.text_from_html, message.headers_list]
+    parsed += [(each.parameters, each.description, each.sha256()) for each in message.attachments]
+    assert len(msgspec.json.encode(parsed)) < 6 * len(data) + MEGABYTE
+    assert time.monotonic() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
 
 
 def test_its_memory_is_in_proportion(mail: tuple[bytes, set[str]]) -> None:
