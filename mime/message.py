@@ -227,7 +227,7 @@ class _Contents:
                 size if is_base64 else end - start,
                 content_id,
                 disposition == "inline",
-                disposition,
+                disposition if disposition.isprintable() else "",
                 self._text(fields, b"content-description"),
                 self._text(fields, b"content-location"),
                 False,
