@@ -32,7 +32,9 @@ _FOREIGN: Final = bytes(set(range(256)) - set(_ALPHABET) - set(b"="))
 _REPAIRED: Final = 16 * 1024  # bytes of one step of a repair
 _ENCODED: Final = SLICE // 4 * 3  # bytes that one call encodes: they give whole quads
 
-_BLANK_ENDS: Final = (b" \r\n", b"\t\r\n", b" \n", b"\t\n")
+# A search that begins with one literal byte is fast: nearly all lines pass these two.
+_ODD_CR: Final = re.compile(rb"\r(?:(?<=[ \t]\r)|(?!\n))")
+_BLANK_LF: Final = re.compile(rb"\n(?<=[ \t]\n)")
 _LINE_END_BLANKS: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
 _STRAY: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r*+\n|\Z)")
 
@@ -176,29 +178,28 @@ def decode_quoted_printable(data: bytes, start: int, end: int, defects: Defects)
         piece = data[begin:stop]
         if stop == end:
             piece = piece.rstrip(b" \t")
-        if any(map(piece.__contains__, _BLANK_ENDS)):
+        has_odd_cr = _ODD_CR.search(piece) is not None
+        if has_odd_cr or _BLANK_LF.search(piece):
             piece = _LINE_END_BLANKS.sub(b"", piece)
-        pieces.append(decode_escapes(piece, stop == end, defects))
+        pieces.append(decode_escapes(piece, stop == end, defects, has_odd_cr))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def decode_escapes(piece: bytes, is_last: bool, defects: Defects) -> bytes:
-    """Return the decoded bytes of quoted-printable without touching its blanks. `is_last`: it may end with `=`."""
+def decode_escapes(piece: bytes, is_last: bool, defects: Defects, has_odd_cr: bool = True) -> bytes:
+    """Return the decoded bytes of quoted-printable without touching its blanks.
+
+    `is_last`: it may end with `=`. `has_odd_cr`: a CR without an LF may be in it.
+    """
     content = a2b_qp(piece)
-    shorter = 2 * piece.count(b"=") + piece.count(b"=\r\n") - (is_last and piece.endswith(b"="))
-    if len(piece) - len(content) == shorter and _has_no_escaped_cr(piece):
+    breaks = piece.count(b"=\r\n")
+    shorter = 2 * piece.count(b"=") + breaks - (is_last and piece.endswith(b"="))
+    if len(piece) - len(content) == shorter and not (has_odd_cr and piece.count(b"=\r") != breaks):
         return content
     defects["quoted-printable-repaired"] = None
     stop = len(piece)
     return b"".join(
         [_repair_line(piece[at:to], is_last and to == stop) for at, to in _line_slices(piece, 0, stop, _REPAIRED)]
     )
-
-
-def _has_no_escaped_cr(piece: bytes) -> bool:
-    """Return whether an LF follows each `=` and CR. Counting single bytes is faster, and nearly always enough."""
-    crs = piece.count(b"\r")
-    return crs in (0, piece.count(b"\n")) or piece.count(b"=\r") == piece.count(b"=\r\n")
 
 
 def _repair_line(lines: bytes, last: bool) -> bytes:

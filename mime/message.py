@@ -133,8 +133,13 @@ def _read(data: bytes, other: bytes) -> tuple[Message, bytes]:
     names: dict[bytes, str] = {}
     headers: dict[str, list[str]] = {}
     for name, value in block.fields:
-        written = names.setdefault(name.lower(), name.decode("ascii"))
-        headers.setdefault(written, []).append(mime_words.decode(value, defects))
+        lower = name.lower()
+        text = mime_words.decode(value, defects)
+        if lower in names:
+            headers[names[lower]].append(text)
+        else:
+            names[lower] = written = name.decode("ascii")
+            headers[written] = [text]
     contents = _Contents(data, defects)
     walk = Walk(data, defects, other)
     for leaf in walk.leaves(block, start):
@@ -142,7 +147,7 @@ def _read(data: bytes, other: bytes) -> tuple[Message, bytes]:
     html_body = "\n".join(filter(None, contents.html))
     if html_body and contents.attachments:
         _mark_related(contents.attachments, html_body)
-    is_guessed = not other and not defects.keys().isdisjoint(("charset-guessed", "charset-undecodable"))
+    is_guessed = not other and ("charset-guessed" in defects or "charset-undecodable" in defects)
     message = Message(
         _fields=block.fields,
         _values=None,
@@ -264,7 +269,7 @@ class _Contents:
         )
 
     def _decoded(self, content: bytes | memoryview, charset: bytes) -> str:
-        if not self.charset and mime_charsets.says_more(charset):
+        if charset and not self.charset and mime_charsets.says_more(charset):
             self.charset = charset
         text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
         if "\0" in text:

@@ -200,8 +200,10 @@ def file_name(found: Parameters, name: bytes, defects: Defects) -> str:
     if not raw:
         return ""
     text = mime_words.decode(raw, defects) if charset is None else mime_charsets.decode(raw, charset, defects)
-    clean = text.translate(_CONTROLS).strip()
-    clean = clean.rstrip("/\\").replace("\\", "/").rpartition("/")[2].strip()
+    clean = text if text.isprintable() else text.translate(_CONTROLS)
+    clean = clean.strip()
+    if "/" in clean or "\\" in clean:
+        clean = clean.rstrip("/\\").replace("\\", "/").rpartition("/")[2].strip()
     if len(clean) > MAX_FILENAME:
         clean = _shortened(clean)
     if clean in (".", ".."):

@@ -18,7 +18,7 @@ _END: Final = b"end"
 
 def holds_file(data: bytes, start: int, end: int) -> bool:
     """Return whether a line in `data[start:end]` is the first one of a file."""
-    return bool(_FIRST.match(data, start, end) or _BEGIN.search(data, start, end))
+    return _BEGIN.search(data, start, end) is not None or _FIRST.match(data, start, end) is not None
 
 
 def files(data: bytes, most: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:

@@ -154,6 +154,8 @@ class Walk:
             return _rest(block.body, end)
         fields: dict[bytes, bytes] = {}
         for name, value in block.fields:
+            if name[0] not in b"Cc":  # faster than to look at the whole name
+                continue
             lower = name.lower()
             if lower.startswith(b"content-"):
                 if lower in fields:

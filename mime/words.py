@@ -96,12 +96,17 @@ def _decode_words(value: bytes, defects: Defects) -> str:
             run = None
         if run is None:
             if not pieces or literal.strip(b" \t"):  # blanks between two words are not text
-                pieces.append(mime_charsets.decode(literal, b"", defects))
+                pieces.append(_literal(literal, defects))
             run = _Run(charset, defects)
         run.add(encoding, value[second + 3 : stop])
         done = stop + 2
         at = value.find(b"=?", done)
     if run is not None:
         pieces.append(run.text())
-    pieces.append(mime_charsets.decode(value[done:], b"", defects))
+    pieces.append(_literal(value[done:], defects))
     return "".join(pieces)
+
+
+def _literal(value: bytes, defects: Defects) -> str:
+    """Return the text outside encoded words."""
+    return value.decode("ascii") if value.isascii() else mime_charsets.decode(value, b"", defects)
