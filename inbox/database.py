@@ -21,7 +21,7 @@ from .file import LOG_ROOM, DatabaseFile
 
 T = TypeVar("T")
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
@@ -47,13 +47,16 @@ CREATE TABLE contents (
     number INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE, part INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
+CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL);
 """
+_BLOCKS: Final = 2  # the version of the tables that has the last one
 _FULL: Final = 1  # auto_vacuum, as SQLite returns it
 # Part 0 of a message's contents is the message as it arrived, the others are its attachments, decoded.
 _COLUMNS: Final = {
     "messages": "number, id, bytes, summary",
     "details": "number, words, detail",
     "contents": "number, part, content",
+    "blocks": "number, runs",
 }
 
 
@@ -228,7 +231,7 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     if tables and version > VERSION:
         raise _Foreign(f"was written by a newer rrpy (version {version} of its tables, this one knows {VERSION})")
     if tables:
-        _check_tables(connection)
+        _check_tables(connection, version)
     if connection.execute("PRAGMA auto_vacuum").fetchone() != (_FULL,):  # it writes: a full disk has no room for it
         connection.execute("PRAGMA auto_vacuum = FULL")
     for pragma in (
@@ -240,17 +243,20 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     connection.execute("BEGIN EXCLUSIVE")
     if not tables:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    if not tables or version < VERSION:
+        for statement in _TABLES.strip().split(";"):
+            connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
         connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
     return connection
 
 
-def _check_tables(connection: sqlite3.Connection) -> None:
+def _check_tables(connection: sqlite3.Connection, version: int) -> None:
     """Raise _Foreign for a database of ours that lacks a table or a column."""
     for table, columns in _COLUMNS.items():
+        if table == "blocks" and version < _BLOCKS:
+            continue
         try:
             connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - our own words
         except sqlite3.OperationalError as error:

@@ -6,13 +6,14 @@ messages at a time, so that mail never waits for more than a slice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from .database import StoreError, connect, stored_size
+from .index import BLOCK, Index
 from .records import MessageList, Record, Summary, fold
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
@@ -61,6 +62,7 @@ class Store:
         self._database = connect(path)
         self.total = self.bytes = 0
         self._count()
+        self._index = self._read_index()
         self._change(self._evict, deletes=True)  # the limits may be smaller than before
 
     def close(self) -> None:
@@ -72,7 +74,9 @@ class Store:
 
         Delete the oldest ones until both limits hold; the newest always stays.
         """
-        return self._change(lambda: self._insert(records))
+        batch = self._change(lambda: self._insert(records))
+        self._index.complete.clear()  # they are in the database now
+        return batch
 
     def list_messages(
         self, *, limit: int, before: int | None = None, search: str = "", room: int = MAX_LIST
@@ -86,7 +90,7 @@ class Store:
         work = 0
         last = _FIRST if before is None else before
         with self._database.translated():
-            for number, summary, text in self._rows(last, bool(words)):
+            for number, summary, text in self._rows(last, words):
                 if len(messages) == limit or room <= 0 or work >= SLICE:
                     return MessageList(messages, last, self.total, self.bytes)
                 last = number
@@ -152,12 +156,13 @@ class Store:
         """Delete every message, and return their number."""
 
         def work() -> int:
-            for table in ("contents", "details", "messages"):
+            for table in ("contents", "details", "messages", "blocks"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
             count, self.total, self.bytes = self.total, 0, 0
             return count
 
         count = self._change(work, deletes=True)
+        self._index = Index({})
         self._database.give_back()
         return count
 
@@ -177,11 +182,13 @@ class Store:
             messages.append((number, record.summary.id, size, summary))
             details.append((number, record.words, detail))
             contents += [(number, part, content) for part, content in enumerate(record.contents)]
+            self._index.add(number, record.words)
         evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
         insert = self._database.insert_many
         insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)
         insert("INSERT INTO details VALUES (?, ?, ?)", details)
         insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
+        insert("INSERT OR REPLACE INTO blocks VALUES (?, ?)", list(self._index.complete.items()))
         self.total += len(records)
         self.bytes += new_bytes
         return Batch(added, evicted + self._evict())
@@ -202,6 +209,7 @@ class Store:
         oldest.close()
         if evicted:
             self._remove("<=", last)
+            self._database.execute("DELETE FROM blocks WHERE number < ?", (self._index.forget(last + 1),))
         return evicted
 
     def _is_over(self, messages: int, size: int) -> bool:
@@ -213,11 +221,32 @@ class Store:
         for table in ("contents", "details", "messages"):
             self._database.execute(f"DELETE FROM {table} WHERE number {comparison} ?", (number,))  # noqa: S608
 
-    def _rows(self, before: int, searched: bool) -> Iterator[tuple[int, bytes, str]]:
-        """Yield number, summary and words of the messages, newest first. A search reads the summary when it fits."""
-        columns = "number, NULL, words FROM details" if searched else "number, summary, '' FROM messages"
-        query = f"SELECT {columns} WHERE number < ? ORDER BY number DESC"
-        return self._database.execute(query, (before,))
+    def _rows(self, before: int, words: Collection[str]) -> Iterator[tuple[int, bytes | None, str]]:
+        """Yield number, summary and words of the messages, newest first.
+
+        A search, with `words`, reads the summary when the message fits, and reads no message that the index excludes.
+        """
+        execute = self._database.execute
+        if not words:
+            yield from execute(
+                "SELECT number, summary, '' FROM messages WHERE number < ? ORDER BY number DESC", (before,)
+            )
+            return
+        first, last = execute("SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM messages").fetchone()
+        query = "SELECT number, NULL, words FROM details WHERE number >= ? AND number < ? ORDER BY number DESC"
+        for numbers in self._index.ranges(words, first, min(before, last + 1)):
+            yield from execute(query, numbers)
+
+    def _read_index(self) -> Index:
+        """Return the index: that of the file, and of the messages after its last block."""
+        execute = self._database.execute
+        with self._database.translated():
+            index = Index(dict(execute("SELECT number, runs FROM blocks")))
+            (last,) = execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()
+            newest = (last // BLOCK * BLOCK,)
+            for number, words in execute("SELECT number, words FROM details WHERE number >= ? ORDER BY number", newest):
+                index.add(number, words)
+        return index
 
     def _summary(self, number: int) -> bytes:
         found: bytes = self._database.execute("SELECT summary FROM messages WHERE number = ?", (number,)).fetchone()[0]
