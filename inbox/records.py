@@ -34,6 +34,9 @@ _PIECE: Final = 64  # characters of one call of `normalize`
 _MARKUP = re.compile(
     r"<(style|script|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|big|code|em|font|i|ins|kbd|mark|s|small|span|strong|sub|sup|tt|u|wbr)(?:\s[^<>]*)?>", re.IGNORECASE
+)
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -270,8 +273,13 @@ def _excerpt(message: Message) -> str:
     """Return the beginning of the text, or of the HTML's words where there is no text."""
     text = message.body[: EXCERPT * 4]
     if not text.strip():
-        text = unescape(_MARKUP.sub(" ", message.html_body[:MAX_HTML]))
+        text = _without_markup(message.html_body[:MAX_HTML])
     return " ".join(text.split())[:EXCERPT]
+
+
+def _without_markup(text: str) -> str:
+    """Return the words of an HTML text. A tag within a line joins its sides, another one parts them."""
+    return unescape(_MARKUP.sub(" ", _INLINE.sub("", text)))
 
 
 def _header(message: Message, name: str) -> str:
@@ -304,7 +312,7 @@ def _searched(mail: IncomingMail, message: Message, readable: str) -> Iterator[s
         yield _header(message, name)
     yield from (each.filename for each in message.attachments)
     yield message.body
-    yield readable or message.html_body
+    yield readable or _without_markup(message.html_body)
 
 
 def _first(limit: int, texts: Iterable[str]) -> str:

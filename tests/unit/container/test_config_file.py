@@ -42,7 +42,10 @@ def test_a_file_that_is_no_configuration_is_one_sentence_that_names_it(tmp_path,
 
 def test_a_file_that_cannot_be_read_is_one_sentence_that_names_it(tmp_path):
     path = tmp_path / "rr.yaml"
-    assert refused_load(path) == f"cannot read the configuration {path}: no such file or directory"
+    other = tmp_path / "mail.yaml"
+    assert refused_load(other) == f"cannot read the configuration {other}: no such file or directory"
+    hint = "`rrpy catch` catches mail without one, `rrpy init` writes one"
+    assert refused_load(path) == f"cannot read the configuration {path}: no such file or directory; {hint}"
     assert refused_load(tmp_path) == f"cannot read the configuration {tmp_path}: is a directory"
     for folder in ("/", "."):
         assert refused_load(folder) == f"cannot read the configuration {folder}: is a directory"

@@ -263,3 +263,18 @@ def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     foreign.close()
     with pytest.raises(StoreError, match=r"is a database of something else; name another file$"):
         connect(str(tmp_path / "foreign.db"))
+
+
+def test_html_is_searched_by_the_text_that_a_reader_sees() -> None:
+    html = "<style>.promo{}</style><p class=promo>Sch&ouml;ne Gr&uuml;&szlig;e, 5&nbsp;&euro;</p>"
+    html += "super<b>man</b><p>A&amp;B</p>"
+    alternative = "MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nplain\r\n"
+    alternative += f"--b\r\nContent-Type: text/html\r\n\r\n{html}\r\n--b--\r\n"
+    for content in (f"Content-Type: text/html\r\n\r\n{html}", alternative):
+        store = Store()
+        kept(store, "x", content=content.encode())
+        for word in ("Grüße", "schone", "5 €", "superman", "A&B"):
+            assert ids(store, search=word) == ["x"], word
+        for word in ("promo", "nbsp", "uuml", "style", "<p"):
+            assert ids(store, search=word) == [], word
+        store.close()
