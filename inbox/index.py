@@ -10,7 +10,7 @@ What can still fail: a word of one or two letters reads every block.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -26,7 +26,9 @@ _Run = tuple[str, str, str]
 
 
 class Index:
-    """The bitmaps. `full`: of the blocks that are complete. A block without a bitmap is always read.
+    """The bitmaps. `full`: of the blocks that are complete.
+
+    A block has a bitmap from its first message on, or none: then it is always read.
 
     `complete`: blocks that have become complete and are not stored yet, with their bitmaps.
     """
@@ -36,13 +38,25 @@ class Index:
         self.complete: dict[int, bytes] = {}
         self._begin(-1)
 
+    def resume(self, messages: Sequence[tuple[int, str]]) -> None:
+        """Add all messages of the newest block, which a file has: their numbers and words."""
+        if messages:
+            self._begin(messages[0][0] // BLOCK)
+        for number, words in messages:
+            self.add(number, words)
+
     def add(self, number: int, words: str) -> None:
-        """Add the words of a message. Numbers grow; one may come again with other words."""
+        """Add the words of a message. Numbers grow by one; some may come again, with other words."""
         block = number // BLOCK
         if block != self._open:
             if self._open >= 0:
                 self._full[self._open] = self._bits_of_open()
                 self.complete[self._open] = bytes(self._bits)
+            if number % BLOCK:  # its first messages are not known
+                self._full.pop(block, None)
+                self.complete.pop(block, None)
+                self._open = -1
+                return
             self._begin(block)
         new = set(words.split()) - self._tokens
         if len(self._tokens) < MAX_TOKENS:

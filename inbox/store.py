@@ -27,6 +27,8 @@ MAX_LIST: Final = 4 * 1024 * 1024
 SLICE: Final = 8 * 1024 * 1024
 """Work of one slice: a character of a message for each word of the search, and ROW for each message."""
 ROW: Final = 1000
+INDEXED_FROM: Final = 2000
+"""Messages from which on new ones are indexed. A search reads fewer in some milliseconds."""
 
 _FIRST: Final = 2**63 - 1  # above the number of every message
 
@@ -182,7 +184,8 @@ class Store:
             messages.append((number, record.summary.id, size, summary))
             details.append((number, record.words, detail))
             contents += [(number, part, content) for part, content in enumerate(record.contents)]
-            self._index.add(number, record.words)
+            if self.total >= INDEXED_FROM:
+                self._index.add(number, record.words)
         evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
         insert = self._database.insert_many
         insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)
@@ -244,8 +247,9 @@ class Store:
             index = Index(dict(execute("SELECT number, runs FROM blocks")))
             (last,) = execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()
             newest = (last // BLOCK * BLOCK,)
-            for number, words in execute("SELECT number, words FROM details WHERE number >= ? ORDER BY number", newest):
-                index.add(number, words)
+            query = "SELECT number, words FROM details WHERE number >= ? ORDER BY number"
+            if self.total >= INDEXED_FROM:
+                index.resume(execute(query, newest).fetchall())
         return index
 
     def _summary(self, number: int) -> bytes:

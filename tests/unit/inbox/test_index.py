@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.inbox.stored import ids, kept
 
 from rrpy.inbox import index as module
+from rrpy.inbox import store as stores
 from rrpy.inbox.index import BLOCK, Index
 from rrpy.inbox.store import Store
 
@@ -33,16 +34,14 @@ def test_a_message_with_the_word_is_always_read(texts: list[str], word: str, aga
         if again:  # from a file: the complete blocks, and the messages of the last one
             first = len(texts) // 3 * 3
             index = Index(index.complete)
-            for number, text in enumerate(texts, 1):
-                if number >= first:
-                    index.add(number, text)
+            index.resume([(number, text) for number, text in enumerate(texts, 1) if number >= first])
         wanted = {number for number, text in enumerate(texts, 1) if word in text}
         assert wanted <= read(index, [word], len(texts))
 
 
 def test_blocks_without_a_word_are_not_read() -> None:
     index = Index({})
-    for number in range(1, 10 * BLOCK):
+    for number in range(10 * BLOCK):
         index.add(number, f"order number{number % 7} " + ("needle" if number == 3 * BLOCK else ""))
     assert read(index, ["eedl"], 10 * BLOCK - 1) == set(range(3 * BLOCK, 4 * BLOCK))
     assert read(index, ["rder", "eedl"], 10 * BLOCK - 1) == set(range(3 * BLOCK, 4 * BLOCK))
@@ -51,16 +50,28 @@ def test_blocks_without_a_word_are_not_read() -> None:
 
 
 def test_a_number_that_comes_again_has_both_words() -> None:
-    """A transaction that failed gives its number to the next message."""
+    """A transaction that failed gives its numbers to the next messages."""
     index = Index({})
-    index.add(BLOCK - 1, "first")
-    index.add(BLOCK, "lost")
-    index.add(BLOCK - 1, "second")
-    assert read(index, ["first"], BLOCK) >= {BLOCK - 1}
-    assert read(index, ["second"], BLOCK) >= {BLOCK - 1}
+    for number in range(2 * BLOCK):
+        index.add(number, "first")
+    index.add(2 * BLOCK, "lost")
+    for number in (2 * BLOCK - 1, 2 * BLOCK):
+        index.add(number, "second")
+    assert read(index, ["first"], 2 * BLOCK) >= {2 * BLOCK - 1}
+    assert read(index, ["second"], 2 * BLOCK) >= {2 * BLOCK - 1, 2 * BLOCK}
 
 
-def test_the_index_is_in_the_file_and_an_older_file_is_searched_without(tmp_path: Path) -> None:
+def test_a_block_that_begins_in_its_middle_has_no_bitmap() -> None:
+    index = Index({})
+    for number in range(BLOCK // 2, 2 * BLOCK):
+        index.add(number, "straw")
+    assert read(index, ["needle"], 2 * BLOCK - 1) == set(range(1, BLOCK))
+
+
+def test_the_index_is_in_the_file_and_an_older_file_is_searched_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     path = tmp_path / "inbox.db"
     store = Store(str(path))
     for number in range(2 * BLOCK):
@@ -82,7 +93,8 @@ def test_the_index_is_in_the_file_and_an_older_file_is_searched_without(tmp_path
     store.close()
 
 
-def test_evicted_and_cleared_messages_leave_the_index(tmp_path: Path) -> None:
+def test_evicted_and_cleared_messages_leave_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     path = tmp_path / "inbox.db"
     store = Store(str(path), max_messages=10)
     for number in range(3 * BLOCK):
