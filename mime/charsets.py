@@ -279,6 +279,8 @@ def _has_whole_character(data: bytes) -> bool:
 
 
 def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
+    if codec == _UTF_8 and len(data) <= SLICE:
+        return str(data, codec, errors)
     own = OWN.get(codec)
     errors = ERRORS.get((codec, errors), errors)
     if own is None and len(data) <= SLICE:

@@ -114,7 +114,7 @@ def _field_end(data: bytes, pos: int, window: int) -> tuple[int, int, bool]:
 
 def _unfolded(value: bytes) -> bytes:
     """Return a value with one blank for each fold, whatever white space the fold is (RFC 5322 section 2.2.3)."""
-    return b" ".join([line for line in [each.strip(b" \t\r") for each in value.split(b"\n")] if line])
+    return b" ".join(filter(None, map(bytes.strip, value.split(b"\n"))))
 
 
 def _bad_lines_end(data: bytes, pos: int, after: int, window: int, has_fields: bool, defects: Defects) -> int:

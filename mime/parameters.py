@@ -17,7 +17,7 @@ from .defects import Defects
 MAX_FILENAME: Final = 255
 """Most characters of a file name."""
 
-_TYPE: Final = re.compile(rb"[!#$%&'*+.^_`{|}~0-9A-Za-z-]++/[!#$%&'*+.^_`{|}~0-9A-Za-z-]++(?=[\s;,(]|\Z)")
+_TYPE: Final = re.compile(rb"(?!')[!#$%&'*+.^_`{|}~0-9A-Za-z-]++/[!#$%&'*+.^_`{|}~0-9A-Za-z-]++(?=[\s;,(]|\Z)")
 # A type with its quotes, or with blanks around the slash.
 _LOOSE_TYPE: Final = re.compile(
     rb"[\"']?+\s*+([!#$%&*+.^_`{|}~0-9A-Za-z-]++)\s*+/\s*+([!#$%&*+.^_`{|}~0-9A-Za-z-]++)\s*+[\"']?+(?=[\s;,(]|\Z)"
@@ -30,8 +30,9 @@ _CONTROLS: Final = {
     **dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))),
     0x09: " ",
 }
+# The spellings in nearly all mail: a shortcut.
+_ENCODINGS: Final = {each.encode(): each for each in ("7bit", "8bit", "base64", "quoted-printable")}
 _LONGEST_EXTENSION: Final = 32
-_APOSTROPHE: Final = ord("'")
 _DIGITS: Final = 6  # of a segment's number: no header has room for more
 
 Parameters = dict[bytes, bytes]
@@ -54,7 +55,7 @@ def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
     """Return the type in a Content-Type in lower case, "" if it has none, and the parameters."""
     begin = _after_comments(value)
     found = _TYPE.match(value, begin)
-    if found is not None and found[0][0] != _APOSTROPHE:
+    if found is not None:
         return found[0].decode("ascii").lower(), parameters(value, found.end(), defects)
     found = _LOOSE_TYPE.match(value, begin)
     if found is not None:
@@ -74,7 +75,7 @@ def disposition(value: bytes, defects: Defects) -> tuple[str, Parameters]:
 
 def transfer_encoding(value: bytes) -> str:
     """Return the transfer encoding that a Content-Transfer-Encoding names, in lower case; "" only for b""."""
-    return _first_token(value.replace(b'"', b""))[0] or value.decode("latin-1")
+    return _ENCODINGS.get(value) or _first_token(value.replace(b'"', b""))[0] or value.decode("latin-1")
 
 
 def _first_token(value: bytes) -> tuple[str, int]:

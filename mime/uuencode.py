@@ -13,12 +13,15 @@ from typing import Final
 _HEAD: Final = rb"begin [0-7]{3,4} ([^\r\n]++)\r?+\n"
 _FIRST: Final = re.compile(_HEAD)
 _BEGIN: Final = re.compile(rb"\n" + _HEAD)
+_LF: Final = 0x0A
 _END: Final = b"end"
 
 
 def holds_file(data: bytes, start: int, end: int) -> bool:
     """Return whether a line in `data[start:end]` is the first one of a file."""
-    return _BEGIN.search(data, start, end) is not None or _FIRST.match(data, start, end) is not None
+    if start and data[start - 1] == _LF:
+        return _BEGIN.search(data, start - 1, end) is not None
+    return bool(_FIRST.match(data, start, end) or _BEGIN.search(data, start, end))
 
 
 def files(data: bytes, most: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:

@@ -163,11 +163,13 @@ class Walk:
                 fields.setdefault(lower, value)
         kind = listed = "message/rfc822" if self._stack and self._stack[-1].digest else "text/plain"
         parameters: Parameters = {}
-        if fields.get(b"content-type"):
-            listed, parameters = mime_parameters.content_type(fields[b"content-type"], self._defects)
+        if written := fields.get(b"content-type"):
+            listed, parameters = mime_parameters.content_type(written, self._defects)
             kind = listed or kind
             listed = listed or UNKNOWN_TYPE
-        encoding = mime_parameters.transfer_encoding(fields.get(b"content-transfer-encoding", b""))
+        encoding = ""
+        if b"content-transfer-encoding" in fields:
+            encoding = mime_parameters.transfer_encoding(fields[b"content-transfer-encoding"])
         if kind.startswith("multipart/"):
             boundary = mime_parameters.parameter(parameters, b"boundary", self._defects)[0].rstrip(b" \t")
             if boundary and len(self._stack) == MAX_DEPTH:

@@ -70,12 +70,14 @@ FRAGMENTS = [
         b"=?",
         b"?=",
     ],
+    *[b"format=flowed", b"; delsp=yes", b"begin 644 x\r\n", b"`\r\n", b"end\r\n", b"<meta charset=", b"cid:x"],
+    *[b"euc-jp", b"big5", b"gbk", b"koi8-r", b"utf-16", b"\x1b(B", b"\x80", b"\xa3\xe1", b"\xe2\x82", b"\xef\xbb\xbf"],
     *[b"?b?", b"\xff", "ä".encode(), b"\0", b"begin 644 x\n", b"#0V%T\n", b"end\n", b" ", b"\t", b"a", b'"', b"\\"],
 ]
 
 anything = st.binary(max_size=300)
 fragments = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=3), max_size=60).map(b"".join)
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n-"), max_size=40)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n-\0\x1b\ufeff"), max_size=40)
 contents = st.binary(max_size=200)
 
 
@@ -111,12 +113,13 @@ def test_any_bytes_are_a_message(data: bytes) -> None:
     assert message.size == len(data)
     assert set(message.defects) <= set(DEFECTS)
     assert len(set(message.defects)) == len(message.defects)
+    assert "\0" not in message.subject + message.id + message.body + message.html_body
     for attachment in message.attachments:
         content = attachment.content()
         assert len(content) == attachment.size
         assert base64.b64decode(attachment.base64(), validate=True) == content
         assert len(attachment.filename) <= 255
-        assert not set("/\\\0\r\n") & set(attachment.filename)
+        assert not set("/\\\0\r\n\u202e") & set(attachment.filename)
         assert attachment.content_type == attachment.content_type.lower()
 
 
