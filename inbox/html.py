@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from ..mime.html_text import unescape
 from .images import Image, Images, box_url, svg_url
 
 MAX_MARKUP: Final = 500_000
@@ -87,8 +88,6 @@ _CSS_URL = re.compile(r"""url\(\s*(?:"([^"()]*)"|'([^'()]*)'|([^"'()\s]*))\s*\)"
 _FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)(?:[?#]|$)", re.IGNORECASE)
 _IMPORT = re.compile(r"@import\s", re.IGNORECASE)
 _SVG_TAG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)
-_LEADING_ZEROS = re.compile(r"&#0+(?=[0-9])")
-_NO_CHARACTER = re.compile(r"&#[0-9]{8,};?")
 _BLANKS = re.compile(r"[\x00-\x20]+")
 
 _HEAD = '<meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light">\n'
@@ -108,11 +107,6 @@ class Blocked(msgspec.Struct):
     forms: int = 0
     frames: int = 0
     media: int = 0
-
-
-def unescape(text: str) -> str:
-    """Return a text with its character references resolved, also those with more digits than Python takes."""
-    return html.unescape(_NO_CHARACTER.sub("\ufffd", _LEADING_ZEROS.sub("&#", text)))
 
 
 class Rewriter:

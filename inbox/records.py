@@ -13,8 +13,8 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from ..mime.addresses import Address
+from ..mime.html_text import unescape
 from ..mime.message import Attachment, Message
-from .html import unescape
 from .protocols import IncomingMail
 
 EXCERPT: Final = 160
