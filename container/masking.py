@@ -39,6 +39,8 @@ _PROGRAMS: Final = frozenset(("curl", "mariadb", "mysql", "mysqladmin", "mysqldu
 _URL_SECRETS: Final = frozenset(("key", "sig", "signature"))
 """Names that are secret only as a parameter of a URL."""
 
+_HEADER_NAME: Final = re.compile(r"(?<![\w.-])([\w.-]{1,64}+): ")
+
 _CLOSING: Final = "\"')]}>.,;"
 """What may follow a value in a sentence, in brackets or in quotes."""
 
@@ -76,7 +78,8 @@ def may_hold_secret(text: str, *, in_json: bool = False) -> bool:
         or ("'" in text and "':" in text)
         or ("\\" in text and '\\"' in text if in_json else '":' in text)
         or "--" in text
-        or (": " in text or "jdbc:" in text)
+        or "jdbc:" in text
+        or (": " in text and any(map(is_secret_name, _HEADER_NAME.findall(text))))
         or (" -" in text and (" -p" in text or " -u" in text or " -U" in text))
         or "earer " in text
         or "asic " in text
