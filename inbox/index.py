@@ -87,8 +87,8 @@ class Index:
                 yield max(low, block * BLOCK), min(high, (block + 1) * BLOCK)
 
     def _begin(self, block: int) -> None:
-        self._open = block
-        self._bits = bytearray(self._full.pop(block, 0).to_bytes(BITS // 8, "little"))
+        self._open: int = block
+        self._bits: bytearray = bytearray(self._full.pop(block, 0).to_bytes(BITS // 8, "little"))
         self._tokens: set[str] = set()
         self._runs: set[_Run] = set()
 
