@@ -36,6 +36,8 @@ class Index:
     def __init__(self, full: Mapping[int, bytes]) -> None:
         self._full = {block: int.from_bytes(bits, "little") for block, bits in full.items()}
         self.complete: dict[int, bytes] = {}
+        self._open = -1
+        self._bits = bytearray()
         self._begin(-1)
 
     def resume(self, messages: Sequence[tuple[int, str]]) -> None:
@@ -87,8 +89,8 @@ class Index:
                 yield max(low, block * BLOCK), min(high, (block + 1) * BLOCK)
 
     def _begin(self, block: int) -> None:
-        self._open: int = block
-        self._bits: bytearray = bytearray(self._full.pop(block, 0).to_bytes(BITS // 8, "little"))
+        self._open = block
+        self._bits = bytearray(self._full.pop(block, 0).to_bytes(BITS // 8, "little"))
         self._tokens: set[str] = set()
         self._runs: set[_Run] = set()
 
