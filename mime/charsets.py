@@ -285,27 +285,12 @@ def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
     errors = ERRORS.get((codec, errors), errors)
     if own is None and len(data) <= SLICE:
         return _exact(str(data, codec, errors), codec, errors)
-    text = ""  # a local name's `+=` grows the string in place: a list of pieces would hold everything twice
-    if codec == _UTF_8:
-        at = 0
-        while at < len(data):  # without the copy of each slice that an incremental decoder makes
-            stop = _character_end(data, at + SLICE)
-            text += str(data[at:stop], codec, errors)
-            at = stop
-        return text
     decoder = own(errors) if own else codecs.getincrementaldecoder(codec)(errors)
     size = _OWN_SLICE if own else SLICE
+    text = ""  # a local name's `+=` grows the string in place: a list of pieces would hold everything twice
     for at in range(0, len(data), size):
-        piece = data[at : at + size]
-        text += _exact(decoder.decode(bytes(piece)), codec, errors)
+        text += _exact(decoder.decode(data[at : at + size]), codec, errors)
     return text + _exact(decoder.decode(b"", final=True), codec, errors)
-
-
-def _character_end(data: bytes | memoryview, at: int) -> int:
-    """Return the last place up to `at` that is not inside a character of UTF-8."""
-    if at >= len(data):
-        return len(data)
-    return next((place for place in range(at, at - _LONGEST_UTF_8, -1) if data[place] & 0xC0 != 0x80), at)
 
 
 def _exact(text: str, codec: str, errors: str) -> str:

@@ -79,9 +79,9 @@ class Cp50221(_Decoder):
         super().__init__(errors)
         self._read = _ascii
 
-    def decode(self, data: bytes, final: bool = False) -> str:
+    def decode(self, data: bytes | memoryview, final: bool = False) -> str:
         """Return the text of the next bytes. Keep an incomplete escape sequence or character for the next call."""
-        data = self._rest + data
+        data = self._rest + bytes(data)
         self._rest = b""
         escape = -1 if final else data.rfind(b"\x1b", max(0, len(data) - _LONGEST_ESCAPE + 1))
         if escape >= 0 and not _ESCAPE.match(data, escape):
@@ -163,9 +163,9 @@ _READERS: Final = {
 class Cp51932(_Decoder):
     """EUC-JP with the characters of code page 51932, and JIS X 0212 after the byte 0x8F."""
 
-    def decode(self, data: bytes, final: bool = False) -> str:
+    def decode(self, data: bytes | memoryview, final: bool = False) -> str:
         """Return the text of the next bytes. Keep an incomplete character for the next call."""
-        data = self._rest + data
+        data = self._rest + bytes(data)
         pieces = []
         done = 0
         for found in _EUC.finditer(data):
