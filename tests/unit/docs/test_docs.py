@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import json
 import re
 import subprocess
 import sys
@@ -21,13 +23,15 @@ from rrpy.container.config.config import HOST_SECTIONS
 from rrpy.container.config.yamlfile import parse
 from rrpy.inbox.routes import ROUTES
 from rrpy.mime.defects import DEFECTS
+from rrpy.mime.message import parse as parse_mail
+from rrpy.smtp_plugin.delivery.event import Arrival, build_event
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.dialog import Dialog
 from rrpy.smtp_plugin.protocol.parameters import MAIL, RCPT
 from rrpy.smtp_plugin.protocol.phases import Event, Phase
 from rrpy.smtp_plugin.protocol.rules import Rules
-from rrpy.smtp_plugin.session import Session
+from rrpy.smtp_plugin.session import Credentials, Envelope, Session, TLSInfo
 from rrpy.worker_pool.states import TRANSITIONS
 
 
@@ -133,6 +137,23 @@ def test_all_that_a_plugin_sees_of_a_mail_is_documented() -> None:
     rows = table(section(page("docs/how-to/plugins.md"), "Seeing mail"))
     documented = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(documented) == sorted([*ReceivedMail.__struct_fields__, "message"])
+
+
+def test_every_field_of_an_event_is_documented_and_no_other() -> None:
+    session, envelope = Session(None, ("127.0.0.1", 1)), Envelope()
+    session.credentials = Credentials("PLAIN", b"u", b"p")
+    session.tls = TLSInfo("TLSv1.3", "AES", "CN=a")
+    envelope.rcpt_tos = ["a@b.c"]
+    arrival = Arrival.of(session, envelope, "id", 0.0)
+    html, attached = parse_mail(b"Content-Type: text/html\r\n\r\n<p>x"), parse_mail(b"Content-Type: a/b\r\n\r\nx")
+    event = json.loads(build_event(arrival, html, all_headers=True))
+    in_event = json.loads(build_event(arrival, attached))["attachments"][0]
+    in_file = json.loads(build_event(arrival, attached, ["/path"]))["attachments"][0]
+    text = section(page("docs/reference/events.md"), "The request")
+    documented = [
+        {name for cell in rows for name in re.findall(r"`(\w+)`", cell)} for rows in itertools.islice(tables(text), 3)
+    ]
+    assert documented == [set(event), set(event["message"]), set(in_event | in_file)]
 
 
 def test_the_index_names_every_page() -> None:
