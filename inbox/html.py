@@ -77,14 +77,14 @@ _COUNTED: Final = {
 """The count of `Blocked` that a removed tag belongs to."""
 
 _NAME = re.compile(r"[a-zA-Z][^\s/>\x00]*")
-_ATTRIBUTE = re.compile(r"""[\s/]*([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>"'][^\s>]*))?""")
+_ATTRIBUTE = re.compile(r"""[\s/]*+([^\s/>=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+))?+""")
 _REST = re.compile(r"[^>]*>?")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _DEAD: Final = frozenset(("javascript", "data", "vbscript", "about", "blob", "file", "filesystem", "view-source"))
 """Schemes of URLs that a link never opens: they run code, or show the reader's own machine."""
 _PLAIN: Final = frozenset(("http", "https", "mailto"))
 """Schemes of links that need no title; a browser shows where these lead."""
-_CSS_URL = re.compile(r"""url\(\s*(?:"([^"()]*)"|'([^'()]*)'|([^"'()\s]*))\s*\)""", re.IGNORECASE)
+_CSS_URL = re.compile(r"""url\(\s*+(?:"([^"()]*+)"|'([^'()]*+)'|([^"'()\s]*+))\s*+\)""", re.IGNORECASE)
 _FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)(?:[?#]|$)", re.IGNORECASE)
 _IMPORT = re.compile(r"@import\s", re.IGNORECASE)
 _SVG_TAG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)

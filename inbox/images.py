@@ -17,9 +17,9 @@ MAX_ALT: Final = 200
 _DATA = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
-_SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--.{0,2000}?-->\s*|<!DOCTYPE[^>]*>\s*){0,3}<svg[\s>]", re.DOTALL)
-_XMLNS = re.compile(r"<svg[^>]*\sxmlns\s*=", re.IGNORECASE)
-_SIZE_IN_STYLE = re.compile(r"(?:^|[;\s])(?:width|height)\s*:", re.IGNORECASE)
+_SVG = re.compile(rb"\s*+(?:(?:<\?xml[^>]*+>|<!--(?>.*?-->)|<!DOCTYPE[^>]*+>)\s*+)*+<svg[\s>]", re.DOTALL)
+_XMLNS = re.compile(r"<svg[^>]*\sxmlns\s*+=", re.IGNORECASE)
+_SIZE_IN_STYLE = re.compile(r"(?:^|[;\s])(?:width|height)\s*+:", re.IGNORECASE)
 
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
