@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mailbox
 from collections.abc import Iterator, Sequence
-from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from typing import Final
 from ..container.errors import HostError, reason_of
 from ..container.text import printable
 from .console import complain, say
-from .submission import EX_TEMPFAIL, Server, SubmissionError
+from .submission import EX_TEMPFAIL, Server, SubmissionError, headers_of
 
 FALLBACK: Final = "unknown@localhost"
 """The recipient of a mail that names none."""
@@ -76,7 +75,7 @@ def _files(folder: Path, pattern: str = "*") -> Iterator[tuple[str, bytes]]:
 
 def _envelope(content: bytes) -> tuple[str, list[str]]:
     """Return sender and recipients of a mail: of its Return-Path or From, and of its To, Cc and Bcc."""
-    headers = BytesHeaderParser().parsebytes(content)
+    headers = headers_of(content)
 
     def addresses(*names: str) -> list[str]:
         values = [str(value) for name in names for value in headers.get_all(name, [])]

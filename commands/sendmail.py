@@ -12,12 +12,11 @@ import re
 import select
 import socket
 from collections.abc import Sequence
-from email.parser import BytesHeaderParser
 from email.utils import formataddr, formatdate, getaddresses, make_msgid
 from typing import BinaryIO, Final
 
 from ..container.errors import reason_of
-from .submission import EX_DATAERR, EX_OK, EX_TEMPFAIL, EX_USAGE, Server, SubmissionError
+from .submission import EX_DATAERR, EX_OK, EX_TEMPFAIL, EX_USAGE, Server, SubmissionError, check_text, headers_of
 
 OPTIONS: Final = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
 """The options of Postfix's sendmail(1), for getopt. Those that mean nothing here are ignored."""
@@ -47,6 +46,8 @@ class Request:
             raise SubmissionError(f"sendmail: {error}", EX_USAGE) from None
         for option, value in options:
             self._take(option, value)
+        for text in (self.sender, self.name, *self.recipients):
+            check_text(text, EX_USAGE)
 
     def _take(self, option: str, value: str) -> None:
         if option in ("-f", "-r"):
@@ -109,7 +110,7 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
 
 def _recipients(head: bytes) -> list[str]:
     """Return the addresses of To, Cc and Bcc; of their Resent- forms alone where the mail has these (Postfix)."""
-    headers = BytesHeaderParser().parsebytes(head)
+    headers = headers_of(head)
     names = ("to", "cc", "bcc")
     if any(f"resent-{name}" in headers for name in names):
         names = ("resent-to", "resent-cc", "resent-bcc")
@@ -129,7 +130,9 @@ def _completed(head: bytes, sender: str, name: str) -> bytes:
     present = {line.partition(b":")[0].strip().lower() for line in head.splitlines()}
     added = []
     if b"from" not in present:
-        added.append(f"From: {formataddr((name, sender or 'MAILER-DAEMON'))}")
+        # formataddr takes no address beyond ASCII, and a mail may have one (RFC 6532).
+        address = sender or "MAILER-DAEMON"
+        added.append(f"From: {formataddr((name, '')).removesuffix('<>')}<{address}>" if name else f"From: {address}")
     if b"date" not in present:
         added.append(f"Date: {formatdate(localtime=True)}")
     if b"message-id" not in present:

@@ -9,10 +9,13 @@ import os
 import re
 import smtplib
 from collections.abc import Sequence
+from email.message import Message
+from email.parser import HeaderParser
 from types import TracebackType
 from typing import Final
 
 from ..container.errors import ConfigError, HostError, reason_of
+from ..container.text import printable
 
 DEFAULT: Final = "localhost:1025"
 """The server's address where neither an option nor the environment names one."""
@@ -51,6 +54,17 @@ def server_address(option: str | None) -> tuple[str, int]:
     return found[1] or found[2], int(found[3])
 
 
+def check_text(text: str, code: int) -> None:
+    """Raise SubmissionError with this exit code for control characters, which would begin a header or a command."""
+    if not text.isprintable():
+        raise SubmissionError(f"'{printable(text)}' has a control character, or a byte that is not UTF-8", code)
+
+
+def headers_of(content: bytes) -> Message:
+    """Return the headers of a mail. They may have UTF-8 as it is (RFC 6532)."""
+    return HeaderParser().parsestr(content.decode("utf-8", "replace"))
+
+
 class Server:
     """An SMTP server that takes mail, over one connection. A context manager; raises SubmissionError."""
 
@@ -79,6 +93,8 @@ class Server:
     def submit(self, sender: str, recipients: Sequence[str], content: bytes) -> None:
         """Send one mail. `content`: lines may end in LF. Raises SubmissionError where a recipient is refused."""
         assert self._client is not None
+        for address in (sender, *recipients):
+            check_text(address, EX_DATAERR)
         options = []
         if not content.isascii() and self._client.has_extn("8bitmime"):
             options.append("BODY=8BITMIME")

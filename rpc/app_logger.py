@@ -16,6 +16,8 @@ from .proto import ProtoMessage
 
 MAX_TEXT: Final = 64 * 1024
 """Characters of a message and its context that a line has; the line counts the rest as `left_out`."""
+MAX_PAIRS: Final = 200
+"""Pairs of a context that a line has. Each costs more than its characters do."""
 
 
 class LogAttribute(ProtoMessage, frozen=True):
@@ -86,7 +88,7 @@ def _write(log: Callable[..., None], message: str, context: Sequence[LogAttribut
     left_out = max(0, -room)
     for each in context:
         room -= len(each.key) + len(each.value)
-        if room >= 0:
+        if room >= 0 and len(keys) < MAX_PAIRS:
             keys[each.key] = each.value
         else:
             left_out += len(each.key) + len(each.value)

@@ -58,6 +58,18 @@ def test_recipients_are_taken_from_the_headers_and_bcc_is_not_sent(catcher: tupl
     assert detail["headers"]["From"] == ["shop@example.com"]
 
 
+def test_addresses_may_have_letters_beyond_ascii(catcher: tuple[Host, httpx.Client]) -> None:
+    host, client = catcher
+    for arguments, shown in ([], "jörg@example.com"), (["-F", "Jörg, A"], "Jörg, A <jörg@example.com>"):
+        done = rrpy(
+            host, "sendmail", "-t", "-f", "jörg@example.com", *arguments, stdin="To: åsa@example.com\n\n".encode()
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        detail = client.get("messages/latest").json()
+        assert (detail["summary"]["from"], detail["summary"]["to"]) == ("jörg@example.com", ["åsa@example.com"])
+        assert detail["headers"]["From"] == [shown]
+
+
 def test_a_dot_ends_the_mail_without_i(catcher: tuple[Host, httpx.Client]) -> None:
     host, client = catcher
     content = b"From: a@b.c\r\nDate: x\r\nMessage-ID: <1@x>\r\n\r\nfirst\r\n.\r\nlast\r\n"
@@ -72,6 +84,10 @@ def test_a_dot_ends_the_mail_without_i(catcher: tuple[Host, httpx.Client]) -> No
     [
         (["-Y"], b"", 64, "option -Y not recognized"),
         (["-bd"], b"", 64, "the mode -bd is not known"),
+        (["-f", "a@b\r\nBcc: x@y", "c@d"], b"\n", 64, r"'a@b\r\nBcc: x@y' has a control character"),
+        (["-F", "Ann\nBcc: x@y", "c@d"], b"\n", 64, r"'Ann\nBcc: x@y' has a control character"),
+        (["-F", "Ann\udcff", "c@d"], b"\n", 64, r"'Ann\udcff' has a control character, or a byte that is not UTF-8"),
+        (["-t"], b'To: "a\\\r\n b"@c\n\n', 65, r"""'"a\r\n b"@c' has a control character"""),
         ([], b"Subject: x\n\n", 64, "say the recipients on the command line, or -t"),
         (["-t"], b"Subject: x\n\nTo: ann@example.com\n", 65, "have no address"),
         (["ann@example.com"], b"\n" + b"x" * 25000, 69, "the server refused the mail: 552"),

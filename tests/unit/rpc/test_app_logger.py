@@ -7,7 +7,7 @@ from support.log import Log
 from support.rpc.host import encoded_result
 
 from rrpy.goridge.frame import JSON, MSGPACK, PROTO, RAW
-from rrpy.rpc.app_logger import MAX_TEXT, AppMethods, LogAttribute, LogEntry
+from rrpy.rpc.app_logger import MAX_PAIRS, MAX_TEXT, AppMethods, LogAttribute, LogEntry
 from rrpy.rpc.errors import RPCError
 from rrpy.rpc.registry import Registry
 
@@ -65,6 +65,9 @@ def test_a_line_is_bounded_and_says_how_much_is_missing() -> None:
     methods.info_with_context(LogEntry("hi", [small, big, small]))
     whole = LogEntry("hi", [LogAttribute("k", "v" * (MAX_TEXT - 3))])
     methods.info_with_context(whole)
+    methods.info_with_context(LogEntry("hi", [LogAttribute(str(number), "v") for number in range(100, 500)]))
+    pairs = {str(number): "v" for number in range(100, 100 + MAX_PAIRS)}
+    assert log.lines.pop() == ("info", "hi", pairs | {"left_out": 4 * (400 - MAX_PAIRS)})
     assert log.lines == [
         ("info", "x" * MAX_TEXT, {"left_out": 5}),
         ("info", "hi", {"small": "z", "left_out": MAX_TEXT + 3 + 6}),
