@@ -36,9 +36,10 @@ class Index:
     def __init__(self, full: Mapping[int, bytes]) -> None:
         self._full = {block: int.from_bytes(bits, "little") for block, bits in full.items()}
         self.complete: dict[int, bytes] = {}
-        self._open = -1
+        self._open = -1  # the newest block, and all that is known of it
         self._bits = bytearray()
-        self._begin(-1)
+        self._tokens: set[str] = set()
+        self._runs: set[_Run] = set()
 
     def resume(self, messages: Sequence[tuple[int, str]]) -> None:
         """Add all messages of the newest block, which a file has: their numbers and words."""
@@ -91,8 +92,8 @@ class Index:
     def _begin(self, block: int) -> None:
         self._open = block
         self._bits = bytearray(self._full.pop(block, 0).to_bytes(BITS // 8, "little"))
-        self._tokens: set[str] = set()
-        self._runs: set[_Run] = set()
+        self._tokens = set()
+        self._runs = set()
 
     def _bits_of_open(self) -> int:
         return int.from_bytes(self._bits, "little")

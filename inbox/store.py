@@ -64,6 +64,7 @@ class Store:
         self._database = connect(path)
         self.total = self.bytes = 0
         self._count()
+        self._indexed = self.total >= INDEXED_FROM
         self._index = self._read_index()
         self._change(self._evict, deletes=True)  # the limits may be smaller than before
 
@@ -184,7 +185,8 @@ class Store:
             messages.append((number, record.summary.id, size, summary))
             details.append((number, record.words, detail))
             contents += [(number, part, content) for part, content in enumerate(record.contents)]
-            if self.total >= INDEXED_FROM:
+            if self._indexed or self.total >= INDEXED_FROM:
+                self._indexed = True  # from now on: a block is indexed to its end
                 self._index.add(number, record.words)
         evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
         insert = self._database.insert_many
@@ -248,7 +250,7 @@ class Store:
             (last,) = execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()
             newest = (last // BLOCK * BLOCK,)
             query = "SELECT number, words FROM details WHERE number >= ? ORDER BY number"
-            if self.total >= INDEXED_FROM:
+            if self._indexed:
                 index.resume(execute(query, newest).fetchall())
         return index
 

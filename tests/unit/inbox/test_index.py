@@ -110,3 +110,15 @@ def test_evicted_and_cleared_messages_leave_the_index(tmp_path: Path, monkeypatc
     kept(store, "after")
     assert ids(store, search="fter") == ["after"]
     store.close()
+
+
+def test_a_block_is_indexed_to_its_end_though_messages_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "INDEXED_FROM", 2 * BLOCK)
+    store = Store()
+    for number in range(2 * BLOCK + BLOCK):
+        kept(store, f"straw{number}")
+    for number in range(2 * BLOCK):
+        store.delete(f"straw{number}")
+    kept(store, "needle")
+    assert ids(store, search="eedl") == ["needle"]
+    store.close()
