@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # rrpy in a container: a wheel is built and installed into a virtual environment, and the image gets that alone.
-# docker build -t rrpy . && docker run --rm --read-only --tmpfs /tmp -p 1025:1025 rrpy
+# It catches mail: SMTP on port 1025, the page on port 8025.
+# docker build -t rrpy . && docker run --rm -p 127.0.0.1:1025:1025 -p 127.0.0.1:8025:8025 rrpy
 
 FROM python:3.13-slim AS build
 WORKDIR /src
@@ -13,7 +14,7 @@ RUN /opt/rrpy/bin/python -m compileall -q /opt/rrpy/lib
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="rrpy" \
-      org.opencontainers.image.description="A RoadRunner-style plugin host for Python with a worker pool and an SMTP server" \
+      org.opencontainers.image.description="Catches the mail of your application; a plugin host with worker pools that speaks RoadRunner's protocols" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/rrpy /opt/rrpy
 COPY examples/docker/rr.yaml /etc/rrpy/rr.yaml
@@ -23,8 +24,8 @@ ENV PATH=/opt/rrpy/bin:$PATH \
 WORKDIR /tmp
 # A number, so that Kubernetes can see that it is not root; it needs no entry in /etc/passwd.
 USER 10001:10001
-# SMTP; health checks; metrics. RPC (6001) stays inside: `docker exec CONTAINER rrpy workers -c /etc/rrpy/rr.yaml`.
-EXPOSE 1025 2114 2112
+# SMTP; the page; health checks; metrics. RPC (6001) stays inside: `docker exec CONTAINER rrpy tail -c /etc/rrpy/rr.yaml`.
+EXPOSE 1025 8025 2114 2112
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:2114/health?plugin=smtp', timeout=4)"]
 STOPSIGNAL SIGTERM

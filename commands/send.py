@@ -54,4 +54,4 @@ def send(address: tuple[str, int], sender: str, recipients: Sequence[str], subje
     content = test_mail(sender, recipients, subject)
     with Server(address) as server:
         server.submit(sender, recipients, content)
-    say(printable(f"sent to {', '.join(recipients)} by {address[0]}:{address[1]}"))
+    say(printable(f"sent to {', '.join(recipients)} through {address[0]}:{address[1]}"))

@@ -1,8 +1,12 @@
-// An empty list: commands that send the first mail, or the note that a search found nothing.
+// An empty list: how to send the first mail, or the note that a search found nothing.
 
+import { commands, settings } from "./clients.js";
 import { button, el, icon } from "./dom.js";
 
-/** @typedef {{ host: string, port: string, url: string }} Server */
+/** @typedef {import("./clients.js").Server} Server */
+
+/** The client whose lines are shown: the list is drawn anew often. */
+let chosen = "rrpy";
 
 /**
  * @param {string} search
@@ -26,8 +30,40 @@ export function noMail(smtpAddress) {
     icon("mail", "icon large"),
     el("h2", {}, "No mail yet"),
     el("p", {}, `Send the first one to ${server.url}. It appears here at once.`),
-    ...commands(server).map(([title, command]) => snippet(title, command)),
+    choices(server),
   ];
+}
+
+/**
+ * Return a button for each client, and the lines of the one that is chosen.
+ * @param {Server} server
+ * @returns {Element}
+ */
+function choices(server) {
+  const terminal = commands(server);
+  const application = settings(server);
+  const place = el("div");
+  const buttons = [...terminal, ...application].map(([title, text]) => {
+    const choice = el("button", { type: "button", className: "button small" }, title);
+    choice.addEventListener("click", () => show(title, text));
+    return choice;
+  });
+  /** @param {string} title @param {string} text */
+  const show = (title, text) => {
+    chosen = title;
+    for (const each of buttons) each.setAttribute("aria-pressed", String(each.textContent === title));
+    place.replaceChildren(snippet(title, text.trimEnd()));
+  };
+  show(.../** @type {[string, string]} */ ([...terminal, ...application].find(([title]) => title === chosen)));
+  const group = (/** @type {string} */ label, /** @type {Element[]} */ members) =>
+    el("div", { className: "choices", role: "group", "aria-label": label }, el("span", {}, label), ...members);
+  return el(
+    "div",
+    {},
+    group("In a terminal", buttons.slice(0, terminal.length)),
+    group("In your application", buttons.slice(terminal.length)),
+    place,
+  );
 }
 
 /**
@@ -44,31 +80,13 @@ function reachable(smtpAddress) {
 }
 
 /**
- * Return commands that send a mail, each with its program.
- * @param {Server} server
- * @returns {[string, string][]}
- */
-function commands({ host, port, url }) {
-  const mail = "From: you@example.com\\nSubject: Hello\\n\\nHi there";
-  return [
-    [
-      "Python",
-      `python3 -c "import smtplib; smtplib.SMTP('${host}', ${port}).sendmail(` +
-        `'you@example.com', ['me@example.com'], 'Subject: Hello\\n\\nHi there')"`,
-    ],
-    ["swaks", `swaks --server ${url} --from you@example.com --to me@example.com --h-Subject Hello`],
-    ["curl", `printf '${mail}' | curl smtp://${url} --mail-from you@example.com --mail-rcpt me@example.com -T -`],
-  ];
-}
-
-/**
  * @param {string} title
  * @param {string} command
  * @returns {Element}
  */
 function snippet(title, command) {
   const pre = el("pre", {}, command);
-  const copy = button("Copy", `Copy the ${title} command`, async () => {
+  const copy = button("Copy", `Copy the lines for ${title}`, async () => {
     try {
       await navigator.clipboard.writeText(command);
       copy.textContent = "Copied";

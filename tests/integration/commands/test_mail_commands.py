@@ -146,7 +146,7 @@ def test_send_sends_a_mail_with_html_and_an_attachment(catcher: tuple[Host, http
     host, client = catcher
     name, port = host.smtp
     done = rrpy(host, "send", "--to", "ann@example.com", "--subject", "Grüße", "--smtp", f"{name}:{port}")
-    assert (done.returncode, done.stdout.decode()) == (0, f"sent to ann@example.com by {name}:{port}\n")
+    assert (done.returncode, done.stdout.decode()) == (0, f"sent to ann@example.com through {name}:{port}\n")
     detail = client.get("messages/latest").json()
     assert detail["summary"]["subject"] == "Grüße"
     assert detail["html"].startswith("<!doctype html>")

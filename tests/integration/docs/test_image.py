@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -58,9 +59,8 @@ def overriding(*keys: str) -> list[str]:
 class Contained:
     """A host started by ENTRYPOINT and CMD, on free ports, with the image's environment and nothing else."""
 
-    def __init__(self, image: Built, stage: Stage, home: Path, more: Sequence[str] = ()) -> None:
-        self.smtp, self.status, metrics, rpc = (free_port() for _ in range(4))
-        self.ports = {"1025": self.smtp, "2114": self.status, "2112": metrics, "6001": rpc}
+    def __init__(self, image: Built, stage: Stage, home: Path, more: Sequence[str], inbox: bool) -> None:
+        self.smtp, self.status, self.inbox, metrics, rpc = (free_port() for _ in range(5))
         self.env = {key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ}
         # The PATH of the image's ENV line; `$PATH` in it is the base image's.
         self.env |= {key: image.mapped(value).replace("$PATH", "/usr/bin:/bin") for key, value in stage.env.items()}
@@ -69,12 +69,19 @@ class Contained:
         assert program is not None
         command = [*first, *(image.mapped(word) for word in stage.argv("CMD"))]
         keys = {"smtp.addr": self.smtp, "status.address": self.status, "metrics.address": metrics}
+        keys |= {"inbox.address": self.inbox} if inbox else {}
         said = [f"{key}=127.0.0.1:{port}" for key, port in keys.items()]
         overrides = overriding(*said, f"rpc.listen=tcp://127.0.0.1:{rpc}", *more)
         self.host = Host(home, [*command, *overrides], command=["env", "-i", *self._pairs(), program])
 
     def _pairs(self) -> list[str]:
         return [f"{key}={value}" for key, value in self.env.items()]
+
+    def subjects(self, name: str) -> list[str] | None:
+        """Return the subjects in the inbox for a client that knows it by this name; None where it gets no answer."""
+        url = f"http://127.0.0.1:{self.inbox}/api/v1/messages"
+        answer = httpx.get(url, headers={"Host": name}, timeout=TIMEOUT, trust_env=False)
+        return [each["subject"] for each in answer.json()["messages"]] if answer.status_code == 200 else None
 
     def healthy(self, words: Sequence[str]) -> int:
         """Run a health check as an engine does, in the container, and return its exit code."""
@@ -88,8 +95,8 @@ class Contained:
 
 
 @contextmanager
-def contained(image: Built, stage: Stage, home: Path, *more: str) -> Iterator[Contained]:
-    found = Contained(image, stage, home, more)
+def contained(image: Built, stage: Stage, home: Path, *more: str, inbox: bool = True) -> Iterator[Contained]:
+    found = Contained(image, stage, home, more, inbox)
     try:
         yield found
     finally:
@@ -116,6 +123,8 @@ def test_it_serves_mail_says_that_it_is_healthy_and_ends_at_sigterm(image: Built
         host = found.host.ready()
         send(found.smtp)
         host.wait_for("email received")
+        assert found.subjects(f"mail:{found.inbox}") == ["hello"], "a service of Compose or GitLab is named mail"
+        assert found.subjects("rebound.example.com") is None
         assert found.healthy(final.health) == 0
         (smtp,) = host.wait_for("SMTP server listens")
         assert smtp["level"] == "info", "the log is JSON"
@@ -140,7 +149,7 @@ def test_it_needs_no_root_and_no_file_system_that_it_can_write_to(image: Built, 
     if shutil.which("unshare") is None or os.geteuid() != 0:
         pytest.skip("needs root and the program unshare to make a read-only file system")
     port = free_port()
-    rpc, status, metrics = (free_port() for _ in range(3))
+    rpc, status, metrics, inbox = (free_port() for _ in range(4))
     python = image.root / "opt/rrpy/bin/python"
     config = image.root / "etc/rrpy/rr.yaml"
     # A Python in root's own folder is put where it was, under a folder that others may enter.
@@ -172,7 +181,8 @@ def test_it_needs_no_root_and_no_file_system_that_it_can_write_to(image: Built, 
     """
     drop = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--bounding-set=-all", "--no-new-privs"]
     serve = [str(python), "-m", "rrpy", *final.argv("CMD")[:1], "-c", str(config)]
-    keys = {"smtp.addr": port, "status.address": status, "metrics.address": metrics}
+    keys = {"smtp.addr": port, "status.address": status, "metrics.address": metrics, "inbox.address": inbox}
+    serve += overriding(f"server.command={python} -m rrpy.worker", "smtp.pool.num_workers=1")
     serve += overriding(f"rpc.listen=tcp://127.0.0.1:{rpc}", *(f"{key}=127.0.0.1:{at}" for key, at in keys.items()))
     host = Host(tmp_path, serve, command=["unshare", "--mount", "sh", "-ec", script, "sh", *drop])
     try:
@@ -194,7 +204,9 @@ def test_the_entry_point_is_no_shell_and_the_base_is_slim(final: Stage) -> None:
     assert final.env["PYTHONUNBUFFERED"] == "1"
     config = Config.load(EXAMPLES / "docker" / "rr.yaml").masked()
     exposed = {int(port) for port in final.last("EXPOSE").split()}
-    assert exposed == {port_of(config["smtp"]["addr"]), port_of(config["status"]["address"]), 2112}
+    catching = {port_of(config["smtp"]["addr"]), port_of(config["inbox"]["address"])}
+    assert catching == {1025, 8025}
+    assert exposed == catching | {port_of(config["status"]["address"]), 2112}
     assert config["rpc"]["listen"].startswith("tcp://127.0.0.1:")
 
 
@@ -214,6 +226,26 @@ def test_the_configuration_of_an_image_is_right(folder: str, tmp_path: Path) -> 
 
 def test_docker_stop_waits_longer_than_the_host_needs() -> None:
     assert grace_of(Config.load(EXAMPLES / "docker" / "rr.yaml")) < 10, "`docker stop` waits 10 s by default"
+
+
+# Recipes with the image as it is.
+
+
+def test_recipes_of_a_catcher_fit_the_image() -> None:
+    compose, github, gitlab = (
+        yaml.safe_load((EXAMPLES / "catch" / f"{name}.yaml").read_text()) for name in ("compose", "github", "gitlab")
+    )
+    config = Config.load(EXAMPLES / "docker" / "rr.yaml").masked()
+    ports = [port_of(config["smtp"]["addr"]), port_of(config["inbox"]["address"])]
+    ((name, service),) = compose["services"].items()
+    assert name in config["inbox"]["allowed_hosts"]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in ports]
+    assert (EXAMPLES / "catch" / service["build"]["context"] / "Dockerfile").is_file()
+    job = github["jobs"]["test"]
+    assert job["services"]["mail"]["ports"] == [f"{port}:{port}" for port in ports]
+    assert gitlab["test"]["services"][0]["alias"] in config["inbox"]["allowed_hosts"]
+    for host, variables in (("localhost", job["env"]), ("mail", gitlab["test"]["variables"])):
+        assert variables == {"SMTP_HOST": host, "SMTP_PORT": ports[0], "RRPY_INBOX": f"http://{host}:{ports[1]}"}
 
 
 # Docker Compose.
@@ -240,8 +272,8 @@ def test_the_image_with_php_decides_about_mail(image: Built, final: Stage, tmp_p
         built.build(stage)
         assert built.skipped and built.skipped[0].startswith("apt-get update")
         assert stage.last("USER") == final.last("USER")
-        php = f"php {image.root}/app/worker.php"
-        with contained(image, final, tmp_path, f"server.command={php}", "server.env.USERS=b@example.com") as found:
+        decides = [f"server.command=php {image.root}/app/worker.php", "server.env.USERS=b@example.com"]
+        with contained(image, final, tmp_path, *decides, inbox=False) as found:
             found.host.ready()
             send(found.smtp)
             with pytest.raises(smtplib.SMTPDataError, match="no such user"):

@@ -6,6 +6,7 @@ import os
 import re
 import smtplib
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,14 +47,35 @@ def test_a_mail_appears_without_a_reload_and_its_attachment_downloads_byte_for_b
 
 @pytest.mark.program("curl", "swaks")
 def test_an_empty_inbox_shows_commands_that_fill_it(tmp_path: Path, visit: Visit) -> None:
+    ours = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with inbox(tmp_path) as (host, _):
         page = live(visit(host))
         expect(page.locator(".nothing")).to_contain_text(f"{host.smtp[0]}:{host.smtp[1]}")
-        commands = page.locator(".snippet pre").all_text_contents()
-        assert len(commands) == 3
+        shown = page.locator(".snippet pre")
+        commands = []
+        for choice in page.get_by_role("group", name="In a terminal").get_by_role("button").all():
+            choice.click()
+            expect(choice).to_have_attribute("aria-pressed", "true")
+            commands.append(shown.inner_text())
+        assert len(commands) == 4
         for number, command in enumerate(commands, 1):
-            subprocess.run(["bash", "-c", command], check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL)
+            subprocess.run(["bash", "-c", command], check=True, timeout=TIMEOUT, stdout=subprocess.DEVNULL, env=ours)
             expect(page.locator("#messages .subject")).to_have_text(["Hello"] * number)
+
+
+def test_an_empty_inbox_shows_the_settings_of_frameworks_and_copies_them(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        page = live(visit(host, permissions=["clipboard-read", "clipboard-write"]))
+        buttons = page.get_by_role("group", name="In your application").get_by_role("button")
+        expect(buttons).to_have_text(
+            ["Laravel", "Symfony", "Rails", "Django", "Spring", "Go", "WordPress", "nodemailer"]
+        )
+        buttons.get_by_text("Symfony").click()
+        expect(page.locator(".snippet pre")).to_have_count(1)
+        page.get_by_role("button", name="Copy the lines for Symfony").click()
+        expect(page.get_by_role("button", name="Copy the lines for Symfony")).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == f"# .env.local\nMAILER_DSN=smtp://{host.smtp[0]}:{host.smtp[1]}"
 
 
 def test_search_narrows_the_list_and_is_left_again(tmp_path: Path, visit: Visit) -> None:

@@ -22,7 +22,7 @@ _CHANGING = (
     (re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE), "TIME "),
     (re.compile(r"\bin \d+\.\d s$", re.MULTILINE), "in SECONDS"),
     (UUID, "UUID"),
-    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"\b(127\.0\.0\.1|localhost):\d+"), r"\1:PORT"),
     (re.compile(r"\bpid=\d+"), "pid=PID"),
     (re.compile(r"^ *\d+ +(ready|working) .*$", re.MULTILINE), r"PID \1"),  # memory, CPU and age are the machine's
     (re.compile(r"[ ─]+"), " "),

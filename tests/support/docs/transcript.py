@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from support.container.host import Host
+from support.container.host import RRPY, Host
 from support.docs.pages import UUID, Block, Command, commands, plain
 from support.waiting import TIMEOUT
 
@@ -30,7 +30,9 @@ ADDRESSES = {
 }
 """The listening plugins by their section: the key of the address, its default, and the line of the log."""
 
-_INSTALL = re.compile(r"^python3 -m venv .venv && .venv/bin/pip install -q -e '.\[dev\]' && ")
+_INSTALL = re.compile(r"^python3 -m venv .venv && .venv/bin/pip install -q -e (?:\.|'.\[dev\]') && ")
+_CATCH = re.compile(r"\brrpy catch (?=.*-- )")
+"""A catcher around a command."""
 _ASKS = re.compile(r"\brrpy (rpc|workers|reset|tail)\b")
 _BIN = Path(sys.executable).parent
 
@@ -85,9 +87,23 @@ class Transcript:
         for section in listening:
             assert self.host.address(ADDRESSES[section][2]) == self._real_address(section, tree)
 
+    def catch(self, *options: str) -> str:
+        """Stop the current host, start `rrpy catch` on the page's ports as `start` does, and return what it prints."""
+        self.stop()
+        for shown in ("1025", "8025"):
+            real = self._real_port(f"127.0.0.1:{shown}")
+            self.known[f"localhost:{shown}"] = real.replace("127.0.0.1", "localhost")
+        smtp, page = self.known["localhost:1025"], self.known["localhost:8025"]
+        command = ["sh", "-c", 'exec "$@" >&2', "sh", *RRPY, "catch", "--smtp", smtp, "--http", page]
+        self.host = ConsoleHost(self.folder, options, self.environ(), command=command)
+        self.host.wait_for("to stop")
+        return self.host.text()
+
     def _real_address(self, section: str, tree: dict[str, Any]) -> str:
         """Return the address of a section's server in this run: a free port for all hosts of the page."""
-        shown = self._shown_address(section, tree)
+        return self._real_port(self._shown_address(section, tree))
+
+    def _real_port(self, shown: str) -> str:
         if shown not in self.known:
             holder = socket.socket()  # on Linux no other socket gets the port of one that is bound and does not listen
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,9 +128,14 @@ class Transcript:
         return "".join(lines[: next(number for number, line in enumerate(lines) if "host is ready" in line) + 1])
 
     def environ(self) -> dict[str, str]:
-        """Return the environment of the page's commands: the folder is the home, `rrpy` and `python` are ours."""
+        """Return the environment of the page's commands: the folder is the home, `rrpy` and `python` are ours.
+
+        `rrpy send` takes the port of the page's catcher from it, which the page leaves out as the default.
+        """
+        host, _, port = self.known.get("localhost:1025", "").rpartition(":")
         return {
             **os.environ,
+            **({"SMTP_HOST": host, "SMTP_PORT": port} if port else {}),
             "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -161,6 +182,7 @@ class Transcript:
 
     def real(self, text: str) -> str:
         """Return a text with the page's ports and uuids replaced by those of this run."""
+        text = _CATCH.sub("rrpy catch --smtp :0 --http :0 ", text)
         for shown, real in self.known.items():
             text = text.replace(shown, real)
             if ":" in shown:  # a port beside its host, as in `SMTP('127.0.0.1', 1025)`
@@ -187,6 +209,10 @@ class Transcript:
                 printed = self._until_ready()
                 same = sorted(plain(printed).splitlines()) == sorted(plain(command.output).splitlines())
                 assert same, f"{command.line}\nprinted: {printed}\nthe page says: {command.output}"
+            return
+        if words[:2] == ["rrpy", "catch"] and "--" not in words:
+            printed = self.catch(*words[2:])
+            assert plain(printed) == plain(command.output), f"{command.line}\nprinted: {printed}"
             return
         if "127.0.0.1:6001" in self.known:
             line = _ASKS.sub(rf"rrpy \1 --address tcp://{self.known['127.0.0.1:6001']}", line)

@@ -22,8 +22,8 @@ from rrpy.cli import main
 
 Way = Callable[[Transcript, Block], None]
 
-ELSEWHERE = {"docker", "kubectl", "systemctl"}
-"""Programs that need a system of their own: an engine, a cluster, an init."""
+ELSEWHERE = {"docker", "kubectl", "mkcert", "systemctl"}
+"""Programs that need a system of their own, or change it: an engine, a cluster, an authority, an init."""
 INSTRUCTION = re.compile(
     r"(ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|RUN|STOPSIGNAL|USER|VOLUME|WORKDIR) |#|$"
 )

@@ -15,7 +15,7 @@ import threading
 from support.container.programs import needs
 from support.docs.pages import ROOT, Block, page
 from support.docs.transcript import Transcript
-from support.docs.ways_clients import deliver
+from support.docs.ways_clients import deliver, settings
 from support.docs.ways_kinds import KINDS, Way, write
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT
@@ -163,4 +163,5 @@ WAYS: dict[str, Way] = {
     "install": install,
     "php client": php_client,
     "php worker": php_worker,
+    "settings": settings,
 }
