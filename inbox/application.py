@@ -18,7 +18,7 @@ from ..container.protocols import Logger
 from .api import API
 from .config import InboxConfig
 from .database import StoreError
-from .guard import Guard
+from .guard import LIVEZ, Guard
 from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .problems import Problem
@@ -46,6 +46,7 @@ def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log
         paths.setdefault(PREFIX + route.path, {})[route.method] = _checked(route, getattr(api, route.name))
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
+    found.append(Route(LIVEZ, _alive))
     app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
     return Guard(app, config.allowed_hosts, log)
@@ -102,6 +103,11 @@ def _file(file: Path) -> Endpoint:
         return Response(content, headers=headers)
 
     return endpoint
+
+
+async def _alive(_: Request) -> Response:
+    """Answer a probe: the host serves."""
+    return Response("ok\n", media_type="text/plain")
 
 
 async def _problem(request: Request, error: Exception) -> Response:

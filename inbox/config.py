@@ -12,7 +12,7 @@ from ..container.net.address import ADDRESS_FORMS
 
 Count = Annotated[int, Meta(ge=0)]
 
-_NAME = re.compile(r"[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
+_NAME = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
 
 
 class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +46,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
         list[str],
         Meta(
             description="more host names of the page, for example `mail.test`. `localhost`, names that end with "
-            "`.localhost`, and numbers are always allowed. For safety the page refuses every other name."
+            "`.localhost`, and numbers are always allowed. `*.test` allows every name that ends with `.test`. "
+            "For safety the page refuses every other name."
         ),
     ] = []
     remote_images: Annotated[
@@ -60,5 +61,5 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:
             if not _NAME.fullmatch(name.lower()):
-                hint = "it is written without a scheme and a port"
+                hint = "it is written without a scheme and a port; a wildcard is written `*.test`"
                 raise ConfigError(f"{name!r} is not a host name", key="allowed_hosts", hint=hint)

@@ -4,10 +4,14 @@ What we want: a web page that a developer visits can neither read nor delete the
 the browser runs on this machine.
 What we do:
 - To a browser, a page whose own name resolves to 127.0.0.1 (DNS rebinding) has our origin. So the name in Host must be
-  one that other pages cannot own: a number, localhost, or one that the configuration allows.
+  one that other pages cannot own: a number, localhost, or one that the configuration allows. `/livez` answers without
+  it, and tells nothing.
 - A page of another origin can send requests, though it cannot read the answers. Browsers mark them: `Sec-Fetch-Site` is
   neither `same-origin` nor `none` (a typed address), or `Origin` is not ours. Another port of localhost is another
   origin. A link to the page itself is the exception.
+- A proxy may send another Host than it gets, and so `Origin` and `Referer` differ from it. `same-origin` decides then,
+  which no page can forge. Without it, the name must be one that the configuration lists, and that Host is not: where
+  Host is the listed name, the proxy has kept it, and a page at another port or beside it under a wildcard differs.
 - Over plain HTTP, under a name or a number of the network, browsers send no `Sec-Fetch-Site`, and no `Origin` with a
   GET. The time of an answer alone would tell another page of the mail. So a request of a browser then needs a `Referer`
   of ours; HEADERS makes the browser send it for our own page. A browser names itself in `User-Agent`, which no page can
@@ -47,12 +51,18 @@ HEADERS: Final = {
 """The headers of every response. A header that the response has itself stays."""
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/@]+)(?::[0-9]{1,5})?", re.ASCII)
-_OURS: Final = frozenset(("same-origin", "none"))
+LIVEZ: Final = "/livez"
+"""The path of the answer for probes: it needs no Host."""
+_SAME_ORIGIN: Final = "same-origin"
+_OURS: Final = frozenset((_SAME_ORIGIN, "none"))
 _BROWSERS: Final = ("Mozilla/", "AppleCoreMedia/")  # the second one loads videos for Safari
 
 
 class Guard:
-    """Passes requests on to an application. `allowed_hosts`: names of ours, in addition to localhost and numbers."""
+    """Passes requests on to an application.
+
+    `allowed_hosts`: names of ours, in addition to localhost and numbers; `*.test` is every name that ends with `.test`.
+    """
 
     def __init__(self, app: Application, allowed_hosts: Iterable[str], log: Logger) -> None:
         self._app = app
@@ -88,6 +98,8 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         """Raise Problem for a request of another web page, or for another host."""
+        if scope["path"] == LIVEZ:
+            return
         headers = Headers(raw=scope["headers"])
         hosts = headers.getlist("host")
         host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
@@ -98,19 +110,62 @@ class Guard:
                 403, f"the host name {host[1]} is not known here; if it is yours, add it to inbox.allowed_hosts"
             )
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2].lower() != hosts[0].lower():
-            raise Problem(403, f"requests from other web pages are refused, and this one is from {origin}")
         site = headers.get("sec-fetch-site")
+        if origin is not None and not self._is_own_origin(origin, hosts[0], site):
+            hint = "for a proxy of yours, let it keep Host, or add its name to inbox.allowed_hosts"
+            raise Problem(403, f"requests from other web pages are refused, and this one is from {origin}; {hint}")
         if site is None:
-            _check_referrer(scope, headers, hosts[0])
+            self._check_referrer(scope, headers, hosts[0])
         elif site not in _OURS and not _is_link_to_page(scope, headers):
             raise Problem(403, "requests from other web pages are refused")
 
     def _is_ours(self, host: str) -> bool:
-        name = host.lower().removesuffix(".")
+        name = _name(host)
         return (
-            name == "localhost" or name.endswith(".localhost") or name in self._allowed or _is_number(name.strip("[]"))
+            name == "localhost"
+            or name.endswith(".localhost")
+            or _is_number(name.strip("[]"))
+            or any(_covers(entry, name) for entry in self._allowed)
         )
+
+    def _is_own_origin(self, origin: str, host: str, site: str | None) -> bool:
+        """Return whether an `Origin` is the page's. One that names no host is that of a sandbox."""
+        authority = _authority(origin)
+        return bool(authority) and (site == _SAME_ORIGIN or self._is_own_page(authority, host))
+
+    def _is_own_page(self, authority: str, host: str) -> bool:
+        """Return whether the page of this authority is the inbox's: it is the Host, or a proxy has changed the Host."""
+        if authority == host.lower():
+            return True
+        name, sent = _name(authority), _name(host)
+        return any(_covers(entry, name) and not _covers(entry, sent) for entry in self._allowed)
+
+    def _check_referrer(self, scope: Scope, headers: Headers, host: str) -> None:
+        """Raise Problem for a request of another web page, from a browser that sends no `Sec-Fetch-Site`."""
+        if _asks_for_page(scope):
+            return
+        referrer = headers.get("referer")
+        if referrer is not None:
+            if not self._is_own_page(_authority(referrer), host):
+                raise Problem(403, "requests from other web pages are refused")
+        elif "accept-language" in headers and headers.get("user-agent", "").startswith(_BROWSERS):
+            raise Problem(403, "over plain HTTP a browser gets this from the inbox's page alone; open the page first")
+
+
+def _authority(url: str) -> str:
+    """Return the host and the port of a URL, in lower case; "" for a text that names none."""
+    return url.partition("://")[2].partition("/")[0].lower()
+
+
+def _name(authority: str) -> str:
+    """Return the host of an authority without its port, in lower case; "" for a malformed one."""
+    found = _HOST.fullmatch(authority)
+    return found[1].lower().removesuffix(".") if found else ""
+
+
+def _covers(entry: str, name: str) -> bool:
+    """Return whether an entry of `allowed_hosts` is this name, or a wildcard for it."""
+    return name == entry or (entry.startswith("*.") and name.endswith(entry[1:]))
 
 
 def _is_number(name: str) -> bool:
@@ -119,18 +174,6 @@ def _is_number(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_referrer(scope: Scope, headers: Headers, host: str) -> None:
-    """Raise Problem for a request of another web page, from a browser that sends no `Sec-Fetch-Site`."""
-    if _asks_for_page(scope):
-        return
-    referrer = headers.get("referer")
-    if referrer is not None:
-        if referrer.partition("://")[2].partition("/")[0].lower() != host.lower():
-            raise Problem(403, "requests from other web pages are refused")
-    elif "accept-language" in headers and headers.get("user-agent", "").startswith(_BROWSERS):
-        raise Problem(403, "over plain HTTP a browser gets this from the inbox's page alone; open the page first")
 
 
 def _is_link_to_page(scope: Scope, headers: Headers) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 from support.container.host import Host, hosting
-from support.inbox.host import api, inbox, url
+from support.inbox.host import address, api, inbox, url
 from support.waiting import TIMEOUT
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    section = {"address": "127.0.0.1:0", "allowed_hosts": ["mail.test"]}
+    section = {"address": "127.0.0.1:0", "allowed_hosts": ["mail.test", "inbox", "*.wild.test"]}
     with hosting(tmp_path_factory.mktemp("guarded"), inbox=section, smtp=None) as host:
         yield host
 
@@ -46,6 +47,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         ({"Host": "localhost", "Sec-Fetch-Site": "same-site"}, 403),
         ({"Host": "localhost", "Sec-Fetch-Site": "same-origin"}, 200),
         ({"Host": "localhost", "Sec-Fetch-Site": "none"}, 200),
+        ({"Host": "a.wild.test"}, 200),
+        ({"Host": "a.B.Wild.Test.:80"}, 200),
+        ({"Host": "wild.test"}, 403),
+        ({"Host": "evilwild.test"}, 403),
+        ({"Host": "a.wild.test.evil.example"}, 403),
     ],
 )
 def test_who_may_ask(headers: dict[str, str], status: int, guarded: Host) -> None:
@@ -60,6 +66,69 @@ def test_who_may_ask(headers: dict[str, str], status: int, guarded: Host) -> Non
             answer = client.request(method, path, headers=headers)
             assert answer.status_code == (404 if status == 200 and path == "nothing" else status), (method, path)
             assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+UPSTREAM = {"Host": "127.0.0.1:8025"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        # The browser says that the page is the inbox's own.
+        (UPSTREAM | {"Origin": "http://localhost:8081", "Sec-Fetch-Site": "same-origin"}, 200),
+        (UPSTREAM | {"Origin": "https://any.example:8443", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "localhost", "Origin": "https://localhost:8443", "Sec-Fetch-Site": "same-origin"}, 200),
+        # Over plain HTTP it does not: the configuration names the page.
+        (UPSTREAM | {"Origin": "http://mail.test"}, 200),
+        (UPSTREAM | {"Origin": "http://Mail.Test.:8081"}, 200),
+        (UPSTREAM | {"Origin": "http://a.wild.test"}, 200),
+        ({"Host": "inbox:8025", "Origin": "http://mail.test"}, 200),
+        (UPSTREAM | {"Origin": "http://mail.test", "Referer": "http://mail.test/"}, 200),
+        (UPSTREAM | {"Referer": "http://a.wild.test/inbox/"}, 200),
+        # Another site.
+        (UPSTREAM | {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}, 403),
+        (UPSTREAM | {"Origin": "http://evil.example", "Sec-Fetch-Site": "none"}, 403),
+        (UPSTREAM | {"Origin": "http://evil.example"}, 403),
+        (UPSTREAM | {"Origin": "http://evil.example", "Referer": "http://mail.test/"}, 403),
+        (UPSTREAM | {"Origin": "http://mail.test.evil.example"}, 403),
+        (UPSTREAM | {"Origin": "http://mail.test@evil.example"}, 403),
+        (UPSTREAM | {"Origin": "http://wild.test"}, 403),
+        (UPSTREAM | {"Referer": "http://evil.example/http://mail.test/"}, 403),
+        (UPSTREAM | {"Referer": "http://mail.test@evil.example/"}, 403),
+        # A sandbox of the page's own origin, such as the frame of a mail.
+        (UPSTREAM | {"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 403),
+        (UPSTREAM | {"Origin": "", "Sec-Fetch-Site": "same-origin"}, 403),
+        # A page of the same machine, which the browser does not take for the inbox's.
+        (UPSTREAM | {"Origin": "http://mail.test", "Sec-Fetch-Site": "same-site"}, 403),
+        (UPSTREAM | {"Origin": "http://mail.test", "Sec-Fetch-Site": "cross-site"}, 403),
+        (UPSTREAM | {"Origin": "http://localhost:3000"}, 403),
+        (UPSTREAM | {"Origin": "http://127.0.0.1:3000"}, 403),
+        (UPSTREAM | {"Referer": "http://localhost:3000/"}, 403),
+        # Where the proxy keeps Host, another port, and another name under the wildcard, is another page.
+        ({"Host": "mail.test", "Origin": "http://mail.test:3000"}, 403),
+        ({"Host": "mail.test:8025", "Origin": "http://mail.test"}, 403),
+        ({"Host": "inbox.wild.test", "Origin": "http://shop.wild.test"}, 403),
+        ({"Host": "inbox.wild.test", "Referer": "http://shop.wild.test/"}, 403),
+        # DNS rebinding: the other page's own name is in Host.
+        ({"Host": "evil.example", "Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+        ({"Host": "evil.example", "Origin": "http://mail.test"}, 403),
+    ],
+)
+def test_who_may_ask_by_way_of_a_proxy(headers: dict[str, str], status: int, guarded: Host) -> None:
+    """The page was there, and every delete was refused: nginx sends another Host than it gets."""
+    with api(guarded) as client:
+        for method, path in (("GET", "info"), ("DELETE", "messages"), ("GET", f"{url(guarded)}/main.js")):
+            assert client.request(method, path, headers=headers).status_code == status, (method, path)
+
+
+def test_a_probe_needs_no_host(guarded: Host) -> None:
+    for head in (b"GET /livez HTTP/1.0\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost: pod-7.cluster\r\n\r\n"):
+        with socket.create_connection(address(guarded), TIMEOUT) as probe:
+            probe.sendall(head)
+            assert probe.recv(12).endswith(b" 200")
+    with socket.create_connection(address(guarded), TIMEOUT) as probe:
+        probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert probe.recv(12).endswith(b" 400")
 
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0", "Accept-Language": "en", "Host": "mail.test"}

@@ -17,6 +17,7 @@ import yaml
 from support.container.programs import needs
 from support.docs.pages import ROOT, Block, file_of
 from support.docs.transcript import Transcript
+from support.inbox.proxy import written
 
 from rrpy.cli import main
 
@@ -92,6 +93,13 @@ def shell(run: Transcript, block: Block) -> None:
     run.shell("\n".join(script))
 
 
+def location(run: Transcript, block: Block) -> None:
+    """Let nginx check locations of a server."""
+    needs("nginx")
+    file = written(run.folder, f"server {{ {block.text} }}")
+    run.shell(f"nginx -t -p . -c {file}")
+
+
 def shown(run: Transcript, block: Block) -> None:
     """Check that a text, which cannot run, does not contain a command."""
     commands = [line for line in block.text.splitlines() if shutil.which(line.removeprefix("$ ").partition(" ")[0])]
@@ -146,6 +154,7 @@ KINDS: dict[str, Way] = {
     "json": load_json,
     "log": Transcript.log,
     "mermaid": mermaid,
+    "nginx": location,
     "php": php,
     "pycon": Transcript.prompt,
     "python": python,

@@ -89,12 +89,12 @@ async def test_mail_is_refused_while_the_inbox_does_not_serve() -> None:
         await InboxPlugin().mail_received(cast(IncomingMail, None))
 
 
-@pytest.mark.parametrize("name", ["mail.test", "MAIL.Test", "rrpy", "10.0.0.1", "my_box-1.lan"])
+@pytest.mark.parametrize("name", ["mail.test", "MAIL.Test", "rrpy", "10.0.0.1", "my_box-1.lan", "*.test"])
 def test_a_host_name_may_be_allowed(name: str) -> None:
     assert InboxConfig(allowed_hosts=[name]).allowed_hosts == [name]
 
 
-@pytest.mark.parametrize("name", ["", "http://x", "x:80", "*", "x/", "-x", "x y", "ü"])
+@pytest.mark.parametrize("name", ["", "http://x", "x:80", "*", "*.", "*x", "a.*", "*.*", "x/", "-x", "x y", "ü"])
 def test_what_is_no_host_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="is not a host name; it is written without a scheme and a port"):
         InboxConfig(allowed_hosts=[name])
