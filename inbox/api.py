@@ -18,14 +18,16 @@ from ..container.version import VERSION
 from ..mime.matching import Filter
 from . import routes
 from .answers import Answers
+from .archive import MAX_ARCHIVE, archive_of
 from .config import InboxConfig
 from .disconnect import while_connected
-from .downloads import attachment_name, download, message_name
+from .downloads import attachment_name, download, message_name, shown
 from .feed import EVENTS
-from .html import POLICY, REMOTE_POLICY, Rewriter
+from .html import COLOR_SCHEMES, POLICY, REMOTE_POLICY, Rewriter
 from .images import Image
 from .mail_servers import MailServers
 from .mailbox import Mailbox
+from .previews import preview_of
 from .problems import Problem
 from .records import Attached, AttachmentInfo, Shown
 from .stream import TYPE as STREAM_TYPE
@@ -113,10 +115,13 @@ class API:
         remote = _flag(request, "remote_images")
         if remote and self._config.remote_images == "never":
             raise Problem(403, "inbox.remote_images is never")
-        return self._messages.answer(request, partial(self._html, request, remote))
+        scheme = request.query_params.get("color_scheme", COLOR_SCHEMES[0])
+        if scheme not in COLOR_SCHEMES:
+            raise Problem(400, f"color_scheme is {scheme!r}; it is {' or '.join(COLOR_SCHEMES)}")
+        return self._messages.answer(request, partial(self._html, request, remote, scheme))
 
-    async def _html(self, request: Request, remote: bool) -> Response:
-        rewriter = await self._rewrite(request, remote)
+    async def _html(self, request: Request, remote: bool, scheme: str) -> Response:
+        rewriter = await self._rewrite(request, remote, scheme)
         headers = {"Content-Security-Policy": REMOTE_POLICY if remote else POLICY, "Referrer-Policy": "no-referrer"}
         page = await anyio.to_thread.run_sync(rewriter.page)
         return Response(page, headers=headers, media_type="text/html")
@@ -126,16 +131,16 @@ class API:
         return self._messages.answer(request, partial(self._blocked, request))
 
     async def _blocked(self, request: Request) -> Response:
-        return _json((await self._rewrite(request, remote=False)).blocked)
+        return _json((await self._rewrite(request, False, COLOR_SCHEMES[0])).blocked)
 
-    async def _rewrite(self, request: Request, remote: bool) -> Rewriter:
+    async def _rewrite(self, request: Request, remote: bool, scheme: str) -> Rewriter:
         """Rewrite the HTML of a message. Each slice of the work waits for a thread anew."""
         async with self._rewriting:
             detail = await self._read(request, self._mailbox.detail)
-            shown = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Shown))
-            if not shown.html:
+            message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Shown))
+            if not message.html:
                 raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(shown.html, self._images(shown), remote)
+            rewriter = Rewriter(message.html, self._images(message), remote, scheme)
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
         return rewriter
@@ -145,18 +150,51 @@ class API:
         return self._messages.answer(request, partial(self._attachment, request))
 
     async def _attachment(self, request: Request) -> Response:
+        found, content = await self._part(request)
+        name = attachment_name(found.filename, found.number, found.content_type)
+        return download(content, routes.BYTES, name)
+
+    async def preview(self, request: Request) -> Response:
+        """Return a preview of an attachment."""
+        return self._messages.answer(request, partial(self._preview, request))
+
+    async def _preview(self, request: Request) -> Response:
+        found, content = await self._part(request)
+        made = await anyio.to_thread.run_sync(preview_of, content, found.parameters.get("charset", ""))
+        if made is None:
+            raise Problem(404, f"attachment {found.number} is neither a picture, a PDF nor a text")
+        return shown(made.content, made.media_type)
+
+    async def _part(self, request: Request) -> tuple[AttachmentInfo, bytes]:
+        """Return the attachment of a request, and its content. Raises Problem."""
         number = request.path_params["number"]
         position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
         detail = await self._mailbox.detail(request.path_params["id"])
         if detail is not None:
             message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Attached))
             if 1 <= position <= len(message.attachments):
-                found = message.attachments[position - 1]
                 content = await self._mailbox.content(message.summary.id, position)
                 if content is not None:
-                    name = attachment_name(found.filename, position, found.content_type)
-                    return download(content, routes.BYTES, name)
+                    return message.attachments[position - 1], content
         raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
+
+    async def archive(self, request: Request) -> Response:
+        """Return all attachments as one file."""
+        return self._messages.answer(request, partial(self._archive, request))
+
+    async def _archive(self, request: Request) -> Response:
+        detail = await self._read(request, self._mailbox.detail)
+        message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Attached))
+        if not message.attachments:
+            raise Problem(404, "the message has no attachments")
+        size = sum(each.size for each in message.attachments)
+        if size > MAX_ARCHIVE:
+            raise Problem(413, f"the attachments have {size} bytes; an archive takes {MAX_ARCHIVE}, so get each alone")
+        read = partial(anyio.from_thread.run, self._mailbox.content, message.summary.id)
+        content = await anyio.to_thread.run_sync(archive_of, message.attachments, message.summary.received_at, read)
+        if content is None:
+            raise _no_message(request)
+        return download(content, "application/zip", message_name(message.summary.subject, ".zip"))
 
     async def wait(self, request: Request) -> Response:
         """Return the newest message that fits, as soon as there is one."""

@@ -42,6 +42,9 @@ POLICY: Final = _POLICY.format("data:")
 REMOTE_POLICY: Final = _POLICY.format("data: https: http:")
 """The same for a page with remote images."""
 
+COLOR_SCHEMES: Final = ("light", "dark")
+"""The schemes that a page can have."""
+
 _WORD = re.compile(r"\w+")
 TAGS: Final = frozenset(
     _WORD.findall("""
@@ -90,7 +93,11 @@ _IMPORT = re.compile(r"@import\s", re.IGNORECASE)
 _SVG_TAG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)
 _BLANKS = re.compile(r"[\x00-\x20]+")
 
-_HEAD = '<meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light">\n'
+# A browser asks the reader's system for the scheme, not the frame. So the page answers these questions itself.
+_PREFERS = re.compile(r"prefers-color-scheme\s*:\s*(light|dark)\b", re.IGNORECASE)
+_SCHEME_OF_MAIL = re.compile(r"(?<![\w-])color-scheme\s*:([^;{}]*)", re.IGNORECASE)
+
+_HEAD = '<meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta name="color-scheme" content="{}">\n'
 _CUT = "<p><b>This mail goes on; its source has all of it.</b></p>"
 
 
@@ -113,13 +120,17 @@ class Rewriter:
     """Makes a page that shows a mail's HTML, slice by slice: `work` until it returns True, then `page`.
 
     `images`: the mail's own, by Content-ID, Content-Location and file name; the page has them as data URLs. `remote`:
-    keep the sources of the other images; REMOTE_POLICY then lets a browser load them. `blocked`: counts as it goes.
+    keep the sources of the other images; REMOTE_POLICY then lets a browser load them. `scheme`: of COLOR_SCHEMES; the
+    mail's rules for it apply, whatever the reader's system prefers. `blocked`: counts as it goes.
     """
 
-    def __init__(self, text: str, images: Mapping[str, Image], remote: bool = False) -> None:
+    def __init__(
+        self, text: str, images: Mapping[str, Image], remote: bool = False, scheme: str = COLOR_SCHEMES[0]
+    ) -> None:
         self._text = text.replace("\x00", "")
         self._images = Images(images)
         self._remote = remote
+        self._scheme = scheme
         self.blocked = Blocked()
         self._doctype = ""
         self._began = False
@@ -140,7 +151,7 @@ class Rewriter:
 
     def page(self) -> bytes:
         """Return the page. Without a DOCTYPE of the mail a browser shows it in quirks mode, as it would the mail."""
-        return b"".join([self._doctype.encode(), _HEAD.encode(), *self._slices])
+        return b"".join([self._doctype.encode(), _HEAD.format(self._scheme).encode(), *self._slices])
 
     def _slice(self, stop: int) -> bool:
         text = self._text
@@ -236,6 +247,8 @@ class Rewriter:
         kept = {name: value for name, value in attributes.items() if name in ATTRIBUTES}
         if "style" in kept:
             kept["style"] = self._css(kept["style"])
+        if "media" in kept:
+            kept["media"] = self._in_scheme(kept["media"])
         if tag in ("a", "area"):
             kept |= _link(attributes.get("href", ""), kept)
         if tag in ("a", "map") and "name" in attributes:
@@ -265,7 +278,19 @@ class Rewriter:
     def _css(self, text: str) -> str:
         """Return style sheet text with the mail's own images in it. The policy alone keeps others from loading."""
         self.blocked.styles += len(_IMPORT.findall(text))
-        return _CSS_URL.sub(self._css_url, text)
+        return _CSS_URL.sub(self._css_url, self._in_scheme(text))
+
+    def _in_scheme(self, text: str) -> str:
+        """Return style sheet text that applies its rules for the page's scheme, and no others."""
+
+        def asked(found: re.Match[str]) -> str:
+            return "min-width: 0" if found[1].lower() == self._scheme else "max-width: 0"  # always, never
+
+        def declared(found: re.Match[str]) -> str:
+            words = found[1].lower().split()
+            return f"color-scheme: {self._scheme}" if self._scheme in words and "only" not in words else found[0]
+
+        return _SCHEME_OF_MAIL.sub(declared, _PREFERS.sub(asked, text))
 
     def _css_url(self, found: re.Match[str]) -> str:
         source = found[1] or found[2] or found[3] or ""

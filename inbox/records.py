@@ -43,9 +43,10 @@ class Summary(msgspec.Struct, frozen=True):
     """A message in a list.
 
     `from`, `to`: of the envelope, `""` for the null sender. `header_from`, `subject`: decoded, their first 1000
-    characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number. `code`:
-    of the reply to its client, 250 for an accepted message. `number`: its position in the order of arrival; each is
-    given once. `from_name`: the name, or else the address, of the header From, from its raw bytes.
+    characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number, without
+    those that the HTML shows. `code`: of the reply to its client, 250 for an accepted message. `number`: its position
+    in the order of arrival; each is given once. `from_name`: the name, or else the address, of the header From, from
+    its raw bytes.
     """
 
     id: str
@@ -214,7 +215,7 @@ def record_of(mail: IncomingMail) -> Record:
         subject=message.subject[:MAX_HEADER],
         excerpt=_excerpt(message),
         size=len(mail.content),
-        attachments=len(attachments),
+        attachments=sum(not each.related for each in attachments),
         html=bool(message.html_body),
         code=mail.code,
         from_name=(senders[0].name or senders[0].address)[:MAX_HEADER] if senders else "",

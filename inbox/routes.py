@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from .html import Blocked
+from .html import COLOR_SCHEMES, Blocked
 from .problems import PROBLEM_TYPE, ProblemBody
 from .records import SCHEMAS, Detail, MessageList, Summary
 from .refusals import Refusal, RefusalList
@@ -100,9 +100,11 @@ class Route(NamedTuple):
 
 
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
+_PART = Parameter("number", "path", {"type": "integer", "minimum": 1}, "its number in the message")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
 _NUMBER = {"type": "integer", "minimum": 0}
 _ONCE = {"type": "integer", "minimum": 0, "maximum": 1, "default": 0}
+_SCHEME = {"type": "string", "enum": list(COLOR_SCHEMES), "default": COLOR_SCHEMES[0]}
 _SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
@@ -143,6 +145,7 @@ ROUTES: Final = (
         (
             _ID,
             Parameter("remote_images", "query", _ONCE, "1: the browser may load the images that are not in the mail"),
+            Parameter("color_scheme", "query", _SCHEME, "the scheme that the mail is shown in, whatever the browser's"),
         ),
         (400, 403, 404),
     ),
@@ -161,8 +164,26 @@ ROUTES: Final = (
         "attachment",
         "Get an attachment, decoded",
         Answer(200, "its bytes, as a download", media_type=BYTES),
-        (_ID, Parameter("number", "path", {"type": "integer", "minimum": 1}, "its number in the message")),
+        (_ID, _PART),
         (404,),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/attachments/{number}/preview",
+        "preview",
+        "Get a preview of an attachment: of a picture, a PDF or a text, whatever its declared type",
+        Answer(200, "a picture, a PDF, or plain text in UTF-8, its first megabyte", media_type="*/*"),
+        (_ID, _PART),
+        (404,),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/attachments.zip",
+        "archive",
+        "Get all attachments as one zip file, under names that are safe and given once",
+        Answer(200, "the file, as a download", media_type="application/zip"),
+        (_ID,),
+        (404, 413),
     ),
     Route(
         "GET",
@@ -218,6 +239,7 @@ ERRORS: Final = {
     400: "a parameter or the Host header is wrong",
     403: "the request is from another web page, or for a host name that is not allowed",
     404: "it does not exist, or none arrived in time",
+    413: "its attachments are too large for one archive",
     500: "the inbox failed",
     503: "the stream has too many readers, the host stops, or its database fails",
 }

@@ -6,6 +6,7 @@ import os
 from binascii import a2b_base64
 from io import BytesIO
 
+from ..mime.filenames import safe_name, split_name
 from .fields import field, text
 
 TYPE_CHECKING = False
@@ -13,15 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
-_LONGEST = 200
-"""Bytes of a file name in UTF-8. File systems allow 255, encrypted ones fewer; `save` may add a number."""
-_LONGEST_ENDING = 20
 _BLOCK = 1 << 20
-_UNDERSCORES = str.maketrans('<>:"|?*', "_" * 7)
-_RESERVED = frozenset(
-    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
-    + [device + digit for device in ("COM", "LPT") for digit in "0123456789¹²³"]
-)
 
 
 class Attachment:
@@ -92,7 +85,7 @@ class Attachment:
 
     @property
     def safe_name(self) -> str:
-        """A name for a file, made from `filename`: see `safe_name`."""
+        """A name for a file, made from `filename`: see `rrpy.mime.filenames.safe_name`."""
         return safe_name(self.filename)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
@@ -111,7 +104,7 @@ class Attachment:
                     target = path.open("xb")  # follows no symbolic link, overwrites no file
                     break
                 except FileExistsError:
-                    stem, ending = _split(name)
+                    stem, ending = split_name(name)
                     path = Path(folder, f"{stem}-{os.urandom(4).hex()}{ending}")
             with target:
                 try:
@@ -126,28 +119,3 @@ class Attachment:
     def _open(self) -> BinaryIO:
         path = self.path
         return BytesIO(a2b_base64(self._content)) if path is None else path.open("rb")
-
-
-def safe_name(filename: str) -> str:
-    """Return a name for a new file in any folder of any system, made from the text of an untrusted sender.
-
-    It is the last part of a path, without unprintable characters, and without dots, blanks and hyphens at its start. It
-    has at most 200 bytes of UTF-8, with its ending kept, and is not a device of Windows. `attachment` when nothing is
-    left.
-    """
-    name = filename.replace("\\", "/").rpartition("/")[2].translate(_UNDERSCORES)
-    name = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in name)
-    name = " ".join(name.split()).lstrip(" .-").rstrip(" .")
-    if name.partition(".")[0].rstrip().upper() in _RESERVED:
-        name = f"_{name}"
-    stem, ending = _split(name)
-    stem = stem.encode()[: _LONGEST - len(ending.encode())].decode(errors="ignore").rstrip(" .")
-    return stem + ending or "attachment"
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Return a name's stem, and its ending with the dot: empty without one, and for one above 20 bytes."""
-    stem, dot, ending = name.rpartition(".")
-    if not stem or len(ending.encode()) > _LONGEST_ENDING:
-        return name, ""
-    return stem, dot + ending

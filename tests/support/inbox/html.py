@@ -8,9 +8,9 @@ from rrpy.inbox.html import Rewriter
 from rrpy.inbox.images import Image
 
 
-def safe_html(text: str, images: Mapping[str, Image]) -> str:
+def safe_html(text: str, images: Mapping[str, Image], scheme: str = "light") -> str:
     """Return a page that shows a mail's HTML. `images`: by the names that the HTML has for them."""
-    rewriter = Rewriter(text, images)
+    rewriter = Rewriter(text, images, scheme=scheme)
     while not rewriter.work():
         pass
     return rewriter.page().decode()

@@ -235,3 +235,27 @@ def test_the_time_is_in_proportion_to_the_length(piece: str) -> None:
         return time.process_time() - began
 
     assert took(80_000) < max(40 * took(8_000), 2.0)
+
+
+ASKED = "prefers-color-scheme: dark"
+DARK = f"@media ({ASKED}) {{ p {{ color: red }} }}"
+
+
+@pytest.mark.parametrize(
+    ("given", "light", "dark"),
+    [
+        (DARK, DARK.replace(ASKED, "max-width: 0"), DARK.replace(ASKED, "min-width: 0")),
+        ("@media not (PREFERS-color-scheme:light){}", "@media not (min-width: 0){}", "@media not (max-width: 0){}"),
+        (":root { color-scheme: light dark; }", ":root { color-scheme: light; }", ":root { color-scheme: dark; }"),
+        (":root{color-scheme:only light}", ":root{color-scheme:only light}", ":root{color-scheme:only light}"),
+        (":root{color-scheme:dark}", ":root{color-scheme:dark}", ":root{color-scheme: dark}"),
+        ("p{--my-color-scheme: light dark}",) * 3,
+    ],
+)  # fmt: skip
+def test_a_page_has_the_scheme_that_its_reader_chose(given: str, light: str, dark: str) -> None:
+    for scheme, wanted in (("light", light), ("dark", dark)):
+        page = safe_html(f"<style>{given}</style>", {}, scheme=scheme)
+        assert f'<meta name="color-scheme" content="{scheme}">' in page
+        assert f"<style>{wanted}</style>" in page
+    page = safe_html('<style media="(prefers-color-scheme: dark)">p{}</style>', {}, scheme="dark")
+    assert '<style media="(min-width: 0)">' in page

@@ -20,7 +20,9 @@ from rrpy.inbox import downloads, html
 from rrpy.inbox import images as images_module
 from rrpy.inbox.application import STATIC
 from rrpy.inbox.images import Image
+from rrpy.inbox.previews import preview_of
 from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
+from rrpy.mime.filenames import safe_name
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
 
@@ -47,6 +49,7 @@ def test_a_text_is_folded() -> None:
         "<p style='",
         '<a href="',
         "<style>",
+        "<style>color-scheme:",
         "<style>url(",
         '<style>url("a"',
         "<img src=cid:",
@@ -66,8 +69,13 @@ def test_the_type_of_an_image_is_found() -> None:
 
 
 def test_a_name_of_a_file_is_made() -> None:
+    assert superlinear(safe_name, repeated()) == []
     assert superlinear(downloads.message_name, repeated()) == []
     assert superlinear(downloads.disposition, repeated()) == []
+
+
+def test_a_preview_is_made() -> None:
+    assert superlinear(lambda text: preview_of(text.encode("utf-8", "replace")), repeated()) == []
 
 
 def test_the_list_has_the_beginning_of_a_header() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rrpy.mime.filenames import safe_name
 from rrpy.worker import Attachment
-from rrpy.worker.attachments import safe_name
 
 
 def memory(filename: str, content: bytes = b"data", **fields: object) -> Attachment:
