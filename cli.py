@@ -77,9 +77,12 @@ def default_plugins() -> list[Plugin]:
 @pid_option
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
 def main(**_: object) -> None:
-    """Run plugins and pools of worker processes, RoadRunner's way. The first plugin is an SMTP server.
+    """Catch the mail of your application; run plugins and pools of worker processes, RoadRunner's way.
 
     \b
+    rrpy catch                          catch mail and show it in a browser
+    rrpy send                           send a mail to it
+    rrpy catch -- pytest                catch the mail of a command
     rrpy serve -c rr.yaml               run the host
     rrpy rpc smtp.ListConnections       call a method of a running host
     rrpy workers                        see what its workers do
@@ -136,20 +139,31 @@ def serve(
 
 
 @main.command(
-    "catch", short_help="Catch mail: no file, no workers.", context_settings={"allow_interspersed_args": False}
+    "catch", short_help="Catch mail and show it in a browser.", context_settings={"allow_interspersed_args": False}
 )
 @click.option(
     "--smtp", default="localhost:1025", show_default=True, metavar="ADDRESS", help="Where mail goes; `:0` picks a port."
 )
-@click.option("--http", default="localhost:8025", show_default=True, metavar="ADDRESS", help="Where the page is.")
+@click.option(
+    "--http",
+    default="localhost:8025",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where the page is; `:0` picks a port.",
+)
 @click.option(
     "--path", default="", metavar="FILE", shell_complete=files, help="Keep the mail in this file, not in memory."
 )
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option(
-    "--max-messages", type=click.IntRange(min=0), metavar="N", help="Keep so many; 0 means all. Default: 500."
+    "--max-messages",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Keep the last N messages; 0 keeps all. Default: 500.",
 )
-@click.option("--env", "variables", multiple=True, metavar="NAME=TEMPLATE", help="One more variable of the command.")
+@click.option(
+    "--env", "variables", multiple=True, metavar="NAME=TEMPLATE", help="One more variable of COMMAND. May be repeated."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log each mail.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @errors_as_sentences
@@ -163,11 +177,14 @@ def catch(
     verbose: bool,
     command: Sequence[str],
 ) -> None:
-    """Catch mail and show it on a page, until Ctrl+C or until COMMAND ends: `rrpy catch -- pytest tests/e2e`.
+    """Catch mail and show it in a browser, without a file and without workers, until Ctrl+C.
 
-    COMMAND gets SMTP_HOST, SMTP_PORT, MAILER_DSN and the other variables that frameworks read, and RRPY_INBOX, the
-    page. A TEMPLATE of --env may have {host}, {port} and {inbox}. The exit code is that of COMMAND; where it fails,
-    the caught mails are listed.
+    With a COMMAND it catches mail until the command ends: `rrpy catch -- pytest tests/e2e`. The exit code is that of
+    the command. When the command fails, the caught mail is listed on stderr.
+
+    The command gets the address in SMTP_HOST, SMTP_PORT, MAIL_HOST, MAIL_PORT, MAILER_DSN, EMAIL_HOST and EMAIL_PORT,
+    which frameworks read. RRPY_INBOX is the page. A TEMPLATE of --env may have {host}, {port} and {inbox}, for
+    example `--env MAIL_URL=smtp://{host}:{port}`.
     """
     from .commands.catch import CatchPlugin, configuration, host_of, in_options, templates
     from .container.config import Config
@@ -251,18 +268,23 @@ def tail(host: RunningHost, lines: int, once: bool, refused: bool, as_json: bool
 
 
 @main.command(
-    short_help="Be the sendmail of programs that call it.",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    short_help="Send the mail on stdin, as sendmail(8) does.",
+    context_settings={
+        "help_option_names": ["--help"],  # -h is an option of sendmail
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    },
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sendmail(arguments: Sequence[str]) -> None:
-    """Send the mail on stdin: the sendmail of PHP's sendmail_path, cron and git.
+    """Send the mail on stdin, as Postfix's sendmail does, for PHP's sendmail_path, cron and git.
 
-    The options are those of Postfix's sendmail: -t takes the recipients from the headers, -i takes a line with a dot
+    The options are those of sendmail(1): -t takes the recipients from the headers, -i takes a line with a dot
     as text, -f names the sender, -bs speaks SMTP. The server is that of SMTP_HOST and SMTP_PORT, by default
-    localhost:1025. The exit codes are those of sysexits.h: 64 the command line, 65 the mail, 67 a recipient, 69 it is
-    refused, 75 try again later.
+    localhost:1025.
+
+    The exit codes are those of sysexits.h. 64: the command line is wrong; 65: the mail is wrong; 67: the server
+    refused a recipient; 69: it refused the mail; 75: try again later.
     """
     from .commands.sendmail import submit_stdin as run
     from .commands.submission import EX_USAGE, SubmissionError, server_address
@@ -276,30 +298,44 @@ def sendmail(arguments: Sequence[str]) -> None:
     sys.exit(code)
 
 
-@main.command(short_help="Send a mail to try a server with.")
+@main.command(short_help="Send a test mail.")
 @smtp_option
-@click.option("--from", "sender", default="sender@example.com", show_default=True, metavar="ADDRESS")
 @click.option(
-    "--to", "recipients", multiple=True, default=["recipient@example.com"], show_default=True, metavar="ADDRESS"
+    "--from",
+    "sender",
+    default="sender@example.com",
+    show_default=True,
+    metavar="ADDRESS",
+    help="The sender.",
 )
-@click.option("--subject", default="A mail to try your server with", show_default=True)
+@click.option(
+    "--to",
+    "recipients",
+    multiple=True,
+    default=["recipient@example.com"],
+    show_default=True,
+    metavar="ADDRESS",
+    help="A recipient. May be repeated.",
+)
+@click.option("--subject", default="A mail to try your server with", show_default=True, help="The subject.")
 @errors_as_sentences
 def send(smtp: str | None, sender: str, recipients: Sequence[str], subject: str) -> None:
-    """Send a mail to try a server with: text, HTML with an image in it, and an attachment."""
+    """Send a test mail. It has text, HTML with an image in it, and an attachment."""
     from .commands.send import send as run
     from .commands.submission import server_address
 
     run(server_address(smtp), sender, recipients, subject)
 
 
-@main.command(short_help="Send mail that is in files.")
+@main.command(short_help="Send the mail in files.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=files)
 @smtp_option
 @errors_as_sentences
 def ingest(paths: Sequence[str], smtp: str | None) -> None:
     """Send the mail at each PATH to a server: a message, an mbox file, a Maildir, or a folder of .eml files.
 
-    The sender is that of Return-Path or From, the recipients are those of To, Cc and Bcc. Exit code 1: one was refused.
+    The sender is that of Return-Path or From, the recipients are those of To, Cc and Bcc. Exit code 1: the server
+    refused a mail, and the command sent the others.
     """
     from .commands.ingest import ingest as run
     from .commands.submission import server_address
@@ -313,7 +349,10 @@ def ingest(paths: Sequence[str], smtp: str | None) -> None:
 @click.option("--mbox", is_flag=True, help="Write one file, mail.mbox, in place of one for each mail.")
 @errors_as_sentences
 def dump(folder: str, url: str, mbox: bool) -> None:
-    """Write every mail of an inbox into FOLDER, as .eml files by their numbers. Files that are there already stay."""
+    """Write every mail of an inbox into FOLDER, as .eml files named by their numbers.
+
+    A mail that is in its file already is left out. The command replaces no file: one with another content is an error.
+    """
     from .commands.dump import dump as run
 
     run(url, Path(folder), mbox=mbox)

@@ -24,7 +24,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def dump(url: str, folder: Path, *, mbox: bool) -> None:
-    """Write every mail, the oldest first, and say how many. Raises HostError; files that are there already stay."""
+    """Write every mail, the oldest first, and say how many are new. Raises HostError; replaces no file."""
     mails = list(_summaries(url))
     mails.reverse()
     try:
@@ -40,15 +40,27 @@ def _write_files(url: str, folder: Path, mails: list[dict[str, Any]]) -> int:
     for mail in mails:
         content = _raw(url, mail)
         if content is not None:
-            with (folder / f"{int(mail['number']):06}.eml").open("xb") as file:
-                file.write(content)
-            written += 1
+            written += _write_file(folder / f"{int(mail['number']):06}.eml", content)
     return written
 
 
+def _write_file(path: Path, content: bytes) -> bool:
+    """Return whether the file is new; one with this content stays as it is."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        if path.read_bytes() == content:
+            return False
+        raise HostError(f"{printable(str(path))} is there already, with another content; name another folder") from None
+    return True
+
+
 def _write_mbox(url: str, path: Path, mails: list[dict[str, Any]]) -> int:
-    with path.open("xb"):
-        pass
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        raise HostError(f"{printable(str(path))} is there already; name another folder") from None
     box = mailbox.mbox(path)
     try:
         for mail in mails:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 
+from ..container.errors import ConfigError
 from ..container.text import printable
 from .console import say
 from .submission import Server
@@ -29,11 +31,12 @@ HTML = """<!doctype html>
 IMAGE = base64.b64decode(
     "R0lGODlhAQABAIAAAA92bgAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="  # one pixel of the page's green
 )
+_ADDRESS = re.compile(r"[^<>]*<[^\s<>,]+>|[^\s<>,]+")
 NOTE = "name,quantity\nblanket,1\ncushion,2\n"
 
 
 def test_mail(sender: str, recipients: Sequence[str], subject: str) -> bytes:
-    """Return the mail. Raises ValueError for a sender, a recipient or a subject that a header cannot have."""
+    """Return the mail. `sender`, `recipients` and `subject` are printable."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
@@ -50,7 +53,12 @@ def test_mail(sender: str, recipients: Sequence[str], subject: str) -> bytes:
 
 
 def send(address: tuple[str, int], sender: str, recipients: Sequence[str], subject: str) -> None:
-    """Send the mail and say so. Raises SubmissionError and ValueError."""
+    """Send the mail and say so. Raises ConfigError and SubmissionError."""
+    for option, each in (("--from", sender), *(("--to", recipient) for recipient in recipients)):
+        if not (_ADDRESS.fullmatch(each) and each.isprintable()):  # smtplib sends to a part of it
+            raise ConfigError(f"{option}: {each!r} is not an address; write one, for example ann@example.com")
+    if not subject.isprintable():
+        raise ConfigError(f"--subject: {subject!r} has a line break, or another character that is not text")
     content = test_mail(sender, recipients, subject)
     with Server(address) as server:
         server.submit(sender, recipients, content)

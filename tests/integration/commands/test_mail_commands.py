@@ -185,12 +185,42 @@ def test_files_are_sent_and_written_again(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         written = [path.read_bytes() for path in sorted((tmp_path / "out").iterdir())]
         assert written == [each.replace(b"\n", b"\r\n") for each in (one, two, three, four)]
+        first, second, *_ = sorted((tmp_path / "out").iterdir())
+        first.unlink()
         again = rrpy(host, "dump", str(tmp_path / "out"), "--http", url(host))
-        assert (again.returncode, b"file exists" in again.stderr) == (1, True)
+        assert (again.returncode, again.stdout) == (0, f"1 written to {tmp_path / 'out'}\n".encode())
+        second.write_text("of another inbox")
+        other = rrpy(host, "dump", str(tmp_path / "out"), "--http", url(host))
+        assert (other.returncode, other.stderr) == (1, f"rrpy: {second} {ANOTHER}\n".encode())
+        assert second.read_text() == "of another inbox"
         assert rrpy(host, "dump", "--mbox", str(tmp_path / "out"), "--http", url(host)).returncode == 0
+        box = rrpy(host, "dump", "--mbox", str(tmp_path / "out"), "--http", url(host))
+        assert (box.returncode, b"mail.mbox is there already; name another folder" in box.stderr) == (1, True)
         written_box = mailbox.mbox(tmp_path / "out" / "mail.mbox")
         assert [each.get_payload() for each in written_box] == [f"{name}\n" for name in names]
         written_box.close()
+
+
+ANOTHER = "is there already, with another content; name another folder"
+
+
+@pytest.mark.parametrize("option", ["--to", "--from"])
+def test_send_refuses_what_is_not_an_address(option: str) -> None:
+    for text in ("bad address", "a@b.c, d@e.f", "<>", ""):
+        done = subprocess.run([*RRPY, "send", option, text], capture_output=True, text=True, timeout=TIMEOUT)
+        example = "is not an address; write one, for example ann@example.com"
+        assert (done.returncode, done.stderr) == (2, f"rrpy: {option}: {text!r} {example}\n")
+
+
+@pytest.mark.parametrize("subject", [b"a\nb", b"\xff"])
+def test_send_refuses_a_subject_that_is_not_text(subject: bytes) -> None:
+    done = subprocess.run([*RRPY, "send", "--subject", subject], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stderr.startswith("rrpy: --subject: ")) == (2, True), done.stderr
+
+
+def test_sendmail_shows_its_help() -> None:
+    done = subprocess.run([*RRPY, "sendmail", "--help"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout.startswith("Usage: rrpy sendmail")) == (0, True)
 
 
 def test_a_refused_file_is_named_and_the_others_are_sent(tmp_path: Path) -> None:
