@@ -29,6 +29,7 @@ from .mail_servers import MailServers
 from .mailbox import Mailbox
 from .previews import preview_of
 from .problems import Problem
+from .query import Query, QueryError, parse
 from .records import Attached, AttachmentInfo, Shown
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
@@ -65,18 +66,21 @@ class API:
         """Return a part of the list."""
         limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
         before = _number(request, "before", None, 0, MAX_NUMBER)
-        search = request.query_params.get("search", "")
-        if len(search) > routes.MAX_SEARCH:
-            raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
+        search = _search(request)
 
         async def make() -> Response:
             return _json(await self._mailbox.list_messages(limit=limit, before=before, search=search))
 
         return self._lists.answer(request, make)
 
-    async def clear(self, _: Request) -> Response:
-        """Delete every message."""
-        return _json(routes.Cleared(await self._mailbox.clear()))
+    async def delete_messages(self, request: Request) -> Response:
+        """Delete every message, or the chosen ones."""
+        return _json(routes.Cleared(await self._mailbox.delete_many(*_chosen(request))))
+
+    async def mark_messages(self, request: Request) -> Response:
+        """Mark every message, or the chosen ones, as read or unread."""
+        read = bool(_number(request, "read", 1, 0, 1))
+        return _json(routes.Marked(await self._mailbox.mark(read, *_chosen(request))))
 
     async def list_refusals(self, _: Request) -> Response:
         """Return the refusals."""
@@ -283,6 +287,32 @@ def _filter(request: Request) -> Filter:
     """Return the filter of a `wait`."""
     query = request.query_params
     return Filter.of(query.get("to"), query.get("from"), query.get("subject"))
+
+
+def _search(request: Request) -> Query:
+    text = request.query_params.get("search", "")
+    if len(text) > routes.MAX_SEARCH:
+        raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
+    try:
+        return parse(text)
+    except QueryError as error:
+        raise Problem(400, str(error)) from None
+
+
+def _chosen(request: Request) -> tuple[Query | list[str], int | None]:
+    """Return the messages that a change is for: ids, or a search with the number that they are below."""
+    ids = request.query_params.getlist("id")
+    before = _number(request, "before", None, 0, MAX_NUMBER)
+    search = _search(request)
+    if "search" in request.query_params and not search.tests:
+        raise Problem(400, "search is empty; leave it out to choose every message")
+    if not ids:
+        return search, before
+    if search.tests or before is not None:
+        raise Problem(400, "id stands alone, without search and before")
+    if len(ids) > routes.MAX_LIMIT:
+        raise Problem(400, f"id: at most {routes.MAX_LIMIT} of them")
+    return ids, None
 
 
 def _number(request: Request, name: str, default: Any, low: int, high: int) -> Any:

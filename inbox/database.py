@@ -21,7 +21,7 @@ from .file import LOG_ROOM, DatabaseFile
 
 T = TypeVar("T")
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
@@ -48,8 +48,9 @@ CREATE TABLE contents (
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
 CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL);
+CREATE TABLE read (number INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE);
 """
-_BLOCKS: Final = 2  # the version of the tables that has the last one
+_SINCE: Final = {"blocks": 2, "read": 3}  # the version of the tables that has this one first
 _FULL: Final = 1  # auto_vacuum, as SQLite returns it
 # Part 0 of a message's contents is the message as it arrived, the others are its attachments, decoded.
 _COLUMNS: Final = {
@@ -57,6 +58,7 @@ _COLUMNS: Final = {
     "details": "number, words, detail",
     "contents": "number, part, content",
     "blocks": "number, runs",
+    "read": "number",
 }
 
 
@@ -255,7 +257,7 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
 def _check_tables(connection: sqlite3.Connection, version: int) -> None:
     """Raise _Foreign for a database of ours that lacks a table or a column."""
     for table, columns in _COLUMNS.items():
-        if table == "blocks" and version < _BLOCKS:
+        if version < _SINCE.get(table, 1):
             continue
         try:
             connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - our own words

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import Final, NamedTuple
 
 import anyio
+import msgspec
 
 KEPT: Final = 1000
 """Events that the ring holds."""
@@ -27,6 +28,7 @@ KEEP_ALIVE: Final = 15.0
 EVENTS: Final = {
     "message": "a message arrived; the data is its summary",
     "deleted": 'messages were deleted, by hand or for newer ones; the data is `{"ids": [...]}`',
+    "read": 'messages were marked; the data is `{"ids": [...], "read": bool, "unread": count}`; null for every message',
     "cleared": "every message was deleted; the data is `{}`",
     "refusal": "a command, a message or a session was refused; the data is the refusal",
     "refusals_cleared": "every refusal was deleted; the data is `{}`",
@@ -39,6 +41,10 @@ EVENTS: Final = {
 def room_of_feed(max_bytes: int) -> int:
     """Return the bytes of `inbox.max_bytes` for the feed and the refusals; 0 limits these two alone."""
     return min(MAX_BYTES, max_bytes // 8) if max_bytes else MAX_BYTES
+
+
+class _Named(msgspec.Struct):
+    id: str
 
 
 class FeedEvent(NamedTuple):
@@ -102,19 +108,19 @@ class Feed:
             self.bytes -= self._ring.popleft().bytes
         self._wake()
 
-    def forget(self, message_id: str | None = None) -> None:
-        """Remove a deleted message from the ring, None for every message.
+    def forget(self, ids: Collection[str] | None = None) -> None:
+        """Remove deleted messages from the ring, None for every message.
 
         A reader that has not read of it yet gets `deleted`, or `reset`.
         """
-        if message_id is None:
+        if ids is None:
             self._ring.clear()
             self.bytes = 0
             return
-        name = message_id.encode()
+        gone = set(ids)
         for index, event in enumerate(self._ring):
-            if event.name == "message" and name in event.data:
-                deleted = FeedEvent(event.number, "deleted", b'{"ids":["%b"]}' % name)
+            if event.name == "message" and (name := msgspec.json.decode(event.data, type=_Named).id) in gone:
+                deleted = FeedEvent(event.number, "deleted", msgspec.json.encode({"ids": [name]}))
                 self.bytes += deleted.bytes - event.bytes
                 self._ring[index] = deleted
 

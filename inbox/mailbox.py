@@ -8,7 +8,7 @@ later ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -21,9 +21,10 @@ from ..mime.matching import Filter
 from .arrivals import Arrivals
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
+from .query import EVERYTHING, Query
 from .records import MessageList, Record, Summary, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
-from .store import MAX_LIST, Batch, Store
+from .store import MAX_LIST, Batch, Changed, Store
 from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
@@ -100,7 +101,7 @@ class Mailbox:
         self.feed.publish("refusals_cleared")
         return count
 
-    async def list_messages(self, *, limit: int, before: int | None, search: str) -> MessageList:
+    async def list_messages(self, *, limit: int, before: int | None, search: Query = EVERYTHING) -> MessageList:
         """Return a part of the list, as Store.list_messages does, from up to MAX_SLICES slices."""
         messages: list[msgspec.Raw] = []
         room = MAX_LIST
@@ -113,7 +114,7 @@ class Mailbox:
             before = part.next
             if before is None or len(messages) == limit or room <= 0:
                 break
-        return MessageList(messages, before, part.total, part.bytes)
+        return MessageList(messages, before, part.total, part.bytes, part.unread, search.hits)
 
     async def summary(self, message_id: str) -> Summary | None:
         """Return a message as the list has it, None for an unknown id."""
@@ -148,7 +149,7 @@ class Mailbox:
             deleted = await self._in_thread(lambda: self._store.delete(message_id))
             HEAP.freed(before - self._store.bytes)
             if deleted is not None:
-                self.feed.forget(deleted)
+                self.feed.forget([deleted])
                 self._publish_deleted(deleted)
         return deleted is not None
 
@@ -161,6 +162,52 @@ class Mailbox:
             self.feed.forget()
             self.feed.publish("cleared")
         return count
+
+    async def delete_many(self, chosen: Query | Collection[str], before: int | None) -> int:
+        """Delete messages, as Store.delete_many does, slice by slice to the end. Return their number."""
+        if chosen == EVERYTHING and await self._run(partial(self._store.is_below, before)):
+            return await self.clear()
+
+        def deleted() -> Changed:
+            return self._store.delete_many(chosen, before)
+
+        count = 0
+        while True:
+            async with self._turn_of_others, self._turn:
+                room = self._store.bytes
+                changed = await self._in_thread(deleted)
+                HEAP.freed(room - self._store.bytes)
+                if changed.ids:
+                    self.feed.forget(changed.ids)
+                    self._publish_deleted(*changed.ids)
+            count += len(changed.ids)
+            before = changed.next
+            if before is None:
+                break
+        await self._run(self._store.give_back)
+        return count
+
+    async def mark(self, read: bool, chosen: Query | Collection[str], before: int | None) -> int:
+        """Mark messages, as Store.mark does, slice by slice to the end. Return how many have changed."""
+        if chosen == EVERYTHING and before is None:
+            async with self._turn_of_others, self._turn:
+                count = await self._in_thread(lambda: self._store.mark_all(read))
+                self._publish_marked(read, None)
+            return count
+
+        def marked() -> Changed:
+            return self._store.mark(read, chosen, before)
+
+        count = 0
+        while True:
+            async with self._turn_of_others, self._turn:
+                changed = await self._in_thread(marked)
+                if changed.ids:
+                    self._publish_marked(read, changed.ids)
+            count += len(changed.ids)
+            before = changed.next
+            if before is None:
+                return count
 
     async def _scan(self, waiter: Waiter) -> str | None:
         """Return the id of the newest message that a request waits for, of those that are there."""
@@ -178,6 +225,10 @@ class Mailbox:
 
     async def _in_thread(self, work: Callable[[], R]) -> R:
         return await anyio.to_thread.run_sync(work, limiter=self._thread)
+
+    def _publish_marked(self, read: bool, ids: Sequence[str] | None) -> None:
+        data = {"ids": ids, "read": read, "unread": self._store.unread}
+        self.feed.publish("read", msgspec.json.encode(data))
 
     def _publish_deleted(self, *ids: str) -> None:
         self.feed.publish("deleted", msgspec.json.encode({"ids": ids}))

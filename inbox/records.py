@@ -46,7 +46,7 @@ class Summary(msgspec.Struct, frozen=True):
     characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number, without
     those that the HTML shows. `code`: of the reply to its client, 250 for an accepted message. `number`: its position
     in the order of arrival; each is given once. `from_name`: the name, or else the address, of the header From, from
-    its raw bytes.
+    its raw bytes. `defects`: their number; 0 for a message that an older rrpy has stored. `read`: marked as read.
     """
 
     id: str
@@ -62,19 +62,24 @@ class Summary(msgspec.Struct, frozen=True):
     code: int
     number: int = 0
     from_name: str = ""
+    defects: int = 0
+    read: bool = False  # the last one: `marks` writes it
 
 
 class MessageList(msgspec.Struct, frozen=True):
     """A part of the list, newest first.
 
     `messages`: Summary objects. `next`: the value of `before` for the part after this one, null after the last.
-    `total`, `bytes`: of the whole inbox; bytes as `inbox.max_bytes` counts them.
+    `total`, `unread`, `bytes`: of the whole inbox; bytes as `inbox.max_bytes` counts them. `hits`: the texts that the
+    search looks for, in lower case and without accents.
     """
 
     messages: list[Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]]
     next: int | None
     total: int
     bytes: int
+    unread: int = 0
+    hits: Sequence[str] = ()
 
 
 class CredentialsInfo(msgspec.Struct, frozen=True):
@@ -182,6 +187,20 @@ class Shown(Attached, frozen=True):
     html: str
 
 
+class Searched(msgspec.Struct, frozen=True):
+    """A whole message as a search needs it."""
+
+    headers: dict[str, Sequence[str]]
+    text: str
+    html: str
+    text_from_html: str = ""
+
+    @property
+    def words_of_html(self) -> str:
+        """The words of the HTML's first mebibyte."""
+        return self.text_from_html or _without_markup(self.html[: 4 * MAX_WORDS])
+
+
 class Record(NamedTuple):
     """The data that is kept of a message. `words`: for a search. `contents`: the raw message, then each attachment."""
 
@@ -219,6 +238,7 @@ def record_of(mail: IncomingMail) -> Record:
         html=bool(message.html_body),
         code=mail.code,
         from_name=(senders[0].name or senders[0].address)[:MAX_HEADER] if senders else "",
+        defects=len(message.defects),
     )
     detail = Detail(
         summary=summary,

@@ -9,6 +9,7 @@ import msgspec
 
 from .html import COLOR_SCHEMES, Blocked
 from .problems import PROBLEM_TYPE, ProblemBody
+from .query import OPERATORS
 from .records import SCHEMAS, Detail, MessageList, Summary
 from .refusals import Refusal, RefusalList
 
@@ -51,6 +52,12 @@ class Cleared(msgspec.Struct, frozen=True):
     """The number of messages, or of refusals, that were deleted."""
 
     deleted: int
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """The number of messages whose mark has changed."""
+
+    changed: int
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -106,6 +113,12 @@ _NUMBER = {"type": "integer", "minimum": 0}
 _ONCE = {"type": "integer", "minimum": 0, "maximum": 1, "default": 0}
 _SCHEME = {"type": "string", "enum": list(COLOR_SCHEMES), "default": COLOR_SCHEMES[0]}
 _SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
+_READ = {"type": "integer", "minimum": 0, "maximum": 1, "default": 1}
+_CHOSEN = (
+    Parameter("id", "query", TEXT, f"the message's id; several times for several, at most {MAX_LIMIT}"),
+    Parameter("search", "query", _SEARCH, "those that fit this search, as the list has it"),
+    Parameter("before", "query", _NUMBER, "those with a number below this one"),
+)
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
 ROUTES: Final = (
@@ -119,12 +132,29 @@ ROUTES: Final = (
             Parameter("limit", "query", _LIMIT, "the number of messages at most"),
             Parameter("before", "query", _NUMBER, "`next` of the previous answer"),
             Parameter(
-                "search", "query", _SEARCH, "words; the subject, an address, the text or a file's name has each of them"
+                "search", "query", _SEARCH, f"words and operators: {', '.join(f'{name}:' for name in OPERATORS)}"
             ),
         ),
         (400,),
     ),
-    Route("DELETE", "/messages", "clear", "Delete every message", Answer(200, "they are deleted", Cleared)),
+    Route(
+        "DELETE",
+        "/messages",
+        "delete_messages",
+        "Delete every message, or those that `id`, or `search` and `before`, choose",
+        Answer(200, "they are deleted", Cleared),
+        _CHOSEN,
+        (400,),
+    ),
+    Route(
+        "PATCH",
+        "/messages",
+        "mark_messages",
+        "Mark every message, or those that `id`, or `search` and `before`, choose",
+        Answer(200, "they are marked", Marked),
+        (Parameter("read", "query", _READ, "1: as read; 0: as unread"), *_CHOSEN),
+        (400,),
+    ),
     Route("GET", "/messages/{id}", "get", "Get a message", Answer(200, "the message", Detail), (_ID,), (404,)),
     Route("DELETE", "/messages/{id}", "delete", "Delete a message", Answer(204, "it is deleted"), (_ID,), (404,)),
     Route(

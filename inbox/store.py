@@ -6,15 +6,19 @@ messages at a time, so that mail never waits for more than a slice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from . import selection
 from .database import StoreError, connect, stored_size
 from .index import BLOCK, Index
-from .records import MessageList, Record, Summary, fold
+from .marks import IS_READ, detail_with_mark, with_mark
+from .query import EVERYTHING, Query
+from .records import MessageList, Record, Summary
+from .selection import FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
 
@@ -24,13 +28,10 @@ LATEST: Final = "latest"
 """Stands for the id of the newest message."""
 MAX_LIST: Final = 4 * 1024 * 1024
 """Bytes of the summaries in one part of the list. A larger summary is alone in its part."""
-SLICE: Final = 8 * 1024 * 1024
-"""Work of one slice: a character of a message for each word of the search, and ROW for each message."""
-ROW: Final = 1000
 INDEXED_FROM: Final = 2000
 """Messages from which on new ones are indexed. A search reads fewer in some milliseconds."""
-
-_FIRST: Final = 2**63 - 1  # above the number of every message
+CHANGED: Final = 500
+"""Messages that one slice deletes or marks at most."""
 
 
 class Added(NamedTuple):
@@ -55,14 +56,24 @@ class Found(NamedTuple):
     next: int | None
 
 
+class Changed(NamedTuple):
+    """The result of a change of many messages. `ids`: of those that have changed; `next`: as in Found."""
+
+    ids: Sequence[str]
+    next: int | None = None
+
+
 class Store:
-    """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError."""
+    """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError.
+
+    `total`, `unread`, `bytes`: of all messages.
+    """
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._database = connect(path)
-        self.total = self.bytes = 0
+        self.total = self.unread = self.bytes = 0
         self._count()
         self._indexed = self.total >= INDEXED_FROM
         self._index = self._read_index()
@@ -82,39 +93,32 @@ class Store:
         return batch
 
     def list_messages(
-        self, *, limit: int, before: int | None = None, search: str = "", room: int = MAX_LIST
+        self, *, limit: int, before: int | None = None, search: Query = EVERYTHING, room: int = MAX_LIST
     ) -> MessageList:
-        """Return messages that have every word of `search`, of those with a number below `before`.
+        """Return messages that fit `search`, of those with a number below `before`.
 
         At most `limit`, in about `room` bytes, and those of one slice.
         """
-        words = set(fold(search).split())
         messages: list[msgspec.Raw] = []
-        work = 0
-        last = _FIRST if before is None else before
+        found = Slice(self._database, self._index, search, before)
         with self._database.translated():
-            for number, summary, text in self._rows(last, words):
-                if len(messages) == limit or room <= 0 or work >= SLICE:
-                    return MessageList(messages, last, self.total, self.bytes)
-                last = number
-                work += ROW + len(text) * len(words)
-                if all(word in text for word in words):
-                    found = summary or self._summary(number)
-                    messages.append(msgspec.Raw(found))
-                    room -= len(found)
-        return MessageList(messages, None, self.total, self.bytes)
+            for _, summary in found:
+                messages.append(msgspec.Raw(summary))
+                room -= len(summary)
+                found.full = len(messages) == limit or room <= 0
+        return MessageList(messages, found.next, self.total, self.bytes, self.unread, search.hits)
 
     def summary(self, message_id: str) -> Summary | None:
         """Return a message as the list has it, None for an unknown id."""
         with self._database.translated():
-            row = self._row("SELECT summary FROM messages WHERE number = ?", message_id)
-        return msgspec.json.decode(row[0], type=Summary) if row else None
+            row = self._row(SUMMARY, message_id)
+        return msgspec.json.decode(with_mark(*row), type=Summary) if row else None
 
     def detail(self, message_id: str) -> bytes | None:
         """Return a whole message as JSON, None for an unknown id."""
         with self._database.translated():
-            row = self._row("SELECT detail FROM details WHERE number = ?", message_id)
-        return row[0] if row else None
+            row = self._row(f"SELECT detail, {IS_READ.format('details')} FROM details WHERE number = ?", message_id)  # noqa: S608
+        return detail_with_mark(*row) if row else None
 
     def content(self, message_id: str, part: int = 0) -> bytes | None:
         """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
@@ -125,14 +129,14 @@ class Store:
     def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
         """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
         work = 0
-        last = _FIRST if before is None else before
+        last = FIRST if before is None else before
         query = "SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number DESC"
         with self._database.translated():
             for number, summary in self._database.execute(query, (after, last)):
-                if work >= SLICE:
+                if work >= selection.SLICE:
                     return Found(None, last)
                 last = number
-                work += ROW + len(summary)
+                work += selection.ROW + len(summary)
                 message = msgspec.json.decode(summary, type=Summary)
                 if fits(message):
                     return Found(message.id, None)
@@ -142,32 +146,103 @@ class Store:
         """Delete a message and return its id, None for an unknown one."""
 
         def work() -> str | None:
-            row = self._row("SELECT number, id, bytes FROM messages WHERE number = ?", message_id)
+            row = self._row("SELECT number, id FROM messages WHERE number = ?", message_id)
             if row is None:
                 return None
-            number, deleted, size = row
-            self._remove("=", number)
-            self.total -= 1
-            self.bytes -= size
+            number, deleted = row
+            self._delete([number])
             return str(deleted)
 
         deleted = self._change(work, deletes=True)
         self._database.give_back()
         return deleted
 
+    def delete_many(self, chosen: Query | Collection[str] = EVERYTHING, before: int | None = None) -> Changed:
+        """Delete the messages that are chosen by their ids, or that fit a search and have a number below `before`.
+
+        A search: those of one slice.
+        """
+
+        def work() -> Changed:
+            numbers, last = self._chosen(chosen, before)
+            changed = [self._id_of(number) for number in numbers]
+            self._delete(numbers)
+            return Changed(changed, last)
+
+        return self._change(work, deletes=True)
+
+    def mark(self, read: bool, chosen: Query | Collection[str] = EVERYTHING, before: int | None = None) -> Changed:
+        """Mark messages as read or unread. Which ones: as in `delete_many`."""
+
+        def work() -> Changed:
+            numbers, last = self._chosen(chosen, before)
+            statement = "INSERT OR IGNORE INTO read VALUES (?)" if read else "DELETE FROM read WHERE number = ?"
+            marked = [number for number in numbers if self._database.execute(statement, (number,)).rowcount]
+            changed = [self._id_of(number) for number in marked]
+            self.unread += -len(changed) if read else len(changed)
+            return Changed(changed, last)
+
+        return self._change(work)
+
+    def mark_all(self, read: bool) -> int:
+        """Mark every message as read or unread. Return how many have changed."""
+
+        def work() -> int:
+            everything = "INSERT OR IGNORE INTO read SELECT number FROM messages"
+            changed = self._database.execute(everything if read else "DELETE FROM read").rowcount
+            self.unread = 0 if read else self.total
+            return changed
+
+        return self._change(work)
+
+    def is_below(self, number: int | None) -> bool:
+        """Return whether every message has a number below this one, None for no bound."""
+        if number is None:
+            return True
+        with self._database.translated():
+            (last,) = self._database.execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()
+        return bool(last < number)
+
+    def give_back(self) -> None:
+        """Give the room of deleted messages back to the disk."""
+        self._database.give_back()
+
     def clear(self) -> int:
         """Delete every message, and return their number."""
 
         def work() -> int:
-            for table in ("contents", "details", "messages", "blocks"):
+            for table in ("contents", "details", "messages", "blocks", "read"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
-            count, self.total, self.bytes = self.total, 0, 0
+            count, self.total, self.unread, self.bytes = self.total, 0, 0, 0
             return count
 
         count = self._change(work, deletes=True)
         self._index = Index({})
         self._database.give_back()
         return count
+
+    def _chosen(self, chosen: Query | Collection[str], before: int | None) -> tuple[list[int], int | None]:
+        """Return the numbers of the messages that a change is for, and where the next slice begins."""
+        if not isinstance(chosen, Query):
+            rows = [self._row("SELECT number FROM messages WHERE number = ?", each) for each in chosen]
+            return list({row[0]: None for row in rows if row}), None
+        numbers = []
+        found = Slice(self._database, self._index, chosen, before)
+        for number, _ in found:
+            numbers.append(number)
+            found.full = len(numbers) == CHANGED
+        return numbers, found.next
+
+    def _id_of(self, number: int) -> str:
+        return str(self._database.execute("SELECT id FROM messages WHERE number = ?", (number,)).fetchone()[0])
+
+    def _delete(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            (size,) = self._database.execute("SELECT bytes FROM messages WHERE number = ?", (number,)).fetchone()
+            self._remove("=", number)
+            self.total -= 1
+            self.unread -= 1
+            self.bytes -= size
 
     def _insert(self, records: Sequence[Record]) -> Batch:
         execute = self._database.execute
@@ -195,6 +270,7 @@ class Store:
         insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
         insert("INSERT OR REPLACE INTO blocks VALUES (?, ?)", list(self._index.complete.items()))
         self.total += len(records)
+        self.unread += len(records)
         self.bytes += new_bytes
         return Batch(added, evicted + self._evict())
 
@@ -207,6 +283,7 @@ class Store:
         for number, freed, message_id in oldest:
             last = number
             self.total -= 1
+            self.unread -= 1
             self.bytes -= freed
             evicted.append(message_id)
             if not self._is_over(messages, size):
@@ -223,24 +300,9 @@ class Store:
         return self.total + messages > 1 and bool(many or large)
 
     def _remove(self, comparison: str, number: int) -> None:
+        self.unread += self._database.execute(f"DELETE FROM read WHERE number {comparison} ?", (number,)).rowcount  # noqa: S608
         for table in ("contents", "details", "messages"):
             self._database.execute(f"DELETE FROM {table} WHERE number {comparison} ?", (number,))  # noqa: S608
-
-    def _rows(self, before: int, words: Collection[str]) -> Iterator[tuple[int, bytes | None, str]]:
-        """Yield number, summary and words of the messages, newest first.
-
-        A search, with `words`, reads the summary when the message fits, and reads no message that the index excludes.
-        """
-        execute = self._database.execute
-        if not words:
-            yield from execute(
-                "SELECT number, summary, '' FROM messages WHERE number < ? ORDER BY number DESC", (before,)
-            )
-            return
-        first, last = execute("SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM messages").fetchone()
-        query = "SELECT number, NULL, words FROM details WHERE number >= ? AND number < ? ORDER BY number DESC"
-        for numbers in self._index.ranges(words, first, min(before, last + 1)):
-            yield from execute(query, numbers)
 
     def _read_index(self) -> Index:
         """Return the index: that of the file, and of the messages after its last block."""
@@ -254,10 +316,6 @@ class Store:
                 index.resume(execute(query, newest).fetchall())
         return index
 
-    def _summary(self, number: int) -> bytes:
-        found: bytes = self._database.execute("SELECT summary FROM messages WHERE number = ?", (number,)).fetchone()[0]
-        return found
-
     def _row(self, query: str, message_id: str) -> tuple[Any, ...] | None:
         """Return the row of a query that takes the number of a message."""
         by_id = "SELECT number FROM messages WHERE id = ?"
@@ -270,16 +328,16 @@ class Store:
 
     def _change(self, work: Callable[[], T], *, deletes: bool = False) -> T:
         """Run a transaction; the totals belong to it."""
-        before = self.total, self.bytes
+        before = self.total, self.unread, self.bytes
 
         def begin() -> T:
-            self.total, self.bytes = before
+            self.total, self.unread, self.bytes = before
             return work()
 
         try:
             return self._database.change(begin, deletes=deletes)
         except BaseException:
-            self.total, self.bytes = before
+            self.total, self.unread, self.bytes = before
             with suppress(StoreError):
                 self._count()  # a change in a removed file is there, and not kept
             raise
@@ -288,3 +346,5 @@ class Store:
         with self._database.translated():
             row = self._database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
             self.total, self.bytes = row
+            (read,) = self._database.execute("SELECT count(*) FROM read").fetchone()
+            self.unread = self.total - read

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from rrpy.inbox.query import parse
 from rrpy.inbox.records import Summary, record_of
 from rrpy.inbox.store import Store
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
@@ -37,6 +38,7 @@ def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
 
 
 def ids(store: Store, **options: Any) -> list[str]:
-    """Return the ids in the list."""
+    """Return the ids in the list. `search`: as a text."""
+    options["search"] = parse(options.get("search", ""))
     page = store.list_messages(**({"limit": 100} | options))
     return [msgspec.json.decode(each, type=Summary).id for each in page.messages]

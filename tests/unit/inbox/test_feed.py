@@ -38,7 +38,16 @@ async def test_a_reader_gets_what_happens_in_its_order() -> None:
     async with aclosing(feed.follow("nonsense")) as events:
         await anext(events)
         assert parsed(await anext(events))[::2] == ("reset", '{"open": 3}')
-    assert set(EVENTS) == {"message", "deleted", "cleared", "refusal", "refusals_cleared", "connections", "reset"}
+    assert set(EVENTS) == {
+        "message",
+        "deleted",
+        "read",
+        "cleared",
+        "refusal",
+        "refusals_cleared",
+        "connections",
+        "reset",
+    }
 
 
 async def test_a_reader_that_is_too_slow_looks_at_everything_anew() -> None:

@@ -14,8 +14,9 @@ from support.inbox.stored import kept, received
 from support.waiting import TIMEOUT, until
 
 from rrpy.inbox import mailbox as mailboxes
-from rrpy.inbox import store as stores
+from rrpy.inbox import selection
 from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.query import parse
 from rrpy.inbox.records import MessageList, Record, Summary
 from rrpy.inbox.store import Batch, Found, Store
 from rrpy.inbox.waiting import Awaited
@@ -56,7 +57,7 @@ async def test_a_mail_goes_before_all_that_waits() -> None:
     store.gate.clear()
     async with anyio.create_task_group() as group:
         for _ in range(50):
-            group.start_soon(lambda: mailbox.list_messages(limit=1, before=None, search=""))
+            group.start_soon(lambda: mailbox.list_messages(limit=1, before=None))
         await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
         for number in range(3):
             group.start_soon(mailbox.add, received(str(number)))
@@ -68,7 +69,7 @@ async def test_a_mail_goes_before_all_that_waits() -> None:
 
 
 async def test_a_search_lets_mail_through_after_each_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "SLICE", 1)  # one message
+    monkeypatch.setattr(selection, "SLICE", 1)  # one message
     store = Watched()
     for number in range(20):
         kept(store, str(number))
@@ -79,7 +80,7 @@ async def test_a_search_lets_mail_through_after_each_slice(monkeypatch: pytest.M
     found: list[MessageList] = []
 
     async def search() -> None:
-        found.append(await mailbox.list_messages(limit=50, before=None, search="hi"))
+        found.append(await mailbox.list_messages(limit=50, before=None, search=parse("hi")))
 
     async with anyio.create_task_group() as group:
         group.start_soon(search)
@@ -94,7 +95,7 @@ async def test_a_search_lets_mail_through_after_each_slice(monkeypatch: pytest.M
 
 
 async def test_a_search_ends_after_so_many_slices_and_says_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "SLICE", 1)
+    monkeypatch.setattr(selection, "SLICE", 1)
     monkeypatch.setattr(mailboxes, "MAX_SLICES", 5)
     store = Watched()
     for number in range(12):
@@ -102,7 +103,7 @@ async def test_a_search_ends_after_so_many_slices_and_says_where_it_was(monkeypa
     mailbox = Mailbox(store)
     before, answers = None, 0
     while True:
-        found = await mailbox.list_messages(limit=50, before=before, search="needle")
+        found = await mailbox.list_messages(limit=50, before=before, search=parse("needle"))
         answers += 1
         before = found.next
         if before is None:
@@ -119,14 +120,14 @@ async def test_the_work_of_a_slice_is_bounded_whatever_it_reads() -> None:
     slices = 0
     before = None
     while True:
-        found = store.list_messages(limit=500, before=before, search="never")
+        found = store.list_messages(limit=500, before=before, search=parse("never"))
         slices += 1
         before = found.next
         if before is None:
             break
-    assert slices >= 200 * 190_000 // stores.SLICE
+    assert slices >= 200 * 190_000 // selection.SLICE
     words = " ".join(chr(ord("a") + number) for number in range(20))
-    before = store.list_messages(limit=500, search=words).next
+    before = store.list_messages(limit=500, search=parse(words)).next
     assert before is not None
     assert before > 190, "each word of the search is work"
     store.close()
@@ -166,7 +167,7 @@ async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
 async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stores, "SLICE", 1)
+    monkeypatch.setattr(selection, "SLICE", 1)
     store = Watched()
     for number in range(10):
         kept(store, str(number))

@@ -13,8 +13,7 @@ from support.inbox.stored import received
 from support.log import Log
 from support.waiting import TIMEOUT, until
 
-from rrpy.inbox import answers, html
-from rrpy.inbox import store as stores
+from rrpy.inbox import answers, html, selection
 from rrpy.inbox.answers import PIECE
 from rrpy.inbox.api import MAX_ANSWERS
 from rrpy.inbox.application import application
@@ -130,7 +129,7 @@ async def test_a_thousand_images_read_the_message_once() -> None:
 )
 async def test_the_work_ends_when_its_client_is_gone(path: str, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "SLICE", 1)
-    monkeypatch.setattr(stores, "SLICE", 1)
+    monkeypatch.setattr(selection, "SLICE", 1)
     store = Counted()
     client = Client(store)
     for number in range(20):

@@ -1,0 +1,101 @@
+"""One slice of a search: the messages that fit, newest first, read as far as the search needs them. Synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from .database import Database
+from .index import Index
+from .marks import IS_READ, with_mark
+from .query import Query
+from .records import Searched, Summary
+
+SLICE: Final = 8 * 1024 * 1024
+"""Work of one slice: a character of a message for each term of the search, and ROW for each message."""
+ROW: Final = 1000
+DETAIL: Final = 8
+"""Work of a byte of a whole message, which few searches read."""
+FIRST: Final = 2**63 - 1
+"""A number above that of every message."""
+
+SUMMARY: Final = f"SELECT summary, {IS_READ.format('messages')} FROM messages WHERE number = ?"  # noqa: S608
+"""The columns of `marks.with_mark`, for a number."""
+_LIST: Final = (
+    f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ? ORDER BY number DESC"  # noqa: S608
+)
+_WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ? ORDER BY number DESC"
+_BOUNDS: Final = "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM messages"
+
+
+class Slice:
+    """The messages of a slice that fit, with a number below `before`: numbers, with summaries as JSON.
+
+    `full`: set it to end the slice early. `next`: the value of `before` for the next slice; None once there are no more
+    messages.
+    """
+
+    def __init__(self, database: Database, index: Index, search: Query, before: int | None) -> None:
+        self._database = database
+        self._index = index
+        self._search = search
+        self.next: int | None = FIRST if before is None else before
+        self.full = False
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        work = 0
+        for message in self._messages(FIRST if self.next is None else self.next):
+            if self.full or work >= SLICE:
+                return
+            self.next = message.number
+            fits = self._search.fits(message)
+            work += ROW + len(message.words) * len(self._search.tests) + message.work
+            if fits:
+                yield message.number, message.json
+        self.next = None
+
+    def _messages(self, before: int) -> Iterator[Message]:
+        """Yield the messages, newest first, without those that the index excludes."""
+        execute = self._database.execute
+        if not self._search.tests:
+            for number, summary, read in execute(_LIST, (before,)):
+                yield Message(self._database, number, "", with_mark(summary, read))
+            return
+        first, last = execute(_BOUNDS).fetchone()
+        for numbers in self._index.ranges(self._search.needed, first, min(before, last + 1)):
+            for number, words in execute(_WORDS, numbers):
+                yield Message(self._database, number, words)
+
+
+class Message:
+    """A message that may fit, read as the search asks. `work`: of what it has read beside the words."""
+
+    def __init__(self, database: Database, number: int, words: str, json: bytes = b"") -> None:
+        self._database = database
+        self._json = json
+        self.number = number
+        self.words = words
+        self.work = 0
+
+    @property
+    def json(self) -> bytes:
+        """The summary, as the API sends it."""
+        if not self._json:
+            self._json = with_mark(*self._database.execute(SUMMARY, (self.number,)).fetchone())
+        return self._json
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The summary."""
+        self.work += len(self.json)
+        return msgspec.json.decode(self.json, type=Summary)
+
+    @cached_property
+    def detail(self) -> Searched:
+        """The whole message."""
+        (detail,) = self._database.execute("SELECT detail FROM details WHERE number = ?", (self.number,)).fetchone()
+        self.work += DETAIL * len(detail)
+        return msgspec.json.decode(detail, type=Searched)
