@@ -56,12 +56,13 @@ def descriptor_limit() -> int:
 class Reserve:
     """The descriptors that one listener leaves to the rest of the host.
 
-    `size`: their number; a quarter of the limit at most. `address`: of the listener, for the log. `free`: returns the
-    number of free descriptors.
+    `size`: their number; where the limit is low, a share of the limit: a quarter for MAIL_RESERVE, an eighth for
+    RESERVE. So mail never takes those of the other listeners. `address`: of the listener, for the log. `free`: returns
+    the number of free descriptors.
     """
 
     def __init__(self, size: int, address: object, log: Logger, free: Callable[[], int] = free_descriptors) -> None:
-        self._size = min(size, descriptor_limit() // 4)
+        self._size = min(size, descriptor_limit() * size // (4 * MAIL_RESERVE))
         self._address = address
         self._log = log
         self._free = free

@@ -81,8 +81,7 @@ class HTTPServer:
                         await self._stop.wait()
             finally:
                 acceptor.close()
-                with anyio.CancelScope(shield=True):
-                    await _shut_down(server)
+                await _shut_down(server)
         finally:
             bound.close()
 
@@ -131,14 +130,16 @@ class HTTPServer:
 
 
 async def _shut_down(server: uvicorn.Server) -> None:
-    """Let the responses under way end; cut the rest after DRAIN_TIMEOUT, for uvicorn would log them as a fault."""
+    """Let the responses under way end; cut the rest after DRAIN_TIMEOUT, for uvicorn would log them as a fault.
 
-    def cut() -> None:
+    Cut them at once where the plugin is cancelled: its grace period is over.
+    """
+    ending = asyncio.get_running_loop().create_task(server.shutdown())
+    try:
+        with anyio.move_on_after(DRAIN_TIMEOUT):
+            await asyncio.shield(ending)
+    finally:
         for connection in list(server.server_state.connections):
             connection.transport.abort()
-
-    timer = asyncio.get_running_loop().call_later(DRAIN_TIMEOUT, cut)
-    try:
-        await server.shutdown()
-    finally:
-        timer.cancel()
+        with anyio.CancelScope(shield=True):
+            await ending

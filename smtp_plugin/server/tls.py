@@ -31,6 +31,9 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
     named = [("cert", tls.cert), ("key", tls.key), *([("client_ca", tls.client_ca)] if tls.client_ca else [])]
     for name, path in named:
         try:
+            if not Path(path).is_file():  # a pipe or a device would hold up the host, at SIGHUP while it runs
+                Path(path).stat()
+                raise _wrong(name, path, "it is not a file")
             Path(path).read_bytes()
         except (OSError, ValueError) as error:
             raise _wrong(name, path, f"it cannot be read: {reason_of(error)}") from None

@@ -172,3 +172,27 @@ def test_what_is_wrong_with_a_request_is_the_clients_fault_and_not_logged(caplog
 
     anyio.run(test)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("stopped_before", [False, True])
+def test_a_server_that_is_cancelled_waits_for_no_client(monkeypatch: pytest.MonkeyPatch, stopped_before: bool) -> None:
+    """The grace period is over: a client that reads nothing held the host until it left with exit code 1."""
+    monkeypatch.setattr(http, "DRAIN_TIMEOUT", 1000)
+
+    async def test(loop: TurnedLoop) -> None:
+        server = HTTPServer(large, listen_addresses("127.0.0.1:0", "x.address"), Log())
+        async with flying(loop), anyio.create_task_group() as group:
+            await group.start(lambda *, task_status: server.serve(task_status=task_status))
+            assert isinstance(server.address, TCPAddress)
+            reader, writer = await asyncio.open_connection(server.address.host, server.address.port)
+            writer.write(GET)
+            await reader.read(1)
+            if stopped_before:
+                await server.stop()
+                await anyio.sleep(1)
+            begun = loop.time()
+            group.cancel_scope.cancel()
+        writer.close()
+        assert loop.time() - begun < 10
+
+    run(test)

@@ -15,7 +15,15 @@ from support.log import Log
 from support.waiting import until
 
 from rrpy.container.net import accepting
-from rrpy.container.net.accepting import LOG_INTERVAL, Acceptor, Reserve, descriptor_limit, free_descriptors
+from rrpy.container.net.accepting import (
+    LOG_INTERVAL,
+    MAIL_RESERVE,
+    RESERVE,
+    Acceptor,
+    Reserve,
+    descriptor_limit,
+    free_descriptors,
+)
 from rrpy.container.net.address import parse_address
 from rrpy.container.net.listening import BoundSockets, listen_addresses
 
@@ -74,6 +82,21 @@ def test_a_look_serves_many_connections_and_the_last_ones_have_one_each() -> Non
     assert served == 1000 - 60
     assert descriptors.looks < 20
     assert descriptors.free == 60
+
+
+@pytest.mark.parametrize(("limit", "mail", "others"), [(1024, 64, 32), (256, 64, 32), (128, 32, 16), (40, 10, 5)])
+def test_mail_leaves_room_for_the_other_listeners(
+    monkeypatch: pytest.MonkeyPatch, limit: int, mail: int, others: int
+) -> None:
+    monkeypatch.setattr(accepting, "descriptor_limit", lambda: limit)
+
+    def served(reserve: int) -> int:
+        descriptors = Descriptors(0)
+        while not Reserve(reserve, ADDRESS, Log(), descriptors).has_room(0.0):
+            descriptors.free += 1
+        return descriptors.free - 1
+
+    assert (served(MAIL_RESERVE), served(RESERVE)) == (mail, others)
 
 
 def test_the_lack_is_in_the_log_once_a_minute_with_the_limit() -> None:
