@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import stat
 import warnings
 from pathlib import Path
 from typing import Final
@@ -31,8 +32,8 @@ def server_context(tls: TLSConfig) -> ssl.SSLContext:
     named = [("cert", tls.cert), ("key", tls.key), *([("client_ca", tls.client_ca)] if tls.client_ca else [])]
     for name, path in named:
         try:
-            if not Path(path).is_file():  # a pipe or a device would hold up the host, at SIGHUP while it runs
-                Path(path).stat()
+            kind = Path(path).stat().st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # a pipe or a device has no end: it is read at SIGHUP
                 raise _wrong(name, path, "it is not a file")
             Path(path).read_bytes()
         except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import warnings
 from pathlib import Path
@@ -39,6 +40,7 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "locked.pem").write_bytes(locked)
     (folder / "text.pem").write_text("not PEM\n")
+    os.mkfifo(folder / "pipe.pem")
     return folder
 
 
@@ -53,6 +55,8 @@ def test_a_certificate_with_its_key_makes_a_context(pems: Path) -> None:
         ("none.pem", "none.pem", "smtp.tls.cert is none.pem; it cannot be read: no such file or directory"),
         ("cert.pem", "none.pem", "smtp.tls.key is none.pem; it cannot be read: no such file or directory"),
         ("cert.pem", ".", "smtp.tls.key is .; it cannot be read: is a directory"),
+        ("/dev/zero", "key.pem", "smtp.tls.cert is /dev/zero; it is not a file"),
+        ("cert.pem", "pipe.pem", "smtp.tls.key is pipe.pem; it is not a file"),
         ("ce\0rt.pem", "key.pem", "smtp.tls.cert is ce\0rt.pem; it cannot be read: embedded null byte"),
         ("text.pem", "key.pem", "smtp.tls.cert is text.pem; there is no certificate as PEM in it"),
         ("key.pem", "cert.pem", "smtp.tls.cert is key.pem; there is no certificate as PEM in it"),
