@@ -11,11 +11,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import anyio
 import httpx
 import pytest
 from support.container.host import RRPY
-from support.waiting import TIMEOUT
+from support.log import Log
+from support.waiting import TIMEOUT, until
+
+from rrpy.commands.catch import CatchPlugin
 
 ANYWHERE = ("--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0")
 
@@ -117,6 +122,23 @@ def test_a_signal_ends_the_command_and_both() -> None:
         assert process.wait(TIMEOUT) == 128 + signal.SIGTERM
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
+
+
+def test_a_command_that_is_cut_off_has_failed(tmp_path: Path) -> None:
+    """It has ignored SIGTERM for the grace period; the exit code was 0."""
+    addresses = SimpleNamespace(smtp_address="tcp://127.0.0.1:1", page_url="http://127.0.0.1:2")
+    begun = tmp_path / "begun"
+    plugin = CatchPlugin(["sh", "-c", f"touch {begun}; sleep 1000"], {}, ("localhost", "localhost"), open_page=False)
+    plugin.init(Log(), addresses, addresses)
+
+    async def test() -> None:
+        async with anyio.create_task_group() as group:
+            await group.start(lambda *, task_status: plugin.serve(task_status=task_status))
+            await until(begun.exists)
+            group.cancel_scope.cancel()
+
+    anyio.run(test)
+    assert plugin.exit_code == 128 + signal.SIGKILL
 
 
 @pytest.mark.parametrize(
