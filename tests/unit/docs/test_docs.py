@@ -156,6 +156,12 @@ def test_every_field_of_an_event_is_documented_and_no_other() -> None:
     assert documented == [set(event), set(event["message"]), set(in_event | in_file)]
 
 
+def test_the_guide_has_the_readmes_ways_to_install() -> None:
+    ways = table(section(page("README.md"), "Run it"))
+    assert list(ways) == ["pip", "pipx", "uvx", "Docker"]
+    assert table(section(page("docs/guide/1-catch-mail.md"), "Install")) == ways
+
+
 def test_the_index_names_every_page() -> None:
     linked = set(re.findall(r"\]\(([\w./-]+\.md)\)", page("docs/README.md")))
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").glob("**/*.md")}
