@@ -226,7 +226,8 @@ class API:
             raise Problem(503, "the stream has as many readers as it takes", {"Retry-After": "5"})
         if request.method == "HEAD":
             return Response(media_type=STREAM_TYPE)
-        return EventStream(self._mailbox.feed, request.headers.get("last-event-id", ""))
+        last = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
+        return EventStream(self._mailbox.feed, last)
 
     async def list_connections(self, _: Request) -> Response:
         """List the open connections."""

@@ -244,7 +244,10 @@ ROUTES: Final = (
         "stream",
         "Follow the events of the inbox, as server-sent events",
         Answer(200, "events, until the host stops", media_type="text/event-stream"),
-        (Parameter("Last-Event-ID", "header", TEXT, "the last event that the client has"),),
+        (
+            Parameter("Last-Event-ID", "header", TEXT, "the last event that the client has"),
+            Parameter("last_event_id", "query", TEXT, "the same, for a client that cannot send the header"),
+        ),
     ),
     Route(
         "GET",

@@ -82,6 +82,7 @@
  * @property {string} version
  * @property {string} smtp_address
  * @property {number} max_messages
+ * @property {boolean} persistent
  * @property {boolean} connections
  * @property {boolean} remote_images
  *

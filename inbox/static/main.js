@@ -19,12 +19,17 @@ import { state } from "./state.js";
 import { follow } from "./stream.js";
 import { choose, onTabKey, tabs } from "./tabs.js";
 
-/** Load everything: at the beginning, and whenever events were missed. */
-async function start() {
+/**
+ * Load everything: at the beginning, and whenever events were missed.
+ * @param {boolean} restarted the host was
+ */
+async function start(restarted) {
+  const before = state.total;
   state.info = (await trying(() => get("info"))) || state.info;
   byId("version").textContent = state.info.version || "";
   byId("connections").hidden = !state.info.connections;
   await Promise.all([load(), loadRefusals()]);
+  if (restarted && before && state.info.persistent === false) showRestarted(before);
   if (state.selected) await closeIfGone(state.selected);
   else if (addressed()) open(addressed());
 }
@@ -34,6 +39,13 @@ async function closeIfGone(id) {
   if (state.messages.some((message) => message.id === id)) return;
   const there = await ask(pathOf(id), { method: "HEAD" }).catch(() => null);
   if (!there && state.selected === id) close();
+}
+
+/** @param {number} lost messages that only the memory had */
+function showRestarted(lost) {
+  const gone = lost === 1 ? "1 message was only in memory and is gone." : `${counted(lost, "message")} were only in memory and are gone.`;
+  byId("restarted-text").textContent = `The host was restarted. ${gone} A file keeps mail: inbox.path.`;
+  byId("restarted").hidden = false;
 }
 
 function askWhetherToClear() {
@@ -68,6 +80,10 @@ byId("refusals").addEventListener("click", (event) => {
 byId("parts").addEventListener("keydown", onTabKey);
 for (const tab of tabs()) tab.addEventListener("click", () => choose(tab.dataset.tab || ""));
 byId("search").addEventListener("input", search);
+onClick("restarted-close", () => {
+  byId("restarted").hidden = true;
+  focusList();
+});
 onClick("more", () => load({ more: true }));
 onClick("back", back);
 onClick("leave", () => {

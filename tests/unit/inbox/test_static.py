@@ -8,13 +8,14 @@ from graphlib import TopologicalSorter
 import pytest
 
 from rrpy.inbox.application import STATIC, TYPES
+from rrpy.inbox.feed import EVENTS
 
 MODULES = {file.name: file.read_text() for file in STATIC.glob("*.js")}
 
 
 def imported(module: str) -> list[str]:
     """Return the modules that a module imports, also those that it takes types from alone."""
-    return re.findall(r'(?:from |import\()"\./([^"]+)"', MODULES[module])
+    return re.findall(r'(?:from |import\(|SharedWorker\()"\./([^"]+)"', MODULES[module])
 
 
 def test_every_file_has_a_kind_that_the_page_serves() -> None:
@@ -25,6 +26,11 @@ def test_modules_import_one_another_without_a_circle_and_each_of_them_is_used() 
     graph = {name: imported(name) for name in MODULES}
     assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
     assert set(MODULES) - {name for names in graph.values() for name in names} == {"main.js"}
+
+
+def test_the_page_follows_every_event_of_the_host() -> None:
+    (names,) = re.findall(r"^const EVENTS = \[(.*)\];$", MODULES["feed.js"], re.MULTILINE)
+    assert set(re.findall(r'"(\w+)"', names)) == set(EVENTS)
 
 
 def test_the_page_names_files_that_are_there() -> None:
