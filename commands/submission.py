@@ -78,7 +78,8 @@ class Server:
             self._client = smtplib.SMTP(host, port, timeout=TIMEOUT)
             self._client.ehlo_or_helo_if_needed()
         except (OSError, smtplib.SMTPException) as error:
-            raise SubmissionError(f"cannot reach {host}:{port}: {_why(error)}", EX_TEMPFAIL) from None
+            hint = "; is `rrpy catch` running?" if isinstance(error, ConnectionRefusedError) else ""
+            raise SubmissionError(f"cannot reach {host}:{port}: {_why(error)}{hint}", EX_TEMPFAIL) from None
         return self
 
     def __exit__(

@@ -218,6 +218,15 @@ def test_send_refuses_a_subject_that_is_not_text(subject: bytes) -> None:
     assert (done.returncode, done.stderr.startswith("rrpy: --subject: ")) == (2, True), done.stderr
 
 
+def test_send_names_the_catcher_where_no_server_is() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{unused.getsockname()[1]}"
+        done = subprocess.run([*RRPY, "send", "--smtp", where], capture_output=True, text=True, timeout=TIMEOUT)
+    hint = "connection refused; is `rrpy catch` running?"
+    assert (done.returncode, done.stderr) == (1, f"rrpy: cannot reach {where}: {hint}\n")
+
+
 def test_sendmail_shows_its_help() -> None:
     done = subprocess.run([*RRPY, "sendmail", "--help"], capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.returncode, done.stdout.startswith("Usage: rrpy sendmail")) == (0, True)

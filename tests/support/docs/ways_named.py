@@ -61,6 +61,12 @@ def checks(run: Transcript, block: Block) -> None:
         assert command.removeprefix(".venv/bin/") in script, command
 
 
+def program(run: Transcript, block: Block) -> None:
+    """Run a block whose program pip cannot install."""
+    needs(block.text.split()[0])
+    run.shell(block.text)
+
+
 def checkout(run: Transcript, block: Block) -> None:
     """Run the block in the root of the repository."""
     run.shell(f"cd {ROOT}\n{block.text}")
@@ -163,5 +169,6 @@ WAYS: dict[str, Way] = {
     "install": install,
     "php client": php_client,
     "php worker": php_worker,
+    "program": program,
     "settings": settings,
 }
