@@ -174,6 +174,8 @@ class CatchPlugin:
             if process.returncode is None:  # cut off after the grace period
                 process.kill()
                 self.exit_code = 128 + signal.SIGKILL
+                with anyio.CancelScope(shield=True):
+                    await process.wait()
         self.exit_code = code if code >= 0 else 128 - code
         if self.exit_code:
             await anyio.to_thread.run_sync(self._list_caught)
