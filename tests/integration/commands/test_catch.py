@@ -128,7 +128,8 @@ def test_a_command_that_is_cut_off_has_failed(tmp_path: Path) -> None:
     """It has ignored SIGTERM for the grace period; the exit code was 0."""
     addresses = SimpleNamespace(smtp_address="tcp://127.0.0.1:1", page_url="http://127.0.0.1:2")
     begun = tmp_path / "begun"
-    plugin = CatchPlugin(["sh", "-c", f"touch {begun}; exec sleep 1000"], {}, ("localhost", "localhost"), open_page=False)
+    command = ["sh", "-c", f"touch {begun}; exec sleep 1000"]
+    plugin = CatchPlugin(command, {}, ("localhost", "localhost"), open_page=False)
     plugin.init(Log(), addresses, addresses)
 
     async def test() -> None:
