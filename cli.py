@@ -122,6 +122,9 @@ def serve(
     The first Ctrl+C (or SIGTERM, SIGQUIT) ends it gracefully, within endure.grace_period; the second at once. SIGHUP
     opens log files and certificates anew. SIGUSR2 replaces the workers, as `rrpy reset` does.
     """
+    from .container.signals import hold
+
+    hold()
     work_in(workdir)
     from contextlib import nullcontext
 
@@ -186,6 +189,9 @@ def catch(
     which frameworks read. RRPY_INBOX is the page. A TEMPLATE of --env may have {host}, {port} and {inbox}, for
     example `--env MAIL_URL=smtp://{host}:{port}`.
     """
+    from .container.signals import hold
+
+    hold()
     from .commands.catch import CatchPlugin, configuration, host_of, in_options, templates
     from .container.config import Config
     from .container.container import Container

@@ -8,16 +8,18 @@
 | SIGUSR1 | nothing |
 
 What we want: after the first signal no other one kills the process by its default action, so that the exit code is the
-host's own. What does not work: the event loop's handlers. They go back to the default when the loop removes them,
-while the host still closes its log and the interpreter ends; a second SIGTERM in these milliseconds ends the process
-with status -15. What we do: ordinary handlers, which only wake the loop. After a signal they stay when the loop has
-ended. When Python has joined its threads they become SIG_IGN, for Python's own end would make them the default again.
-A process that got no signal gets its former handlers back.
+host's own. During the start no signal that asks for something kills it: `hold` blocks them. What does not work: the
+event loop's handlers. They go back to the default when the loop removes them, while the host still closes its log and
+the interpreter ends; a second SIGTERM in these milliseconds ends the process with status -15. What we do: ordinary
+handlers, which only wake the loop. After a signal they stay when the loop has ended. When Python has joined its threads
+they become SIG_IGN, for Python's own end would make them the default again. A process that got no signal gets its
+former handlers back.
 
 A parent may leave signals blocked or ignored. A blocked one would never end the host, so it is unblocked, and SIGCHLD
 too: without it no exit of a worker is seen. An ignored SIGINT stays ignored: shells start background jobs so. An
 ignored SIGTERM does not. Where the parent ignores SIGHUP, as nohup does, the end of the terminal does not end the host.
-What can still fail: a loop that is blocked in C code runs no handler.
+What can still fail: a loop that is blocked in C code runs no handler. A signal comes before `hold`, in the first tenth
+of a second, in which Python starts.
 """
 
 from __future__ import annotations
@@ -109,6 +111,11 @@ class Signals:
     def _ignore(self) -> None:
         for number in self._former:
             signal.signal(number, signal.SIG_IGN)
+
+
+def hold() -> None:
+    """Let the signals that do not end a host wait for `Signals`: their default action would end one that starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
 
 
 def has_terminal() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiosmtpd.smtp import MISSING
 
+from ...container.text import printable
 from ..delivery.outcome import FAILED, Outcome, Pending, Running
 from ..protocol import replies
 from ..protocol.auth import padded
@@ -39,7 +40,8 @@ class HandlerBackend:
 
     def report(self, session: Session, refusal: Refusal) -> None:
         """Log a refusal of the server's own."""
-        log.debug("%r refused: %s", session.peer, refusal.reason or f"{refusal.code} {refusal.reply}")
+        text = refusal.reason or f"{refusal.code} {refusal.reply}"
+        log.info("%r refused%s: %s", session.peer, f" {printable(refusal.command)}" if refusal.command else "", text)
 
     async def _deliver(self, session: Session, envelope: Envelope) -> Outcome:
         server = self._server

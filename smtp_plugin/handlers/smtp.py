@@ -279,6 +279,8 @@ class SMTP(HookedVerbs):
     async def push(self, status: Any) -> None:
         """Send a reply of a handler's, or of a method of aiosmtpd's, after the dialog's own replies."""
         data = status if isinstance(status, bytes) else str(status).encode("utf-8", "replace")
+        if data[:1] in (b"4", b"5"):
+            log.info("%r refused: %s", self.session.peer, printable(data.decode("utf-8", "replace")))
         if not self.dialog.closing:
             self.dialog.write(data + b"\r\n")
             self.proceed()

@@ -39,11 +39,11 @@ class Conversation:
     transaction is. `event`: the next step of the caller, None without one. `closing`: the dialog reads nothing more;
     close when the output is sent. `quit`: the client ended the session, so it sends nothing more.
 
-    `data`, `position`: the input, and where its unread part begins. `reader`: reads the input; None while the dialog
-    waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads. `body`: the
-    message under way, also between two chunks. `line_feeds`: every line so far has ended in a bare LF, and the rules
-    accept that of a message. `exchange`: the AUTH exchange under way. `idle_commands`: commands since the last message,
-    recipients and large chunks aside. `line`: the last command, for reports. `auth_seen`: the client has sent AUTH.
+    `data`, `position`: the input, and where its unread part begins. `reader`: reads the input; None while the
+    dialog waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads.
+    `body`: the message under way, also between two chunks. `line_feeds`: every line so far has ended in a bare LF.
+    `exchange`: the AUTH exchange under way. `idle_commands`: commands since the last message, recipients and large
+    chunks aside. `line`: the last command, for reports. `auth_seen`: the client has sent AUTH.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ class Conversation:
         self.body: Body | None = None
         self.exchange: Exchange | None = None
         self.idle_commands = 0
-        self.line_feeds = rules.normalize
+        self.line_feeds = True
         self.line = b""
         self.auth_seen = False
         self._out: list[bytes] = []

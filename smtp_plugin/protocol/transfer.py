@@ -21,7 +21,7 @@ def data(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.NO_PARAMETERS)
     if conversation.envelope.parameters.get("BODY") == "BINARYMIME":
         return conversation.refuse(replies.BODY_NEEDS_BDAT)
-    kind = LineFeedBody if conversation.line_feeds else DataBody
+    kind = LineFeedBody if conversation.line_feeds and conversation.rules.normalize else DataBody
     conversation.body = conversation.incoming = kind(conversation.rules.max_message_size, conversation.rules.budget)
     conversation.reader = read_data
     conversation.reply(replies.START_MAIL)
@@ -45,7 +45,7 @@ def read_data(conversation: Conversation) -> bool:
         data, start = data[start : start + max(1, room)], 0
     end = body.feed(data, start)
     if body.smuggled:
-        conversation.close(replies.SMUGGLING)
+        conversation.close(_smuggling(conversation))
     elif body.is_flood:
         conversation.close(replies.flood(conversation.rules.max_message_size))
     if conversation.closing:
@@ -62,6 +62,14 @@ def read_data(conversation: Conversation) -> bool:
         conversation.refuse_message(replies.BARE_NEWLINE)
         return True
     return conversation.finish(body)
+
+
+def _smuggling(conversation: Conversation) -> Reply:
+    """Return the reply to a smuggled end of data; it names the setting by which a session of bare LF gets it."""
+    rules = conversation.rules
+    if rules.normalize or not conversation.line_feeds:
+        return replies.SMUGGLING
+    return replies.SMUGGLING.decided_by(f"smtp.line_endings: {'strict' if rules.strict else 'guard'}")
 
 
 WINDOW: Final = 65536

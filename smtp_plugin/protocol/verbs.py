@@ -18,22 +18,26 @@ from .replies import Reply
 
 Handler = Callable[[Conversation, bytes], bool]
 
+_NOT_IN_LMTP: Final = replies.UNKNOWN_COMMAND.decided_by("smtp.lmtp: true")
+_WITHOUT_TLS: Final = replies.NOT_IMPLEMENTED.decided_by("smtp.tls: absent")
+_ONLY_IN_LMTP: Final = replies.UNKNOWN_COMMAND.decided_by("smtp.lmtp: false")
+
 
 def _helo(conversation: Conversation, argument: bytes) -> bool:
     if conversation.rules.lmtp:
-        return conversation.refuse(replies.UNKNOWN_COMMAND)
+        return conversation.refuse(_NOT_IN_LMTP)
     return _hello(conversation, argument, replies.HELO_SYNTAX, extended=False)
 
 
 def _ehlo(conversation: Conversation, argument: bytes) -> bool:
     if conversation.rules.lmtp:
-        return conversation.refuse(replies.UNKNOWN_COMMAND)
+        return conversation.refuse(_NOT_IN_LMTP)
     return _hello(conversation, argument, replies.EHLO_SYNTAX, extended=True)
 
 
 def _lhlo(conversation: Conversation, argument: bytes) -> bool:
     if not conversation.rules.lmtp:
-        return conversation.refuse(replies.UNKNOWN_COMMAND)
+        return conversation.refuse(_ONLY_IN_LMTP)
     return _hello(conversation, argument, replies.LHLO_SYNTAX, extended=True)
 
 
@@ -147,7 +151,7 @@ def _starttls(conversation: Conversation, argument: bytes) -> bool:
     if conversation.tls:
         return conversation.refuse(replies.ALREADY_TLS)
     if not conversation.rules.tls_available:
-        return conversation.refuse(replies.NOT_IMPLEMENTED)
+        return conversation.refuse(_WITHOUT_TLS)
     if argument:
         return conversation.refuse(replies.NO_PARAMETERS)
     conversation.reply(replies.READY_FOR_TLS)

@@ -69,6 +69,26 @@ def test_usr1_does_nothing_and_usr2_replaces_the_workers(tmp_path: Path) -> None
         assert set(host.workers()).isdisjoint(before)
 
 
+def test_signals_of_the_start_wait_for_the_host(tmp_path: Path) -> None:
+    """Each of them killed a host that read its configuration and loaded its plugins."""
+    path = write(tmp_path)
+    text = path.read_text()
+    path.unlink()
+    os.mkfifo(path)
+    host = Host(tmp_path, [])
+    try:
+        with path.open("w") as pipe:  # opens when the host reads
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                host.process.send_signal(number)
+            pipe.write(text)
+        host.ready()
+        for message in ("log files are opened anew, plugins reload", "signal without a meaning", "workers are reset"):
+            host.wait_for(message)
+        assert host.stop() == 0
+    finally:
+        host.close()
+
+
 def test_sighup_loads_the_certificate_anew_and_keeps_it_where_the_new_one_is_wrong(tmp_path: Path) -> None:
     authority = trustme.CA()
     client = ssl.create_default_context()

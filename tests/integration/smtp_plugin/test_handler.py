@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -95,6 +96,20 @@ def test_a_recipient_refused_by_the_hook_leaves_no_parameters_behind() -> None:
         assert controller.smtpd.envelope.mail_options == ["ENVID=QQ+2Bab"]
         assert len(controller.smtpd.envelope.recipients) == 1
         assert client.docmd("DATA x")[0] == 501
+
+
+def test_each_refusal_is_logged_where_aiosmtpd_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """The server's own were at DEBUG, those of a hook nowhere."""
+    with caplog.at_level(logging.INFO, "mail.log"), serving(Relay()) as controller, connect(controller) as client:
+        client.ehlo("me")
+        client.docmd("MAIL FROM:<a b@example.org>")
+        client.docmd("MAIL FROM:<a@example.org>")
+        client.docmd("RCPT TO:<y@elsewhere.org>")
+    refused = [record.getMessage().partition(" refused")[2] for record in caplog.records if "refused" in record.msg]
+    assert refused == [
+        " MAIL FROM:<a b@example.org>: 501 5.1.7 Bad sender address syntax",
+        ": 550 not relaying to that domain",
+    ]
 
 
 def test_the_mailbox_of_aiosmtpd_keeps_mail(tmp_path: Path) -> None:

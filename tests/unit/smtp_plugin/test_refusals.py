@@ -21,6 +21,7 @@ from rrpy.smtp_plugin.session import Session
 
 MAIL = b"MAIL FROM:<a@b.c>\r\n"
 TO_DATA = b"EHLO x\r\n" + MAIL + b"RCPT TO:<x@y.z>\r\nDATA\r\n"
+LINE_FEEDS = TO_DATA.replace(b"\r", b"") + b"a\n."
 
 
 def reports_of(sent: bytes, **rules: Any) -> list[Refusal]:
@@ -111,6 +112,9 @@ def test_an_accepted_message_is_not_reported() -> None:
             "504 5.5.4 Unrecognized authentication type: use PLAIN or LOGIN",
             "",
         ),
+        (b"EHLO x\r\n", {"lmtp": True}, "EHLO x", "500 5.5.1 Command not recognized", "smtp.lmtp: true"),
+        (b"EHLO x\r\nSTARTTLS\r\n", {}, "STARTTLS", "502 5.5.1 Command not implemented", "smtp.tls: absent"),
+        (b"LHLO x\r\n", {}, "LHLO x", "500 5.5.1 Command not recognized", "smtp.lmtp: false"),
     ],
 )
 def test_a_refusal_names_command_reply_and_setting(
@@ -134,6 +138,9 @@ def test_a_full_budget_names_its_setting() -> None:
         (b"\x16\x03\x01\x02\x00", {}, replies.TLS_ON_PLAIN_PORT, ""),
         (b"GET / HTTP/1.1\r\n", {}, replies.NOT_SMTP, ""),
         (TO_DATA + b"a\n.\r\n", {}, replies.SMUGGLING, ""),
+        (LINE_FEEDS + b"\n", {}, replies.SMUGGLING, "smtp.line_endings: guard"),
+        (LINE_FEEDS + b"\n", {"strict": True}, replies.SMUGGLING, "smtp.line_endings: strict"),
+        (LINE_FEEDS + b"\r\n", {"normalize": True}, replies.SMUGGLING, ""),
         (TO_DATA + b"x" * 65, {"max_message_size": 16}, replies.flood(16), "smtp.max_message_size: 16"),
         (b"EHLO x\r\n" + MAIL + b"RCPT TO:<x@y.z>\r\nBDAT x\r\n", {}, replies.BDAT_SYNTAX, ""),
     ],
