@@ -34,7 +34,7 @@ export function write(id, instead) {
 
 /** Take the message out of the address. */
 export function erase() {
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + location.search);
 }
 
 /** @returns {boolean} whether one step back in the history is the list */

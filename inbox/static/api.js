@@ -14,6 +14,8 @@
  * @property {boolean} html
  * @property {number} code
  * @property {number} number
+ * @property {boolean} [read]
+ * @property {number} [defects]
  * @property {string} [from_name] absent in a message of an older host, as every optional one here
  *
  * @typedef {{ name: string, address: string }} Address
@@ -51,7 +53,7 @@
  * @property {Address[]} [to]
  * @property {Address[]} [cc]
  *
- * @typedef {{ messages: Summary[], next: number | null, total: number, bytes: number }} MessageList
+ * @typedef {{ messages: Summary[], next: number | null, total: number, unread: number, bytes: number, hits: string[] }} MessageList
  *
  * @typedef {object} Refusal a refused command or message, or a session that the server ended
  * @property {number} number

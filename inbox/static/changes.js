@@ -31,6 +31,7 @@ function showArrived() {
   arrived = [];
   if (!fresh.length) return;
   state.total += fresh.length;
+  state.unread += fresh.length;
   if (state.search) {
     summarise();
     return refreshSoon(); // the host knows which of them the search finds
@@ -102,5 +103,6 @@ async function refresh() {
   const page = await trying(() => get("messages?limit=1"));
   if (!page) return;
   state.total = page.total;
+  state.unread = page.unread;
   summarise();
 }

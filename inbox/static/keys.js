@@ -7,6 +7,7 @@ import { back, open } from "./message.js";
 import { toggleRefused } from "./refused.js";
 import { endSearch } from "./search.js";
 import { state } from "./state.js";
+import { onSuggestionKey } from "./suggestions.js";
 import { chooseNumber } from "./tabs.js";
 
 const AHEAD = 3; // messages from the end of the list at which older ones are loaded
@@ -81,6 +82,7 @@ function onRefusedKey(event) {
 
 /** @param {KeyboardEvent} event */
 function onSearchKey(event) {
+  if (onSuggestionKey(event.key)) return event.preventDefault();
   if (event.key === "Escape") {
     endSearch();
     focusList();

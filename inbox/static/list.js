@@ -4,10 +4,11 @@ import { get } from "./api.js";
 import { byId, el, icon, list, main } from "./dom.js";
 import { noMail, nothingFound } from "./empty.js";
 import { counted, refused, sender, size, subject, when } from "./format.js";
-import { trying } from "./notices.js";
-import { isRead } from "./read.js";
+import { markHits } from "./hits.js";
+import { alarmOf } from "./notices.js";
 import { foundRefusals, nothingRefused, showRefusals } from "./refusals.js";
-import { beginRequest, state, takeAnswer } from "./state.js";
+import { beginRequest, isNewest, state, takeAnswer } from "./state.js";
+import { showUnread } from "./title.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
 
@@ -25,10 +26,28 @@ export async function load({ more = false } = {}) {
   const query = new URLSearchParams({ limit: String(PAGE) });
   if (state.search) query.set("search", state.search);
   if (more && state.next !== null) query.set("before", String(state.next));
-  const answer = await trying(() => get(`messages?${query}`));
-  if (!answer || !takeAnswer(answer, number, more)) return;
+  let answer;
+  try {
+    answer = await get(`messages?${query}`);
+  } catch (error) {
+    if (isNewest(number)) showFault(/** @type {any} */ (error));
+    return;
+  }
+  if (!takeAnswer(answer, number, more)) return;
+  byId("wrong").hidden = true;
   show();
   if (!state.messages.length && state.next !== null) load({ more: true }); // a search ends early, in a large inbox
+}
+
+/**
+ * Show why there is no answer: for a wrong search above the list, unless the field suggests how it may go on.
+ * @param {any} error
+ */
+function showFault(error) {
+  const wrong = error.status === 400 && Boolean(state.search);
+  byId("wrong").hidden = !wrong || !byId("suggestions").hidden;
+  byId("wrong").textContent = wrong ? error.message : "";
+  if (!wrong) alarmOf(error);
 }
 
 /**
@@ -43,7 +62,7 @@ export function show(fresh = new Set()) {
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] || null);
   }
   while (list.children.length > wanted.length) list.lastChild?.remove();
-  for (const row of wanted) mark(row);
+  for (const [index, row] of wanted.entries()) mark(row, Boolean(state.messages[index].read));
   const active = wanted.find((row) => row.dataset.id === state.selected);
   if (active) list.setAttribute("aria-activedescendant", active.id);
   else list.removeAttribute("aria-activedescendant");
@@ -53,9 +72,9 @@ export function show(fresh = new Set()) {
 /**
  * Mark a row as selected or not, as read or not.
  * @param {import("./dom.js").AnyElement} row
+ * @param {boolean} read
  */
-function mark(row) {
-  const read = isRead(row.dataset.id || "");
+function mark(row, read) {
   row.setAttribute("aria-selected", String(row.dataset.id === state.selected));
   row.classList.toggle("unread", !read);
   /** @type {Element} */ (row.querySelector(".new-mark")).textContent = read ? "" : "Unread. ";
@@ -88,6 +107,7 @@ function newRow(message, fresh) {
 function marks(message) {
   const line = el("span", { className: "marks" });
   if (refused(message)) line.append(el("span", { className: "tag bad", title: "refused" }, String(message.code)));
+  if (message.defects) line.append(el("span", { className: "tag" }, counted(message.defects, "defect")));
   if (message.attachments) {
     line.append(icon("clip"), el("span", { className: "unseen" }, counted(message.attachments, "attachment")));
   }
@@ -112,13 +132,13 @@ function addresses(message) {
   return line;
 }
 
-/** Show the counts, the placeholders and the page's title. */
+/** Show the counts, the placeholders, the title and the hits. */
 export function summarise() {
   showRefusals();
   showCounts();
   showPlaceholders();
-  const unread = state.messages.filter((message) => !isRead(message.id)).length;
-  document.title = unread ? `(${unread}${state.next === null ? "" : "+"}) rrpy inbox` : "rrpy inbox";
+  showUnread();
+  markHits();
 }
 
 function showCounts() {

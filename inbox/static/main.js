@@ -9,14 +9,16 @@ import { removeAll } from "./changes.js";
 import { openConnections } from "./connections.js";
 import { byId, list } from "./dom.js";
 import { counted } from "./format.js";
+import { watchHits } from "./hits.js";
 import { onKey, removeSelected, showHelp } from "./keys.js";
 import { focusList, load } from "./list.js";
 import { back, close, goToAddress, open } from "./message.js";
 import { trying } from "./notices.js";
 import { loadRefusals, removeRefusals, toggleRefused } from "./refused.js";
-import { search } from "./search.js";
+import { readSearch, search } from "./search.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
+import { endSuggestions, onSuggestionClick, suggest } from "./suggestions.js";
 import { choose, onTabKey, tabs } from "./tabs.js";
 
 /**
@@ -65,7 +67,10 @@ function onClick(id, clicked) {
 }
 
 document.addEventListener("keydown", onKey);
-addEventListener("popstate", goToAddress);
+addEventListener("popstate", () => {
+  if (readSearch()) load();
+  goToAddress();
+});
 addEventListener("hashchange", goToAddress);
 list.addEventListener("click", (event) => {
   const row = /** @type {Element} */ (event.target).closest(".item");
@@ -84,6 +89,9 @@ onClick("restarted-close", () => {
   byId("restarted").hidden = true;
   focusList();
 });
+byId("search").addEventListener("focus", suggest);
+byId("search").addEventListener("blur", endSuggestions);
+byId("suggestions").addEventListener("mousedown", onSuggestionClick);
 onClick("more", () => load({ more: true }));
 onClick("back", back);
 onClick("leave", () => {
@@ -104,4 +112,6 @@ for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));
 }
 
+watchHits();
+readSearch();
 follow(start);

@@ -6,7 +6,7 @@ import { byId, main } from "./dom.js";
 import { showHead } from "./head.js";
 import { focusList, LOST, reveal, show } from "./list.js";
 import { alarmOf, say } from "./notices.js";
-import { markRead } from "./read.js";
+import { mark } from "./read.js";
 import { state } from "./state.js";
 import { hideParts, showParts } from "./tabs.js";
 
@@ -20,7 +20,7 @@ export async function open(id, { focus = false, instead = false } = {}) {
   state.selected = id;
   state.lost = false;
   state.refused = false;
-  markRead(id);
+  mark([id], true);
   show();
   reveal(id);
   main.classList.add("reading");

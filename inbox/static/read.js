@@ -1,31 +1,56 @@
-// The messages that this browser has shown. The browser alone remembers them.
+// The read marks, which the host keeps.
 
-const KEY = "rrpy-inbox-read";
-const REMEMBERED = 2000; // ids
+import { ask } from "./api.js";
+import { show, summarise } from "./list.js";
+import { trying } from "./notices.js";
+import { state } from "./state.js";
 
-/** @type {Set<string>} */
-const read = new Set(remembered());
+const AT_ONCE = 100; // ids of one request: they are in its URL
 
-/** @returns {string[]} */
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY) || "null") || [];
-  } catch {
-    return [];
+/**
+ * Mark messages of the list. The stream tells every page.
+ * @param {string[]} ids
+ * @param {boolean} read
+ */
+export async function mark(ids, read) {
+  const changed = new Set(ids.filter((id) => state.messages.some((each) => each.id === id && Boolean(each.read) !== read)));
+  if (!changed.size) return;
+  setRead(changed, read);
+  state.unread += read ? -changed.size : changed.size;
+  show();
+  const all = [...changed];
+  for (let at = 0; at < all.length; at += AT_ONCE) {
+    const query = new URLSearchParams(all.slice(at, at + AT_ONCE).map((id) => ["id", id]));
+    query.set("read", read ? "1" : "0");
+    await trying(() => ask(`messages?${query}`, { method: "PATCH" }));
   }
 }
 
-/** @param {string} id */
-export function isRead(id) {
-  return read.has(id);
+/**
+ * Mark every message, or every one that the search finds.
+ * @param {boolean} read
+ */
+export function markAll(read) {
+  const query = new URLSearchParams({ read: read ? "1" : "0" });
+  if (state.search) query.set("search", state.search);
+  return trying(() => ask(`messages?${query}`, { method: "PATCH" }));
 }
 
-/** @param {string} id */
-export function markRead(id) {
-  read.add(id);
-  try {
-    localStorage.setItem(KEY, JSON.stringify([...read].slice(-REMEMBERED)));
-  } catch {
-    // The browser stores nothing: the set lasts as long as the page.
-  }
+/**
+ * Called when messages were marked. `ids`: null for every message.
+ * @param {{ ids: string[] | null, read: boolean, unread: number }} data
+ */
+export function onRead({ ids, read, unread }) {
+  state.unread = unread;
+  setRead(ids && new Set(ids), read);
+  show();
+  summarise();
+}
+
+/**
+ * @param {Set<string> | null} ids
+ * @param {boolean} read
+ */
+function setRead(ids, read) {
+  state.messages = state.messages.map((each) => (!ids || ids.has(each.id) ? { ...each, read } : each));
 }

@@ -1,8 +1,9 @@
-// The search field.
+// The search field. The address keeps the search.
 
 import { byId } from "./dom.js";
 import { load } from "./list.js";
 import { state } from "./state.js";
+import { endSuggestions, suggest } from "./suggestions.js";
 
 const TYPING = 120; // milliseconds without a key before the search begins
 
@@ -11,9 +12,12 @@ let typing;
 
 /** Search for the words in the field, after a moment. */
 export function search() {
+  suggest();
   clearTimeout(typing);
   typing = setTimeout(() => {
     state.search = byId("search").value.trim();
+    const query = state.search ? `?${new URLSearchParams({ search: state.search })}` : "";
+    history.replaceState(history.state, "", location.pathname + query + location.hash);
     load();
   }, TYPING);
 }
@@ -22,4 +26,16 @@ export function search() {
 export function endSearch() {
   byId("search").value = "";
   search();
+  endSuggestions();
+}
+
+/**
+ * Take the search from the address. Return whether it is another one.
+ * @returns {boolean}
+ */
+export function readSearch() {
+  const before = state.search;
+  state.search = (new URLSearchParams(location.search).get("search") || "").trim();
+  byId("search").value = state.search;
+  return state.search !== before;
 }

@@ -8,6 +8,9 @@ export const state = {
   /** @type {Summary[]} */
   messages: [], // newest first
   total: 0, // messages in the inbox
+  unread: 0, // of the whole inbox
+  /** @type {string[]} */
+  hits: [], // texts that the search looks for, as the host compares them
   /** @type {number | null} */
   next: null, // where the messages after the last one of the list begin, null after the last of all
   search: "",
@@ -35,6 +38,15 @@ export function beginRequest() {
 }
 
 /**
+ * Return whether no newer request for the list has begun.
+ * @param {number} number
+ * @returns {boolean}
+ */
+export function isNewest(number) {
+  return number === request;
+}
+
+/**
  * Take the answer to a request. Return false for an outdated one.
  *
  * The stream may be faster than the answer. So newer messages stay in the list, and deleted ones stay out of it.
@@ -44,7 +56,9 @@ export function beginRequest() {
  * @returns {boolean}
  */
 export function takeAnswer(answer, number, more) {
-  if (number !== request) return false;
+  if (!isNewest(number)) return false;
+  state.hits = answer.hits;
+  state.unread = answer.unread;
   const there = answer.messages.filter((message) => !deleted.has(message.id));
   if (more) {
     const known = ids();
@@ -55,6 +69,7 @@ export function takeAnswer(answer, number, more) {
     const since = state.search ? [] : state.messages.filter((message) => message.number > newest);
     state.messages = [...since, ...there];
     state.total = answer.total + since.length;
+    state.unread += since.filter((message) => !message.read).length;
   }
   state.next = answer.next;
   return true;
@@ -88,16 +103,17 @@ export function add(fresh) {
  */
 export function drop(removed) {
   for (const id of removed) deleted.add(id);
-  const before = state.messages.length;
+  const gone = state.messages.filter((message) => removed.has(message.id));
   state.messages = state.messages.filter((message) => !removed.has(message.id));
-  state.total = Math.max(0, state.total - (before - state.messages.length));
+  state.total = Math.max(0, state.total - gone.length);
+  state.unread = Math.max(0, state.unread - gone.filter((message) => !message.read).length);
 }
 
 /** Remove every message. */
 export function clear() {
   request += 1; // the answer to an earlier request still has them
   state.messages = [];
-  state.total = 0;
+  state.total = state.unread = 0;
   state.next = null;
 }
 

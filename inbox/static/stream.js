@@ -4,6 +4,7 @@ import { onCleared, onDeleted, onMessage, onReset } from "./changes.js";
 import { countConnections } from "./connections.js";
 import { byId } from "./dom.js";
 import { Feed } from "./feed.js";
+import { onRead } from "./read.js";
 import { onRefusal, onRefusalsCleared } from "./refused.js";
 
 /** @typedef {"follow" | "pause" | "leave"} Request what this page asks of the feed */
@@ -18,6 +19,7 @@ export function follow(start) {
   const events = {
     message: onMessage,
     deleted: (data) => onDeleted(data.ids),
+    read: onRead,
     cleared: onCleared,
     refusal: onRefusal,
     refusals_cleared: onRefusalsCleared,

@@ -1,0 +1,69 @@
+"""The search of the inbox's page, in a real browser beside a real host."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.inbox.host import inbox, mail, send
+from support.inbox.page import Visit, live, subjects
+
+from rrpy.inbox.application import STATIC
+from rrpy.inbox.query import OPERATORS
+
+pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+
+MARKED = "[...CSS.highlights.get('hits')].map(String)"
+
+
+def test_the_field_suggests_every_operator() -> None:
+    suggested = set(re.findall(r'\["(\w+):', (STATIC / "operators.js").read_text()))
+    assert suggested == set(OPERATORS) - {"mailbox"}
+
+
+def test_operators_are_suggested_hits_are_marked_and_the_address_keeps_the_search(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        for subject in ("Grüße", "Your order", "Grüße again"):
+            send(host, mail(subject, f"GRUSSE: {subject}\n"))
+        page = live(visit(host))
+        box = page.get_by_role("searchbox")
+        box.press_sequentially("sub")
+        expect(page.get_by_role("listbox", name="Operators").get_by_role("option")).to_have_count(1)
+        box.press("ArrowDown")
+        box.press("Enter")
+        expect(box).to_have_value("subject:")
+        expect(page.locator("#wrong")).to_have_text("subject: has no value; an example is subject:invoice")
+        box.press_sequentially("grusse -again")
+        expect(page.locator("#count")).to_have_text("1 of 3 messages")
+        expect(page.locator("#wrong")).to_be_hidden()
+        assert subjects(page) == ["Grüße"]
+        box.press("Enter")
+        expect(page.locator("#panel")).to_contain_text("GRUSSE")
+        page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        assert set(page.evaluate(MARKED)) == {"Grüße", "GRUSSE"}
+        assert "?search=subject%3Agrusse+-again#" in page.url
+        page.reload()
+        expect(box).to_have_value("subject:grusse -again")
+        expect(page.locator("#messages .item")).to_have_count(1)
+        expect(page.locator("#subject")).to_have_text("Grüße")
+
+
+def test_unread_is_counted_for_every_page_whatever_its_list_shows(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, client):
+        for number in range(3):
+            send(host, mail(f"number {number}"))
+        page, other = live(visit(host)), live(visit(host))
+        other.get_by_role("searchbox").fill("number 0")
+        expect(other.locator("#messages .item")).to_have_count(1)
+        expect(other).to_have_title("(3) rrpy inbox")
+        page.get_by_role("option", name="number 2").click()
+        for each in (page, other):
+            expect(each).to_have_title("(2) rrpy inbox")
+        send(host, mail("number 3"))
+        expect(other).to_have_title("(3) rrpy inbox")
+        assert client.patch("messages?read=1").json() == {"changed": 3}
+        for each in (page, other):
+            expect(each).to_have_title("rrpy inbox")
+            expect(each.locator(".item.unread")).to_have_count(0)
