@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from .config import Config
 from .config.fields import Duration
 from .deadline import time_limit
-from .errors import FAULTS, HostError, PluginFailed, innermost
+from .errors import FAULTS, HostError, PluginFailed, innermost, named
 from .host import Process
 from .leaving import PLUGIN
 from .log import LogConfig, logger
@@ -192,7 +192,7 @@ class Container:
         """End because of an error that no plugin has raised, if none has: SystemExit in a task that nothing awaits."""
         if self._failure is None:
             self._log.error("a task failed", **exception_keys(error))
-            self._failure = HostError(f"a task that no plugin awaits raised {type(error).__name__}: {error}")
+            self._failure = HostError(f"a task that no plugin awaits raised {named(error, str(error))}")
             self.stop("a task failed")
 
     # Start.

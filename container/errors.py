@@ -58,9 +58,9 @@ class PluginFailed(HostError):
     """A plugin raised an exception, which is chained. `plugin`: the plugin's name."""
 
     def __init__(self, plugin: str, step: str, cause: BaseException) -> None:
-        text = str(cause) or type(cause).__name__
-        if not isinstance(cause, (HostError, OSError)):
-            text = f"{type(cause).__name__}: {text}"
+        text = str(cause)
+        if not text or not isinstance(cause, (HostError, OSError)):
+            text = named(cause, text)
         super().__init__(f"plugin {plugin} failed to {step}: {text}")
         self.plugin = plugin
 
@@ -80,6 +80,11 @@ class IllegalTransition(RuntimeError):
         super().__init__(f"{machine}: no transition from {state} on {event}")
         self.state = state
         self.event = event
+
+
+def named(error: BaseException, text: str) -> str:
+    """Return an error as its type and its text, as the type alone where that is empty: `TimeoutError`."""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def reason_of(error: BaseException | str) -> str:

@@ -79,7 +79,9 @@ def answer(handler: Handler, request: Request) -> Steps:
     except SoftError as error:
         yield Reply(_text(error), error=error)
     except BaseException as error:  # the handler's fault, also asyncio's CancelledError: the worker lives on
-        yield Reply(f"{type(error).__name__}: ".encode() + _text(error) + _place(error, handler), error=error)
+        text = _text(error)
+        name = type(error).__name__.encode()
+        yield Reply((name + b": " + text if text else name) + _place(error, handler), error=error)
     else:
         yield Reply(context, body)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from ..errors import named
 from ..masking import mask_text, masked, may_hold_secret
 from ..secret_names import is_secret_name
 from ..text import printable, printable_json
@@ -35,7 +36,7 @@ def exception_keys(error: BaseException | None) -> dict[str, object]:
     if error is None:
         return {}
     stack = "".join(traceback.format_exception(error))
-    return {"error": f"{type(error).__name__}: {as_text(error)}", "stacktrace": stack}
+    return {"error": named(error, as_text(error)), "stacktrace": stack}
 
 
 _encoder = msgspec.json.Encoder(enc_hook=as_text)

@@ -65,7 +65,7 @@ def odd(tmp_path: Path) -> Path:
     ("kind", "said", "failures"),
     [
         ("Exits", "plugin odd failed to serve: SystemExit: 7", 1),
-        ("Interrupts", "plugin odd failed to serve: KeyboardInterrupt: KeyboardInterrupt", 1),
+        ("Interrupts", "plugin odd failed to serve: KeyboardInterrupt", 1),
         ("Raises", "plugin odd failed to serve: ValueError: bad", 1),
         ("ExitsInTask", "plugin odd failed to serve: SystemExit: 7", 1),
         ("ExitsInAsyncioTask", "plugin odd failed to serve: SystemExit: 7", 1),

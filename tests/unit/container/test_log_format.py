@@ -139,6 +139,15 @@ def test_an_exception_in_json_is_in_its_line(path):
     assert line["stacktrace"].startswith("Traceback (most recent call last):\n")
 
 
+def test_an_exception_without_a_text_is_its_type(path):
+    json_to(path)
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        logger("smtp").exception("failed")
+    assert lines(path)[0]["error"] == "KeyboardInterrupt"
+
+
 def test_an_exception_that_there_is_not_is_an_error_like_another(path):
     json_to(path)
     logger("smtp").exception("failed")
