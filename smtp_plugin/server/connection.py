@@ -138,6 +138,7 @@ class Connection(Flow):
                 self.proceed()
         elif self._proxy_header is not None:
             self._handle_proxy_header(self._proxy_header.feed(data))
+            self._control_reading()
         else:
             dialog.receive(data)
             self.proceed()
@@ -329,6 +330,7 @@ class Connection(Flow):
             if header.rest:
                 self.dialog.receive(header.rest)
         self.proceed()
+        self._control_reading()
 
     async def _take_proxy_header(self, data: ProxyData) -> bool:
         """Take the client's address from the header; return whether the header is valid."""

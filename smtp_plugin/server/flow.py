@@ -16,6 +16,7 @@ import aiosmtpd.smtp
 
 from ...container.states import Machine
 from ..protocol.dialog import Dialog
+from .proxy import ProxyHeader
 from .states import State
 
 MAX_UNHANDLED: Final = 65536
@@ -31,6 +32,7 @@ class Flow(aiosmtpd.smtp.SMTP):
 
     dialog: Dialog
     transport: asyncio.Transport | None
+    _proxy_header: ProxyHeader | None
     _state: Machine[State]
 
     def proceed(self) -> None:
@@ -89,7 +91,8 @@ class Flow(aiosmtpd.smtp.SMTP):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        waiting = self.dialog.waiting_bytes
+        header = self._proxy_header
+        waiting = self.dialog.waiting_bytes if header is None else len(header.rest)
         full = self._congested or waiting > MAX_UNHANDLED
         if full or self._held:
             self._charge(waiting + transport.get_write_buffer_size() if full else 0)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import AuthResult, LoginPassword, syntax
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, until
 
 from rrpy import SMTP
 
@@ -318,3 +319,27 @@ def test_a_hook_between_two_chunks_leaves_the_message_whole() -> None:
         client.send("BDAT 1 LAST\r\n!")
         assert client.getreply()[0] == 250
     assert handler.seen == [("a@b", ["x@example.com"], b"kept!")]
+
+
+class SlowProxy:
+    """Decides about a proxy's header once the connection has stopped reading."""
+
+    stopped = False
+
+    async def handle_PROXY(self, server: SMTP, *_: Any) -> bool:
+        await until(lambda: server.transport is None or not server.transport.is_reading())
+        self.stopped = server.transport is not None
+        return True
+
+
+def test_input_after_a_proxy_header_is_bounded_while_a_handler_decides() -> None:
+    """All of it was kept in memory, however much a client sent."""
+    handler = SlowProxy()
+    with (
+        serving(handler, proxy_protocol_timeout=TIMEOUT) as controller,
+        socket.create_connection(("127.0.0.1", controller.port), TIMEOUT) as client,
+    ):
+        client.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 40001 25\r\n" + b"NOOP\r\n" * 30_000)
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read().startswith(b"220 ")
+    assert handler.stopped
