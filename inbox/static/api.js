@@ -27,7 +27,7 @@
  * @property {number} size
  * @property {string} content_id
  * @property {boolean} inline
- * @property {boolean} [related]
+ * @property {boolean} [related] the HTML shows it
  *
  * @typedef {{ mechanism: string, username: string, password: string }} CredentialsInfo
  *
@@ -46,6 +46,7 @@
  * @property {Record<string, string[]>} headers
  * @property {string} text
  * @property {string} html
+ * @property {string} [text_from_html]
  * @property {AttachmentInfo[]} attachments
  * @property {string[]} defects
  * @property {SessionInfo} session

@@ -60,6 +60,23 @@ export function table(rows) {
 }
 
 /**
+ * Return a button with an icon, which is on or off.
+ * @param {Node} shown
+ * @param {string} label
+ * @param {boolean} pressed
+ * @param {() => void} clicked
+ * @returns {AnyElement}
+ */
+export function toggle(shown, label, pressed, clicked) {
+  const made = button("", label, clicked);
+  made.classList.add("toggle");
+  made.title = label;
+  made.setAttribute("aria-pressed", String(pressed));
+  made.append(shown);
+  return made;
+}
+
+/**
  * Return a small button.
  * @param {string} text
  * @param {string} label for screen readers

@@ -1,7 +1,8 @@
 // An empty list: how to send the first mail, or the note that a search found nothing.
 
 import { commands, settings } from "./clients.js";
-import { button, el, icon } from "./dom.js";
+import { copyButton } from "./copy.js";
+import { el, icon } from "./dom.js";
 
 /** @typedef {import("./clients.js").Server} Server */
 
@@ -85,14 +86,6 @@ function reachable(smtpAddress) {
  * @returns {Element}
  */
 function snippet(title, command) {
-  const pre = el("pre", {}, command);
-  const copy = button("Copy", `Copy the lines for ${title}`, async () => {
-    try {
-      await navigator.clipboard.writeText(command);
-      copy.textContent = "Copied";
-    } catch {
-      getSelection()?.selectAllChildren(pre);
-    }
-  });
-  return el("section", { className: "snippet" }, el("header", {}, title, copy), pre);
+  const copy = copyButton(command, `Copy the lines for ${title}`);
+  return el("section", { className: "snippet" }, el("header", {}, title, copy), el("pre", {}, command));
 }

@@ -63,7 +63,7 @@ export function onKey(event) {
   if (target.matches("input")) return onSearchKey(event);
   if (state.refused) return onRefusedKey(event);
   const action = KEYS[event.key] || ((target === list || target === document.body) && LIST_KEYS[event.key]);
-  if (/^[1-6]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
+  if (/^[1-8]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
   if (!action) return;
   action();
   event.preventDefault();

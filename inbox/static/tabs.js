@@ -1,7 +1,9 @@
 // The parts of the open message: a tab for each, and the panel of the chosen one.
 
 import { byId } from "./dom.js";
+import { filesOf } from "./files.js";
 import { panels } from "./panels.js";
+import { mayHaveLinks } from "./targets.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
 
@@ -21,9 +23,10 @@ export function tabs() {
 export function showParts(detail) {
   shown = detail;
   byId("tab-text").hidden = !detail.text && Boolean(detail.html);
-  byId("tab-html").hidden = !detail.html;
+  byId("tab-html").hidden = byId("tab-markup").hidden = !detail.html;
+  byId("tab-links").hidden = !mayHaveLinks(detail);
   byId("tab-attachments").hidden = !detail.attachments.length;
-  byId("attached").textContent = String(detail.attachments.length);
+  byId("attached").textContent = String(filesOf(detail).length || "");
   const part = [preferred, "html", "text"].find((name) => !byId(`tab-${name}`).hidden);
   display(part || "text");
 }
@@ -65,7 +68,7 @@ function display(name) {
   }
   const panel = byId("panel");
   panel.setAttribute("aria-labelledby", `tab-${name}`);
-  panel.classList.toggle("flush", name === "html");
+  panel.classList.toggle("flush", name === "html" || name === "markup");
   panel.scrollTop = 0;
   if (shown) panel.replaceChildren(...panels[name](shown));
 }

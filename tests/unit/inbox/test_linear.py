@@ -116,10 +116,12 @@ EXPRESSION = re.compile(r"(?<=[(,=:\s])/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[\
 SPEED = """
 const {pieces, lengths, allowed, unseen, tries, modules, expressions} = JSON.parse(process.argv[1]);
 const people = await import(`${modules}/people.js`), links = await import(`${modules}/links.js`);
-const format = await import(`${modules}/format.js`);
+const format = await import(`${modules}/format.js`), {codesIn} = await import(`${modules}/codes.js`);
+const {tokens, anchors} = await import(`${modules}/tokens.js`);
 const message = (text) => ({header_from: text, from: text, subject: text, code: 250});
 const works = {
   nameOf: people.nameOf, split: people.split, addressesIn: people.addressesIn, pieces: links.pieces,
+  codesIn, codesNear: (text) => codesIn("code " + text), tokens, tag: (text) => anchors("<a " + text), anchors,
   sender: (text) => format.sender(message(text)), subject: (text) => format.subject(message(text)),
 };
 for (const source of expressions) {
@@ -164,7 +166,7 @@ def test_the_page_reads_a_header_and_a_text(tmp_path: Path) -> None:
         "pieces": PIECES, "lengths": [SHORT, LONG], "allowed": ALLOWED, "unseen": UNSEEN, "tries": TRIES,
         "modules": str(tmp_path), "expressions": sorted(expressions()),
     }  # fmt: skip
-    assert "/^[1-6]$/" in expressions()
+    assert "/^[1-8]$/" in expressions()
     node = subprocess.run(
         ["node", "--input-type=module", "-e", SPEED, json.dumps(given)], capture_output=True, text=True, timeout=TIMEOUT
     )
