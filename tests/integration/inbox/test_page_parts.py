@@ -18,9 +18,7 @@ NATURAL = "image => image.decode().then(() => image.naturalWidth)"
 
 def test_an_embedded_picture_is_no_attachment(tmp_path: Path, visit: Visit) -> None:
     """Each counted as one in the list and in the tab, so most mails of shops had a clip."""
-    message = mail(
-        "Pictures", html='<img src="cid:one%20picture"><img src="https://shop.test/two.png"><img src="3.png">'
-    )
+    message = mail("Pictures", html='<img src="cid:one%20picture"><img src="https://shop.test/two.png">')
     related = message.get_payload()[1]
     related.add_related(picture((1, 2, 3), 11), "image", "png", cid="<one picture>")
     related.add_related(picture((1, 2, 3), 12), "image", "png")

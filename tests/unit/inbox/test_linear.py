@@ -117,11 +117,11 @@ SPEED = """
 const {pieces, lengths, allowed, unseen, tries, modules, expressions} = JSON.parse(process.argv[1]);
 const people = await import(`${modules}/people.js`), links = await import(`${modules}/links.js`);
 const format = await import(`${modules}/format.js`), {codesIn} = await import(`${modules}/codes.js`);
-const {tokens, anchors} = await import(`${modules}/tokens.js`);
+const {anchors} = await import(`${modules}/tokens.js`);
 const message = (text) => ({header_from: text, from: text, subject: text, code: 250});
 const works = {
   nameOf: people.nameOf, split: people.split, addressesIn: people.addressesIn, pieces: links.pieces,
-  codesIn, codesNear: (text) => codesIn("code " + text), tokens, tag: (text) => anchors("<a " + text), anchors,
+  codesIn: (text) => codesIn("code " + text), anchors, anchorsInTag: (text) => anchors("<a " + text),
   sender: (text) => format.sender(message(text)), subject: (text) => format.subject(message(text)),
 };
 for (const source of expressions) {
