@@ -1,11 +1,12 @@
 // Changes of the list: messages arrive, messages are deleted, events were missed.
 
-import { ask, get, pathOf } from "./api.js";
+import { get } from "./api.js";
 import { sender, subject } from "./format.js";
 import { focusList, load, show, summarise } from "./list.js";
 import { close, open } from "./message.js";
 import { say, trying } from "./notices.js";
 import { add, clear, drop, state, unknown } from "./state.js";
+import { deleteFoundSoon, deleteSoon } from "./undo.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
 
@@ -65,23 +66,26 @@ export function onReset() {
 }
 
 /**
- * Delete a message, and open the one after it.
- * @param {string} id
+ * Delete messages, and open the one after them. It can be taken back.
+ * @param {string[]} ids
  */
-export async function remove(id) {
-  const index = state.messages.findIndex((message) => message.id === id);
-  const next = state.messages[index + 1] || state.messages[index - 1];
-  const deleted = await trying(() => ask(pathOf(id), { method: "DELETE" }));
-  if (!deleted) return;
-  forget([id]);
-  say("Message deleted");
-  if (next && !state.search) open(next.id, { instead: true });
+export function remove(ids) {
+  if (!ids.length) return;
+  const gone = new Set(ids);
+  const index = state.messages.findLastIndex((message) => gone.has(message.id));
+  const rest = state.messages.filter((message) => !gone.has(message.id));
+  const next = state.messages.slice(index + 1).find((message) => !gone.has(message.id)) || rest.at(-1);
+  const isOpen = state.selected !== null && gone.has(state.selected);
+  deleteSoon(ids);
+  if (isOpen && next && !state.search && ids.length === 1) open(next.id, { instead: true });
+  else if (isOpen) close();
   focusList();
 }
 
-/** Delete every message. This page learns of it from the stream, as every page does. */
+/** Delete every message, or those that the search finds. It can be taken back. */
 export function removeAll() {
-  trying(() => ask("messages", { method: "DELETE" }));
+  deleteFoundSoon();
+  if (state.selected !== null && !state.messages.some((message) => message.id === state.selected)) close();
 }
 
 /** @param {string[]} ids */

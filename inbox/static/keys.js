@@ -4,11 +4,14 @@ import { remove } from "./changes.js";
 import { byId, list } from "./dom.js";
 import { focusList, load } from "./list.js";
 import { back, open } from "./message.js";
+import { mark } from "./read.js";
 import { toggleRefused } from "./refused.js";
 import { endSearch } from "./search.js";
+import { chooseAll, chooseNone, chosenOrOpen, extend, toggle } from "./select.js";
 import { state } from "./state.js";
 import { onSuggestionKey } from "./suggestions.js";
 import { chooseNumber } from "./tabs.js";
+import { undo } from "./undo.js";
 
 const AHEAD = 3; // messages from the end of the list at which older ones are loaded
 
@@ -21,8 +24,13 @@ const KEYS = {
   Delete: removeSelected,
   "?": showHelp,
   r: toggleRefused,
-  Escape: back,
+  Escape: leave,
+  x: () => toggle(state.selected),
+  u: toggleRead,
+  z: undo,
 };
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 /** Keys that act on the list of refusals too. */
 const EVERYWHERE = ["/", "?", "r"];
 /** @type {Record<string, () => void>} */
@@ -31,6 +39,7 @@ const LIST_KEYS = {
   ArrowUp: () => move(-1),
   Home: () => move(-Infinity),
   End: () => move(state.messages.length),
+  " ": () => toggle(state.selected),
   Enter: () => (state.selected ? open(state.selected, { focus: true }) : move(1)),
 };
 
@@ -49,15 +58,41 @@ function move(step) {
 }
 
 export function removeSelected() {
-  if (state.selected) remove(state.selected);
+  remove(chosenOrOpen());
+}
+
+/** Mark the selected messages, or the open one, as unread; as read where all of them are unread. */
+function toggleRead() {
+  const ids = new Set(chosenOrOpen());
+  const read = state.messages.every((message) => !ids.has(message.id) || !message.read);
+  mark([...ids], read);
+}
+
+function leave() {
+  if (state.chosen.size) chooseNone();
+  else back();
 }
 
 export function showHelp() {
   byId("helping").showModal();
 }
 
+/**
+ * Take the keys that select several messages. Return whether it was one of them.
+ * @param {KeyboardEvent} event
+ * @returns {boolean}
+ */
+function selects(event) {
+  const inList = event.target === list || event.target === document.body;
+  if (event.shiftKey && inList && event.key in STEPS) extend(STEPS[event.key]);
+  else if ((event.ctrlKey || event.metaKey) && event.target === list && event.key === "a") chooseAll();
+  else return false;
+  return true;
+}
+
 /** @param {KeyboardEvent} event */
 export function onKey(event) {
+  if (!document.querySelector("dialog[open]") && !state.refused && selects(event)) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = /** @type {Element} */ (event.target);
   if (target.matches("input")) return onSearchKey(event);

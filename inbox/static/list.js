@@ -7,7 +7,7 @@ import { counted, refused, sender, size, subject, when } from "./format.js";
 import { markHits } from "./hits.js";
 import { alarmOf } from "./notices.js";
 import { foundRefusals, nothingRefused, showRefusals } from "./refusals.js";
-import { beginRequest, isNewest, state, takeAnswer } from "./state.js";
+import { beginRequest, isNewest, shown, state, takeAnswer } from "./state.js";
 import { showUnread } from "./title.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
@@ -55,6 +55,8 @@ function showFault(error) {
  * @param {Set<string>} [fresh] ids of messages that have just arrived
  */
 export function show(fresh = new Set()) {
+  const here = new Set(state.messages.map((message) => message.id));
+  for (const id of state.chosen) if (!here.has(id)) state.chosen.delete(id);
   const rows = /** @type {import("./dom.js").AnyElement[]} */ ([...list.children]);
   const known = new Map(rows.map((row) => [row.dataset.id, row]));
   const wanted = state.messages.map((message) => known.get(message.id) || newRow(message, fresh.has(message.id)));
@@ -75,7 +77,8 @@ export function show(fresh = new Set()) {
  * @param {boolean} read
  */
 function mark(row, read) {
-  row.setAttribute("aria-selected", String(row.dataset.id === state.selected));
+  const id = row.dataset.id || "";
+  row.setAttribute("aria-selected", String(state.chosen.size ? state.chosen.has(id) : id === state.selected));
   row.classList.toggle("unread", !read);
   /** @type {Element} */ (row.querySelector(".new-mark")).textContent = read ? "" : "Unread. ";
 }
@@ -91,6 +94,7 @@ function newRow(message, fresh) {
   return el(
     "li",
     { id: `m-${message.id}`, role: "option", className: fresh ? "item new" : "item", "data-id": message.id },
+    el("span", { className: "check", "aria-hidden": "true" }),
     addresses(message),
     time,
     el("span", { className: "subject", dir: "auto", title: subject(message) }, subject(message)),
@@ -142,7 +146,13 @@ export function summarise() {
 }
 
 function showCounts() {
-  const { total, search, messages, next, info } = state;
+  const { search, messages, next, info, chosen } = state;
+  const { total, unread } = shown();
+  byId("chosen").hidden = !chosen.size || state.refused;
+  byId("chosen-count").textContent = chosen.size ? `${chosen.size.toLocaleString()} selected` : "";
+  list.classList.toggle("choosing", chosen.size > 0);
+  byId("all-read").hidden = !unread || state.refused;
+  byId("clear-label").textContent = search && !state.refused ? "Delete these" : "Delete all";
   byId("more").hidden = next === null || state.refused;
   list.hidden = state.refused;
   main.classList.toggle("refused", state.refused);
@@ -155,7 +165,7 @@ function showCounts() {
   const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
   byId("kept").textContent = info.max_messages ? `the last ${info.max_messages.toLocaleString()} are kept` : "";
-  byId("clear").disabled = total === 0;
+  byId("clear").disabled = search ? !messages.length : total === 0;
 }
 
 function showPlaceholders() {

@@ -14,12 +14,15 @@ import { onKey, removeSelected, showHelp } from "./keys.js";
 import { focusList, load } from "./list.js";
 import { back, close, goToAddress, open } from "./message.js";
 import { trying } from "./notices.js";
+import { mark, markAll } from "./read.js";
 import { loadRefusals, removeRefusals, toggleRefused } from "./refused.js";
 import { readSearch, search } from "./search.js";
+import { chooseNone, chosenOrOpen, extendTo, toggle } from "./select.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
 import { endSuggestions, onSuggestionClick, suggest } from "./suggestions.js";
 import { choose, onTabKey, tabs } from "./tabs.js";
+import { finish, undo } from "./undo.js";
 
 /**
  * Load everything: at the beginning, and whenever events were missed.
@@ -50,10 +53,9 @@ function showRestarted(lost) {
   byId("restarted").hidden = false;
 }
 
-function askWhetherToClear() {
-  const what = state.refused ? counted(state.refusals.length, "refusal") : counted(state.total, "message");
-  byId("clearing-title").textContent = state.refused ? "Delete every refusal?" : "Delete every message?";
-  byId("clearing-text").textContent = `This deletes ${what} for good.`;
+function clear() {
+  if (!state.refused) return removeAll();
+  byId("clearing-text").textContent = `This deletes ${counted(state.refusals.length, "refusal")} for good.`;
   byId("clearing").returnValue = "no";
   byId("clearing").showModal();
 }
@@ -74,7 +76,14 @@ addEventListener("popstate", () => {
 addEventListener("hashchange", goToAddress);
 list.addEventListener("click", (event) => {
   const row = /** @type {Element} */ (event.target).closest(".item");
-  if (row instanceof HTMLElement) open(row.dataset.id || "");
+  if (!(row instanceof HTMLElement)) return;
+  const id = row.dataset.id || "";
+  if (event.shiftKey) extendTo(id);
+  else if (event.ctrlKey || event.metaKey || /** @type {Element} */ (event.target).matches(".check")) toggle(id);
+  else {
+    if (state.chosen.size) chooseNone();
+    open(id);
+  }
 });
 byId("refusals").addEventListener("click", (event) => {
   const link = /** @type {Element} */ (event.target).closest("a");
@@ -102,11 +111,16 @@ onClick("delete", removeSelected);
 onClick("refused", toggleRefused);
 onClick("help", showHelp);
 onClick("connections", openConnections);
-onClick("clear", askWhetherToClear);
+onClick("clear", clear);
+onClick("undo-button", undo);
+onClick("delete-now", finish);
+onClick("all-read", () => markAll(true));
+onClick("chosen-read", () => mark(chosenOrOpen(), true));
+onClick("chosen-unread", () => mark(chosenOrOpen(), false));
+onClick("chosen-delete", removeSelected);
+onClick("chosen-none", chooseNone);
 byId("clearing").addEventListener("close", () => {
-  if (byId("clearing").returnValue !== "yes") return;
-  if (state.refused) removeRefusals();
-  else removeAll();
+  if (byId("clearing").returnValue === "yes") removeRefusals();
 });
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));

@@ -1,6 +1,12 @@
 // The state that the modules share, and its changes. Nothing here touches an element or the network.
 
 /** @typedef {import("./api.js").Summary} Summary */
+/**
+ * @typedef {object} Hidden messages that the page shows no longer, and the host has still
+ * @property {(message: Summary) => boolean} fits
+ * @property {number} count
+ * @property {number} unread
+ */
 
 const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it, and "Show older messages" loads them
 
@@ -16,6 +22,10 @@ export const state = {
   search: "",
   /** @type {string | null} */
   selected: null, // the id of the open message
+  /** @type {Set<string>} */
+  chosen: new Set(), // ids of the selected messages
+  /** @type {Set<Hidden>} */
+  hidden: new Set(),
   lost: false, // the address names a message that is not in the inbox
   refused: false, // the page shows refusals in place of messages
   /** @type {import("./api.js").Refusal[]} */
@@ -59,7 +69,7 @@ export function takeAnswer(answer, number, more) {
   if (!isNewest(number)) return false;
   state.hits = answer.hits;
   state.unread = answer.unread;
-  const there = answer.messages.filter((message) => !deleted.has(message.id));
+  const there = answer.messages.filter((message) => !deleted.has(message.id) && !isHidden(message));
   if (more) {
     const known = ids();
     state.messages = [...state.messages, ...there.filter((message) => !known.has(message.id))];
@@ -73,6 +83,33 @@ export function takeAnswer(answer, number, more) {
   }
   state.next = answer.next;
   return true;
+}
+
+/**
+ * Hide messages.
+ * @param {Hidden} hidden
+ */
+export function hide(hidden) {
+  state.hidden.add(hidden);
+  state.messages = state.messages.filter((message) => !isHidden(message));
+}
+
+/** @param {Summary} message */
+function isHidden(message) {
+  return [...state.hidden].some((each) => each.fits(message));
+}
+
+/**
+ * Return how many messages the inbox has without the hidden ones.
+ * @returns {{ total: number, unread: number }}
+ */
+export function shown() {
+  let { total, unread } = state;
+  for (const each of state.hidden) {
+    total -= each.count;
+    unread -= each.unread;
+  }
+  return { total: Math.max(0, total), unread: Math.max(0, unread) };
 }
 
 /**

@@ -1,13 +1,13 @@
 // The number of unread messages in the page's title and icon.
 
 import { byId } from "./dom.js";
-import { state } from "./state.js";
+import { shown } from "./state.js";
 
 const MOST = 99; // the icon has room for two digits
 
 /** Show the number of the whole inbox, whatever the list shows. */
 export function showUnread() {
-  const { unread } = state;
+  const { unread } = shown();
   document.title = unread ? `(${unread.toLocaleString()}) rrpy inbox` : "rrpy inbox";
   const link = byId("icon");
   const wanted = unread ? badge(unread > MOST ? `${MOST}+` : String(unread)) : "icon.svg";

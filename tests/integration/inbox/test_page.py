@@ -96,21 +96,28 @@ def test_search_narrows_the_list_and_is_left_again(tmp_path: Path, visit: Visit)
         expect(page.get_by_role("option")).to_have_count(4)
 
 
-def test_clear_asks_first(tmp_path: Path, visit: Visit) -> None:
+def test_a_deletion_of_all_is_taken_back_or_carried_out(tmp_path: Path, visit: Visit) -> None:
     with inbox(tmp_path) as (host, client):
         send(host, mail())
         page = live(visit(host))
         other = live(visit(host))
-        page.get_by_role("button", name="Clear").click()
-        expect(page.get_by_role("dialog")).to_contain_text("This deletes 1 message for good.")
-        page.get_by_role("button", name="Keep them").click()
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        assert client.get("messages").json()["total"] == 1
-        page.get_by_role("button", name="Clear").click()
         page.get_by_role("button", name="Delete all").click()
+        expect(page.get_by_role("heading", name="No mail yet")).to_be_visible()
+        expect(page).to_have_title("rrpy inbox")
+        expect(other.get_by_role("option")).to_have_count(1)
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_role("option")).to_have_count(1)
+        page.get_by_role("button", name="Delete all").click()
+        send(host, mail("later"))
+        expect(page.get_by_role("option", name="later")).to_be_visible()
+        page.get_by_role("button", name="Delete now").click()
         for each in (page, other):
-            expect(each.get_by_role("heading", name="No mail yet")).to_be_visible()
-        assert client.get("messages").json()["total"] == 0
+            expect(each.locator("#messages .subject")).to_have_text(["later"])
+        page.get_by_role("button", name="Delete all").click()
+        expect(page.get_by_role("option")).to_have_count(0)
+        page.reload()  # before the ten seconds are over
+        expect(page.get_by_role("option")).to_have_count(1)
+        assert client.get("messages").json()["total"] == 1
 
 
 def test_a_live_connection_is_seen_and_closed(tmp_path: Path, visit: Visit) -> None:

@@ -48,9 +48,9 @@ def test_what_was_refused_is_shown_by_a_filter_that_the_keyboard_reaches(tmp_pat
         page.keyboard.press("Escape")
         expect(page.get_by_role("option")).to_have_count(1)
         page.keyboard.press("r")
-        page.get_by_role("button", name="Clear").click()
+        page.locator("#clear").click()
         expect(page.get_by_text("This deletes 2 refusals for good.")).to_be_visible()
-        page.get_by_role("button", name="Delete all").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
         expect(page.get_by_role("heading", name="Nothing was refused")).to_be_visible()
         assert client.get("messages").json()["total"] == 1
         assert client.get("refusals").json() == {"refusals": [], "total": 0}

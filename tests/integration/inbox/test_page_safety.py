@@ -318,6 +318,8 @@ def test_without_marks_of_the_browser_another_web_page_is_refused_and_ours_is_no
         ours.get_by_role("searchbox").fill("secret")
         ours.get_by_role("option", name="secret").click()
         ours.get_by_role("button", name="Delete the message").click()
+        with ours.expect_response(lambda answer: answer.request.method == "DELETE"):
+            ours.get_by_role("button", name="Delete now").click()
         expect(ours.locator("#count")).to_have_text("0 of 0 messages")
         assert client.get("messages").json()["total"] == 0
 

@@ -38,6 +38,8 @@ def test_the_page_works_by_way_of_a_proxy_and_under_a_path(tmp_path: Path, visit
                 expect(page.frame_locator("iframe").get_by_text("Shown")).to_be_visible()
                 page.get_by_role("button", name="Delete the message").click()
                 expect(page.get_by_role("option")).to_have_count(0)
+                with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+                    page.get_by_role("button", name="Delete now").click()
                 assert client.get("messages").json()["total"] == 0, place
                 page.close()
 

@@ -1,0 +1,59 @@
+"""Several messages of the inbox's page at once, in a real browser beside a real host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.inbox.host import inbox, mail, send
+from support.inbox.page import Visit, live, subjects
+
+pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+
+
+def test_several_are_selected_marked_and_deleted_by_mouse_and_keyboard(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, client):
+        for number in range(6):
+            send(host, mail(f"number {number}"))
+        page = live(visit(host))
+        rows = page.locator("#messages .item")
+        chosen = page.locator("#chosen-count")
+        rows.nth(1).click()
+        rows.nth(3).click(modifiers=["Shift"])
+        expect(chosen).to_have_text("3 selected")
+        rows.nth(2).click(modifiers=["Control"])
+        expect(chosen).to_have_text("2 selected")
+        rows.nth(5).locator(".check").click()
+        expect(chosen).to_have_text("3 selected")
+        page.get_by_role("button", name="Read", exact=True).click()
+        expect(page).to_have_title("(3) rrpy inbox")
+        page.keyboard.press("u")
+        expect(page).to_have_title("(6) rrpy inbox")
+        page.keyboard.press("#")
+        expect(rows).to_have_count(3)
+        assert subjects(page) == ["number 5", "number 3", "number 1"]
+        page.keyboard.press("z")
+        expect(rows).to_have_count(6)
+        page.locator("#messages").focus()
+        page.keyboard.press("Control+a")
+        expect(chosen).to_have_text("6 selected")
+        page.keyboard.press("Escape")
+        expect(chosen).to_be_hidden()
+        rows.nth(0).click()
+        page.keyboard.press("Shift+ArrowDown")
+        expect(chosen).to_have_text("2 selected")
+        page.keyboard.press("Delete")
+        expect(rows).to_have_count(4)
+        page.get_by_role("searchbox").fill("number 0")
+        expect(rows).to_have_count(1)
+        page.get_by_role("button", name="Delete these").click()  # the deletion before it is carried out
+        expect(rows).to_have_count(0)
+        page.get_by_role("button", name="Delete now").click()
+        page.get_by_role("searchbox").press("Escape")
+        expect(rows).to_have_count(3)
+        page.get_by_role("button", name="Mark all read").click()
+        expect(page).to_have_title("rrpy inbox")
+        assert [each["subject"] for each in client.get("messages").json()["messages"]] == [
+            "number 3", "number 2", "number 1",
+        ]  # fmt: skip
