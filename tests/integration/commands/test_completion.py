@@ -67,7 +67,7 @@ def test_files_and_folders_are_left_to_the_shell(line: str, kind: str, tmp_path:
 
 def test_keys_are_offered_in_full_and_sections_by_their_keys(tmp_path: Path) -> None:
     assert offered("rrpy serve -o smtp.tls.", tmp_path) == [
-        f"plain,smtp.tls.{key}=" for key in ("cert", "key", "mode", "required")
+        f"plain,smtp.tls.{key}=" for key in ("cert", "key", "mode", "required", "min_version", "client_ca")
     ]
     assert offered("rrpy serve -o smtp.addr=", tmp_path) == []
     assert "plain,endure.grace_period=" in offered("rrpy rpc -o ", tmp_path)

@@ -40,7 +40,7 @@ def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
             ("GET", "messages?serach=x", 400, "messages takes limit, before and search, not serach"),
             ("DELETE", "messages?befor=5", 400, "messages takes id, search and before, not befor"),
             ("GET", "messages/latest/raw?x=1", 400, "messages/{id}/raw takes no parameters, not x"),
-            ("GET", "stream?x=1", 400, "stream takes no parameters, not x"),
+            ("GET", "stream?x=1", 400, "stream takes last_event_id, not x"),
             ("GET", "info?x=1", 400, "info takes no parameters, not x"),
             ("GET", "nothing", 404, "there is nothing at /api/v1/nothing; /api/v1/openapi.json describes the API"),
             ("GET", "messages/", 404, "there is nothing at /api/v1/messages/"),

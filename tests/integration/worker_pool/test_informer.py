@@ -97,7 +97,7 @@ def server() -> ServerPlugin:
 
 def collecting(plugin: Any, *others: object) -> Any:
     """Return a plugin after the container has handed it the others."""
-    plugin.init()
+    plugin.init(*([Log()] if isinstance(plugin, ResetterPlugin) else []))
     for each in plugin.collects():
         for other in others:
             if isinstance(other, each.protocol):
