@@ -4,7 +4,9 @@ import { get } from "./api.js";
 import { sender, subject } from "./format.js";
 import { focusList, load, show, summarise } from "./list.js";
 import { close, open } from "./message.js";
+import { countNewer } from "./newer.js";
 import { say, trying } from "./notices.js";
+import { notify } from "./notify.js";
 import { add, clear, drop, state, unknown } from "./state.js";
 import { deleteFoundSoon, deleteSoon } from "./undo.js";
 
@@ -33,11 +35,13 @@ function showArrived() {
   if (!fresh.length) return;
   state.total += fresh.length;
   state.unread += fresh.length;
+  notify(fresh);
   if (state.search) {
     summarise();
     return refreshSoon(); // the host knows which of them the search finds
   }
   add(fresh);
+  countNewer(fresh.length);
   show(new Set(fresh.map((message) => message.id)));
   const [first] = fresh;
   say(fresh.length === 1 ? `New message from ${sender(first)}: ${subject(first)}` : `${fresh.length} new messages`);

@@ -35,6 +35,15 @@ export function when(text, whole = false) {
 }
 
 /**
+ * Return the day of a time.
+ * @param {string} text ISO 8601
+ * @returns {string}
+ */
+export function day(text) {
+  return new Date(text).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+}
+
+/**
  * Return a number with its noun: `1 message`, `2 messages`.
  * @param {number} number
  * @param {string} one

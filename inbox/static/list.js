@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { byId, el, icon, list, main } from "./dom.js";
 import { noMail, nothingFound } from "./empty.js";
-import { counted, refused, sender, size, subject, when } from "./format.js";
+import { counted, day, refused, sender, size, subject, when } from "./format.js";
 import { markHits } from "./hits.js";
 import { alarmOf } from "./notices.js";
 import { foundRefusals, nothingRefused, showRefusals } from "./refusals.js";
@@ -64,7 +64,14 @@ export function show(fresh = new Set()) {
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] || null);
   }
   while (list.children.length > wanted.length) list.lastChild?.remove();
-  for (const [index, row] of wanted.entries()) mark(row, Boolean(state.messages[index].read));
+  let last = day(new Date().toISOString());
+  for (const [index, row] of wanted.entries()) {
+    const { read, received_at } = state.messages[index];
+    mark(row, Boolean(read));
+    const today = day(received_at);
+    if (today === last) delete row.dataset.day;
+    else row.dataset.day = last = today;
+  }
   const active = wanted.find((row) => row.dataset.id === state.selected);
   if (active) list.setAttribute("aria-activedescendant", active.id);
   else list.removeAttribute("aria-activedescendant");

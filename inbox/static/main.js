@@ -13,7 +13,9 @@ import { watchHits } from "./hits.js";
 import { onKey, removeSelected, showHelp } from "./keys.js";
 import { focusList, load } from "./list.js";
 import { back, close, goToAddress, open } from "./message.js";
+import { watchNewer } from "./newer.js";
 import { trying } from "./notices.js";
+import { askForNotifications, offerNotifications } from "./notify.js";
 import { mark, markAll } from "./read.js";
 import { loadRefusals, removeRefusals, toggleRefused } from "./refused.js";
 import { readSearch, search } from "./search.js";
@@ -112,6 +114,7 @@ onClick("refused", toggleRefused);
 onClick("help", showHelp);
 onClick("connections", openConnections);
 onClick("clear", clear);
+onClick("notify", askForNotifications);
 onClick("undo-button", undo);
 onClick("delete-now", finish);
 onClick("all-read", () => markAll(true));
@@ -127,5 +130,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
 }
 
 watchHits();
+watchNewer();
+offerNotifications();
 readSearch();
 follow(start);

@@ -57,3 +57,22 @@ def test_several_are_selected_marked_and_deleted_by_mouse_and_keyboard(tmp_path:
         assert [each["subject"] for each in client.get("messages").json()["messages"]] == [
             "number 3", "number 2", "number 1",
         ]  # fmt: skip
+
+
+def test_new_mail_above_a_scrolled_list_is_counted_and_days_have_lines(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        for number in range(12):
+            send(host, mail(f"number {number}"))
+        page = live(visit(host, viewport={"width": 900, "height": 400}))
+        expect(page.locator("#messages .item")).to_have_count(12)
+        assert page.locator("[data-day]").count() == 0
+        page.evaluate("document.querySelector('.list').scrollTop = 400")
+        for name in ("first", "second"):
+            send(host, mail(name))
+        newer = page.locator("#newer")
+        expect(newer).to_have_text("2 new")
+        newer.click()
+        expect(newer).to_be_hidden()
+        page.clock.set_fixed_time("2099-01-01")
+        page.reload()
+        expect(page.locator("[data-day]")).to_have_count(1)
