@@ -17,6 +17,8 @@ from .records import Searched, Summary
 SLICE: Final = 8 * 1024 * 1024
 """Work of one slice: a character of a message for each term of the search, and ROW for each message."""
 ROW: Final = 1000
+READ: Final = 9000
+"""Work of a summary that a search reads, beside ROW."""
 DETAIL: Final = 8
 """Work of a byte of a whole message, which few searches read."""
 FIRST: Final = 2**63 - 1
@@ -90,7 +92,7 @@ class Message:
     @cached_property
     def summary(self) -> Summary:
         """The summary."""
-        self.work += len(self.json)
+        self.work += READ
         return msgspec.json.decode(self.json, type=Summary)
 
     @cached_property

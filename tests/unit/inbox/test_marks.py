@@ -140,3 +140,11 @@ async def test_a_change_of_many_names_what_it_is_for() -> None:
         assert (await client.delete("messages?id=")).json() == {"deleted": 0}
         assert (await client.delete("messages")).json() == {"deleted": 2}
     store.close()
+
+
+def test_a_search_that_reads_summaries_has_short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "SLICE", 5 * selection.READ)
+    store = filled(count=12)
+    assert store.list_messages(limit=50, search=parse("is:read")).next is not None
+    assert store.list_messages(limit=50, search=parse("never")).next is None
+    store.close()
