@@ -2,6 +2,7 @@
 
 import { ask, get } from "./api.js";
 import { button, byId, el } from "./dom.js";
+import { counted } from "./format.js";
 import { trying } from "./notices.js";
 
 /** @typedef {import("./api.js").Connection} Connection */
@@ -11,8 +12,15 @@ import { trying } from "./notices.js";
  * @param {number} open
  */
 export function countConnections(open) {
-  byId("open").textContent = String(open);
+  showCount(open);
   if (byId("connecting").open) showConnections();
+}
+
+/** @param {number} open */
+function showCount(open) {
+  byId("open").textContent = String(open);
+  byId("open-noun").textContent = open === 1 ? " connection" : " connections";
+  byId("connections").setAttribute("aria-label", counted(open, "connection"));
 }
 
 /** Open the dialog. */
@@ -25,7 +33,7 @@ async function showConnections() {
   const found = await trying(() => get("connections"));
   if (!found) return;
   const rows = found.connections.map(row);
-  byId("open").textContent = String(rows.length);
+  showCount(rows.length);
   const none = el("p", {}, "No client is connected.");
   byId("connected").replaceChildren(rows.length ? el("ul", { className: "live" }, ...rows) : none);
 }

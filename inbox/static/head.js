@@ -24,7 +24,7 @@ export function showHead(detail) {
 }
 
 /**
- * Return the addresses with their names; as "Envelope" those that the headers do not say.
+ * Return the addresses with their names; as "Bcc (envelope only)" those that the headers do not say.
  * @param {Detail} detail
  * @returns {[string, string[]][]}
  */
@@ -40,7 +40,7 @@ function people(detail) {
     ["From", from.length ? from : [summary.from || "(no sender)"]],
     ["To", to.length ? to : summary.to],
     ["Cc", cc],
-    ["Envelope", hidden],
+    ["Bcc (envelope only)", hidden],
   ];
   return all.filter(([, value]) => value.length);
 }

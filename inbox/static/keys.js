@@ -2,7 +2,7 @@
 
 import { remove } from "./changes.js";
 import { byId, list } from "./dom.js";
-import { focusList, load } from "./list.js";
+import { focusList, load, loadOldest } from "./list.js";
 import { back, open } from "./message.js";
 import { mark } from "./read.js";
 import { toggleRefused } from "./refused.js";
@@ -38,23 +38,28 @@ const LIST_KEYS = {
   ArrowDown: () => move(1),
   ArrowUp: () => move(-1),
   Home: () => move(-Infinity),
-  End: () => move(state.messages.length),
+  End: moveToOldest,
   " ": () => toggle(state.selected),
   Enter: () => (state.selected ? open(state.selected, { focus: true }) : move(1)),
 };
 
 /**
  * Open the message some steps down the list; the first one where none is open.
- * @param {number} step negative for up
+ * @param {number} step negative for up, Infinity for the last one
  */
 function move(step) {
   const { messages } = state;
   if (!messages.length) return;
   const index = messages.findIndex((message) => message.id === state.selected);
-  const next = index < 0 ? 0 : Math.min(messages.length - 1, Math.max(0, index + step));
+  const next = index < 0 && step !== Infinity ? 0 : Math.min(messages.length - 1, Math.max(0, index + step));
   if (index === next) return;
   open(messages[next].id);
   if (next >= messages.length - AHEAD && state.next !== null) load({ more: true });
+}
+
+async function moveToOldest() {
+  await loadOldest();
+  move(Infinity);
 }
 
 export function removeSelected() {

@@ -13,17 +13,19 @@ import { showUnread } from "./title.js";
 /** @typedef {import("./api.js").Summary} Summary */
 
 const PAGE = 50; // messages of one request
+const LARGE_PAGE = 500; // of each request for all older ones
+const MAX_LOADED = 5000; // messages in the list, after which it loads no more at once
 const MAX_RECIPIENTS = 20; // in the hint over a row
 
 export const LOST = "This message is no longer here";
 
 /**
  * Load the list, or with `more` the messages after its last one, and show it.
- * @param {{ more?: boolean }} [options]
+ * @param {{ more?: boolean, limit?: number }} [options]
  */
-export async function load({ more = false } = {}) {
+export async function load({ more = false, limit = PAGE } = {}) {
   const number = beginRequest();
-  const query = new URLSearchParams({ limit: String(PAGE) });
+  const query = new URLSearchParams({ limit: String(limit) });
   if (state.search) query.set("search", state.search);
   if (more && state.next !== null) query.set("before", String(state.next));
   let answer;
@@ -37,6 +39,15 @@ export async function load({ more = false } = {}) {
   byId("wrong").hidden = true;
   show();
   if (!state.messages.length && state.next !== null) load({ more: true }); // a search ends early, in a large inbox
+}
+
+/** Load all older messages, of a very large inbox a part of them. */
+export async function loadOldest() {
+  while (state.next !== null && state.messages.length < MAX_LOADED) {
+    const place = state.next;
+    await load({ more: true, limit: LARGE_PAGE });
+    if (state.next === place) return; // the host did not answer, or another request began
+  }
 }
 
 /**
@@ -165,13 +176,13 @@ function showCounts() {
   main.classList.toggle("refused", state.refused);
   if (state.refused) {
     byId("count").textContent = "Refused";
-    byId("kept").textContent = "the newest are kept";
+    byId("kept").textContent = "keeps the newest";
     byId("clear").disabled = !state.refusals.length;
     return;
   }
   const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
-  byId("kept").textContent = info.max_messages ? `the last ${info.max_messages.toLocaleString()} are kept` : "";
+  byId("kept").textContent = info.max_messages ? `keeps the last ${info.max_messages.toLocaleString()}` : "";
   byId("clear").disabled = search ? !messages.length : total === 0;
 }
 

@@ -33,6 +33,7 @@ export async function open(id, { focus = false, instead = false } = {}) {
   }
   if (state.selected !== id) return; // another one was opened meanwhile
   byId("message").hidden = false;
+  byId("message").classList.remove("shrunk");
   showHead(detail);
   showParts(detail);
   if (focus) byId("subject").focus();

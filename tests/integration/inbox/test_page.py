@@ -126,7 +126,7 @@ def test_a_live_connection_is_seen_and_closed(tmp_path: Path, visit: Visit) -> N
         telnet.say("EHLO client.example")
         telnet.say("MAIL FROM:<ann@example.com>")
         page = live(visit(host))
-        button = page.get_by_role("button", name="1 open connections")
+        button = page.get_by_role("button", name="1 connection")
         button.click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("from ann@example.com")
@@ -266,7 +266,7 @@ def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Vi
             page = live(visit(host, viewport=view, device_scale_factor=1.25, color_scheme=scheme))
             page.get_by_role("option", name="Your order #20417").click()
             expect(page.frame_locator("iframe").get_by_text("Thank you, Marta!")).to_be_visible()
-            expect(page.get_by_role("button", name="1 open connections")).to_be_visible()
+            expect(page.get_by_role("button", name="1 connection")).to_be_visible()
             picture = page.screenshot()
     name = "inbox.png" if scheme == "light" else "inbox-dark.png"
     if os.environ.get("RRPY_SCREENSHOTS") == "1":

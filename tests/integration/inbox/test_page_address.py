@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,58 @@ def test_an_address_of_a_message_that_went_says_so(tmp_path: Path, visit: Visit,
         page.get_by_role("option", name="one").click()
         expect(page.locator("#subject")).to_have_text("one")
         expect(page.locator("#choose")).to_be_hidden()
+
+
+def test_the_keys_of_the_page_work_after_a_click_into_the_mail(tmp_path: Path, visit: Visit) -> None:
+    """The frame of the mail kept the keyboard, and runs no script that could pass a key on."""
+    with inbox(tmp_path) as (host, _):
+        for subject in ("one", "two", "three"):
+            send(host, mail(subject, html=f"<p>{subject} word</p>"))
+        page = live(visit(host, permissions=["clipboard-read", "clipboard-write"]))
+        shown = page.locator("#subject")
+        page.get_by_role("option", name="three").click()
+        for subject in ("two", "one"):
+            page.frame_locator("iframe").get_by_text("word").click()
+            expect(page.locator("#panel")).to_be_focused()
+            page.keyboard.press("j")
+            expect(shown).to_have_text(subject)
+        page.frame_locator("iframe").get_by_text("word").dblclick()
+        expect(page.locator("#panel")).to_be_focused()
+        page.keyboard.press("Control+c")  # the words of the mail, although the page has the keyboard
+        assert page.evaluate("navigator.clipboard.readText()").strip() == "word"
+        expect(page.locator("#panel")).to_be_focused()
+        page.keyboard.press("#")
+        expect(page.get_by_role("option")).to_have_count(2)
+
+
+def test_end_leads_to_the_oldest_message_of_all(tmp_path: Path, visit: Visit) -> None:
+    """It led to the last message that the list had."""
+    with inbox(tmp_path) as (host, _):
+        with smtplib.SMTP(*host.smtp) as client:
+            for number in range(120):
+                client.sendmail("a@b.c", "x@y.z", f"Subject: number {number}\n\nHi\n")
+        page = live(visit(host))
+        expect(page.get_by_role("option")).to_have_count(50)
+        page.get_by_role("listbox").focus()
+        page.keyboard.press("End")
+        expect(page.get_by_role("option", selected=True)).to_contain_text("number 0")
+
+
+def test_the_head_of_a_phone_is_one_row_of_tabs_and_shrinks(tmp_path: Path, visit: Visit) -> None:
+    long = "A subject that is whole in the list and in the message, " * 3
+    with inbox(tmp_path) as (host, _):
+        send(host, mail(long, text="line\n" * 400, html="<p>Hi</p>"))
+        page = live(visit(host, viewport={"width": 360, "height": 640}))
+        row = page.locator("#messages .subject")
+        assert row.evaluate("row => row.scrollWidth <= row.clientWidth && row.clientHeight > 60")
+        page.get_by_role("option").click()
+        page.get_by_role("tab", name="Text").click()
+        places = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.offsetTop)")
+        assert len(set(places)) == 1, "one row"
+        head = page.locator("#message .head")
+        before = head.evaluate("head => head.offsetHeight")
+        page.locator("#panel").evaluate("panel => panel.scrollTo(0, 500)")
+        expect(page.locator("#people")).to_be_hidden()
+        assert head.evaluate("head => head.offsetHeight") < before / 2
+        page.locator("#panel").evaluate("panel => panel.scrollTo(0, 0)")
+        expect(page.locator("#people")).to_be_visible()
