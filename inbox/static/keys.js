@@ -1,6 +1,7 @@
 // The keyboard: single keys for the whole page, and keys of the list. The dialog "helping" names them.
 
 import { remove } from "./changes.js";
+import { toggleCompact } from "./compact.js";
 import { byId, list } from "./dom.js";
 import { focusList, load, loadOldest } from "./list.js";
 import { back, open } from "./message.js";
@@ -28,6 +29,7 @@ const KEYS = {
   x: () => toggle(state.selected),
   u: toggleRead,
   z: undo,
+  c: toggleCompact,
 };
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };

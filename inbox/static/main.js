@@ -6,6 +6,7 @@
 import { addressed } from "./address.js";
 import { ask, get, pathOf } from "./api.js";
 import { removeAll } from "./changes.js";
+import { restoreCompact } from "./compact.js";
 import { openConnections } from "./connections.js";
 import { byId, list } from "./dom.js";
 import { counted } from "./format.js";
@@ -131,6 +132,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
 }
 
 watchHits();
+restoreCompact();
 watchNewer();
 offerNotifications();
 readSearch();

@@ -1,0 +1,24 @@
+// The compact list: one line less for each message. The browser remembers it.
+
+import { list } from "./dom.js";
+
+const KEY = "rrpy-inbox-compact";
+
+/** Show the list as it was the last time. */
+export function restoreCompact() {
+  try {
+    list.classList.toggle("compact", localStorage.getItem(KEY) === "1");
+  } catch {
+    // The browser stores nothing.
+  }
+}
+
+/** Make the list compact, or not. */
+export function toggleCompact() {
+  const compact = list.classList.toggle("compact");
+  try {
+    localStorage.setItem(KEY, compact ? "1" : "0");
+  } catch {
+    // It lasts as long as the page.
+  }
+}
