@@ -35,6 +35,7 @@ export class Feed {
   see(give, wanted) {
     const known = this.tabs.has(give);
     this.tabs.set(give, wanted);
+    if (!known) give({ name: "connected", data: null });
     if (!known && this.last) {
       give({ name: "reset", data: { open: this.open }, boot: this.boot() });
       give(this.state());

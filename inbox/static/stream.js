@@ -7,6 +7,8 @@ import { Feed } from "./feed.js";
 import { onRead } from "./read.js";
 import { onRefusal, onRefusalsCleared } from "./refused.js";
 
+const STARTING = 5000; // milliseconds in which the shared worker answers
+
 /** @typedef {"follow" | "pause" | "leave"} Request what this page asks of the feed */
 
 /**
@@ -67,8 +69,12 @@ function connect(take) {
   try {
     const worker = new SharedWorker("./worker.js", { type: "module" });
     worker.addEventListener("error", alone); // the browser runs no modules in it
+    const waiting = setTimeout(alone, STARTING); // where the browser reports no error
     port = worker.port;
-    port.onmessage = ({ data }) => take(data);
+    port.onmessage = ({ data }) => {
+      clearTimeout(waiting);
+      if (!own) take(data);
+    };
   } catch {
     alone();
   }
