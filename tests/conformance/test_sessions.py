@@ -37,6 +37,8 @@ from support.smtp_plugin.dialog import HOST, Recorded, corpus, drive
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.protocol.transfer import WINDOW
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SESSIONS = corpus()
 RELAYED = [each for each in SESSIONS if b"\r\n" in each.sent.partition(b"DATA")[0] and not each.rules.strict]
 """The sessions of clients that end a command with CR LF, as every relay does."""

@@ -14,6 +14,8 @@ from support.smtp_plugin.dialog import HOST, Driver, drive
 from rrpy.smtp_plugin.protocol.body import Budget, DataBody, LineFeedBody
 from rrpy.smtp_plugin.protocol.rules import Rules
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 RULES = Rules(hostname=HOST, max_message_size=64, max_errors=0)
 COMMANDS = [
     *(b"EHLO x", b"HELO x", b"EHLO", b"MAIL FROM:<a@b>", b"MAIL FROM:<> SIZE=9", b"MAIL FROM:<a", b"RCPT TO:<c@d>"),

@@ -19,6 +19,8 @@ from support.smtp_plugin.server import Serving, serving
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.rules import Rules
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 Stored = tuple[str | None, tuple[str, ...], bytes]
 
 LIMIT = 16

@@ -7,12 +7,15 @@ from base64 import b64decode
 from datetime import datetime
 from hashlib import sha256
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rrpy.mime.message import parse
 from rrpy.smtp_plugin.delivery.event import Arrival, build_event
 from rrpy.smtp_plugin.session import Credentials, Envelope, Session
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 names = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
 """What a client says of itself: bytes that are not UTF-8 are surrogates."""

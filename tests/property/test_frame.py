@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rrpy.goridge.frame import Decoder, Frame, FrameError, encode
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 bytes_8 = st.integers(0, 0xFF)
 frames = st.builds(

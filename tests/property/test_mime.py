@@ -5,6 +5,7 @@ import json
 import random
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.mime.mails import corpus, described, leaf, multipart
@@ -12,6 +13,8 @@ from support.mime.mails import corpus, described, leaf, multipart
 from rrpy.mime import encodings as mime_encodings
 from rrpy.mime.defects import DEFECTS
 from rrpy.mime.message import parse
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 MAILS = [mail.raw for mail in corpus()]
 FRAGMENTS = [

@@ -9,7 +9,7 @@ SHORT, LONG = 16 * 1024, 64 * 1024
 LONGER = LONG // SHORT
 ALLOWED = 9  # times the short input's time: in proportion it is 4, quadratic 16
 UNSEEN = 0.03  # seconds that are too short to measure
-TRIES = 3
+TRIES = 6
 
 PIECES = (
     " ", "\t", "a", "a ", " a", "<", ">", "< ", "<>", "<a", "a@b, ", ",", ", ", ",,@", "@", '"', '\\"', '" ', "\\",

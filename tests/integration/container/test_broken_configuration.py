@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.container.host import run, write
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 def _busy_port() -> socket.socket:
     taken = socket.socket()

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import jsonschema
+import pytest
 from support.inbox.host import address, inbox, mail, send, url
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT
@@ -16,6 +17,8 @@ from rrpy.inbox.application import STATIC, TYPES
 from rrpy.inbox.feed import EVENTS
 from rrpy.inbox.guard import PAGE_POLICY
 from rrpy.inbox.routes import ROUTES
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:

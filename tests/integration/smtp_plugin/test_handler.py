@@ -23,6 +23,8 @@ from support.waiting import TIMEOUT, until
 
 from rrpy import SMTP
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 MESSAGE = "Subject: hello\r\n\r\nbody\r\n"
 
 

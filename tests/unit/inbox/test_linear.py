@@ -25,6 +25,8 @@ from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
 from rrpy.mime.filenames import safe_name
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def recorded(head: str, text: str) -> None:
     record_of(ReceivedMail(**MAIL | {"id": "1", "content": f"{head}{text}".encode("utf-8", "replace")}))

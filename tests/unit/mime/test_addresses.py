@@ -158,5 +158,6 @@ def test_the_number_of_addresses_is_bounded(piece: bytes) -> None:
     assert len(read(piece * (256 * 1024 // len(piece)))) <= MAX_ADDRESSES
 
 
+@pytest.mark.usefixtures("untraced")
 def test_any_header_is_read_in_linear_time() -> None:
     assert superlinear(lambda text: read(text.encode()), repeated()) == []

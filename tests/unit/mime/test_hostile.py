@@ -12,6 +12,8 @@ from support.mime.mails import MEGABYTE, corpus, hostile
 from rrpy.mime.defects import DEFECTS
 from rrpy.mime.message import parse
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 HOSTILE = hostile()
 SECONDS_A_MEGABYTE = 30  # a hundred times the slowest of them
 

@@ -7,6 +7,8 @@ from support.linear import repeated, superlinear
 
 from rrpy.mime.message import parse
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 HEADERS = (
     "From", "To", "Subject", "Message-ID",
     "Content-Type: text/plain; charset", "Content-Type: multipart/mixed; boundary",

@@ -106,6 +106,7 @@ texts = st.recursive(
 )
 
 
+@pytest.mark.usefixtures("untraced")
 @given(value=values, end=st.binary(max_size=3))
 def test_msgpack_is_counted_as_it_is_decoded(value: Any, end: bytes) -> None:
     data = msgpack.packb(value) + end
