@@ -23,11 +23,9 @@ from .commands.options import (
     SECONDS,
     Commands,
     config_option,
-    debug_option,
     dotenv_option,
     override_option,
-    pid_option,
-    silent_option,
+    serve_options,
     workdir_option,
 )
 from .commands.running import RunningHost, host_options, names_from
@@ -68,13 +66,7 @@ def default_plugins() -> list[Plugin]:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "obj": default_plugins},
 )
-@config_option
-@override_option
-@workdir_option
-@dotenv_option
-@debug_option
-@silent_option
-@pid_option
+@serve_options
 @click.version_option(VERSION, "-v", "--version", message="%(prog)s %(version)s")
 def main(**_: object) -> None:
     """Catch the mail of your application; run plugins and pools of worker processes, RoadRunner's way.
@@ -100,13 +92,7 @@ def main(**_: object) -> None:
 
 
 @main.command()
-@config_option
-@override_option
-@workdir_option
-@dotenv_option
-@debug_option
-@silent_option
-@pid_option
+@serve_options
 @errors_as_sentences
 def serve(
     config: str,

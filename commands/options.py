@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import click
 from click.core import ParameterSource
 
 from .completion import files, folders, override_keys
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CONFIG = "rr.yaml"
 SECONDS = click.FloatRange(min=0.001, max=86400)
@@ -43,6 +49,14 @@ smtp_option = click.option(
     metavar="HOST:PORT",
     help="The server for the mail. Default: that of SMTP_HOST and SMTP_PORT, else localhost:1025.",
 )
+
+
+def serve_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command the options of `rrpy serve`, which may also stand before the name of a command."""
+    options = (config_option, override_option, workdir_option, dotenv_option, debug_option, silent_option, pid_option)
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class Commands(click.Group):

@@ -1,6 +1,6 @@
 """`rrpy sendmail`: sendmail(8) for programs that call it, such as PHP's `mail()`, cron and git.
 
-It takes the options of Postfix's sendmail and hands the mail to an SMTP server at once: there is no queue.
+It takes the options of Postfix's sendmail and hands the mail to an SMTP server at once, without a queue.
 """
 
 from __future__ import annotations
