@@ -18,13 +18,13 @@ import msgspec
 
 from ..container.heap import HEAP
 from ..mime.matching import Filter
-from .arrivals import Arrivals
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
-from .query import EVERYTHING, Query
 from .records import MessageList, Record, Summary, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
-from .store import MAX_LIST, Batch, Changed, Store
+from .store.arrivals import Arrivals
+from .store.query import EVERYTHING, Query
+from .store.store import MAX_LIST, Batch, Changed, Store
 from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")

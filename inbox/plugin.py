@@ -65,8 +65,8 @@ class InboxPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the store, then the socket; serve until `stop`. Raises StoreError and ListenError."""
         from ..container.net.http import HTTPServer
-        from .application import application
         from .mailbox import Mailbox
+        from .web.application import application
 
         config = self._config
         for address in self._addresses.all:

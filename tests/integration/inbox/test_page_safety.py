@@ -13,7 +13,7 @@ from support.inbox.host import Elsewhere, inbox, mail, send, url
 from support.inbox.page import Visit, live
 from support.waiting import eventually
 
-from rrpy.inbox.html import POLICY
+from rrpy.inbox.web.html import POLICY
 
 pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
 

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, subjects
 
-from rrpy.inbox.application import STATIC
-from rrpy.inbox.query import OPERATORS
+from rrpy.inbox.store.query import OPERATORS
+from rrpy.inbox.web.application import STATIC
 
 pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
 

@@ -13,10 +13,10 @@ from support.inbox.host import address, inbox, mail, send, url
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT
 
-from rrpy.inbox.application import STATIC, TYPES
 from rrpy.inbox.feed import EVENTS
-from rrpy.inbox.guard import PAGE_POLICY
-from rrpy.inbox.routes import ROUTES
+from rrpy.inbox.web.application import STATIC, TYPES
+from rrpy.inbox.web.guard import PAGE_POLICY
+from rrpy.inbox.web.routes import ROUTES
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

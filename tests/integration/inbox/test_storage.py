@@ -154,6 +154,6 @@ def test_a_host_without_the_section_loads_nothing_of_it(tmp_path: Path) -> None:
     program = """import sys
 from rrpy import Config, Container, default_plugins
 Container([], Config.from_dict({"rpc": {}}), optional=default_plugins()).try_init()
-print(sorted({"starlette", "uvicorn", "rrpy.inbox.api", "rrpy.inbox.store"} & set(sys.modules)))
+print(sorted({"starlette", "uvicorn", "rrpy.inbox.web.api", "rrpy.inbox.store.store"} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -53,7 +53,7 @@ def deliver(run: Transcript, block: Block) -> None:
 
 def settings(run: Transcript, block: Block) -> None:
     """Check that the empty inbox shows the same lines of a framework; deliver with those that can run here."""
-    assert block.text in _shown(), "inbox/static/clients.js has other lines"
+    assert block.text in _shown(), "inbox/web/static/clients.js has other lines"
     if block.kind in ("python", "js"):
         deliver(run, block)
     elif block.kind == "php":
@@ -70,7 +70,7 @@ def settings(run: Transcript, block: Block) -> None:
 def _shown() -> list[str]:
     """Return the lines of each framework on the empty page of a default host."""
     needs("node")
-    program = (ROOT / "inbox/static/clients.js").read_text()
+    program = (ROOT / "inbox/web/static/clients.js").read_text()
     program += "console.log(JSON.stringify(settings({host: 'localhost', port: '1025', url: 'localhost:1025'})));"
     command = ["node", "--input-type=module", "-"]
     done = subprocess.run(command, input=program, capture_output=True, text=True, timeout=TIMEOUT, check=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rrpy.inbox.html import Rewriter
-from rrpy.inbox.images import Image
+from rrpy.inbox.web.html import Rewriter
+from rrpy.inbox.web.images import Image
 
 
 def safe_html(text: str, images: Mapping[str, Image], scheme: str = "light") -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from rrpy.inbox.query import parse
 from rrpy.inbox.records import Summary, record_of
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.query import parse
+from rrpy.inbox.store.store import Store
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
 MAIL: dict[str, Any] = {

@@ -11,7 +11,7 @@ from support.container.users import NOBODY, as_root, public_folder
 from rrpy.container.errors import ConfigError
 from rrpy.container.log import LogConfig, close, configure
 from rrpy.container.ownership import open_own, replaceable_part
-from rrpy.inbox.database import StoreError, connect
+from rrpy.inbox.store.database import StoreError, connect
 
 
 @pytest.fixture

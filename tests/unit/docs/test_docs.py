@@ -21,7 +21,7 @@ import rrpy
 from rrpy.cli import main
 from rrpy.container.config.config import HOST_SECTIONS
 from rrpy.container.config.yamlfile import parse
-from rrpy.inbox.routes import ROUTES
+from rrpy.inbox.web.routes import ROUTES
 from rrpy.mime.defects import DEFECTS
 from rrpy.mime.message import parse as parse_mail
 from rrpy.smtp_plugin.delivery.event import Arrival, build_event

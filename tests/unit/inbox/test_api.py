@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from support.log import Log
 
 from rrpy.container.errors import ConfigError
-from rrpy.inbox.api import API
-from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
-from rrpy.inbox.downloads import disposition
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.plugin import InboxPlugin
 from rrpy.inbox.protocols import IncomingMail
-from rrpy.inbox.routes import ROUTES
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.store import Store
+from rrpy.inbox.web.api import API
+from rrpy.inbox.web.application import application
+from rrpy.inbox.web.downloads import disposition
+from rrpy.inbox.web.routes import ROUTES
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import anyio
 import pytest
 from support.inbox.stored import received
 
-from rrpy.inbox import arrivals as module
-from rrpy.inbox.arrivals import Arrivals
 from rrpy.inbox.protocols import IncomingMail
 from rrpy.inbox.records import record_of
-from rrpy.inbox.store import Store, StoreError
+from rrpy.inbox.store import arrivals as module
+from rrpy.inbox.store.arrivals import Arrivals
+from rrpy.inbox.store.store import Store, StoreError
 
 pytestmark = pytest.mark.anyio
 

@@ -9,11 +9,11 @@ import anyio
 import pytest
 from support.inbox.stored import ids, kept, received
 
-from rrpy.inbox.database import PAGE
 from rrpy.inbox.feed import EVENT, Feed, room_of_feed
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.query import parse
-from rrpy.inbox.store import MAX_LIST, Store
+from rrpy.inbox.store.database import PAGE
+from rrpy.inbox.store.query import parse
+from rrpy.inbox.store.store import MAX_LIST, Store
 
 MEGABYTE = 1024 * 1024
 RECIPIENTS = [f"{number:060}@example.com" for number in range(2000)]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.inbox.stored import ids, kept
 
-from rrpy.inbox.database import StoreError, connect
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.database import StoreError, connect
+from rrpy.inbox.store.store import Store
 
 DISK = 10 * 1024 * 1024
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rrpy.inbox.downloads import MAX_NAME, attachment_name, message_name
+from rrpy.inbox.web.downloads import MAX_NAME, attachment_name, message_name
 
 
 @pytest.mark.parametrize(

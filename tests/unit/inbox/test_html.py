@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.inbox.html import safe_html
 
-from rrpy.inbox import html
-from rrpy.inbox import images as images_module
-from rrpy.inbox.html import REMOTE_POLICY, Blocked, Rewriter
-from rrpy.inbox.images import Image
+from rrpy.inbox.web import html
+from rrpy.inbox.web import images as images_module
+from rrpy.inbox.web.html import REMOTE_POLICY, Blocked, Rewriter
+from rrpy.inbox.web.images import Image
 
 
 def shown(text: str, images: dict[str, Image] | None = None) -> str:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.inbox.stored import ids, kept
 
-from rrpy.inbox import index as module
-from rrpy.inbox import store as stores
-from rrpy.inbox.index import BLOCK, Index
-from rrpy.inbox.store import Store
+from rrpy.inbox.store import index as module
+from rrpy.inbox.store import store as stores
+from rrpy.inbox.store.index import BLOCK, Index
+from rrpy.inbox.store.store import Store
 
 WORDS = st.text(alphabet="abcdé \n", max_size=30)
 

@@ -16,12 +16,12 @@ from support.inbox.stored import MAIL
 from support.linear import ALLOWED, LONG, PIECES, SHORT, TRIES, UNSEEN, repeated, superlinear
 from support.waiting import TIMEOUT
 
-from rrpy.inbox import downloads, html
-from rrpy.inbox import images as images_module
-from rrpy.inbox.application import STATIC
-from rrpy.inbox.images import Image
-from rrpy.inbox.previews import preview_of
 from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
+from rrpy.inbox.web import downloads, html
+from rrpy.inbox.web import images as images_module
+from rrpy.inbox.web.application import STATIC
+from rrpy.inbox.web.images import Image
+from rrpy.inbox.web.previews import preview_of
 from rrpy.mime.filenames import safe_name
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 

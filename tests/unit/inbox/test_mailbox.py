@@ -14,11 +14,11 @@ from support.inbox.stored import kept, received
 from support.waiting import TIMEOUT, until
 
 from rrpy.inbox import mailbox as mailboxes
-from rrpy.inbox import selection
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.query import parse
 from rrpy.inbox.records import MessageList, Record, Summary
-from rrpy.inbox.store import Batch, Found, Store
+from rrpy.inbox.store import selection
+from rrpy.inbox.store.query import parse
+from rrpy.inbox.store.store import Batch, Found, Store
 from rrpy.inbox.waiting import Awaited
 from rrpy.mime.matching import Filter
 

@@ -11,14 +11,14 @@ import pytest
 from support.inbox.stored import ids, kept
 from support.log import Log
 
-from rrpy.inbox import selection
-from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.query import parse
 from rrpy.inbox.records import Detail, Summary
-from rrpy.inbox.store import Store
+from rrpy.inbox.store import selection
+from rrpy.inbox.store.query import parse
+from rrpy.inbox.store.store import Store
+from rrpy.inbox.web.application import application
 
 pytestmark = pytest.mark.anyio
 

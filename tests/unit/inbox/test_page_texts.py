@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.waiting import TIMEOUT
 
-from rrpy.inbox.application import STATIC
+from rrpy.inbox.web.application import STATIC
 
 pytestmark = pytest.mark.program("node")
 

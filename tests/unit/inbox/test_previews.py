@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.inbox.showcase import picture
 
-from rrpy.inbox.archive import archive_of, names_of
-from rrpy.inbox.previews import MAX_TEXT, preview_of
 from rrpy.inbox.records import AttachmentInfo
+from rrpy.inbox.web.archive import archive_of, names_of
+from rrpy.inbox.web.previews import MAX_TEXT, preview_of
 
 AT = "2026-05-04T03:02:04.000Z"
 TEXT = "text/plain; charset=utf-8"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.inbox.stored import ids, received
 
-from rrpy.inbox.query import EVERYTHING, OPERATORS, QueryError, parse
 from rrpy.inbox.records import Record, Searched, Summary, record_of
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.query import EVERYTHING, OPERATORS, QueryError, parse
+from rrpy.inbox.store.store import Store
 
 HEADERS = (
     "From: Ann Müller <ann@shop.example>\r\nTo: Bob <bob@list.example>\r\nCc: cy@x.y\r\nX-Tag: one\r\nx-tag: Two\r\n"

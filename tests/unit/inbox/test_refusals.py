@@ -9,7 +9,7 @@ from support.inbox.stored import received
 from rrpy.inbox.feed import Feed, room_of_feed
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.refusals import MAX_BYTES, MAX_REFUSALS, Refusal, Refusals, room_of_refusals
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.store import Store
 from rrpy.mime.matching import Filter
 from rrpy.smtp_plugin.delivery.refusals import RefusalReport
 

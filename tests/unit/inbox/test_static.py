@@ -7,8 +7,8 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from rrpy.inbox.application import STATIC, TYPES
 from rrpy.inbox.feed import EVENTS
+from rrpy.inbox.web.application import STATIC, TYPES
 
 MODULES = {file.name: file.read_text() for file in STATIC.glob("*.js")}
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from support.inbox.stored import MAIL, ids, kept, received
 
 from rrpy.container.errors import HostError
-from rrpy.inbox.database import StoreError, connect
 from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record_of
-from rrpy.inbox.store import Store
+from rrpy.inbox.store.database import StoreError, connect
+from rrpy.inbox.store.store import Store
 from rrpy.mime.addresses import Address
 from rrpy.smtp_plugin.delivery.event import Recipient
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail

@@ -13,14 +13,15 @@ from support.inbox.stored import received
 from support.log import Log
 from support.waiting import TIMEOUT, until
 
-from rrpy.inbox import answers, html, selection
-from rrpy.inbox.answers import PIECE
-from rrpy.inbox.api import MAX_ANSWERS
-from rrpy.inbox.application import application
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.store import Store
+from rrpy.inbox.store import selection
+from rrpy.inbox.store.store import Store
+from rrpy.inbox.web import answers, html
+from rrpy.inbox.web.answers import PIECE
+from rrpy.inbox.web.api import MAX_ANSWERS
+from rrpy.inbox.web.application import application
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-from .records import MAX_WORDS, Searched, Summary, fold
+from ..records import MAX_WORDS, Searched, Summary, fold
 
 OPERATORS: Final = {
     "from": "from:ann",

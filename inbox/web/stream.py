@@ -8,8 +8,8 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ..feed import Feed
 from .disconnect import cancel_on_disconnect
-from .feed import Feed
 
 TYPE = "text/event-stream"
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from ..records import SCHEMAS, Detail, MessageList, Summary
+from ..refusals import Refusal, RefusalList
+from ..store.query import OPERATORS
 from .html import COLOR_SCHEMES, Blocked
 from .problems import PROBLEM_TYPE, ProblemBody
-from .query import OPERATORS
-from .records import SCHEMAS, Detail, MessageList, Summary
-from .refusals import Refusal, RefusalList
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
-from ..container.errors import HostError, reason_of
+from ...container.errors import HostError, reason_of
 from .file import LOG_ROOM, DatabaseFile
 
 T = TypeVar("T")

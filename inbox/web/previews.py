@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from ..mime.charsets import decode
+from ...mime.charsets import decode
 from .images import sniffed
 
 MAX_TEXT: Final = 1024 * 1024

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ..container.ownership import open_own
+from ...container.ownership import open_own
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # any other error: the file system cannot do it
 LOG_ROOM: Final = 1024 * 1024

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from ..mime.html_text import unescape
+from ...mime.html_text import unescape
 from .images import Image, Images, box_url, svg_url
 
 MAX_MARKUP: Final = 500_000

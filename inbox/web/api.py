@@ -14,26 +14,26 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..container.version import VERSION
-from ..mime.matching import Filter
+from ...container.version import VERSION
+from ...mime.matching import Filter
+from ..config import InboxConfig
+from ..feed import EVENTS
+from ..mail_servers import MailServers
+from ..mailbox import Mailbox
+from ..records import Attached, AttachmentInfo, Shown
+from ..store.query import Query, QueryError, parse
+from ..waiting import Awaited
 from . import routes
 from .answers import Answers
 from .archive import MAX_ARCHIVE, archive_of
-from .config import InboxConfig
 from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name, shown
-from .feed import EVENTS
 from .html import COLOR_SCHEMES, POLICY, REMOTE_POLICY, Rewriter
 from .images import Image
-from .mail_servers import MailServers
-from .mailbox import Mailbox
 from .previews import preview_of
 from .problems import Problem
-from .query import Query, QueryError, parse
-from .records import Attached, AttachmentInfo, Shown
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-from .waiting import Awaited
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from ..records import MessageList, Record, Summary
 from . import selection
 from .database import StoreError, connect, stored_size
 from .index import BLOCK, Index
 from .marks import IS_READ, detail_with_mark, with_mark
 from .query import EVERYTHING, Query
-from .records import MessageList, Record, Summary
 from .selection import FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]

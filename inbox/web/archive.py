@@ -8,9 +8,9 @@ from io import BytesIO
 from typing import Final
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from ..mime.filenames import safe_name, split_name
+from ...mime.filenames import safe_name, split_name
+from ..records import AttachmentInfo
 from .downloads import attachment_name
-from .records import AttachmentInfo
 
 MAX_ARCHIVE: Final = 256 * 1024 * 1024
 """Bytes of the attachments of one archive."""

@@ -13,14 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..container.net.http import Application
-from ..container.protocols import Logger
+from ...container.net.http import Application
+from ...container.protocols import Logger
+from ..config import InboxConfig
+from ..mail_servers import MailServers
+from ..mailbox import Mailbox
+from ..store.database import StoreError
 from .api import API
-from .config import InboxConfig
-from .database import StoreError
 from .guard import LIVEZ, Guard
-from .mail_servers import MailServers
-from .mailbox import Mailbox
 from .problems import Problem
 from .routes import PREFIX, ROUTES
 from .routes import Route as APIRoute

@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
+from ..records import Searched, Summary
 from .database import Database
 from .index import Index
 from .marks import IS_READ, with_mark
 from .query import Query
-from .records import Searched, Summary
 
 SLICE: Final = 8 * 1024 * 1024
 """Work of one slice: a character of a message for each term of the search, and ROW for each message."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
-from .protocols import IncomingMail
+from ..protocols import IncomingMail
 from .store import StoreError
 
 MAX_MAILS: Final = 100

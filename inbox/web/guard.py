@@ -29,8 +29,8 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from ..container.net.http import Application, Receive, Scope, Send
-from ..container.protocols import Logger
+from ...container.net.http import Application, Receive, Scope, Send
+from ...container.protocols import Logger
 from .problems import Problem
 
 PAGE_POLICY: Final = (

@@ -1,0 +1,1 @@
+"""The stored mail: an SQLite database in memory or in a file, its index, and its searches."""
