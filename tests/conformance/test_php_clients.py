@@ -18,8 +18,6 @@ from support.worker_pool.pools import RELAYS, listening, pool
 
 from rrpy.worker_pool import Payload, SoftError
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 WORKER = [sys.executable, str(Path(php_client.__file__))]
 
 

@@ -22,6 +22,8 @@ from support.waiting import TIMEOUT, until
 
 from rrpy.commands.catch import CatchPlugin
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 ANYWHERE = ("--smtp", "127.0.0.1:0", "--http", "127.0.0.1:0")
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from support.container.host import hosting, run, write
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 CONTROLS = "a\x1b[2J\x7f\x9b2J\x85\u2028\u202e\u2066z"
 """ANSI and C1 sequences, DEL, a line separator, and controls that turn the direction of a line."""
 

@@ -15,6 +15,8 @@ from support.container.host import RRPY, Host
 from support.inbox.host import inbox, url
 from support.waiting import TIMEOUT
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 @pytest.fixture(scope="module")
 def catcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, httpx.Client]]:

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from support.container.host import RRPY, hosting, run
 from support.waiting import TIMEOUT
+
+pytestmark = pytest.mark.usefixtures("measured")
 
 
 @contextmanager

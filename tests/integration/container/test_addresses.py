@@ -13,8 +13,6 @@ import pytest
 import trustme
 from support.container.host import Host, hosting, run, write
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 BOTH = {
     "smtp": {"addr": "localhost:0"},
     "rpc": {"listen": "tcp://localhost:0"},

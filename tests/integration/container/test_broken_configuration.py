@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from support.container.host import run, write
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 
 def _busy_port() -> socket.socket:
     taken = socket.socket()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.container.plugins import script
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 HOST = """
 import asyncio, sys, threading, time
 import anyio

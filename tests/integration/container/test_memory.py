@@ -12,8 +12,6 @@ import pytest
 from support.container.host import hosting
 from support.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 MEGABYTE = 1_000_000
 MESSAGES, SIZE = 1500, 20_000
 """30 MB of mail in small pieces, of which the heap keeps most."""

@@ -20,6 +20,8 @@ from support.container.plugins import script
 from support.container.programs import needs
 from support.waiting import TIMEOUT, eventually
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 ROTATE = Path(__file__).parents[3] / "examples/logrotate/rrpy"
 
 

@@ -22,8 +22,6 @@ from support.waiting import TIMEOUT, eventually
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 UNITS = Path(__file__).parents[3] / "examples" / "systemd"
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 

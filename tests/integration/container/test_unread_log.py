@@ -39,12 +39,17 @@ class UnixSMTP(smtplib.SMTP):
         return client
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def test_mail_and_the_end_do_not_wait_for_a_reader_of_the_log(tmp_path: Path, unread: int) -> None:
     path = tmp_path / "smtp.sock"
     write(tmp_path, smtp={"addr": f"unix://{path}"})
     host = subprocess.Popen([*RRPY, "serve"], cwd=tmp_path, stderr=unread, stdin=subprocess.DEVNULL)
     try:
-        eventually(path.exists)
+        eventually(lambda: listens(path))
         with UnixSMTP(str(path), timeout=TIMEOUT) as client:
             for _ in range(COMMANDS):
                 assert client.noop()[0] == 250

@@ -9,8 +9,6 @@ from support.docs.pages import PAGES, ROOT, Block, blocks
 from support.docs.transcript import Transcript
 from support.docs.ways import WAYS, run_pages, way_of
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 """A reader follows these pages in order, in one folder."""
 ALONE = [path for path in PAGES if path not in GUIDE and blocks(path.read_text(encoding="utf-8"))]

@@ -26,8 +26,6 @@ from support.waiting import TIMEOUT, eventually
 from rrpy.container.config import Config
 from rrpy.container.container import EndureConfig
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 

@@ -20,8 +20,6 @@ from support.docs.pages import ROOT
 import rrpy.testing
 import rrpy.worker.testing
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 COUNTED = {"li", "table", "pre", "h1", "h2", "h3", "blockquote", "img"}
 LOADED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "video": "src"}

@@ -15,8 +15,6 @@ from support.container.host import Host, hosting
 from support.inbox.host import address, api, inbox, url
 from support.waiting import TIMEOUT
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:

@@ -17,8 +17,6 @@ from support.inbox.host import address, api, inbox, mail, send
 from support.waiting import TIMEOUT
 from support.worker.delivery import SUPPORT
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 
 def test_a_message_is_there_when_its_client_has_its_250(tmp_path: Path) -> None:
     with inbox(tmp_path) as (host, client):

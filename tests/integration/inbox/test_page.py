@@ -18,7 +18,7 @@ from support.inbox.page import Visit, live, subjects
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 
 IMAGES = Path(__file__).parents[3] / "docs" / "images"

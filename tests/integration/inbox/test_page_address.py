@@ -11,7 +11,7 @@ from support.container.host import hosting
 from support.inbox.host import inbox, mail, send, url
 from support.inbox.page import Visit, live, subjects
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 
 def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:

@@ -11,7 +11,7 @@ from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live
 from support.inbox.showcase import picture
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 NATURAL = "image => image.decode().then(() => image.naturalWidth)"
 

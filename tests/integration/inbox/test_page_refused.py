@@ -12,7 +12,7 @@ from support.container.host import Host, hosting
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, subjects
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 
 def refuse(host: Host) -> None:

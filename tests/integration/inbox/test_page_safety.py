@@ -15,7 +15,7 @@ from support.waiting import eventually
 
 from rrpy.inbox.web.html import POLICY
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 
 def hostile(trap: str) -> str:

@@ -13,7 +13,7 @@ from support.inbox.page import Visit, live, subjects
 from rrpy.inbox.store.query import OPERATORS
 from rrpy.inbox.web.application import STATIC
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 MARKED = "[...CSS.highlights.get('hits')].map(String)"
 

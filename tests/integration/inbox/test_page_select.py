@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, subjects
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 
 def test_several_are_selected_marked_and_deleted_by_mouse_and_keyboard(tmp_path: Path, visit: Visit) -> None:

@@ -16,7 +16,7 @@ from support.waiting import eventually
 
 from rrpy.inbox.feed import MAX_READERS
 
-pytestmark = [pytest.mark.program("chromium"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium")
 
 WITHOUT_WORKERS = "delete globalThis.SharedWorker"
 HIDE = """hidden => {

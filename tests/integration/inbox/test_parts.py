@@ -7,11 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
 from support.inbox.host import inbox, mail, send
 from support.inbox.showcase import picture
-
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 

@@ -10,7 +10,7 @@ from support.inbox.host import inbox, mail, send, url
 from support.inbox.page import Visit, live
 from support.inbox.proxy import nginx
 
-pytestmark = [pytest.mark.program("chromium", "nginx"), pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.program("chromium", "nginx")
 
 ASK = "path => fetch(path, {method: 'DELETE'}).then(answer => answer.status)"
 

@@ -18,7 +18,7 @@ from rrpy.inbox.web.application import STATIC, TYPES
 from rrpy.inbox.web.guard import PAGE_POLICY
 from rrpy.inbox.web.routes import ROUTES
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.usefixtures("measured")
 
 
 def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:

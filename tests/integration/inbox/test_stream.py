@@ -7,14 +7,11 @@ import socket
 import time
 from pathlib import Path
 
-import pytest
 from support.container.host import hosting
 from support.inbox.host import address, api, inbox, mail, send
 from support.inbox.stream import followed, streaming, take
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT, eventually
-
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: Path) -> None:

@@ -16,8 +16,6 @@ from support.smtp_plugin.client import BlockingClient
 from support.waiting import eventually
 from support.worker.delivery import SUPPORT
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 FINE = [{"plugin_name": "smtp", "error_message": "", "status_code": 200}]
 
 

@@ -35,8 +35,6 @@ from rrpy.smtp_plugin.protocol.replies import Reply
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Envelope, Session
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 CLIENT_TIMEOUT = 40.0
 
 

@@ -14,8 +14,6 @@ import pytest
 from support.container.host import Host, gone
 from support.worker.delivery import delivering
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 MESSAGES = 2000
 CONNECTIONS = 20
 

@@ -23,7 +23,7 @@ from support.waiting import TIMEOUT, until
 
 from rrpy import SMTP
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
+pytestmark = pytest.mark.usefixtures("measured")
 
 MESSAGE = "Subject: hello\r\n\r\nbody\r\n"
 

@@ -6,12 +6,9 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
 from support.container.host import hosting
 from support.smtp_plugin.client import BlockingClient
 from support.worker.delivery import delivering
-
-pytestmark = pytest.mark.usefixtures("unmeasured")
 
 MIB = 1024 * 1024
 

@@ -10,6 +10,8 @@ import pytest
 from support.container.host import Host, hosting
 from support.smtp_plugin.client import BlockingClient
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 KEEPER = '''
 import json
 

@@ -15,8 +15,6 @@ from support.container.host import hosting
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 TRANSCRIPT = """\
 S: 220 buggregator.local ESMTP
 C: EHLO client.example.com

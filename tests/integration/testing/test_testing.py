@@ -15,8 +15,6 @@ from support.docs.pages import page, write_files
 
 from rrpy.testing import Catcher
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 
 def send(smtp: Catcher, to: str = "x@y.z", subject: str = "Hello", **login: str) -> None:
     with smtplib.SMTP(smtp.host, smtp.port) as client:

@@ -13,6 +13,8 @@ from support.worker.host import SDK, SUPPORT, WorkerHost, last, part, without_pl
 from rrpy.goridge.frame import CONTROL, ERROR, JSON, PONG, STOP, Frame, encode
 from rrpy.worker.messages import RESULTS
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 @pytest.fixture
 def start():

@@ -20,8 +20,6 @@ from support.worker_pool.pools import pool
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 from rrpy.worker_pool import Payload
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 EXAMPLES = {"php": ["php", "worker.php"], "node": ["node", "worker.js"]}
 
 

@@ -20,8 +20,6 @@ from support.worker.host import SDK, WorkerHost, listen
 from rrpy.goridge.frame import ERROR
 from rrpy.worker.testing import email_event
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 EXAMPLES = {"python": [*SDK, "app:handle"], "php": ["php", "worker.php"], "node": ["node", "worker.js"]}
 HOSTILE = [
     "../../etc/passwd",

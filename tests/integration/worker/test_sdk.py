@@ -14,6 +14,8 @@ from support.worker.host import SDK, SUPPORT, WorkerHost, last, listen, part, wi
 from rrpy.goridge.frame import ERROR, PONG, STOP, Frame, encode
 from rrpy.worker.messages import RESULTS
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 NO_ANSWER = f"TypeError: {RESULTS}, not int".encode()
 
 

@@ -15,7 +15,7 @@ from support.worker_pool.pools import beast, pool
 from rrpy.worker_pool import Payload
 from rrpy.worker_pool.errors import NoDescriptors, WorkerBootError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 CHANNELS = 3

@@ -31,7 +31,7 @@ from rrpy.worker_pool.informer import InformerPlugin
 from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.resetter import ResetterPlugin
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 TWO = PoolConfig(num_workers=2)
 ONE = PoolConfig(num_workers=1)

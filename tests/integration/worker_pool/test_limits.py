@@ -15,7 +15,7 @@ from support.worker_pool.pools import beast, pool, sdk
 from rrpy.worker_pool import ExecTimeout, Payload, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 def limits(**given) -> SupervisorConfig:

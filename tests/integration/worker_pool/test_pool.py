@@ -15,7 +15,7 @@ from support.worker_pool.pools import beast, pool, sdk
 
 from rrpy.worker_pool import NoFreeWorker, Payload, PoolClosed, QueueFull, SoftError, WorkerBroken
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])

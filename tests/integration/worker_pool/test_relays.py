@@ -22,7 +22,7 @@ from rrpy.goridge.frame import CONTROL, JSON, Decoder, Frame, encode
 from rrpy.worker_pool import Payload, WorkerBootError
 from rrpy.worker_pool.relays import Relay
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])

@@ -26,7 +26,7 @@ from rrpy.worker_pool.plugin import ServerPlugin
 from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.spawn import Launch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 SUPPORT = str(ZOO.parents[1] / "worker")
 ONE = PoolConfig(num_workers=1)

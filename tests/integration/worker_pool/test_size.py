@@ -14,7 +14,7 @@ from support.worker_pool.pools import beast, pool, sdk
 from rrpy.worker_pool import LastWorker, NoFreeWorker, Payload, PoolClosed, PoolError, TooManyWorkers, WorkerBootError
 from rrpy.worker_pool.config import AllocatorConfig
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_a_worker_is_added_and_the_pool_keeps_as_many_from_then_on():

@@ -13,7 +13,7 @@ from support.worker_pool.pools import RELAYS, beast, listening, pool
 from rrpy.worker_pool import ExecTimeout, Payload, PoolClosed, QueueFull, SoftError, UnexpectedStream, WorkerBroken
 from rrpy.worker_pool.config import SupervisorConfig
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=RELAYS)
@@ -168,6 +168,7 @@ async def test_a_stream_counts_for_the_queue_and_a_closed_pool_has_none():
         await parts_of(workers, asked(1))
 
 
+@pytest.mark.usefixtures("untraced")
 async def test_parts_without_a_byte_hold_the_worker_up_too(relay):
     async with (
         pool(beast("streams_nothing"), num_workers=1, relay=relay, stream_timeout=0.1) as workers,
@@ -179,6 +180,7 @@ async def test_parts_without_a_byte_hold_the_worker_up_too(relay):
             assert parts.unread < 30_000 * 256
 
 
+@pytest.mark.usefixtures("untraced")
 async def test_a_worker_that_asks_for_pongs_and_reads_none_is_killed(relay):
     async with (
         pool(beast("pings_and_does_not_read"), num_workers=1, relay=relay) as workers,

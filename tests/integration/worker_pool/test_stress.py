@@ -20,7 +20,7 @@ from support.worker_pool.pools import RELAYS, beast, listening, pool, sdk
 from rrpy.worker_pool import Payload, PoolError, WorkerBroken
 from rrpy.worker_pool.config import AllocatorConfig, SupervisorConfig
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("untraced")]
 
 CALLERS = 16
 REQUESTS = 150

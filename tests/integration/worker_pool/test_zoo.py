@@ -24,7 +24,7 @@ from rrpy.worker_pool.pool import WorkerPool
 from rrpy.worker_pool.spawn import Launch
 from rrpy.worker_pool.stderr import MAX_LINE
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+pytestmark = pytest.mark.anyio
 
 BOOT_SINS = {
     "dies_at_boot": r"died at boot with status 3; its last lines on stderr: no database here$",
