@@ -178,6 +178,7 @@ MORE_UNITS = [
 ]
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     "unit", ["a://b:", "http://u:p@", "a=", 'a="', "a=,", "'a':\"", '\\"a\\":', "--token ", "a:", "a.", *MORE_UNITS]
 )

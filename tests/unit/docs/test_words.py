@@ -17,6 +17,7 @@ def test_a_page_has_plain_words_and_short_sentences(path: Path) -> None:
     assert not list(map(str, faults_of_page(path)))
 
 
+@pytest.mark.usefixtures("untraced")
 def test_docstrings_comments_and_messages_have_plain_words() -> None:
     paths = [path for path in sources(".py") if path != Path(__file__) and path.name != "words.py"]
     assert len(paths) > 100

@@ -44,6 +44,7 @@ MAILS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("kind", MAILS)
 def test_the_database_is_as_large_as_it_counts(kind: str) -> None:
     """95 MB were counted where 799 MB were held: recipients, transcripts and the names of headers did not count."""

@@ -221,6 +221,7 @@ def test_whatever_comes_only_what_is_on_the_lists_goes_out(text: str) -> None:
     assert shown(out) == out, "what was written is read as it was written"
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     "piece",
     ["<div>", "<b", "<", "</", "<!--", "<a x='", '<a x="', "<script>", "<style>", "<p a b c d e=1 ", "&lt;", "<a ",
