@@ -135,13 +135,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _children() -> list[int]:
     """Return the pids of this process's children, which the kernel tells at once where it tells them at all."""
     pids: list[int] = []
-    told = False
+    read = False
     # `pathlib` takes ten times as long here, twice a test.
     for thread in os.listdir("/proc/self/task") if sys.platform == "linux" else ():  # noqa: PTH208
         with suppress(OSError), open(f"/proc/self/task/{thread}/children") as file:  # noqa: PTH123
             pids += [int(pid) for pid in file.read().split()]
-            told = True
-    return pids if told else [child.pid for child in PROCESS.children()]
+            read = True
+    return pids if read else [child.pid for child in PROCESS.children()]
 
 
 def _command(process: psutil.Process) -> list[str]:
