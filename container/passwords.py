@@ -6,7 +6,7 @@ still for each login; a slow one for each request, which a page with twenty file
 What we do: passwords are hashed by scrypt (RFC 7914), in THREADS threads, and a login that has succeeded is known for
 REMEMBERED seconds. Equal logins at the same time are one check. A name that no user has takes as long as one that a
 user has. An address has TRIES wrong logins at once, then one each PAUSE seconds. The tries are counted by address, not
-by user: so no client can lock a user out who comes from another address. A login that is known needs no try.
+by user: so no client can lock out a user at another address. A login that is known needs no try.
 What can still fail: clients of one address, such as those of a proxy, share its tries. Wrong logins from hundreds of
 addresses let new logins wait.
 """
