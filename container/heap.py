@@ -44,10 +44,9 @@ class Heap:
     def freed(self, size: int) -> None:
         """Report that `size` bytes were freed, or are free after this turn of the event loop."""
         self._freed += size
-        if self._freed >= TRIM_AFTER:
-            loop = asyncio.get_running_loop()
-            if loop is not self._loop:
-                self._start_timer(loop)
+        # `get_running_loop` costs a system call, and many reports come while the timer runs.
+        if self._freed >= TRIM_AFTER and (self._loop is None or self._loop.is_closed()):
+            self._start_timer(asyncio.get_running_loop())
 
     def _start_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

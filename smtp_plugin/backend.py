@@ -50,7 +50,8 @@ class Backend:
         self._connections[session.uuid] = connection
         if self._debug:
             self._log.debug("connection opened", uuid=session.uuid, remote_addr=session.remote_addr)
-        self._changed()
+        if self._subscribers:
+            self._changed()
 
     def disconnected(self, connection: ServedConnection) -> None:
         """Forget a connection."""
@@ -58,8 +59,10 @@ class Backend:
         self._connections.pop(session.uuid, None)
         if self._debug:
             self._log.debug("connection closed", uuid=session.uuid, remote_addr=session.remote_addr)
-        self._refusals.end(session)
-        self._changed()
+        if session.left_out:
+            self._refusals.end(session)
+        if self._subscribers:
+            self._changed()
 
     def report(self, session: Session, refusal: Refusal) -> None:
         """Report a refused command or message, or a session that the server ends."""
@@ -77,7 +80,8 @@ class Backend:
             if self._info:
                 self._log.info("email received", **_log_keys(session, envelope))
             self.history.add(session, envelope, at, ACCEPTED)
-            self._changed()
+            if self._subscribers:
+                self._changed()
             return _ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)

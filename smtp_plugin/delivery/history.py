@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -32,7 +32,7 @@ _SUBJECT: Final = 1000
 """Bytes that are kept of a header block, for its subject, and that are shown of the subject."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One message. `head`: its header block; the subject is read from it when a call shows the message."""
 
     number: int
@@ -137,9 +137,10 @@ class History:
         content = envelope.content or b""
         assert isinstance(content, bytes)
         end = content.find(b"\r\n\r\n", 0, _HEAD)
-        self._messages.add(
+        messages = self._messages
+        messages.add(
             Entry(
-                self._messages.count + 1,
+                messages.count + 1,
                 at,
                 message_id,
                 session.uuid,

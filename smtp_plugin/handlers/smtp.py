@@ -100,7 +100,6 @@ class SMTP(HookedVerbs):
     def __init__(self, handler: Any, **options: Any) -> None:
         options["hostname"] = options.get("hostname") or _own_name()
         super().__init__(handler, **options)
-        self._prepare()
         self._tls_okay = True
         self._tls_protocol: Any = None
         self._calls: MutableMapping[str, int] | None = None

@@ -176,7 +176,8 @@ class Conversation:
             self.body = None
         if self.envelope.body is not None:
             self.envelope.body.release()
-        self.envelope = self.session.new_envelope()
+        if self.envelope.mail_from is not None or self.rules.delegated:  # a handler may have changed it before MAIL
+            self.envelope = self.session.new_envelope()
         self.phase = phase
         self._overshoot = 0
 

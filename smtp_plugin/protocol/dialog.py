@@ -55,6 +55,7 @@ MAX_IDLE_COMMANDS: Final = 5000
 _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COMMAND, b"AUTH": MAX_AUTH}
 _BLANKS: Final = b" \t"
 _BLANK: Final = re.compile(rb"[ \t]")
+_CR: Final = 13
 _TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
 
 
@@ -84,7 +85,7 @@ class Dialog(Conversation):
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they arrived, cut anywhere, and handle the complete commands, as many as the share allows."""
-        if self.position < len(self.data):
+        if self.data:
             data = self.data[self.position :] + data
         self.data = data
         self.position = 0
@@ -101,7 +102,9 @@ class Dialog(Conversation):
     def take_output(self) -> bytes:
         """Return the replies to send now, and forget them."""
         out = self._out
-        data = out[0] if len(out) == 1 else b"".join(out)
+        if len(out) == 1:
+            return out.pop()
+        data = b"".join(out)
         out.clear()
         return data
 
@@ -124,15 +127,15 @@ class Dialog(Conversation):
             return
         if self.rules.lmtp and not more:
             more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
+        ends = close is not None
         for each in (reply, *more):
             self.send(each)
+            ends = ends or each.code == 421  # which is itself a last reply (RFC 5321 section 3.8)
         if not reply.refused:
             self._errors = 0
         self.idle_commands = 0
         self.end_transaction()
-        if close is not None or any(
-            each.code == 421 for each in (reply, *more)
-        ):  # 421 is itself a last reply (RFC 5321 section 3.8)
+        if ends:
             self.close(close)
         self._resume()
 
@@ -255,12 +258,20 @@ class Dialog(Conversation):
             self._run()
 
     def _read_command(self) -> bool:
-        if self.data[self.position] == _TLS_RECORD:
+        data, start = self.data, self.position
+        if data[start] == _TLS_RECORD:
             self.line = b""
             return self.refuse_protocol(replies.TLS_ON_PLAIN_PORT)
-        line = self.read_line(MAX_AUTH)
-        if line is None:
-            return False
+        end = data.find(b"\n", start)
+        if end > start and data[end - 1] == _CR:  # nearly every line: whole, with its CR LF
+            self.position = end + 1
+            self.line_feeds = False
+            line = data[start : end - 1]
+        else:
+            found = self.read_line(MAX_AUTH)
+            if found is None:
+                return False
+            line = found
         self.idle_commands += 1
         word, _, argument = line.partition(b" ")
         verb = word.upper()

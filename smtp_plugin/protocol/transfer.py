@@ -21,8 +21,9 @@ def data(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(replies.NO_PARAMETERS)
     if conversation.envelope.parameters.get("BODY") == "BINARYMIME":
         return conversation.refuse(replies.BODY_NEEDS_BDAT)
-    kind = LineFeedBody if conversation.line_feeds and conversation.rules.normalize else DataBody
-    conversation.body = conversation.incoming = kind(conversation.rules.max_message_size, conversation.rules.budget)
+    rules = conversation.rules
+    kind = LineFeedBody if conversation.line_feeds and rules.normalize else DataBody
+    conversation.body = conversation.incoming = kind(rules.max_message_size, rules.budget)
     conversation.reader = read_data
     conversation.reply(replies.START_MAIL)
     return True

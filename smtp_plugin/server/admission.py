@@ -62,7 +62,7 @@ class Admission:
         leaving = connection in self._leaving
         self._served.discard(connection)
         self._leaving.discard(connection)
-        host = self._hosts.pop(connection, None)
+        host = self._hosts.pop(connection, None) if self._most_per_host else None
         if host is not None:
             counts = self._leaving_per_host if leaving else self._served_per_host
             counts[host] -= 1

@@ -52,6 +52,13 @@ class Connection(Flow):
 
     listener: Owner
     session: Session
+    # On the class: a connection pays for what it uses.
+    _pending: Pending[Outcome] | None = None
+    _body: Body | None = None  # of the message whose outcome is pending
+    _since = 0.0  # the time of the last reply, or of the step that the connection waits in
+    _touched = 0.0
+    _sent = 0
+    _progress: Progress | None = None  # made by the first sweep, which most short sessions do not see
 
     @classmethod
     def of(cls, listener: Owner) -> Self:
@@ -59,24 +66,12 @@ class Connection(Flow):
         self = cls.__new__(cls)
         self.listener = listener
         self.loop = listener.loop
-        self._prepare()
         return self
-
-    def _prepare(self) -> None:
-        self.transport = None
-        self._proxy_header: ProxyHeader | None = None
-        self._prepare_flow()
-        self._pending: Pending[Outcome] | None = None
-        self._body: Body | None = None  # of the message whose outcome is pending
-        self._since = 0.0  # the time of the last reply, or of the step that the connection waits in
-        self._touched = 0.0
-        self._sent = 0
-        self._progress = Progress()
 
     @property
     def envelope(self) -> Envelope:
         """The transaction under way."""
-        return cast("Envelope", self.dialog.envelope)  # its session makes no other
+        return self.dialog.envelope  # type: ignore[return-value]  # its session makes no other
 
     @envelope.setter
     def envelope(self, envelope: Envelope) -> None:
@@ -158,7 +153,8 @@ class Connection(Flow):
             return
         self._state.on("lost")
         self.dialog.close(None)
-        self._charge(0)
+        if self._held:
+            self._charge(0)
         self.transport = None
         self.listener.remove(self)
         HEAP.freed(CONNECTION_BYTES)
@@ -197,7 +193,8 @@ class Connection(Flow):
         if transport is None:
             return
         state, timeouts = self._state.state, self.listener.timeouts
-        if self._progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), timeouts.write):
+        progress = self._progress = self._progress or Progress()
+        if progress.is_stuck(now, self._sent, transport.get_write_buffer_size(), timeouts.write):
             setting = f"smtp.write_timeout: {timeouts.write:g}s"
             self.listener.report_end(self.session, "the client reads no reply", setting)
             transport.abort()
@@ -208,7 +205,7 @@ class Connection(Flow):
                     self.listener.report_end(self.session, "no PROXY header in time", "smtp.proxy_protocol: true")
                 transport.abort()
         elif state in states.HANDLING or self._yielded:
-            refusal = self._progress.refusal(now, self.dialog, self._since, self._touched, timeouts)
+            refusal = progress.refusal(now, self.dialog, self._since, self._touched, timeouts)
             if refusal is not None:
                 self.kill(refusal)
 
@@ -236,11 +233,13 @@ class Connection(Flow):
     def _flush(self) -> None:
         """Send the dialog's replies. A reply begins the wait; input without a reply is progress of a body at most."""
         out = self.dialog.take_output()
-        if out and self.transport is not None:
-            if self.listener.trace_replies is not None:
-                self.listener.trace_replies(self.session, out)
+        transport = self.transport
+        if out and transport is not None:
+            trace = self.listener.trace_replies
+            if trace is not None:
+                trace(self.session, out)
             self._sent += len(out)
-            self.transport.write(out)
+            transport.write(out)
             self._since = self.loop.time()
         else:
             self._touched = self.loop.time()

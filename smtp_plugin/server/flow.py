@@ -31,19 +31,18 @@ class Flow(aiosmtpd.smtp.SMTP):
     """The flow control of a `Connection`."""
 
     dialog: Dialog
-    transport: asyncio.Transport | None
-    _proxy_header: ProxyHeader | None
+    transport: asyncio.Transport | None = None
+    _proxy_header: ProxyHeader | None = None
     _state: Machine[State]
+    # On the class: a connection that has its turns pays nothing.
+    _resting = False  # other connections have their turn first
+    _congested = False  # the client does not read its replies
+    _yielded = False  # there is input to handle when the client has read them
+    _held = 0  # bytes charged to the budget
 
     def proceed(self) -> None:
         """Do what the dialog asks for, send its replies, close where it has ended."""
         raise NotImplementedError
-
-    def _prepare_flow(self) -> None:
-        self._resting = False  # other connections have their turn first
-        self._congested = False  # the client does not read its replies
-        self._yielded = False  # there is input to handle when the client has read them
-        self._held = 0  # bytes charged to the budget
 
     def _limit_unsent(self, transport: asyncio.Transport) -> None:
         transport.set_write_buffer_limits(MAX_UNSENT)

@@ -69,6 +69,7 @@ class Listener:
         self._delivering: set[ServedConnection] = set()  # they may be closed already
         self._delivery_ended = asyncio.Event()
         self._max_connections = max_connections
+        self._max_per_ip = max_per_ip
         self._admission = Admission(max_connections, max_per_ip)
         self._full = replies.too_many_connections(max_connections)
         self._full_for_client = replies.too_many_from_client(max_per_ip)
@@ -119,7 +120,7 @@ class Listener:
                 await asyncio.sleep(self._interval)
                 continue
             connection = Connection.of(self)
-            if self._enter(connection, peer_host(peer)) is not None:
+            if self._enter(connection, peer) is not None:
                 self.turned_away += 1
                 self._admission.leave(connection)
                 client.close()
@@ -154,16 +155,18 @@ class Listener:
         """Register a connection; return the refusal where there is no room for it."""
         self.connections.add(connection)
         self._idle.clear()
-        refusal = self._enter(connection, peer_host(connection.session.peer))
+        refusal = self._enter(connection, connection.session.peer)
         if refusal is None:
             self.backend.connected(connection)
         return refusal
 
-    def _enter(self, connection: ServedConnection, host: str) -> Reply | None:
+    def _enter(self, connection: ServedConnection, peer: object) -> Reply | None:
         """Count a connection, also for its client where no proxy says later which client that is."""
         if not self._admission.enter(connection):
             return self._full
-        return None if self.proxy_protocol else self.admit(connection, host)
+        if self.proxy_protocol or not self._max_per_ip:
+            return None
+        return self.admit(connection, peer_host(peer))
 
     def admit(self, connection: ServedConnection, host: str) -> Reply | None:
         """Count a connection for its client; return the refusal where this client has no room for one more."""
