@@ -112,7 +112,10 @@ class Session(aiosmtpd.smtp.Session):
     authenticated: bool | None
     extended_smtp: bool
 
-    # On the class: a session without a refusal or an observer pays nothing.
+    # On the class: a session pays for what it uses.
+    credentials: Credentials | None = None
+    tls: TLSInfo | None = None
+    transcript: deque[str] | None = None
     lines_taken = 0
     reporting_since = float("-inf")
     reported = 0
@@ -123,9 +126,6 @@ class Session(aiosmtpd.smtp.Session):
         self.peer = peer
         self.uuid = new_uuid()
         self.remote_addr = peer_text(peer)
-        self.credentials: Credentials | None = None
-        self.tls: TLSInfo | None = None
-        self.transcript: deque[str] | None = None
 
     def take_transcript(self, replies: int) -> list[str]:
         """Return the transcript for a message, and begin the next one. `replies`: lines that the message adds."""

@@ -102,9 +102,9 @@ class Dialog(Conversation):
     def take_output(self) -> bytes:
         """Return the replies to send now, and forget them."""
         out = self._out
-        if len(out) == 1:
-            return out.pop()
-        data = b"".join(out)
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         return data
 

@@ -35,6 +35,7 @@ class Flow(aiosmtpd.smtp.SMTP):
     _proxy_header: ProxyHeader | None = None
     _state: Machine[State]
     # On the class: a connection that has its turns pays nothing.
+    _closed = None  # aiosmtpd's `__del__` looks for it
     _resting = False  # other connections have their turn first
     _congested = False  # the client does not read its replies
     _yielded = False  # there is input to handle when the client has read them
