@@ -20,7 +20,7 @@ from ..container.heap import HEAP
 from ..mime.matching import Filter
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
-from .records import MessageList, Record, Summary, record_of
+from .records import MessageList, Record, Stored, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
 from .store.arrivals import Arrivals
 from .store.query import EVERYTHING, Query
@@ -29,6 +29,11 @@ from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
 
+SMALL: Final = 64 * 1024
+"""Bytes of a batch of mail that is stored in the event loop's thread, where no disk is waited for: about 5 ms.
+
+Two threads of Python at work take turns, and each turn costs as much as a part of a small mail.
+"""
 MAX_SLICES: Final = 100
 """Slices of one search, about two seconds. An answer that ends earlier says where the next one begins."""
 
@@ -80,10 +85,13 @@ class Mailbox:
             return records, self._store.add(*records)
 
         async with self._turn:
-            records, batch = await self._in_thread(stored)
+            if not self._store.waits and sum(len(mail.content) for mail in mails) <= SMALL:
+                records, batch = stored()
+            else:
+                records, batch = await self._in_thread(stored)
             for record, added in zip(records, batch.added, strict=True):
-                self.feed.publish("message", added.summary)
-                self._waiters.offer(added.number, record.summary, added.detail)
+                self.feed.publish("message", added.message.summary)
+                self._waiters.offer(added.number, record.summary, added.message)
             for mail in mails:
                 if mail.code >= 400:
                     self.feed.publish("refusal", self.refusals.add_message(mail))
@@ -116,17 +124,12 @@ class Mailbox:
                 break
         return MessageList(messages, before, part.total, part.bytes, part.unread, search.hits)
 
-    async def summary(self, message_id: str) -> Summary | None:
-        """Return a message as the list has it, None for an unknown id."""
-        return await self._run(lambda: self._store.summary(message_id))
-
-    async def detail(self, message_id: str) -> bytes | None:
-        """Return a whole message as JSON, None for an unknown id."""
-        return _soon_free(await self._run(lambda: self._store.detail(message_id)))
-
-    async def content(self, message_id: str, part: int = 0) -> bytes | None:
-        """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
-        return _soon_free(await self._run(lambda: self._store.content(message_id, part)))
+    async def read(self, message_id: str) -> Stored | None:
+        """Return a whole message, None for an unknown id."""
+        message = await self._run(lambda: self._store.read(message_id))
+        if message is not None:
+            HEAP.freed(len(message.content))  # the answer with these bytes ends soon
+        return message
 
     async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> Awaited | None:
         """Return the newest message that fits and has a number above `after`. Wait for one if need be.
@@ -232,10 +235,3 @@ class Mailbox:
 
     def _publish_deleted(self, *ids: str) -> None:
         self.feed.publish("deleted", msgspec.json.encode({"ids": ids}))
-
-
-def _soon_free(content: bytes | None) -> bytes | None:
-    """Report to the heap that the answer with these bytes ends soon."""
-    if content is not None:
-        HEAP.freed(len(content))
-    return content

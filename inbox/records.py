@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from itertools import islice
 from typing import Annotated, Final, NamedTuple
 
@@ -14,7 +13,7 @@ import msgspec
 
 from ..mime.addresses import Address
 from ..mime.html_text import unescape
-from ..mime.message import Attachment, Message
+from ..mime.message import Attachment, Message, parse
 from .protocols import IncomingMail
 
 EXCERPT: Final = 160
@@ -129,7 +128,7 @@ class AttachmentInfo(msgspec.Struct, frozen=True):
     """An attachment. `number`: in its URL, from 1. `size`: decoded bytes. `inline`: the text or the HTML shows it.
 
     `disposition`: as declared, lower case. `parameters`: of its type. `related`: the HTML shows it. `sha256`: of the
-    content, in hexadecimal. A message that an older rrpy has stored is without these.
+    content, in hexadecimal.
     """
 
     number: int
@@ -149,82 +148,81 @@ class AttachmentInfo(msgspec.Struct, frozen=True):
 class Detail(msgspec.Struct, frozen=True):
     """A whole message.
 
-    `headers`: each name as first written, with its decoded values in order. `text`, `html`: empty where the message has
-    none. `defects`: tokens of docs/reference/events.md. `from` to `references`: parsed from the raw headers. `date`: as
-    RFC 3339 has it, null for none. `text_from_html`: the words of the HTML where there is no text. A message that an
-    older rrpy has stored is without these.
+    `summary`: a Summary object. `headers`: each name as first written, with its decoded values in order. `text`,
+    `html`: empty where the message has none. `defects`: tokens of docs/reference/events.md. `from` to `references`:
+    parsed from the raw headers. `date`: as RFC 3339 has it, null for none. `text_from_html`: the words of the HTML
+    where there is no text. `session`: a SessionInfo object; one that an older rrpy has stored lacks its later fields.
     """
 
-    summary: Summary
+    summary: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]
     headers: dict[str, Sequence[str]]
     text: str
     html: str
     attachments: Sequence[AttachmentInfo]
     defects: Sequence[str]
-    session: SessionInfo
-    from_: Sequence[Address] = msgspec.field(name="from", default=())
-    sender: Sequence[Address] = ()
-    reply_to: Sequence[Address] = ()
-    to: Sequence[Address] = ()
-    cc: Sequence[Address] = ()
-    bcc: Sequence[Address] = ()
-    date: str | None = None
-    in_reply_to: Sequence[str] = ()
-    references: Sequence[str] = ()
+    session: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}SessionInfo"})]
+    from_: Sequence[Address] = msgspec.field(name="from")
+    sender: Sequence[Address]
+    reply_to: Sequence[Address]
+    to: Sequence[Address]
+    cc: Sequence[Address]
+    bcc: Sequence[Address]
+    date: str | None
+    in_reply_to: Sequence[str]
+    references: Sequence[str]
     text_from_html: str = ""
-
-
-class Attached(msgspec.Struct, frozen=True):
-    """A whole message as its attachments need it: decoding reads past the rest."""
-
-    summary: Summary
-    attachments: Sequence[AttachmentInfo]
-
-
-class Shown(Attached, frozen=True):
-    """A whole message as its HTML needs it."""
-
-    html: str
-
-
-class Searched(msgspec.Struct, frozen=True):
-    """A whole message as a search needs it."""
-
-    headers: dict[str, Sequence[str]]
-    text: str
-    html: str
-    text_from_html: str = ""
-
-    @property
-    def words_of_html(self) -> str:
-        """The words of the HTML's first mebibyte."""
-        return self.text_from_html or _without_markup(self.html[: 4 * MAX_WORDS])
 
 
 class Record(NamedTuple):
-    """The data that is kept of a message. `words`: for a search. `contents`: the raw message, then each attachment."""
+    """The data that is kept of a message. `session`: as JSON; `words`: for a search; `content`: as it arrived."""
 
     summary: Summary
-    detail: Detail
+    session: bytes
     words: str
-    contents: Sequence[bytes]
+    content: bytes
 
-    def numbered(self, number: int) -> Record:
-        """Return it with its position in the order of arrival."""
-        summary = msgspec.structs.replace(self.summary, number=number)
-        return self._replace(summary=summary, detail=msgspec.structs.replace(self.detail, summary=summary))
+
+class Stored(NamedTuple):
+    """A message from the store. `summary`, `session`: as JSON; `content`: as it arrived."""
+
+    summary: bytes
+    session: bytes
+    content: bytes
+
+    def listed(self) -> Summary:
+        """Return the summary."""
+        return msgspec.json.decode(self.summary, type=Summary)
+
+    def detail(self) -> bytes:
+        """Return the whole message as JSON. Parses it: call it in a thread, a large one takes long."""
+        message = parse(self.content)
+        return msgspec.json.encode(
+            Detail(
+                summary=msgspec.Raw(self.summary),
+                headers={name: list(values) for name, values in message.headers.items()},
+                text=message.body,
+                html=message.html_body,
+                attachments=[_attachment(number, each) for number, each in enumerate(message.attachments, 1)],
+                defects=message.defects,
+                session=msgspec.Raw(self.session),
+                from_=message.from_,
+                sender=message.sender,
+                reply_to=message.reply_to,
+                to=message.to,
+                cc=message.cc,
+                bcc=message.bcc,
+                date=message.date,
+                in_reply_to=message.in_reply_to,
+                references=message.references,
+                text_from_html=message.text_from_html or "",
+            )
+        )
 
 
 def record_of(mail: IncomingMail) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
-    contents = [each.content() for each in message.attachments]
-    attachments = [
-        _attachment(number, each, content)
-        for number, (each, content) in enumerate(zip(message.attachments, contents, strict=True), 1)
-    ]
     senders = message.from_
-    readable = message.text_from_html or ""
     summary = Summary(
         id=mail.id,
         received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -234,46 +232,28 @@ def record_of(mail: IncomingMail) -> Record:
         subject=message.subject[:MAX_HEADER],
         excerpt=_excerpt(message),
         size=len(mail.content),
-        attachments=sum(not each.related for each in attachments),
+        attachments=sum(not each.related for each in message.attachments),
         html=bool(message.html_body),
         code=mail.code,
         from_name=(senders[0].name or senders[0].address)[:MAX_HEADER] if senders else "",
         defects=len(message.defects),
     )
-    detail = Detail(
-        summary=summary,
-        headers={name: list(values) for name, values in message.headers.items()},
-        text=message.body,
-        html=message.html_body,
-        attachments=attachments,
-        defects=list(message.defects),
-        session=SessionInfo(
-            uuid=mail.uuid,
-            remote_addr=mail.remote_addr,
-            helo=mail.helo,
-            authentication=CredentialsInfo(*mail.authentication) if mail.authentication else None,
-            reply=mail.reply,
-            reason=mail.reason,
-            transcript=list(mail.transcript),
-            tls=msgspec.convert(mail.tls, TLSInfo | None, from_attributes=True),
-            parameters=mail.parameters,
-            recipients=msgspec.convert(list(mail.recipients), list[RecipientInfo], from_attributes=True),
-        ),
-        from_=senders,
-        sender=message.sender,
-        reply_to=message.reply_to,
-        to=message.to,
-        cc=message.cc,
-        bcc=message.bcc,
-        date=message.date,
-        in_reply_to=message.in_reply_to,
-        references=message.references,
-        text_from_html=readable,
+    session = SessionInfo(
+        uuid=mail.uuid,
+        remote_addr=mail.remote_addr,
+        helo=mail.helo,
+        authentication=CredentialsInfo(*mail.authentication) if mail.authentication else None,
+        reply=mail.reply,
+        reason=mail.reason,
+        transcript=mail.transcript,
+        tls=msgspec.convert(mail.tls, TLSInfo | None, from_attributes=True),
+        parameters=mail.parameters,
+        recipients=msgspec.convert(list(mail.recipients), list[RecipientInfo], from_attributes=True),
     )
-    return Record(summary, detail, _words(mail, message, readable), [mail.content, *contents])
+    return Record(summary, msgspec.json.encode(session), _words(mail, message), mail.content)
 
 
-def _attachment(number: int, attachment: Attachment, content: bytes) -> AttachmentInfo:
+def _attachment(number: int, attachment: Attachment) -> AttachmentInfo:
     return AttachmentInfo(
         number=number,
         filename=attachment.filename,
@@ -285,7 +265,7 @@ def _attachment(number: int, attachment: Attachment, content: bytes) -> Attachme
         description=attachment.description,
         parameters=attachment.parameters,
         related=attachment.related,
-        sha256=sha256(content).hexdigest(),
+        sha256=attachment.sha256(),
         content_location=attachment.content_location,
     )
 
@@ -321,11 +301,16 @@ def fold(text: str, most: int | None = None) -> str:
     return "".join(islice(letters, most)).casefold()[:most]
 
 
-def _words(mail: IncomingMail, message: Message, readable: str) -> str:
-    return fold(_first(MAX_WORDS, _searched(mail, message, readable)), MAX_WORDS)
+def words_of_html(message: Message) -> str:
+    """Return the words of the HTML, of its first mebibyte where there is a text beside it."""
+    return message.text_from_html or _without_markup(message.html_body[: 4 * MAX_WORDS])
 
 
-def _searched(mail: IncomingMail, message: Message, readable: str) -> Iterator[str]:
+def _words(mail: IncomingMail, message: Message) -> str:
+    return fold(_first(MAX_WORDS, _searched(mail, message)), MAX_WORDS)
+
+
+def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
     yield message.subject
     yield mail.sender
     yield from mail.to
@@ -333,7 +318,7 @@ def _searched(mail: IncomingMail, message: Message, readable: str) -> Iterator[s
         yield _header(message, name)
     yield from (each.filename for each in message.attachments)
     yield message.body
-    yield readable or _without_markup(message.html_body)
+    yield words_of_html(message)
 
 
 def _first(limit: int, texts: Iterable[str]) -> str:

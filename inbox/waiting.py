@@ -9,14 +9,14 @@ from typing import NamedTuple
 import anyio
 
 from ..mime.matching import Filter, Folded
-from .records import Summary
+from .records import Stored, Summary
 
 
 class Awaited(NamedTuple):
-    """A message that a request has waited for. `detail`: as JSON; None for one that was there before the request."""
+    """A message that a request has waited for. `message`: None for one that was there before the request."""
 
     id: str
-    detail: bytes | None = None
+    message: Stored | None = None
 
 
 class Waiter:
@@ -54,14 +54,14 @@ class Waiters:
         finally:
             self._all.discard(waiter)
 
-    def offer(self, number: int, summary: Summary, detail: bytes) -> None:
-        """Compare a new message with every filter. `detail`: the whole message, as JSON."""
+    def offer(self, number: int, summary: Summary, message: Stored) -> None:
+        """Compare a new message with every filter."""
         if not self._all:
             return
-        message = _folded(summary)
-        for waiter in [each for each in self._all if number > each.after and each.wanted.fits(message)]:
+        folded = _folded(summary)
+        for waiter in [each for each in self._all if number > each.after and each.wanted.fits(folded)]:
             self._all.discard(waiter)
-            waiter.end(Awaited(summary.id, detail))
+            waiter.end(Awaited(summary.id, message))
 
     def close(self) -> None:
         """End every wait: the host stops."""

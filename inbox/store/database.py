@@ -52,7 +52,7 @@ CREATE TABLE read (number INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASC
 """
 _SINCE: Final = {"blocks": 2, "read": 3}  # the version of the tables that has this one first
 _FULL: Final = 1  # auto_vacuum, as SQLite returns it
-# Part 0 of a message's contents is the message as it arrived, the others are its attachments, decoded.
+# Part 0 of a message's contents is the message as it arrived. An older rrpy stored its attachments beside it.
 _COLUMNS: Final = {
     "messages": "number, id, bytes, summary",
     "details": "number, words, detail",

@@ -7,18 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 IS_READ: Final = "EXISTS (SELECT 1 FROM read WHERE read.number = {}.number)"
 """The column that tells whether the message of a table's row is read."""
 
 _UNREAD = b'"read":false}'
 _READ = b'"read":true}'
-_BEFORE = b'{"summary":'
-
-
-class _Whole(msgspec.Struct):
-    summary: msgspec.Raw
 
 
 def with_mark(summary: bytes, read: bool) -> bytes:
@@ -28,11 +21,3 @@ def with_mark(summary: bytes, read: bool) -> bytes:
     if summary.endswith(_UNREAD):
         return summary[: -len(_UNREAD)] + _READ
     return summary[:-1] + b"," + _READ
-
-
-def detail_with_mark(detail: bytes, read: bool) -> bytes:
-    """Return the JSON of a stored message, which begins with its summary, with its mark."""
-    if not read:
-        return detail
-    summary = bytes(msgspec.json.decode(detail, type=_Whole).summary)
-    return _BEFORE + with_mark(summary, read) + detail[len(_BEFORE) + len(summary) :]

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-from ..records import MAX_WORDS, Searched, Summary, fold
+from ...mime.message import Message
+from ..records import MAX_WORDS, Summary, fold, words_of_html
 
 OPERATORS: Final = {
     "from": "from:ann",
@@ -51,7 +52,7 @@ class Candidate(Protocol):
     @property
     def summary(self) -> Summary: ...  # noqa: D102
     @property
-    def detail(self) -> Searched: ...  # noqa: D102
+    def parsed(self) -> Message: ...  # noqa: D102
 
 
 Test = Callable[[Candidate], bool]
@@ -156,7 +157,7 @@ def _has(within: Callable[[str], bool], texts: Iterable[str]) -> bool:
 
 def _header(name: str, value: str) -> Test:
     within = _within(value)
-    return lambda message: _has(within, _values(message.detail.headers, name))
+    return lambda message: _has(within, _values(message.parsed.headers, name))
 
 
 def _one_of(operator: str, value: str) -> Test:
@@ -216,7 +217,7 @@ def _senders(message: Candidate) -> Iterator[str]:
 
 def _recipients(message: Candidate) -> Iterator[str]:
     yield from message.summary.to
-    yield from _values(message.detail.headers, "to", "cc")
+    yield from _values(message.parsed.headers, "to", "cc")
 
 
 def _subject(message: Candidate) -> Iterator[str]:
@@ -224,8 +225,8 @@ def _subject(message: Candidate) -> Iterator[str]:
 
 
 def _body(message: Candidate) -> Iterator[str]:
-    yield message.detail.text
-    yield message.detail.words_of_html
+    yield message.parsed.body
+    yield words_of_html(message.parsed)
 
 
 _TEXTS: Final[Mapping[str, tuple[int, Callable[[Candidate], Iterable[str]] | None]]] = {

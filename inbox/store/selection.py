@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from ..records import Searched, Summary
+from ...mime import message as mime_message
+from ..records import Summary
 from .database import Database
 from .index import Index
 from .marks import IS_READ, with_mark
@@ -19,13 +20,15 @@ SLICE: Final = 8 * 1024 * 1024
 ROW: Final = 1000
 READ: Final = 9000
 """Work of a summary that a search reads, beside ROW."""
-DETAIL: Final = 8
-"""Work of a byte of a whole message, which few searches read."""
+PARSED: Final = 4
+"""Work of a byte of a message that a search parses, beside READ; few searches do."""
 FIRST: Final = 2**63 - 1
 """A number above that of every message."""
 
 SUMMARY: Final = f"SELECT summary, {IS_READ.format('messages')} FROM messages WHERE number = ?"  # noqa: S608
 """The columns of `marks.with_mark`, for a number."""
+CONTENT: Final = "SELECT content FROM contents WHERE number = ? AND part = 0"
+"""The message as it arrived."""
 _LIST: Final = (
     f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ? ORDER BY number DESC"  # noqa: S608
 )
@@ -96,8 +99,8 @@ class Message:
         return msgspec.json.decode(self.json, type=Summary)
 
     @cached_property
-    def detail(self) -> Searched:
+    def parsed(self) -> mime_message.Message:
         """The whole message."""
-        (detail,) = self._database.execute("SELECT detail FROM details WHERE number = ?", (self.number,)).fetchone()
-        self.work += DETAIL * len(detail)
-        return msgspec.json.decode(detail, type=Searched)
+        (content,) = self._database.execute(CONTENT, (self.number,)).fetchone()
+        self.work += READ + PARSED * len(content)
+        return mime_message.parse(content)

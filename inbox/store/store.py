@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from ..records import MessageList, Record, Summary
+from ..records import MessageList, Record, Stored, Summary
 from . import selection
 from .database import StoreError, connect, stored_size
 from .index import BLOCK, Index
-from .marks import IS_READ, detail_with_mark, with_mark
+from .marks import with_mark
 from .query import EVERYTHING, Query
-from .selection import FIRST, SUMMARY, Slice
+from .selection import CONTENT, FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
 
@@ -35,11 +35,16 @@ CHANGED: Final = 500
 
 
 class Added(NamedTuple):
-    """A message that was stored. `summary`, `detail`: as JSON."""
+    """A message that was stored."""
 
     number: int
-    summary: bytes
-    detail: bytes
+    message: Stored
+
+
+class _Kept(msgspec.Struct):
+    """The detail of a message in the database: its session. An older rrpy has stored the whole message beside it."""
+
+    session: msgspec.Raw
 
 
 class Batch(NamedTuple):
@@ -66,13 +71,14 @@ class Changed(NamedTuple):
 class Store:
     """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError.
 
-    `total`, `unread`, `bytes`: of all messages.
+    `total`, `unread`, `bytes`: of all messages. `waits`: a change waits for a disk.
     """
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._database = connect(path)
+        self.waits = bool(path)
         self.total = self.unread = self.bytes = 0
         self._count()
         self._indexed = self.total >= INDEXED_FROM
@@ -108,23 +114,16 @@ class Store:
                 found.full = len(messages) == limit or room <= 0
         return MessageList(messages, found.next, self.total, self.bytes, self.unread, search.hits)
 
-    def summary(self, message_id: str) -> Summary | None:
-        """Return a message as the list has it, None for an unknown id."""
+    def read(self, message_id: str) -> Stored | None:
+        """Return a whole message, None for an unknown id."""
         with self._database.translated():
-            row = self._row(SUMMARY, message_id)
-        return msgspec.json.decode(with_mark(*row), type=Summary) if row else None
-
-    def detail(self, message_id: str) -> bytes | None:
-        """Return a whole message as JSON, None for an unknown id."""
-        with self._database.translated():
-            row = self._row(f"SELECT detail, {IS_READ.format('details')} FROM details WHERE number = ?", message_id)  # noqa: S608
-        return detail_with_mark(*row) if row else None
-
-    def content(self, message_id: str, part: int = 0) -> bytes | None:
-        """Return an attachment by its number, 0 for the message as it arrived; None for an unknown one."""
-        with self._database.translated():
-            row = self._row(f"SELECT content FROM contents WHERE part = {part:d} AND number = ?", message_id)  # noqa: S608
-        return row[0] if row else None
+            found = self._row("SELECT number, detail FROM details WHERE number = ?", message_id)
+            if found is None:
+                return None
+            number, kept = found
+            summary = self._database.execute(SUMMARY, (number,)).fetchone()
+            (content,) = self._database.execute(CONTENT, (number,)).fetchone()
+        return Stored(with_mark(*summary), bytes(msgspec.json.decode(kept, type=_Kept).session), content)
 
     def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
         """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
@@ -250,19 +249,18 @@ class Store:
         added: list[Added] = []
         messages, details, contents = [], [], []
         new_bytes = 0
-        for number, unnumbered in enumerate(records, last + 1):
-            record = unnumbered.numbered(number)
-            summary, detail = msgspec.json.encode(record.summary), msgspec.json.encode(record.detail)
-            size = stored_size(len(summary)) + stored_size(len(detail), len(record.words.encode()))
-            size += sum(stored_size(len(content)) for content in record.contents)
+        for number, (unnumbered, session, words, content) in enumerate(records, last + 1):
+            summary = msgspec.json.encode(msgspec.structs.replace(unnumbered, number=number))
+            kept = b'{"session":%b}' % session
+            size = stored_size(len(summary)) + stored_size(len(kept), len(words.encode())) + stored_size(len(content))
             new_bytes += size
-            added.append(Added(number, summary, detail))
-            messages.append((number, record.summary.id, size, summary))
-            details.append((number, record.words, detail))
-            contents += [(number, part, content) for part, content in enumerate(record.contents)]
+            added.append(Added(number, Stored(summary, session, content)))
+            messages.append((number, unnumbered.id, size, summary))
+            details.append((number, words, kept))
+            contents.append((number, 0, content))
             if self._indexed or self.total >= INDEXED_FROM:
                 self._indexed = True  # from now on: a block is indexed to its end
-                self._index.add(number, record.words)
+                self._index.add(number, words)
         evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
         insert = self._database.insert_many
         insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,11 +15,13 @@ from starlette.responses import Response
 
 from ...container.version import VERSION
 from ...mime.matching import Filter
+from ...mime.message import Attachment, Message
+from ...mime.message import parse as parse_message
 from ..config import InboxConfig
 from ..feed import EVENTS
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
-from ..records import Attached, AttachmentInfo, Shown
+from ..records import Stored
 from ..store.query import Query, QueryError, parse
 from ..waiting import Awaited
 from . import routes
@@ -34,8 +35,6 @@ from .previews import preview_of
 from .problems import Problem
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-
-T = TypeVar("T")
 
 _CONTENT_ID = attrgetter("content_id")
 _CONTENT_LOCATION = attrgetter("content_location")
@@ -95,7 +94,7 @@ class API:
         return self._messages.answer(request, partial(self._get, request))
 
     async def _get(self, request: Request) -> Response:
-        return _response(await self._read(request, self._mailbox.detail))
+        return _response(await anyio.to_thread.run_sync((await self._read(request)).detail))
 
     async def delete(self, request: Request) -> Response:
         """Delete a message."""
@@ -108,11 +107,8 @@ class API:
         return self._messages.answer(request, partial(self._raw, request))
 
     async def _raw(self, request: Request) -> Response:
-        summary = await self._read(request, self._mailbox.summary)
-        content = await self._mailbox.content(summary.id)
-        if content is None:
-            raise _no_message(request)
-        return download(content, "message/rfc822", message_name(summary.subject))
+        stored = await self._read(request)
+        return download(stored.content, "message/rfc822", message_name(stored.listed().subject))
 
     async def html(self, request: Request) -> Response:
         """Return the page that shows a message's HTML."""
@@ -140,11 +136,10 @@ class API:
     async def _rewrite(self, request: Request, remote: bool, scheme: str) -> Rewriter:
         """Rewrite the HTML of a message. Each slice of the work waits for a thread anew."""
         async with self._rewriting:
-            detail = await self._read(request, self._mailbox.detail)
-            message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Shown))
-            if not message.html:
+            message = await self._parsed(await self._read(request))
+            if not message.html_body:
                 raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(message.html, self._images(message), remote, scheme)
+            rewriter = Rewriter(message.html_body, _images(message), remote, scheme)
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
         return rewriter
@@ -154,32 +149,30 @@ class API:
         return self._messages.answer(request, partial(self._attachment, request))
 
     async def _attachment(self, request: Request) -> Response:
-        found, content = await self._part(request)
-        name = attachment_name(found.filename, found.number, found.content_type)
-        return download(content, routes.BYTES, name)
+        number, found = await self._part(request)
+        content = await anyio.to_thread.run_sync(found.content)
+        return download(content, routes.BYTES, attachment_name(found.filename, number, found.content_type))
 
     async def preview(self, request: Request) -> Response:
         """Return a preview of an attachment."""
         return self._messages.answer(request, partial(self._preview, request))
 
     async def _preview(self, request: Request) -> Response:
-        found, content = await self._part(request)
-        made = await anyio.to_thread.run_sync(preview_of, content, found.parameters.get("charset", ""))
+        number, found = await self._part(request)
+        made = await anyio.to_thread.run_sync(lambda: preview_of(found.content(), found.parameters.get("charset", "")))
         if made is None:
-            raise Problem(404, f"attachment {found.number} is neither a picture, a PDF nor a text")
+            raise Problem(404, f"attachment {number} is neither a picture, a PDF nor a text")
         return shown(made.content, made.media_type)
 
-    async def _part(self, request: Request) -> tuple[AttachmentInfo, bytes]:
-        """Return the attachment of a request, and its content. Raises Problem."""
+    async def _part(self, request: Request) -> tuple[int, Attachment]:
+        """Return the attachment of a request, and its number. Raises Problem."""
         number = request.path_params["number"]
         position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        detail = await self._mailbox.detail(request.path_params["id"])
-        if detail is not None:
-            message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Attached))
-            if 1 <= position <= len(message.attachments):
-                content = await self._mailbox.content(message.summary.id, position)
-                if content is not None:
-                    return message.attachments[position - 1], content
+        stored = await self._mailbox.read(request.path_params["id"])
+        if stored is not None:
+            attachments = (await self._parsed(stored)).attachments
+            if 1 <= position <= len(attachments):
+                return position, attachments[position - 1]
         raise Problem(404, f"there is no attachment {number} of message {request.path_params['id']}")
 
     async def archive(self, request: Request) -> Response:
@@ -187,18 +180,16 @@ class API:
         return self._messages.answer(request, partial(self._archive, request))
 
     async def _archive(self, request: Request) -> Response:
-        detail = await self._read(request, self._mailbox.detail)
-        message = await anyio.to_thread.run_sync(partial(msgspec.json.decode, detail, type=Attached))
-        if not message.attachments:
+        stored = await self._read(request)
+        attachments = (await self._parsed(stored)).attachments
+        if not attachments:
             raise Problem(404, "the message has no attachments")
-        size = sum(each.size for each in message.attachments)
+        size = sum(each.size for each in attachments)
         if size > MAX_ARCHIVE:
             raise Problem(413, f"the attachments have {size} bytes; an archive takes {MAX_ARCHIVE}, so get each alone")
-        read = partial(anyio.from_thread.run, self._mailbox.content, message.summary.id)
-        content = await anyio.to_thread.run_sync(archive_of, message.attachments, message.summary.received_at, read)
-        if content is None:
-            raise _no_message(request)
-        return download(content, "application/zip", message_name(message.summary.subject, ".zip"))
+        summary = stored.listed()
+        content = await anyio.to_thread.run_sync(archive_of, attachments, summary.received_at)
+        return download(content, "application/zip", message_name(summary.subject, ".zip"))
 
     async def wait(self, request: Request) -> Response:
         """Return the newest message that fits, as soon as there is one."""
@@ -215,10 +206,10 @@ class API:
         return self._messages.answer(request, partial(self._awaited, found))
 
     async def _awaited(self, found: Awaited) -> Response:
-        detail = found.detail or await self._mailbox.detail(found.id)
-        if detail is None:
+        stored = found.message or await self._mailbox.read(found.id)
+        if stored is None:
             raise Problem(404, "the message that fits was deleted")
-        return _response(detail)
+        return _response(await anyio.to_thread.run_sync(stored.detail))
 
     async def stream(self, request: Request) -> Response:
         """Follow the events of the inbox."""
@@ -258,25 +249,24 @@ class API:
         """Return the API's own document."""
         return _response(self._openapi)
 
-    async def _read(self, request: Request, read: Callable[[str], Awaitable[T | None]]) -> T:
-        found = await read(request.path_params["id"])
+    async def _read(self, request: Request) -> Stored:
+        found = await self._mailbox.read(request.path_params["id"])
         if found is None:
             raise _no_message(request)
         return found
 
-    def _images(self, message: Attached) -> dict[str, Image]:
-        """Return the parts that the HTML can name. Their contents come from the store, asked from another thread."""
+    async def _parsed(self, stored: Stored) -> Message:
+        return await anyio.to_thread.run_sync(parse_message, stored.content)
 
-        def image(each: AttachmentInfo) -> Image:
-            read = partial(self._mailbox.content, message.summary.id, each.number)
-            return Image(each.content_type, each.size, lambda: anyio.from_thread.run(read) or b"")
 
-        images: dict[str, Image] = {}
-        for name_of in (_CONTENT_ID, _CONTENT_LOCATION, _FILENAME):
-            for each in message.attachments:
-                images.setdefault(name_of(each), image(each))
-        images.pop("", None)
-        return images
+def _images(message: Message) -> dict[str, Image]:
+    """Return the parts that the HTML can name."""
+    images: dict[str, Image] = {}
+    for name_of in (_CONTENT_ID, _CONTENT_LOCATION, _FILENAME):
+        for each in message.attachments:
+            images.setdefault(name_of(each), Image(each.content_type, each.size, each.content))
+    images.pop("", None)
+    return images
 
 
 def _no_message(request: Request) -> Problem:

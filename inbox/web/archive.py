@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Final
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from ...mime.filenames import safe_name, split_name
-from ..records import AttachmentInfo
+from ...mime.message import Attachment
 from .downloads import attachment_name
 
 MAX_ARCHIVE: Final = 256 * 1024 * 1024
@@ -18,36 +18,28 @@ MAX_ARCHIVE: Final = 256 * 1024 * 1024
 _FILE: Final = 0o100644 << 16  # a plain file, in the form of Unix
 
 
-def archive_of(
-    attachments: Iterable[AttachmentInfo], received_at: str, read: Callable[[int], bytes | None]
-) -> memoryview | None:
-    """Return a zip file, without compression: attachments rarely shrink. None where one can no longer be read.
+def archive_of(attachments: Sequence[Attachment], received_at: str) -> memoryview:
+    """Return a zip file, without compression: attachments rarely shrink.
 
-    `received_at`: ISO 8601, the time of each file. `read`: returns the content by its number.
+    `received_at`: ISO 8601, the time of each file.
     """
-    attachments = list(attachments)
     at = datetime.fromisoformat(received_at)
     target = BytesIO()
     with ZipFile(target, "w", ZIP_STORED) as archive:
         for each, name in zip(attachments, names_of(attachments), strict=True):
-            content = read(each.number)
-            if content is None:
-                return None
             entry = ZipInfo(name, (max(at.year, 1980), at.month, at.day, at.hour, at.minute, at.second))
             entry.external_attr = _FILE
-            archive.writestr(entry, content)
+            archive.writestr(entry, each.content())
     return target.getbuffer()
 
 
-def names_of(attachments: Iterable[AttachmentInfo]) -> list[str]:
+def names_of(attachments: Sequence[Attachment]) -> list[str]:
     """Return a name for each: safe in any folder, and given once, also where case does not count."""
     used: set[str] = set()
     last: dict[str, int] = {}
     names = []
-    for each in attachments:
-        wanted = safe_name(
-            attachment_name(each.filename, each.number, each.content_type), otherwise=f"attachment-{each.number}"
-        )
+    for number, each in enumerate(attachments, 1):
+        wanted = safe_name(attachment_name(each.filename, number, each.content_type), otherwise=f"attachment-{number}")
         stem, ending = split_name(wanted)
         name = wanted
         while name.casefold() in used:

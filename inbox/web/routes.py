@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ..records import SCHEMAS, Detail, MessageList, Summary
+from ..records import SCHEMAS, Detail, MessageList, SessionInfo, Summary
 from ..refusals import Refusal, RefusalList
 from ..store.query import OPERATORS
 from .html import COLOR_SCHEMES, Blocked
@@ -284,6 +284,7 @@ def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
     models = [
         ProblemBody,
         Summary,
+        SessionInfo,
         Refusal,
         *(route.answer.model for route in ROUTES if route.answer.model is not None),
     ]

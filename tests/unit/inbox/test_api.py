@@ -16,6 +16,7 @@ from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.plugin import InboxPlugin
 from rrpy.inbox.protocols import IncomingMail
+from rrpy.inbox.records import Stored
 from rrpy.inbox.store.store import Store
 from rrpy.inbox.web.api import API
 from rrpy.inbox.web.application import application
@@ -54,7 +55,7 @@ def test_every_route_is_a_method_of_the_api_and_the_other_way_round() -> None:
 class Faulty(Store):
     """A store with a fault of ours."""
 
-    def detail(self, message_id: str) -> bytes | None:
+    def read(self, message_id: str) -> Stored | None:
         raise ZeroDivisionError(message_id)
 
 

@@ -51,7 +51,7 @@ def test_the_database_is_as_large_as_it_counts(kind: str) -> None:
     store = Store(max_bytes=8 * MEGABYTE)
     evicted = 0
     count = 0
-    while evicted < 20 and count < 9000:
+    while evicted < 20 and count < 10_000:
         evicted += len(kept(store, str(count), **MAILS[kind]))
         count += 1
         (pages,) = store._database.execute("PRAGMA page_count").fetchone()

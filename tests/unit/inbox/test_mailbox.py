@@ -155,13 +155,13 @@ async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
             await mailbox.add(received("Wanted"))
             assert store.done.count("find") == 1001
             await until(lambda: len(got) == 1000)
-            assert got == [Awaited("Wanted", store.detail("Wanted"))] * 1000
+            assert got == [Awaited("Wanted", store.read("Wanted"))] * 1000
             for number in range(40):
                 await mailbox.add(received(f"wanted {number}"))
-    assert got[-1] == Awaited("wanted 39", store.detail("wanted 39"))
-    found = store.summary("wanted 39")
+    assert got[-1] == Awaited("wanted 39", store.read("wanted 39"))
+    found = store.read("wanted 39")
     assert found is not None
-    assert found.number == 51
+    assert found.listed().number == 51
 
 
 async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_others(
@@ -185,7 +185,7 @@ async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_oth
         group.start_soon(mailbox.add, received("new", sender="New@b.c"))
         await anyio.wait_all_tasks_blocked()
         store.gate.set()
-    assert got == [Awaited("new", store.detail("new"))]
+    assert got == [Awaited("new", store.read("new"))]
 
 
 async def test_a_wait_ends_when_the_host_stops() -> None:

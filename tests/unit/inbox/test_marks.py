@@ -14,7 +14,7 @@ from support.log import Log
 from rrpy.inbox.config import InboxConfig
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.records import Detail, Summary
+from rrpy.inbox.records import Summary
 from rrpy.inbox.store import selection
 from rrpy.inbox.store.query import parse
 from rrpy.inbox.store.store import Store
@@ -51,9 +51,9 @@ def test_marks_are_in_the_list_in_the_message_and_in_a_search(tmp_path: Path) ->
     page = [msgspec.json.decode(each, type=Summary) for each in store.list_messages(limit=9).messages]
     assert [each.read for each in page] == [True, False, True, False, True, False]
     for name in ("0", "1"):
-        detail = store.detail(name)
-        assert detail is not None
-        assert msgspec.json.decode(detail, type=Detail).summary.read == (name == "1")
+        found = store.read(name)
+        assert found is not None
+        assert found.listed().read == (name == "1")
     assert store.mark(False, parse("odd")).ids == ["5", "3", "1"]
     assert store.unread == 6
     store.close()
@@ -83,18 +83,17 @@ def test_a_file_of_an_older_host_gets_marks_and_its_messages_are_unread(tmp_path
     older = sqlite3.connect(path)
     older.execute("DROP TABLE read")
     older.execute("PRAGMA user_version = 2")
-    for table, column in (("messages", "summary"), ("details", "detail")):
-        new = b',"defects":0,"read":false}'
-        older.execute(f"UPDATE {table} SET {column} = CAST(replace({column}, ?, '}}') AS BLOB)", (new,))
+    new = b',"defects":0,"read":false}'
+    older.execute("UPDATE messages SET summary = CAST(replace(summary, ?, '}') AS BLOB)", (new,))
     older.commit()
     older.close()
     store = Store(str(path))
     assert store.unread == 2
     store.mark(True, ["1"])
     assert ids(store, search="is:read") == ["1"]
-    detail = store.detail("1")
-    assert detail is not None
-    assert msgspec.json.decode(detail, type=Detail).summary.read
+    found = store.read("1")
+    assert found is not None
+    assert found.listed().read
     store.close()
 
 

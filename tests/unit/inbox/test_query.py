@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.inbox.stored import ids, received
 
-from rrpy.inbox.records import Record, Searched, Summary, record_of
+from rrpy.inbox.records import Record, Summary, record_of
 from rrpy.inbox.store.query import EVERYTHING, OPERATORS, QueryError, parse
 from rrpy.inbox.store.store import Store
+from rrpy.mime.message import parse as parse_message
 
 HEADERS = (
     "From: Ann Müller <ann@shop.example>\r\nTo: Bob <bob@list.example>\r\nCc: cy@x.y\r\nX-Tag: one\r\nx-tag: Two\r\n"
@@ -26,7 +26,7 @@ class Stored:
     def __init__(self, record: Record) -> None:
         self.words = record.words
         self.summary: Summary = record.summary
-        self.detail = msgspec.json.decode(msgspec.json.encode(record.detail), type=Searched)
+        self.parsed = parse_message(record.content)
 
 
 def message(text: str = "hi", headers: str = HEADERS, subject: str = "Your order", **fields: Any) -> Stored:

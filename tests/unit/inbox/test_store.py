@@ -11,16 +11,21 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.inbox.stored import MAIL, ids, kept, received
+from support.inbox.stored import MAIL, ids, kept
 
 from rrpy.container.errors import HostError
-from rrpy.inbox.records import MAX_WORDS, Detail, Summary, fold, record_of
+from rrpy.inbox.records import MAX_WORDS, Detail, Record, SessionInfo, Stored, Summary, fold, record_of
 from rrpy.inbox.store.database import StoreError, connect
 from rrpy.inbox.store.store import Store
 from rrpy.mime.addresses import Address
 from rrpy.smtp_plugin.delivery.event import Recipient
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 from rrpy.smtp_plugin.session import TLSInfo
+
+
+def stored(record: Record) -> Stored:
+    """Return a record as the store gives it back."""
+    return Stored(msgspec.json.encode(record.summary), record.session, record.content)
 
 
 def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
@@ -36,16 +41,16 @@ def test_a_mail_becomes_a_record_with_all_that_is_known_of_it() -> None:
         subject="Grüße", excerpt="hi there", size=len(content), attachments=1, html=False, code=250,
         from_name="Ann",
     )  # fmt: skip
-    assert got.detail.from_ == [Address("Ann", "a@b.c")]
-    (attachment,) = got.detail.attachments
+    assert got.content == content
+    detail = msgspec.json.decode(stored(got).detail(), type=Detail)
+    assert detail.from_ == [Address("Ann", "a@b.c")]
+    (attachment,) = detail.attachments
     assert (attachment.disposition, attachment.sha256) == ("attachment", sha256(b"\x00\x01\x02").hexdigest())
-    assert got.contents == [content, b"\x00\x01\x02"]
-    assert got.detail.session.authentication is not None
-    assert got.detail.session.authentication.password == "p"
+    session = msgspec.json.decode(detail.session, type=SessionInfo)
+    assert session.authentication is not None
+    assert session.authentication.password == "p"
     assert got.words.startswith("grusse\na@b.c\nx@y.z\nann <a@b.c>\n")
     assert "f.bin" in got.words
-    decoded = msgspec.json.decode(msgspec.json.encode(got.detail), type=Detail)
-    assert decoded == got.detail
 
 
 def test_a_record_has_what_an_event_has() -> None:
@@ -59,7 +64,7 @@ def test_a_record_has_what_an_event_has() -> None:
         "tls": TLSInfo("TLSv1.3", "AES", "CN=a"),
     }
     got = record_of(ReceivedMail(**MAIL | {"id": "1", "content": content} | extra))
-    detail = msgspec.json.decode(msgspec.json.encode(got.detail))
+    detail = msgspec.json.decode(stored(got).detail())
     assert got.summary.from_name == "boss@b.c <boss@b.c>,"
     assert detail["from"] == [{"name": "boss@b.c <boss@b.c>,", "address": "eve@b.c"}]
     assert [each["address"] for each in detail["to"]] == ["a@b.c", "b@b.c"]
@@ -74,13 +79,28 @@ def test_a_record_has_what_an_event_has() -> None:
     )
 
 
-def test_a_message_that_an_older_host_has_stored_is_read() -> None:
-    new = {"from", "sender", "reply_to", "to", "cc", "bcc", "date", "in_reply_to", "references", "text_from_html"}
-    detail = msgspec.json.decode(msgspec.json.encode(record_of(received("1")).detail))
-    old = {name: value for name, value in detail.items() if name not in new}
-    old["session"] = {name: old["session"][name] for name in set(old["session"]) - {"tls", "parameters", "recipients"}}
-    old["summary"].pop("from_name")
-    assert msgspec.convert(old, Detail).summary.id == "1"
+def test_a_message_that_an_older_host_has_stored_is_read(tmp_path: Path) -> None:
+    """It stored the whole message as JSON, and each attachment decoded, and counted both."""
+    path = tmp_path / "inbox.db"
+    store = Store(str(path))
+    kept(store, "1")
+    store.close()
+    older = sqlite3.connect(path)
+    detail = b'{"summary":{"id":"1"},"headers":{},"text":"hi","session":{"uuid":"old","helo":"h"},"html":""}'
+    older.execute("UPDATE details SET detail = ?", (detail,))
+    older.execute("INSERT INTO contents VALUES (1, 1, ?)", (b"decoded",))
+    older.commit()
+    older.close()
+    store = Store(str(path))
+    found = store.read("1")
+    assert found is not None
+    read = msgspec.json.decode(found.detail())
+    assert (read["summary"]["subject"], read["headers"], read["text"]) == ("1", {"Subject": ["1"]}, "hi")
+    assert read["session"] == {"uuid": "old", "helo": "h"}
+    assert ids(store, search="header:subject:1 body:hi") == ["1"]
+    store.delete("1")
+    assert store._database.execute("SELECT count(*) FROM contents").fetchone() == (0,)
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -155,9 +175,9 @@ def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
     store.close()
     store = Store(path)
     kept(store, "3")
-    found = store.summary("latest")
+    found = store.read("latest")
     assert found is not None
-    assert (found.id, found.number) == ("3", 3)
+    assert (found.listed().id, found.listed().number) == ("3", 3)
     store.close()
 
 
@@ -206,12 +226,14 @@ def test_what_is_deleted_is_gone_with_its_contents(tmp_path: Path) -> None:
     store = Store(str(path))
     kept(store, "1", "s3cret-in-the-body")
     kept(store, "2")
-    assert store.content("1") == b"Subject: 1\r\n\r\ns3cret-in-the-body"
+    found = store.read("1")
+    assert found is not None
+    assert found.content == b"Subject: 1\r\n\r\ns3cret-in-the-body"
     assert store.delete("1") == "1"
     assert store.delete("1") is None
-    assert (store.content("1"), store.detail("1"), store.content("1", 1), store.summary("1")) == (None,) * 4
+    assert store.read("1") is None
     assert store.clear() == 1
-    assert (store.total, store.bytes, store.delete("latest"), store.content("latest")) == (0, 0, None, None)
+    assert (store.total, store.bytes, store.delete("latest"), store.read("latest")) == (0, 0, None, None)
     store.close()
     assert b"s3cret" not in path.read_bytes()
 
