@@ -9,8 +9,6 @@ from support.commands.terminal import Terminal
 
 from rrpy.container.passwords import PasswordHash
 
-pytestmark = pytest.mark.usefixtures("unmeasured")
-
 
 @pytest.mark.parametrize(("again", "code"), [("sesame", 0), ("other", 1)])
 def test_a_terminal_does_not_show_the_password(again: str, code: int, tmp_path: Path) -> None:
