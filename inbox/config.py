@@ -38,8 +38,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Count,
         Meta(
             description="bytes of memory, or of the file, for all messages; 0 means no limit. All that is kept counts: "
-            "decoded attachments, texts, headers, recipients, transcripts, refusals, and the events of the page. "
-            "The oldest message goes first; the newest always stays, whatever its size."
+            "messages as received, the words for a search, recipients, transcripts, refusals, and the events of the "
+            "page. The oldest message goes first; the newest always stays, whatever its size."
         ),
     ] = 256 * 1024 * 1024
     allowed_hosts: Annotated[

@@ -1,7 +1,8 @@
 """The mail of the inbox: tables in SQLite, bounded in messages and in bytes. Synchronous; for one thread at a time.
 
-JSON is stored as the API sends it, so that a list is read and sent without decoding. A search reads a slice of the
-messages at a time, so that mail never waits for more than a slice.
+A summary is stored as the JSON that the API sends, so that a list is read and sent without decoding. Of the rest only
+the session and the message as it arrived are stored: the API parses it anew, and most mail is never opened.
+A search reads a slice of the messages at a time, so that mail never waits for more than a slice.
 """
 
 from __future__ import annotations
