@@ -29,11 +29,6 @@ from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
 
-SMALL: Final = 64 * 1024
-"""Bytes of a batch of mail that is stored in the event loop's thread, where no disk is waited for: about 5 ms.
-
-Two threads of Python at work take turns, and each turn costs as much as a part of a small mail.
-"""
 MAX_SLICES: Final = 100
 """Slices of one search, about two seconds. An answer that ends earlier says where the next one begins."""
 
@@ -85,10 +80,7 @@ class Mailbox:
             return records, self._store.add(*records)
 
         async with self._turn:
-            if not self._store.waits and sum(len(mail.content) for mail in mails) <= SMALL:
-                records, batch = stored()
-            else:
-                records, batch = await self._in_thread(stored)
+            records, batch = await self._in_thread(stored)
             for record, added in zip(records, batch.added, strict=True):
                 self.feed.publish("message", added.message.summary)
                 self._waiters.offer(added.number, record.summary, added.message)

@@ -72,14 +72,13 @@ class Changed(NamedTuple):
 class Store:
     """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError.
 
-    `total`, `unread`, `bytes`: of all messages. `waits`: a change waits for a disk.
+    `total`, `unread`, `bytes`: of all messages.
     """
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._database = connect(path)
-        self.waits = bool(path)
         self.total = self.unread = self.bytes = 0
         self._count()
         self._indexed = self.total >= INDEXED_FROM
