@@ -151,7 +151,8 @@ class Detail(msgspec.Struct, frozen=True):
     `summary`: a Summary object. `headers`: each name as first written, with its decoded values in order. `text`,
     `html`: empty where the message has none. `defects`: tokens of docs/reference/events.md. `from` to `references`:
     parsed from the raw headers. `date`: as RFC 3339 has it, null for none. `text_from_html`: the words of the HTML
-    where there is no text. `session`: a SessionInfo object; one that an older rrpy has stored lacks its later fields.
+    where there is no text. `session`: a SessionInfo object. A message that an older rrpy has stored may lack the newer
+    fields of `session`.
     """
 
     summary: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]

@@ -42,7 +42,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture(scope="module")
 def measured() -> Iterator[None]:
-    """Start processes with coverage, which costs each 0.1 s of CPU or more: for modules that cover lines alone."""
+    """Start processes with coverage, for lines that no other module covers. It costs each 0.1 s of CPU or more."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in MEASURING.items():
             patch.setenv(name, value)

@@ -25,9 +25,9 @@ def mail(request: pytest.FixtureRequest) -> tuple[bytes, set[str]]:
 
 def test_it_ends_its_defects_are_named_and_it_can_be_read(mail: tuple[bytes, set[str]]) -> None:
     data, defects = mail
-    began = time.monotonic()
+    began = time.process_time()
     message = parse(data)
-    assert time.monotonic() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
+    assert time.process_time() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
     assert defects <= set(message.defects) <= set(DEFECTS)
     assert message.size == len(data)
 
@@ -35,7 +35,7 @@ def test_it_ends_its_defects_are_named_and_it_can_be_read(mail: tuple[bytes, set
     parsed += [message.text_from_html, message.headers_list]
     parsed += [(each.parameters, each.description, each.sha256()) for each in message.attachments]
     assert len(msgspec.json.encode(parsed)) < 6 * len(data) + MEGABYTE
-    assert time.monotonic() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
+    assert time.process_time() - began < SECONDS_A_MEGABYTE * (1 + len(data) / MEGABYTE)
 
 
 READ = {
