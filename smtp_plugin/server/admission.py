@@ -18,7 +18,7 @@ class Admission:
 
     def __init__(self, most: int, most_per_host: int) -> None:
         self._most = most
-        self._most_per_host = most_per_host
+        self.most_per_host = most_per_host
         self._served: set[object] = set()
         self._leaving: set[object] = set()
         self._hosts: dict[object, str] = {}  # of both
@@ -36,9 +36,9 @@ class Admission:
 
     def admit(self, connection: object, host: str) -> bool:
         """Count a connection for its client, once; return whether there is room for one more of this client's."""
-        if not self._most_per_host or connection in self._hosts:
+        if not self.most_per_host or connection in self._hosts:
             return True
-        if self._served_per_host[host] >= self._most_per_host:
+        if self._served_per_host[host] >= self.most_per_host:
             return False
         self._hosts[connection] = host
         self._served_per_host[host] += 1
@@ -49,8 +49,8 @@ class Admission:
         self.leave(connection)
         if len(self._leaving) >= MAX_LEAVING:
             return False
-        if self._most_per_host:
-            if self._leaving_per_host[host] >= self._most_per_host:
+        if self.most_per_host:
+            if self._leaving_per_host[host] >= self.most_per_host:
                 return False
             self._hosts[connection] = host
             self._leaving_per_host[host] += 1
@@ -62,7 +62,7 @@ class Admission:
         leaving = connection in self._leaving
         self._served.discard(connection)
         self._leaving.discard(connection)
-        host = self._hosts.pop(connection, None) if self._most_per_host else None
+        host = self._hosts.pop(connection, None) if self.most_per_host else None
         if host is not None:
             counts = self._leaving_per_host if leaving else self._served_per_host
             counts[host] -= 1

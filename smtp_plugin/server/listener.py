@@ -69,7 +69,6 @@ class Listener:
         self._delivering: set[ServedConnection] = set()  # they may be closed already
         self._delivery_ended = asyncio.Event()
         self._max_connections = max_connections
-        self._max_per_ip = max_per_ip
         self._admission = Admission(max_connections, max_per_ip)
         self._full = replies.too_many_connections(max_connections)
         self._full_for_client = replies.too_many_from_client(max_per_ip)
@@ -164,7 +163,7 @@ class Listener:
         """Count a connection, also for its client where no proxy says later which client that is."""
         if not self._admission.enter(connection):
             return self._full
-        if self.proxy_protocol or not self._max_per_ip:
+        if self.proxy_protocol or not self._admission.most_per_host:
             return None
         return self.admit(connection, peer_host(peer))
 
