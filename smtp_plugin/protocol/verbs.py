@@ -180,8 +180,15 @@ HANDLERS: Final[dict[str, Handler]] = {
 
 def _refusal(verb: str, reply: Reply) -> Handler:
     if verb == "BDAT":
-        return lambda conversation, argument: transfer.bdat_refused(conversation, argument, reply)
-    return lambda conversation, argument: conversation.refuse(reply)
+        return lambda conversation, argument: transfer.bdat_refused(
+            conversation, argument, _spoken(conversation, reply)
+        )
+    return lambda conversation, argument: conversation.refuse(_spoken(conversation, reply))
+
+
+def _spoken(conversation: Conversation, reply: Reply) -> Reply:
+    """Return a refusal of the table in the words of the session's protocol: LMTP has another hello."""
+    return replies.LHLO_FIRST if reply is replies.HELO_FIRST and conversation.rules.lmtp else reply
 
 
 def _compile(phase: Phase) -> Mapping[bytes, tuple[Handler, Phase]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..protocol import replies
+from ..protocol.body import Body, Skipped
 from ..protocol.dialog import Dialog
 from ..protocol.replies import Reply
 
@@ -57,12 +58,12 @@ DEFAULT_TIMEOUTS: Final = Timeouts()
 class Progress:
     """What a client has got done, as each sweep over the connections finds it."""
 
-    __slots__ = ("_begun", "_counted", "_left", "_looked", "_read")
+    __slots__ = ("_counted", "_left", "_looked", "_message", "_read")
 
     def __init__(self) -> None:
         self._read = (0.0, -1)  # since when the client has read no more than so many bytes
-        # Of the message under way: its begin; at the last look the time, its bytes, and the seconds that it had left.
-        self._begun = -1.0
+        # The message under way; at the last look the time, its bytes, and the seconds that it had left.
+        self._message: Body | Skipped | None = None
         self._looked = self._left = 0.0
         self._counted = 0
 
@@ -82,26 +83,28 @@ class Progress:
 
         `since`: when the last reply was sent; `touched`: when the last bytes arrived.
         """
-        size = dialog.body_bytes
-        if size is not None:
-            return self.body_refusal(now, size, since, touched, timeouts)
+        if dialog.incoming is not None:
+            return self._message_refusal(now, dialog.incoming, max(since, touched), timeouts)
+        if dialog.body is not None:  # between two chunks: the begin of a command does not count
+            return self._message_refusal(now, dialog.body, since, timeouts)
         key, longest = ("data_timeout", timeouts.data) if dialog.busy else ("read_timeout", timeouts.read)
         return replies.timeout(key, longest) if now - since >= longest else None
 
-    def body_refusal(self, now: float, size: int, begun: float, touched: float, timeouts: Timeouts) -> Reply | None:
+    def _message_refusal(self, now: float, message: Body | Skipped, moved: float, timeouts: Timeouts) -> Reply | None:
         """Return the refusal of a message that has stalled, or that is slower than the least rate.
 
-        `size`: its bytes so far. `begun`: when the last reply was sent; `touched`: when the last bytes arrived.
+        `moved`: when the message last made progress: by its bytes, or by a reply.
 
         A message begins with `data` seconds. Time takes from them, and each `rate` bytes give one back, up to `data`.
-        They count from the first look at a message on, because BDAT has no reply that shows when it began. A client
-        that has gone silent is always found stalled before it is found slow.
+        They count from the first look at a message on, because BDAT has no reply that shows when it began. The chunks
+        of BDAT are one message: many small ones, each with its reply, are as slow as their bytes. A client that has
+        gone silent is always found stalled before it is found slow.
         """
-        grace, rate = timeouts.data, timeouts.rate
-        if now - max(touched, begun) >= grace:
+        grace, rate, size = timeouts.data, timeouts.rate, message.size
+        if now - moved >= grace:
             return replies.timeout("data_timeout", grace)
-        if self._begun != begun:
-            self._begun, self._left = begun, grace
+        if self._message is not message:
+            self._message, self._left = message, grace
         elif rate:
             earned = (size - self._counted) / rate
             self._left = min(grace, self._left - (now - self._looked) + earned)

@@ -111,6 +111,20 @@ async def test_a_message_slower_than_the_least_rate_is_cut_after_a_grace(begin: 
         assert dribble(client, b"x" * 250, 2) == SLOW
 
 
+async def test_chunks_of_one_byte_are_as_slow_as_their_bytes() -> None:
+    """Each chunk began the grace anew, so that a message of `BDAT 1` took any time."""
+    with talking(timeouts=Timeouts(data=60, rate=500)) as client:
+        client.say(ENVELOPE)
+        assert dribble(client, b"BDAT 1\r\nx", 60) == b"250 OK\r\n" * 60
+        assert dribble(client, b"BDAT 1\r\nx", 2).endswith(SLOW)
+
+
+async def test_chunks_that_are_fast_enough_may_take_any_time() -> None:
+    with talking(timeouts=Timeouts(data=60, rate=500)) as client:
+        client.say(ENVELOPE)
+        assert dribble(client, b"BDAT 500\r\n" + b"x" * 500, 600) == b"250 OK\r\n" * 600
+
+
 async def test_no_least_rate_is_no_limit() -> None:
     with talking(timeouts=Timeouts(data=60, rate=0)) as client:
         client.say(ENVELOPE + b"DATA\r\n")
