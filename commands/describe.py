@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import NODEFAULT, Meta, Struct
 
-from ..container.config.fields import Duration, PositiveDuration
+from ..container.config.fields import Duration, PositiveDuration, Secret
 from ..container.config.model import (
     EVERY,
     Part,
@@ -28,6 +28,7 @@ _NAMES: Final = {
     bool: "true or false",
     PositiveDuration: "duration, at least 1ms",
     Duration: "duration",
+    Secret: "text",
 }
 _MANY: Final = {str: "texts", float: "numbers", dict: "mappings"}
 
@@ -87,7 +88,7 @@ def yaml_text(value: Any) -> str:
     """Return a default as YAML has it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return "''" if value == "" else str(value)
+    return str(value) if value or not isinstance(value, (str, Secret)) else "''"
 
 
 def sections(models: Mapping[str, type[Struct]]) -> dict[str, type[Struct]]:

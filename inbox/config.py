@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
+from .relay.config import RelayConfig
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -57,6 +58,14 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "those that the mail names and does not have. The sender then learns that the mail is read."
         ),
     ] = "click"
+    relay: Annotated[
+        RelayConfig | None,
+        Meta(
+            description="the mail server that gets a message which the page releases. Without it the page releases "
+            "none.",
+            examples=["{host: mail.example.com, username: ann, password: secret, allow: ['*@example.com']}"],
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:

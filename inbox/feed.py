@@ -29,6 +29,7 @@ EVENTS: Final = {
     "message": "a message arrived; the data is its summary",
     "deleted": 'messages were deleted, by hand or for newer ones; the data is `{"ids": [...]}`',
     "read": 'messages were marked; the data is `{"ids": [...], "read": bool, "unread": count}`; null for every message',
+    "released": 'the relay has taken or refused a message; the data is `{"id": "...", "release": {...}}`',
     "cleared": "every message was deleted; the data is `{}`",
     "refusal": "a command, a message or a session was refused; the data is the refusal",
     "refusals_cleared": "every refusal was deleted; the data is `{}`",

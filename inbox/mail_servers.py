@@ -8,6 +8,7 @@ from typing import Final
 import anyio
 import msgspec
 
+from ..container.net.listening import Addresses, Listening
 from .feed import Feed
 from .protocols import MailServer
 
@@ -32,6 +33,10 @@ class MailServers:
     def smtp_address(self) -> str:
         """The address of the first server that listens, as a URL; empty while none does."""
         return next((server.smtp_address for server in self._servers if server.smtp_address), "")
+
+    def addresses(self) -> Sequence[Addresses]:
+        """Return where the servers listen, of those that say so."""
+        return [each for server in self._servers if isinstance(server, Listening) for each in server.listens()]
 
     def connections(self) -> Sequence[msgspec.Struct]:
         """Return the open connections; of each server the oldest first."""

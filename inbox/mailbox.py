@@ -20,7 +20,7 @@ from ..container.heap import HEAP
 from ..mime.matching import Filter
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
-from .records import MessageList, Record, Stored, record_of
+from .records import MessageList, Record, Release, Stored, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
 from .store.arrivals import Arrivals
 from .store.query import EVERYTHING, Query
@@ -203,6 +203,12 @@ class Mailbox:
             before = changed.next
             if before is None:
                 return count
+
+    async def add_release(self, message_id: str, release: Release) -> None:
+        """Keep the result of a release on its message, where that is not deleted meanwhile."""
+        async with self._turn_of_others, self._turn:
+            if await self._in_thread(lambda: self._store.add_release(message_id, release)):
+                self.feed.publish("released", msgspec.json.encode({"id": message_id, "release": release}))
 
     async def _scan(self, waiter: Waiter) -> str | None:
         """Return the id of the newest message that a request waits for, of those that are there."""

@@ -20,6 +20,7 @@ from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
 from .protocols import IncomingMail, IncomingRefusal, MailServer
+from .relay.own import check_relay
 
 if TYPE_CHECKING:
     from ..container.net.http import HTTPServer
@@ -72,6 +73,7 @@ class InboxPlugin:
         for address in self._addresses.all:
             if not isinstance(address, SystemdAddress) and not is_loopback(address):
                 self._log.warning("other machines can read and delete the inbox's mail", address=str(address))
+        await check_relay(config.relay, self._servers.addresses(), self._log)
         self._mailbox = mailbox = await Mailbox.open(
             config.path, max_messages=config.max_messages, max_bytes=config.max_bytes
         )

@@ -27,6 +27,8 @@ MAX_WORDS: Final = 256 * 1024
 SCHEMAS: Final = "#/components/schemas/"
 """The place of a Struct's schema in the OpenAPI document."""
 
+NO_RELEASES: Final = msgspec.Raw(b"[]")
+
 _PIECE: Final = 64  # characters of one call of `normalize`
 
 # A tag or comment without its end reaches to the end of the text: so the time is proportional to the length.
@@ -145,6 +147,24 @@ class AttachmentInfo(msgspec.Struct, frozen=True):
     content_location: str = ""
 
 
+class Release(msgspec.Struct, frozen=True):
+    """One try to send a message to real addresses.
+
+    `at`: RFC 3339. `from`: the sender of the envelope. `relay`: its host and port. `accepted`: by the relay, for all
+    addresses; else no address got the message. `code`, `reply`: the relay's last reply; 0 and empty for none. `reason`:
+    why it was not accepted, one sentence.
+    """
+
+    at: str
+    sender: str = msgspec.field(name="from")
+    to: Sequence[str]
+    relay: str
+    accepted: bool
+    code: int
+    reply: str
+    reason: str = ""
+
+
 class Detail(msgspec.Struct, frozen=True):
     """A whole message.
 
@@ -153,6 +173,7 @@ class Detail(msgspec.Struct, frozen=True):
     parsed from the raw headers. `date`: as RFC 3339 has it, null for none. `text_from_html`: the words of the HTML
     where there is no text. `session`: a SessionInfo object. A message that an older rrpy has stored may lack the newer
     fields of `session`.
+    `releases`: Release objects, the last ones, oldest first.
     """
 
     summary: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]
@@ -171,7 +192,10 @@ class Detail(msgspec.Struct, frozen=True):
     date: str | None
     in_reply_to: Sequence[str]
     references: Sequence[str]
-    text_from_html: str = ""
+    text_from_html: str
+    releases: Annotated[
+        msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"$ref": f"{SCHEMAS}Release"}})
+    ]
 
 
 class Record(NamedTuple):
@@ -184,11 +208,12 @@ class Record(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A message from the store. `summary`, `session`: as JSON; `content`: as it arrived."""
+    """A message from the store. `summary`, `session`, `releases`: as JSON; `content`: as it arrived."""
 
     summary: bytes
     session: bytes
     content: bytes
+    releases: bytes = bytes(NO_RELEASES)
 
     def listed(self) -> Summary:
         """Return the summary."""
@@ -216,6 +241,7 @@ class Stored(NamedTuple):
                 in_reply_to=message.in_reply_to,
                 references=message.references,
                 text_from_html=message.text_from_html or "",
+                releases=msgspec.Raw(self.releases),
             )
         )
 

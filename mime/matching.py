@@ -41,16 +41,17 @@ class Filter(NamedTuple):
         """Return whether a message is one of them."""
         return (
             (self.to is None or self.to in message.to or _fits_one(self.to, message.to))
-            and (self.sender is None or _fits(self.sender, message.sender))
-            and (self.subject is None or _fits(self.subject, message.subject))
+            and (self.sender is None or fits(self.sender, message.sender))
+            and (self.subject is None or fits(self.subject, message.subject))
         )
 
 
 def _fits_one(wanted: str, texts: Iterable[str]) -> bool:
-    return ANY in wanted and any(_fits(wanted, text) for text in texts)
+    return ANY in wanted and any(fits(wanted, text) for text in texts)
 
 
-def _fits(wanted: str, text: str) -> bool:
+def fits(wanted: str, text: str) -> bool:
+    """Return whether a text fits a wanted one, in which `*` stands for any text. Case counts."""
     first, *parts = wanted.split(ANY)
     if not parts:
         return wanted == text

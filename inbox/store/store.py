@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from ..records import MessageList, Record, Stored, Summary
+from ..records import NO_RELEASES, MessageList, Record, Release, Stored, Summary
 from . import selection
 from .database import StoreError, connect, stored_size
 from .index import BLOCK, Index
 from .marks import with_mark
 from .query import EVERYTHING, Query
+from .releases import with_release
 from .selection import CONTENT, FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
@@ -43,9 +44,10 @@ class Added(NamedTuple):
 
 
 class _Kept(msgspec.Struct):
-    """The detail of a message in the database: its session. An older rrpy has stored the whole message beside it."""
+    """The detail of a message in the database. An older rrpy has stored the whole message in it."""
 
     session: msgspec.Raw
+    releases: msgspec.Raw = NO_RELEASES
 
 
 class Batch(NamedTuple):
@@ -123,7 +125,8 @@ class Store:
             number, kept = found
             summary = self._database.execute(SUMMARY, (number,)).fetchone()
             (content,) = self._database.execute(CONTENT, (number,)).fetchone()
-        return Stored(with_mark(*summary), bytes(msgspec.json.decode(kept, type=_Kept).session), content)
+        detail = msgspec.json.decode(kept, type=_Kept)
+        return Stored(with_mark(*summary), bytes(detail.session), content, bytes(detail.releases))
 
     def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
         """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
@@ -191,6 +194,23 @@ class Store:
             changed = self._database.execute(everything if read else "DELETE FROM read").rowcount
             self.unread = 0 if read else self.total
             return changed
+
+        return self._change(work)
+
+    def add_release(self, message_id: str, release: Release) -> bool:
+        """Add a release to a message. Return False for an unknown id."""
+
+        def work() -> bool:
+            row = self._row("SELECT number, detail FROM details WHERE number = ?", message_id)
+            if row is None:
+                return False
+            number, before = row
+            detail = with_release(before, release)
+            self._database.execute("UPDATE details SET detail = ? WHERE number = ?", (detail, number))
+            grown = stored_size(len(detail)) - stored_size(len(before))
+            self._database.execute("UPDATE messages SET bytes = bytes + ? WHERE number = ?", (grown, number))
+            self.bytes += grown
+            return True
 
         return self._change(work)
 

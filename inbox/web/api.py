@@ -22,6 +22,8 @@ from ..feed import EVENTS
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
 from ..records import Stored
+from ..relay.exchange import RelayError
+from ..relay.release import Releaser
 from ..store.query import Query, QueryError, parse
 from ..waiting import Awaited
 from . import routes
@@ -52,10 +54,11 @@ REWRITERS = 2
 class API:
     """The endpoints, one for each route. A request that cannot be answered raises Problem."""
 
-    def __init__(self, mailbox: Mailbox, servers: MailServers, config: InboxConfig) -> None:
+    def __init__(self, mailbox: Mailbox, servers: MailServers, config: InboxConfig, releaser: Releaser) -> None:
         self._mailbox = mailbox
         self._servers = servers
         self._config = config
+        self._releaser = releaser
         self._messages = Answers(MAX_ANSWERS)
         self._lists = Answers(MAX_ANSWERS)
         self._rewriting = anyio.Semaphore(REWRITERS)
@@ -191,6 +194,20 @@ class API:
         content = await anyio.to_thread.run_sync(archive_of, attachments, summary.received_at)
         return download(content, "application/zip", message_name(summary.subject, ".zip"))
 
+    async def release(self, request: Request) -> Response:
+        """Send a message to real addresses."""
+        try:
+            wanted = msgspec.json.decode(request.state.body, type=routes.ReleaseTo)
+        except msgspec.MsgspecError as error:
+            raise Problem(400, f'the body is not {{"to": ["ann@example.com"]}}: {error}') from None
+        try:
+            release = await self._releaser.release(request.path_params["id"], wanted.to)
+        except RelayError as error:
+            raise Problem(error.status, str(error)) from None
+        if release is None:
+            raise _no_message(request)
+        return _json(release)
+
     async def wait(self, request: Request) -> Response:
         """Return the newest message that fits, as soon as there is one."""
         timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
@@ -233,6 +250,7 @@ class API:
     async def info(self, _: Request) -> Response:
         """Return the host's version, its address for mail, and the limits of the inbox."""
         config = self._config
+        relay = routes.RelayInfo(config.relay.address, config.relay.allow) if config.relay else None
         return _json(
             routes.Info(
                 version=VERSION,
@@ -241,6 +259,7 @@ class API:
                 max_bytes=config.max_bytes,
                 persistent=bool(config.path),
                 connections=bool(self._servers),
+                relay=relay,
                 remote_images=config.remote_images == "click",
             )
         )

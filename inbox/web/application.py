@@ -18,6 +18,7 @@ from ...container.protocols import Logger
 from ..config import InboxConfig
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
+from ..relay.release import Releaser
 from ..store.database import StoreError
 from .api import API
 from .guard import LIVEZ, Guard
@@ -34,13 +35,16 @@ TYPES: Final = {
 }
 """The kinds of files that the page has, each with its content type."""
 
+MAX_BODY: Final = 64 * 1024
+"""Bytes of a request's body."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 _ANSWERED = (Problem, HTTPException, StoreError)
 
 
 def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log: Logger) -> Application:
     """Return the inbox's application."""
-    api = API(mailbox, servers, config)
+    api = API(mailbox, servers, config, Releaser(mailbox, servers, config.relay, log))
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method] = _checked(route, getattr(api, route.name))
@@ -72,19 +76,23 @@ def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
-            await _read_whole(request)
+            request.state.body = await _read_whole(request)
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return endpoint
 
 
-async def _read_whole(request: Request) -> None:
-    """Read a request to its end before it changes anything. Raises Problem for a broken one."""
+async def _read_whole(request: Request) -> bytes:
+    """Read a request to its end before it changes anything, and return its body. Raises Problem for a broken one."""
+    body = bytearray()
     try:
-        async for _ in request.stream():
-            pass
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise Problem(413, f"the request's body has more than {MAX_BODY} bytes")
     except ClientDisconnect:
         raise Problem(400, "the request's body is incomplete") from None
+    return bytes(body)
 
 
 def _path(file: Path) -> str:

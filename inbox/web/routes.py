@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ..records import SCHEMAS, Detail, MessageList, SessionInfo, Summary
+from ..records import SCHEMAS, Detail, MessageList, Release, SessionInfo, Summary
 from ..refusals import Refusal, RefusalList
 from ..store.query import OPERATORS
 from .html import COLOR_SCHEMES, Blocked
@@ -60,11 +60,25 @@ class Marked(msgspec.Struct, frozen=True):
     changed: int
 
 
+class ReleaseTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The addresses that a message goes to: all, or none."""
+
+    to: list[str]
+
+
+class RelayInfo(msgspec.Struct, frozen=True):
+    """The relay. `address`: host and port; `allow`: the patterns of the addresses that it may send to."""
+
+    address: str
+    allow: Sequence[str]
+
+
 class Info(msgspec.Struct, frozen=True):
     """The host and the limits of its inbox.
 
     `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
     `connections`: whether the host has a mail server. `remote_images`: whether a reader may load those of a message.
+    `relay`: null where no message can be released.
     """
 
     version: str
@@ -74,6 +88,7 @@ class Info(msgspec.Struct, frozen=True):
     persistent: bool
     connections: bool
     remote_images: bool
+    relay: RelayInfo | None = None
 
 
 class Parameter(NamedTuple):
@@ -95,7 +110,7 @@ class Answer(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One operation. `name`: of the API's method; `errors`: statuses that not every route has."""
+    """One operation. `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON."""
 
     method: str
     path: str
@@ -104,6 +119,7 @@ class Route(NamedTuple):
     answer: Answer
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()
+    body: type[msgspec.Struct] | None = None
 
 
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
@@ -216,6 +232,16 @@ ROUTES: Final = (
         (404, 413),
     ),
     Route(
+        "POST",
+        "/messages/{id}/release",
+        "release",
+        "Send a message to real addresses, through the relay of `inbox.relay`",
+        Answer(200, "the relay has taken it for all addresses", Release),
+        (_ID,),
+        (400, 403, 404, 409, 413, 502, 504),
+        ReleaseTo,
+    ),
+    Route(
         "GET",
         "/wait",
         "wait",
@@ -269,12 +295,15 @@ ROUTES: Final = (
     Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1")),
 )
 ERRORS: Final = {
-    400: "a parameter or the Host header is wrong",
-    403: "the request is from another web page, or for a host name that is not allowed",
+    400: "a parameter, the body or the Host header is wrong",
+    403: "the request is from another web page, or for a host name or an address that is not allowed",
     404: "it does not exist, or none arrived in time",
-    413: "its attachments are too large for one archive",
+    409: "the inbox has released the message before, and it came back",
+    413: "the message or the body is too large",
     500: "the inbox failed",
+    502: "the relay refuses the message, or cannot be reached",
     503: "the stream has too many readers, the host stops, or its database fails",
+    504: "the relay does not answer in time",
 }
 EVERYWHERE: Final = (400, 403, 500, 503)
 
@@ -287,6 +316,7 @@ def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
         SessionInfo,
         Refusal,
         *(route.answer.model for route in ROUTES if route.answer.model is not None),
+        *(route.body for route in ROUTES if route.body is not None),
     ]
     _, schemas = msgspec.json.schema_components(models, ref_template=f"{SCHEMAS}{{name}}")
     schemas["Connection"] = CONNECTION
@@ -316,6 +346,9 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
         ],
         "responses": {str(route.answer.status): answer},
     }
+    if route.body is not None:
+        schema = {"$ref": f"{SCHEMAS}{route.body.__name__}"}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     if route.name == "stream":
         operation["description"] = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.items())
     problem = {"schema": {"$ref": f"{SCHEMAS}ProblemBody"}}

@@ -53,6 +53,15 @@
  * @property {Address[]} [from]
  * @property {Address[]} [to]
  * @property {Address[]} [cc]
+ * @property {Release[]} [releases]
+ *
+ * @typedef {object} Release one try to send a message to real addresses
+ * @property {string} at
+ * @property {string[]} to
+ * @property {boolean} accepted
+ * @property {number} code
+ * @property {string} reply
+ * @property {string} reason
  *
  * @typedef {{ messages: Summary[], next: number | null, total: number, unread: number, bytes: number, hits: string[] }} MessageList
  *
@@ -88,6 +97,7 @@
  * @property {boolean} persistent
  * @property {boolean} connections
  * @property {boolean} remote_images
+ * @property {{ address: string, allow: string[] } | null} [relay]
  *
  * @typedef {Record<"images" | "styles" | "scripts" | "forms" | "frames" | "media", number>} Blocked
  */

@@ -13,7 +13,7 @@ import { API } from "./api.js";
 
 const RETRY = 2000; // milliseconds, after the host refused the stream; after a cut the browser reconnects by itself
 
-const EVENTS = ["message", "deleted", "read", "cleared", "refusal", "refusals_cleared", "connections", "reset"];
+const EVENTS = ["message", "deleted", "read", "released", "cleared", "refusal", "refusals_cleared", "connections", "reset"];
 
 export class Feed {
   constructor() {

@@ -3,6 +3,7 @@
 import { API, pathOf } from "./api.js";
 import { byId, el } from "./dom.js";
 import { counted, refused, sender, size, subject, when } from "./format.js";
+import { showReleases } from "./release.js";
 import { addressesIn, split, written } from "./people.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
@@ -20,6 +21,7 @@ export function showHead(detail) {
     ...people(detail).map(([name, value]) => el("div", {}, el("dt", {}, name), shortened(value))),
   );
   const time = el("time", { dateTime: summary.received_at }, when(summary.received_at, true));
+  showReleases(detail.releases);
   byId("facts").replaceChildren(el("span", {}, time), facts(detail));
 }
 

@@ -19,6 +19,7 @@ import { watchNewer } from "./newer.js";
 import { trying } from "./notices.js";
 import { askForNotifications, offerNotifications } from "./notify.js";
 import { mark, markAll } from "./read.js";
+import { askRelease, offerRelease, release } from "./release.js";
 import { loadRefusals, removeRefusals, toggleRefused } from "./refused.js";
 import { readSearch, search } from "./search.js";
 import { chooseNone, chosenOrOpen, extendTo, toggle } from "./select.js";
@@ -36,6 +37,7 @@ async function start(restarted) {
   const before = state.total;
   state.info = (await trying(() => get("info"))) || state.info;
   byId("version").textContent = state.info.version || "";
+  offerRelease();
   byId("connections").hidden = !state.info.connections;
   await Promise.all([load(), loadRefusals()]);
   if (restarted && before && state.info.persistent === false) showRestarted(before);
@@ -112,6 +114,9 @@ onClick("leave", () => {
   focusList();
 });
 onClick("delete", removeSelected);
+onClick("release", askRelease);
+onClick("release-cancel", () => byId("releasing").close());
+byId("release-form").addEventListener("submit", release);
 onClick("refused", toggleRefused);
 onClick("help", showHelp);
 onClick("connections", openConnections);

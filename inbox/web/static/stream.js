@@ -5,6 +5,7 @@ import { countConnections } from "./connections.js";
 import { byId } from "./dom.js";
 import { Feed } from "./feed.js";
 import { onRead } from "./read.js";
+import { onReleased } from "./release.js";
 import { onRefusal, onRefusalsCleared } from "./refused.js";
 
 const STARTING = 5000; // milliseconds in which the shared worker answers
@@ -22,6 +23,7 @@ export function follow(start) {
     message: onMessage,
     deleted: (data) => onDeleted(data.ids),
     read: onRead,
+    released: onReleased,
     cleared: onCleared,
     refusal: onRefusal,
     refusals_cleared: onRefusalsCleared,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from support.inbox.host import address, inbox, mail, send, url
+from support.inbox.host import address, inbox, mail, relay_of, send, url
 from support.smtp_plugin.client import BlockingClient
 from support.waiting import TIMEOUT
 
@@ -133,7 +133,12 @@ def test_every_file_of_the_page_has_its_type_and_its_policy_and_is_asked_for_ane
 def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) -> None:
     message = mail("Hello", html="<p>Hi</p>")
     message.add_attachment(b"1234", maintype="application", subtype="pdf", filename="x.pdf")
-    with inbox(tmp_path) as (host, client), BlockingClient(host.smtp) as telnet:
+    (tmp_path / "relay").mkdir()
+    with (
+        inbox(tmp_path / "relay") as (real, _),
+        inbox(tmp_path, relay=relay_of(real)) as (host, client),
+        BlockingClient(host.smtp) as telnet,
+    ):
         telnet.line()
         with smtplib.SMTP(*host.smtp) as smtp:
             smtp.login("user", "password")
@@ -146,14 +151,19 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
         number = client.get("messages/latest").json()["summary"]["number"]
         (connection, *_) = client.get("connections").json()["connections"]
         values = {"id": "latest", "number": str(number), "uuid": connection["uuid"]}
-        last = {"delete_messages": 1, "delete": -1}  # what empties the inbox comes last
+        bodies = {"release": {"to": ["ann@example.com"]}}
+        last = {"delete_messages": 1, "delete": -1, "release": -2}  # what empties the inbox comes last
         checked = 0
         for route in sorted(ROUTES, key=lambda route: (route.method != "GET", last.get(route.name, 0))):
             operation = document["paths"][f"/api/v1{route.path}"][route.method.lower()]
             names = set(re.findall(r"{(\w+)}", route.path))
             assert names == {each["name"] for each in operation["parameters"] if each["in"] == "path"}
             path = route.path.format_map(values).lstrip("/")
-            answer = client.head(path) if route.name == "stream" else client.request(route.method, path)
+            answer = (
+                client.head(path)
+                if route.name == "stream"
+                else client.request(route.method, path, json=bodies.get(route.name))
+            )
             assert str(answer.status_code) == str(route.answer.status), route
             assert set(operation["responses"]) >= {str(answer.status_code), "400", "403", "500"}
             if answer.status_code == 204:
@@ -164,6 +174,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 11
+        assert checked == 12
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)

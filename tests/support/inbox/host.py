@@ -41,6 +41,11 @@ def api(host: Host) -> httpx.Client:
     return httpx.Client(base_url=f"{url(host)}/api/v1/", timeout=TIMEOUT, trust_env=False)
 
 
+def relay_of(host: Host, **keys: Any) -> dict[str, Any]:
+    """The section `inbox.relay` whose relay is this host."""
+    return {"host": "127.0.0.1", "port": host.smtp[1], "tls": "none", "allow": ["*@example.com"], **keys}
+
+
 def send(host: Host, mail: EmailMessage | str | bytes, sender: str = "a@b.c", to: str | list[str] = "x@y.z") -> None:
     """Send one mail by smtplib."""
     content = mail if isinstance(mail, (str, bytes)) else mail.as_bytes()

@@ -67,8 +67,9 @@ def test_a_value_is_the_default_or_its_remark_tells_it(name, model):
 
 
 def is_described(values, model):
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(model)}
     for setting in settings(model):
-        value = getattr(values, setting.key)
+        value = getattr(values, names[setting.key])
         if isinstance(value, msgspec.Struct):
             is_described(value, type(value))
         elif setting.default is msgspec.NODEFAULT:

@@ -42,6 +42,7 @@ async def test_a_reader_gets_what_happens_in_its_order() -> None:
         "message",
         "deleted",
         "read",
+        "released",
         "cleared",
         "refusal",
         "refusals_cleared",

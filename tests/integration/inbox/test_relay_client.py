@@ -1,0 +1,143 @@
+"""The client of the relay, against real sockets that answer what no well-behaved server does."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+import trustme
+
+from rrpy.container.config.fields import Secret
+from rrpy.inbox.relay.client import send
+from rrpy.inbox.relay.config import RelayConfig
+from rrpy.inbox.relay.exchange import Outgoing, RelayError, Reply
+
+pytestmark = pytest.mark.anyio
+
+MAIL = Outgoing("a@b.c", ["x@y.z", "w@y.z"], b"Subject: hi\r\n\r\n.dot\r\n", utf8=False)
+ALL = "250-relay\n250-8BITMIME\n250-SIZE 1000\n250-AUTH PLAIN\n250 SMTPUTF8"
+
+
+@asynccontextmanager
+async def relay(
+    answers: Mapping[str, str], context: ssl.SSLContext | None = None, **keys: object
+) -> AsyncIterator[tuple[RelayConfig, list[str]]]:
+    """Serve scripted replies, each for the lines that begin with its key; "" closes, `silence` waits."""
+    said: list[str] = []
+    tasks: list[asyncio.Task[object] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        try:
+            line, data = "CONNECT", False
+            while True:
+                if not data:
+                    name = next((each for each in answers if line.upper().startswith(each)), "")
+                    text = answers.get(name, "250 OK") if name else "250 OK"
+                    if text == "silence":
+                        await reader.read()
+                    if text in ("", "silence"):
+                        return
+                    writer.write(text.replace("\n", "\r\n").encode() + b"\r\n")
+                    data = text.startswith("354")
+                line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
+                if not line and reader.at_eof():
+                    return
+                said.append(line)
+                if data and line == ".":
+                    data, line = False, "END"
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield RelayConfig("127.0.0.1", port=port, **{"tls": "none", **keys}), said  # type: ignore[arg-type]
+    finally:
+        server.close()
+        for each in filter(None, tasks):
+            each.cancel()
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+
+
+GOOD = {"CONNECT": "220 relay", "EHLO": ALL, "DATA": "354 go", "END": "250 2.0.0 queued as 4711"}
+
+
+async def test_all_recipients_are_named_before_the_message_and_dots_are_stuffed() -> None:
+    async with relay(GOOD) as (config, said):
+        assert await send(config, MAIL) == Reply(250, "2.0.0 queued as 4711")
+    assert said[1:9] == [
+        "MAIL FROM:<a@b.c> SIZE=21", "RCPT TO:<x@y.z>", "RCPT TO:<w@y.z>", "DATA", "Subject: hi", "", "..dot", ".",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "keys", "reason"),
+    [
+        ({"CONNECT": "554 5.7.1 go away"}, {}, "answers 554 5.7.1 go away"),
+        ({"CONNECT": ""}, {}, "closes"),
+        ({"MAIL": "451 4.3.0 later"}, {}, "refuses the sender: 451 4.3.0 later"),
+        (
+            {"RCPT TO:<W": "550-no\n550 \x1b[31msuch"},
+            {},
+            "refuses w@y.z: 550 no \ufffd[31msuch",
+        ),
+        ({"DATA": "554 5.5.1 none"}, {}, "refuses the message: 554 5.5.1 none"),
+        ({"END": "552 5.3.4 too big"}, {}, "refuses the message: 552 5.3.4 too big"),
+        ({"END": ""}, {}, "closes"),
+        ({"EHLO": "gibberish"}, {}, "does not speak SMTP: malformed SMTP response line: gibberish"),
+        ({"EHLO": "250-relay\n250 SIZE 20"}, {}, "takes 20 bytes, and the message has 21"),
+        ({"AUTH": "535 5.7.8 wrong"}, {"username": "ann", "password": Secret("hunter2")}, "the login: 535 5.7.8 wrong"),
+        ({"EHLO": "250 relay"}, {"username": "ann"}, "AUTH"),
+        ({}, {"tls": "starttls"}, "does not offer STARTTLS"),
+        ({}, {"tls": "implicit"}, "TLS with the relay"),
+    ],
+)
+async def test_a_refusal_is_one_sentence_with_the_relays_reply(
+    answers: dict[str, str], keys: dict[str, object], reason: str
+) -> None:
+    async with relay(GOOD | answers, **keys) as (config, said):
+        with pytest.raises(RelayError) as raised:
+            await send(config, MAIL, timeout=20)
+    assert reason in str(raised.value)
+    assert config.address in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+    if "RCPT TO:<W" in answers:
+        assert "DATA" not in said, "no recipient gets what another one does not"
+
+
+async def test_a_mail_that_the_relay_cannot_take_is_not_sent() -> None:
+    wide = MAIL._replace(content="Subject: ü\r\n\r\n".encode(), utf8=True)
+    async with relay(GOOD | {"EHLO": "250 relay"}) as (config, said):
+        with pytest.raises(RelayError, match="8BITMIME"):
+            await send(config, wide)
+    async with relay(GOOD | {"EHLO": "250-relay\n250 8BITMIME"}) as (config, said):
+        with pytest.raises(RelayError, match="SMTPUTF8"):
+            await send(config, wide)
+    assert not any(line.startswith("MAIL") for line in said)
+    async with relay(GOOD) as (config, said):
+        await send(config, wide)
+    assert "MAIL FROM:<a@b.c> SIZE=15 BODY=8BITMIME SMTPUTF8" in said
+
+
+async def test_a_silent_relay_is_left_and_a_port_without_a_server_named() -> None:
+    async with relay(GOOD | {"MAIL": "silence"}) as (config, _):
+        with pytest.raises(RelayError, match="does not answer in time") as raised:
+            await send(config, MAIL, timeout=0.05)
+        assert raised.value.status == 504
+    with pytest.raises(RelayError, match="cannot connect to the relay"):
+        await send(config, MAIL)
+
+
+async def test_a_certificate_of_another_authority_or_name_is_refused() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with relay(GOOD, context, tls="implicit", username="ann", password=Secret("hunter2")) as (config, said):
+        with pytest.raises(RelayError, match=r"TLS with the relay .* fails: .*certificate"):
+            await send(config, MAIL)
+    assert said == []
