@@ -129,6 +129,11 @@ def test_the_page_releases_a_message_where_there_is_a_relay(tmp_path: Path, visi
             dialog.get_by_role("button", name="Close").click()
             for each in (page, other):
                 expect(each.locator("#releases li")).to_have_text(re.compile("^Released to bob@example.com, .*: 250 "))
+            page.set_viewport_size({"width": 360, "height": 740})  # icons alone, and still each has its name
+            for name in ("Release the message", "Delete the message"):
+                expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+            expect(page.get_by_role("link", name="Download the message", exact=True)).to_be_visible()
+            expect(page.get_by_role("button", name="0 connections")).to_be_visible()
             assert len(client.get("messages/latest").json()["releases"]) == 1
         with api(relay) as client:
             assert client.get("messages/latest").json()["summary"]["subject"] == "with"
