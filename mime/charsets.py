@@ -205,6 +205,13 @@ def html_charset(data: bytes | memoryview) -> bytes:
     return b""
 
 
+def attached_text(content: bytes, content_type: str, charset: bytes) -> str:
+    """Return an attachment as text: in `charset`, or where it is b"" as HTML declares it; without a byte order mark."""
+    if not charset and content_type == "text/html":
+        charset = html_charset(content)
+    return decode(content, charset, {}).removeprefix("\ufeff")
+
+
 def decode(data: bytes | memoryview, charset: bytes, defects: Defects, other: bytes = b"") -> str:
     """Return the text of `data`. Raise nothing.
 

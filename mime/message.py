@@ -23,6 +23,7 @@ from . import encodings as mime_encodings
 from . import flowed as mime_flowed
 from . import headers as mime_headers
 from . import parameters as mime_parameters
+from . import pictures as mime_pictures
 from . import references as mime_references
 from . import uuencode as mime_uuencode
 from . import words as mime_words
@@ -81,8 +82,16 @@ class Attachment(msgspec.Struct):
         return hashlib.sha256(memoryview(self._data)[self._start : self._end]).hexdigest()
 
     def text(self) -> str:
-        """Return the content as text, in the charset of its type; bytes that are invalid in it become U+FFFD."""
-        return mime_charsets.decode(self.content(), mime_parameters.charset(self._parameters, {}), {})
+        """Return the content as text, in the charset of its type, or for HTML of its `meta`.
+
+        Bytes that are invalid in the charset become U+FFFD.
+        """
+        charset = mime_parameters.charset(self._parameters, {})
+        return mime_charsets.attached_text(self.content(), self.content_type, charset)
+
+    def is_picture(self) -> bool:
+        """Return whether a browser shows it as a picture: its type says so, or else its first bytes."""
+        return self.content_type.startswith("image/") or bool(mime_pictures.sniffed(self.content()))
 
     def __repr__(self) -> str:
         return f"<Attachment {self.filename!r} {self.content_type} {self.size} bytes>"
@@ -172,13 +181,13 @@ def _bare(identifier: str) -> str:
 
 def _mark_related(attachments: list[Attachment], html_body: str) -> None:
     """Mark each attachment that the HTML shows, whatever its disposition is."""
-    ids = mime_references.content_ids(html_body) if any(each.content_id for each in attachments) else frozenset()
-    locations: frozenset[str] = frozenset()
-    if any(each.content_location for each in attachments):
-        locations = mime_references.locations(html_body)
-    for each in attachments:
-        each.related = each.content_id in ids or each.content_location in locations
-        each.inline = each.inline or each.related
+    named = mime_references.by_name(attachments)
+    if not named:
+        return
+    for source in mime_references.sources(html_body):
+        each = mime_references.find(named, source)
+        if each is not None and (source[:4].lower() == mime_references.CID or each.is_picture()):
+            each.inline = each.related = True
 
 
 class _Contents:

@@ -75,13 +75,14 @@ class Attachment:
             return source.read()
 
     def text(self) -> str:
-        """Return the content as text, in the charset of its type; without one in UTF-8, else windows-1252.
+        """Return the content as text, in the charset of its type, or for HTML of its `meta`.
 
-        Bytes that are invalid in the charset become U+FFFD. Raises as `content` does.
+        Without a charset it is UTF-8, else windows-1252. Bytes that are invalid in the charset become U+FFFD.
+        Raises as `content` does.
         """
-        from ..mime.charsets import decode  # as the host decodes; never `codecs.lookup` on a name from a mail
+        from ..mime.charsets import attached_text  # as the host decodes; never `codecs.lookup` on a name from a mail
 
-        return decode(self.content(), self.parameters.get("charset", "").encode(), {})
+        return attached_text(self.content(), self.content_type, self.parameters.get("charset", "").encode())
 
     @property
     def safe_name(self) -> str:

@@ -37,13 +37,13 @@ def email_event(
     `fields`: any other top-level fields of the event, for example `id`, `tls` or `defects`.
     """
     now = datetime.now(UTC)
-    message_id = f"<{uuid4()}@example.com>"
+    message_id = f"{uuid4()}@example.com"
     named: dict[str, str | list[str]] = {
         "From": sender,
         "To": ", ".join(recipients),
         "Subject": subject,
         "Date": f"{now:%a, %d %b %Y %H:%M:%S} +0000",
-        "Message-ID": message_id,
+        "Message-ID": f"<{message_id}>",
         **(headers or {}),
     }
     attached = [_attachment(filename, content) for filename, content in attachments]
@@ -68,7 +68,7 @@ def email_event(
     listed = {name: [value] if isinstance(value, str) else value for name, value in named.items()}
     event["message"] = {
         "headers": listed,
-        "id": message_id,
+        "id": {name.lower(): values[0] for name, values in listed.items() if values}["message-id"].strip(" <>"),
         "subject": subject,
         "body": text,
         "html_body": html,

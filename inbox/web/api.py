@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from operator import attrgetter
 from typing import Any
 
 import anyio
@@ -17,6 +16,7 @@ from ...container.version import VERSION
 from ...mime.matching import Filter
 from ...mime.message import Attachment, Message
 from ...mime.message import parse as parse_message
+from ...mime.references import by_name
 from ..config import InboxConfig
 from ..feed import EVENTS
 from ..mail_servers import MailServers
@@ -37,10 +37,6 @@ from .previews import preview_of
 from .problems import Problem
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-
-_CONTENT_ID = attrgetter("content_id")
-_CONTENT_LOCATION = attrgetter("content_location")
-_FILENAME = attrgetter("filename")
 
 MAX_NUMBER = 2**63 - 1
 """The largest integer of SQLite."""
@@ -280,12 +276,8 @@ class API:
 
 def _images(message: Message) -> dict[str, Image]:
     """Return the parts that the HTML can name."""
-    images: dict[str, Image] = {}
-    for name_of in (_CONTENT_ID, _CONTENT_LOCATION, _FILENAME):
-        for each in message.attachments:
-            images.setdefault(name_of(each), Image(each.content_type, each.size, each.content))
-    images.pop("", None)
-    return images
+    named = by_name(message.attachments)
+    return {name: Image(each.content_type, each.size, each.content) for name, each in named.items()}
 
 
 def _no_message(request: Request) -> Problem:

@@ -7,7 +7,10 @@ import html
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote
+
+from ...mime import references
+from ...mime.pictures import sniffed
 
 MAX_EMBEDDED: Final = 48 * 1024 * 1024
 """Characters of the mail's own images in one page; an image beyond that is left out."""
@@ -17,19 +20,8 @@ MAX_ALT: Final = 200
 _DATA = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
-_SVG = re.compile(rb"\s*+(?:(?:<\?xml[^>]*+>|<!--(?>.*?-->)|<!DOCTYPE[^>]*+>)\s*+)*+<svg[\s>]", re.DOTALL)
 _XMLNS = re.compile(r"<svg[^>]*\sxmlns\s*+=", re.IGNORECASE)
 _SIZE_IN_STYLE = re.compile(r"(?:^|[;\s])(?:width|height)\s*+:", re.IGNORECASE)
-
-_MAGIC: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"BM", "image/bmp"),
-    (b"\x00\x00\x01\x00", "image/x-icon"),
-)
-"""First bytes of image files (WHATWG MIME Sniffing, section 6.1)."""
 
 _BOX = (
     "<svg xmlns='http://www.w3.org/2000/svg'><rect width='100%' height='100%' fill='#f1f3f5' stroke='#adb5bd' "
@@ -50,29 +42,26 @@ class Images:
 
     def __init__(self, parts: Mapping[str, Image]) -> None:
         self._parts = parts
-        self._embedded: dict[str, str] = {}
+        self._embedded: dict[Image, str] = {}
         self._left = MAX_EMBEDDED
 
     def url(self, source: str) -> str | None:
         """Return a data URL for an image of the mail; None for a remote one, `""` for one that cannot be shown.
 
-        A `cid:` URL is percent-encoded (RFC 2392). A source without it names a Content-Location or a file (RFC 2557).
+        `rrpy.mime.references` says which image a source names.
         """
-        name = source
-        if source[:4].lower() == "cid:":
-            name = source[4:].strip("<>")
-            name = name if name in self._parts else unquote(name)
-        if name in self._parts:
-            return self._embed(name, self._parts[name])
+        image = references.find(self._parts, source)
+        if image is not None:
+            return self._embed(image)
         if _DATA.match(source):
             return source
         return None if _REMOTE.match(source) else ""
 
-    def _embed(self, name: str, image: Image) -> str:
+    def _embed(self, image: Image) -> str:
         """Return an image as a data URL; empty for bytes that are not an image, and beyond MAX_EMBEDDED."""
-        if name not in self._embedded:
-            self._embedded[name] = self._read(image)
-        url = self._embedded[name]
+        if image not in self._embedded:
+            self._embedded[image] = self._read(image)
+        url = self._embedded[image]
         if len(url) > self._left:
             return ""
         self._left -= len(url)
@@ -84,18 +73,6 @@ class Images:
         content = image.content()
         kind = sniffed(content) or (image.content_type if _TYPE.fullmatch(image.content_type) else "")
         return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
-
-
-def sniffed(content: bytes) -> str:
-    """Return the type of an image file by its first bytes, whatever its part says; empty for other bytes."""
-    for magic, kind in _MAGIC:
-        if content.startswith(magic):
-            return kind
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    if content[4:8] == b"ftyp" and content[8:12] in (b"avif", b"avis"):
-        return "image/avif"
-    return "image/svg+xml" if _SVG.match(content[:8192]) else ""
 
 
 def svg_url(markup: str) -> str:

@@ -14,7 +14,7 @@ import re
 from typing import Final, NamedTuple
 
 from ...mime.charsets import decode
-from .images import sniffed
+from ...mime.pictures import sniffed
 
 MAX_TEXT: Final = 1024 * 1024
 """Bytes of a text that its preview has."""

@@ -9,7 +9,7 @@ from support.linear import repeated, superlinear
 from support.mime.mails import leaf, multipart
 
 from rrpy.mime.message import parse
-from rrpy.mime.references import content_ids, locations
+from rrpy.mime.references import sources
 
 PICTURE = leaf(b"picture", b"image/png", id=b"<a b@x>")
 
@@ -72,7 +72,7 @@ def test_the_text_is_decoded_in_its_charset(charset: bytes, content: bytes, expe
 @pytest.mark.parametrize(
     ("html", "expected"),
     [
-        (b'<img src="cid:a b@x">', False),
+        (b'<img src="cid:a b@x">', True),
         (b'<img src="CID:a%20b@x">', True),
         (b"<img src=cid:other>", False),
         (b"<div style='background:url(cid:a%20b@x)'>", True),
@@ -90,9 +90,38 @@ def test_an_attachment_is_related_by_its_location_too() -> None:
     assert [(each.content_location, each.related) for each in found] == [("a.png", True), ("b.png", False)]
 
 
-@pytest.mark.parametrize("read", [content_ids, locations])
-def test_names_are_found_in_linear_time(read: object) -> None:
-    assert superlinear(read, repeated()) == []
+@pytest.mark.parametrize(
+    ("html", "kind", "expected"),
+    [
+        (b'<img src="a b.png">', b"image/png", True),
+        (b"<IMG\nSRC = 'a%20b.png'>", b"application/octet-stream", True),
+        (b"<td background='a b.png'>", b"image/png", True),
+        (b"<p style='background: url(&quot;a b.png&quot;)'>", b"image/png", True),
+        (b"<a href='a b.png'>", b"image/png", False),
+        (b"<p data-src='a b.png'>", b"image/png", False),
+        (b"<script src='a b.png'></script>", b"image/png", False),
+    ],
+)
+def test_a_picture_is_related_by_its_file_name_too(html: bytes, kind: bytes, expected: bool) -> None:
+    part = leaf(b"\x89PNG\r\n\x1a\n", kind, disposition=b'attachment; filename="a b.png"')
+    (attachment,) = parse(multipart(leaf(html, b"text/html"), part)).attachments
+    assert (attachment.related, attachment.inline) == (expected, expected)
+
+
+def test_a_file_that_is_not_a_picture_is_not_related_by_its_name() -> None:
+    part = leaf(b"%PDF-1.7", b"application/pdf", disposition=b"attachment; filename=a.pdf")
+    (attachment,) = parse(multipart(leaf(b"<img src=a.pdf>", b"text/html"), part)).attachments
+    assert not attachment.related
+
+
+def test_the_text_of_attached_html_is_in_the_charset_of_its_meta() -> None:
+    html = b"<meta charset=windows-1251>" + "Привет".encode("cp1251")
+    (attachment,) = parse(multipart(leaf(html, b"text/html", disposition=b"attachment"))).attachments
+    assert attachment.text().endswith("Привет")
+
+
+def test_names_are_found_in_linear_time() -> None:
+    assert superlinear(sources, repeated()) == []
 
 
 def test_a_mail_of_html_alone_has_a_readable_text() -> None:

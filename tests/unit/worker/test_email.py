@@ -267,7 +267,7 @@ def test_a_sample_is_an_event_like_the_hosts(tmp_path):
     assert (email.envelope.sender, email.envelope.recipients) == ("", ["x@y.z", "u@v.w"])
     assert (email.subject, email.text, email.html, email.size) == ("é", "te", "<p>", 5 + 4 + 5)
     assert (email.headers["x-a"], email.headers["to"], email.headers["date"]) == ("1", "x@y.z, u@v.w", "never")
-    assert email.headers["message-id"] == email.message_id
+    assert email.headers["message-id"] == f"<{email.message_id}>"
     assert email.authentication is not None
     assert (email.authentication.username, email.defects, event["extra"]) == ("joe", ["odd"], 1)
     assert [str(each) for each in email.to] == ["x@y.z", "u@v.w"]
