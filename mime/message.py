@@ -184,10 +184,15 @@ def _mark_related(attachments: list[Attachment], html_body: str) -> None:
     named = mime_references.by_name(attachments)
     if not named:
         return
+    looked_at: set[int] = set()  # one name has thousands of spellings, and a look decodes the attachment
     for source in mime_references.sources(html_body):
         each = mime_references.find(named, source)
-        if each is not None and (source[:4].lower() == mime_references.CID or each.is_picture()):
+        if each is None or each.related:
+            continue
+        names_id = source[:4].lower() == mime_references.CID
+        if names_id or (id(each) not in looked_at and each.is_picture()):
             each.inline = each.related = True
+        looked_at.add(id(each))
 
 
 class _Contents:

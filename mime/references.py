@@ -6,11 +6,12 @@ one of `sources`, and `find` gives its part to both.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 from urllib.parse import unquote
+
+from .html_text import unescape
 
 CID: Final = "cid:"
 """What a URL begins with, in any case, that names a Content-ID."""
@@ -73,4 +74,4 @@ def sources(text: str) -> set[str]:
             if tag < 0 or not _NO_PICTURE.match(text, tag):
                 written = value[1]
                 found.add((written[1:-1] if written[0] in "\"'" else written).strip())
-    return found | {html.unescape(each).strip(" \t\r\n\f\"'") for each in found if "&" in each}
+    return found | {unescape(each).strip(" \t\r\n\f\"'") for each in found if "&" in each}

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from ..protocols import IncomingMail
-from .store import StoreError
 
 MAX_MAILS: Final = 100
 """Mails of one batch."""
@@ -73,7 +72,7 @@ class Arrivals:
         try:
             await self._store([each.mail for each in batch])
         except Exception as error:
-            if len(batch) > 1 and isinstance(error, StoreError):
+            if len(batch) > 1:
                 for each in batch:
                     await self._store_all([each])
                 return

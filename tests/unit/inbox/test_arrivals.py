@@ -18,18 +18,20 @@ pytestmark = pytest.mark.anyio
 
 
 class Batches:
-    """A store of the ids of each batch. `open`: lets the batch under way end; `bad`: an id that makes a batch fail."""
+    """A store of the ids of each batch. `open`: lets the batch under way end; `bad`: an id that makes a batch fail with
+    `fault`."""
 
     def __init__(self) -> None:
         self.stored: list[list[str]] = []
         self.open = anyio.Event()
         self.bad = ""
+        self.fault: type[Exception] = StoreError
 
     async def store(self, mails: Sequence[IncomingMail]) -> None:
         names = [mail.id for mail in mails]
         await self.open.wait()
         if self.bad in names:
-            raise StoreError(f"{self.bad} cannot be stored")
+            raise self.fault(f"{self.bad} cannot be stored")
         self.stored.append(names)
 
 
@@ -41,7 +43,7 @@ async def add_all(arrivals: Arrivals, *mails: IncomingMail) -> dict[str, str]:
         try:
             await arrivals.add(mail)
             outcome[mail.id] = "stored"
-        except StoreError as error:
+        except (StoreError, ValueError) as error:
             outcome[mail.id] = str(error)
 
     async with anyio.create_task_group() as group:
@@ -63,9 +65,11 @@ async def test_what_waits_is_one_batch_in_the_order_of_arrival() -> None:
     assert batches.stored == [["first"], ["0", "1", "2", "3", "4"]]
 
 
-async def test_one_mail_that_cannot_be_stored_fails_alone() -> None:
+@pytest.mark.parametrize("fault", [StoreError, ValueError])
+async def test_one_mail_that_cannot_be_stored_fails_alone(fault: type[Exception]) -> None:
+    """A fault of ours with one mail refused those that arrived at the same time too."""
     batches = Batches()
-    batches.bad = "1"
+    batches.bad, batches.fault = "1", fault
     batches.open.set()
     outcome = await add_all(Arrivals(batches.store), *(received(str(number)) for number in range(3)))
     assert outcome == {"0": "stored", "1": "1 cannot be stored", "2": "stored"}
