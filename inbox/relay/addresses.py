@@ -1,7 +1,8 @@
 """The addresses that a release may go to: their form, and the patterns of `inbox.relay.allow`. Pure.
 
 Stricter than SMTP: an address is a dot-atom and a domain name (RFC 5321 section 4.1.2, RFC 6531 section 3.3). Quoted
-local parts and address literals are refused, for a pattern could not be read beside them.
+local parts and address literals are refused, for a pattern could not be read beside them. So are `%` and `!` in a local
+part: for Postfix and sendmail `ann%other.org@example.com` is a route, and the message goes to `ann@other.org`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MAX_LOCAL: Final = 64
 MAX_DOMAIN: Final = 255
 """Bytes of a domain (RFC 5321 section 4.5.3.1.2)."""
 
-_ATOM: Final = r"[0-9A-Za-z!#$%&'+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_ATOM: Final = r"[0-9A-Za-z#$&'+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LABEL: Final = r"[0-9A-Za-z\u0080-\U0010ffff](?:[0-9A-Za-z\u0080-\U0010ffff-]*[0-9A-Za-z\u0080-\U0010ffff])?"
 _ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})*)")
 

@@ -38,7 +38,7 @@ def test_a_plain_address_is_one(text: str) -> None:
         "a\0@b.c", "a@b.c\0", '"a b"@c.d', '"a"@c.d', "*@b.c", "a@*", "a.@b.c", ".a@b.c", "a..b@c.d", "a@b..c",
         "a@.b", "a@b.", "a@-b.c", "a@b-.c", "a@[127.0.0.1]", "<a@b.c>", "a@b.c>", "a@b.c,d@e.f", "a@b.c;",
         "a\u200b@b.c", "a%\u202e@b.c", "a@b.c\u2028", f"{'a' * 65}@b.c", f"a@{'b.' * 130}c", "a\ud800@b.c",
-        "Ann <a@b.c>", "a\x7f@b.c",
+        "Ann <a@b.c>", "a\x7f@b.c", "ann%evil.org@example.com", "evil.org!ann@example.com",
     ],
 )  # fmt: skip
 def test_all_else_is_none(text: str) -> None:
