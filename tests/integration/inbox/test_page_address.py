@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from playwright.sync_api import expect
 from support.container.host import hosting
 from support.inbox.host import inbox, mail, send, url
-from support.inbox.page import Visit, live, subjects
+from support.inbox.page import Visit, live, shows
+from support.waiting import eventually
 
 pytestmark = pytest.mark.program("chromium")
 
@@ -33,7 +35,7 @@ def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:
         expect(chosen).to_contain_text("number 0")
         press("ArrowUp")
         expect(chosen).to_contain_text("number 1")
-        assert chosen.get_attribute("id") == page.get_by_role("listbox").get_attribute("aria-activedescendant")
+        expect(page.get_by_role("listbox")).to_have_attribute("aria-activedescendant", chosen.get_attribute("id") or "")
         press("Enter")
         expect(page.locator("#subject")).to_be_focused()
         press("5")
@@ -111,7 +113,7 @@ def test_the_page_comes_back_to_a_host_that_was_restarted(tmp_path: Path, visit:
         send(host, mail("after"))
         live(page)
         expect(page.get_by_role("option")).to_have_count(2)
-        assert subjects(page) == ["after", "before"]
+        shows(page, ["after", "before"])
         expect(page.get_by_role("option", selected=True)).to_contain_text("before")
         page.close()  # so that it does not follow a host that ends
 
@@ -138,7 +140,7 @@ def test_back_and_a_pasted_address_lead_to_their_messages(tmp_path: Path, visit:
         expect(shown).to_have_text("two")
         page.go_back()
         expect(shown).to_have_text("one")
-        assert page.url.endswith(f"#{one}")
+        expect(page).to_have_url(re.compile(f"#{one}$"))
         page.go_back()
         expect(page.get_by_text("Choose a message")).to_be_visible()
         expect(page.get_by_role("option", selected=True)).to_have_count(0)
@@ -146,7 +148,7 @@ def test_back_and_a_pasted_address_lead_to_their_messages(tmp_path: Path, visit:
         expect(shown).to_have_text("one")
         page.evaluate("address => { location.href = address }", f"{url(host)}/#{two}")
         expect(shown).to_have_text("two")
-        assert page.title() == "rrpy inbox"
+        expect(page).to_have_title("rrpy inbox")
 
 
 def test_back_leads_to_the_list_on_a_small_screen(tmp_path: Path, visit: Visit) -> None:
@@ -172,7 +174,7 @@ def test_an_address_of_a_message_that_went_says_so(tmp_path: Path, visit: Visit,
     with inbox(tmp_path) as (host, _):
         page = live(visit(f"{url(host)}/#%E0unknown", viewport={"width": width, "height": 700}))
         expect(page.get_by_text("This message is no longer here").first).to_be_visible()
-        assert page.url.endswith("#%E0unknown")
+        expect(page).to_have_url(re.compile("#%E0unknown$"))
         send(host, mail("one"))
         page.get_by_role("button", name="To the list").click()
         page.get_by_role("option", name="one").click()
@@ -196,7 +198,7 @@ def test_the_keys_of_the_page_work_after_a_click_into_the_mail(tmp_path: Path, v
         page.frame_locator("iframe").get_by_text("word").dblclick()
         expect(page.locator("#panel")).to_be_focused()
         page.keyboard.press("Control+c")  # the words of the mail, although the page has the keyboard
-        assert page.evaluate("navigator.clipboard.readText()").strip() == "word"
+        eventually(lambda: page.evaluate("navigator.clipboard.readText()").strip() == "word", "copied")
         expect(page.locator("#panel")).to_be_focused()
         page.keyboard.press("#")
         expect(page.get_by_role("option")).to_have_count(2)
@@ -221,7 +223,8 @@ def test_the_head_of_a_phone_is_one_row_of_tabs_and_shrinks(tmp_path: Path, visi
         send(host, mail(long, text="line\n" * 400, html="<p>Hi</p>"))
         page = live(visit(host, viewport={"width": 360, "height": 640}))
         row = page.locator("#messages .subject")
-        assert row.evaluate("row => row.scrollWidth <= row.clientWidth && row.clientHeight > 60")
+        whole = "row => row.scrollWidth <= row.clientWidth && row.clientHeight > 60"
+        eventually(lambda: row.evaluate(whole), "the whole subject")
         page.get_by_role("option").click()
         page.get_by_role("tab", name="Text").click()
         places = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.offsetTop)")
@@ -230,6 +233,6 @@ def test_the_head_of_a_phone_is_one_row_of_tabs_and_shrinks(tmp_path: Path, visi
         before = head.evaluate("head => head.offsetHeight")
         page.locator("#panel").evaluate("panel => panel.scrollTo(0, 500)")
         expect(page.locator("#people")).to_be_hidden()
-        assert head.evaluate("head => head.offsetHeight") < before / 2
+        eventually(lambda: head.evaluate("head => head.offsetHeight") < before / 2, "a small head")
         page.locator("#panel").evaluate("panel => panel.scrollTo(0, 0)")
         expect(page.locator("#people")).to_be_visible()

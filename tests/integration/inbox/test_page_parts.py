@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live
 from support.inbox.showcase import picture
+from support.waiting import eventually
 
 pytestmark = pytest.mark.program("chromium")
 
@@ -101,32 +102,32 @@ def test_links_and_codes_are_copied_and_choices_are_kept(tmp_path: Path, visit: 
         copied = "navigator.clipboard.readText()"
         page.get_by_role("option").click()
         heading = page.frame_locator("iframe").get_by_role("heading")
-        colour = "heading => getComputedStyle(heading).color"
-        assert heading.evaluate(colour) == "rgb(1, 1, 1)", "light, whatever the system prefers"
+        expect(heading).to_have_css("color", "rgb(1, 1, 1)")  # light, whatever the system prefers
         page.get_by_role("button", name="Dark mode of the mail").click()
         page.get_by_role("button", name="Phone, 375 pixels").click()
         page.get_by_role("button", name="Copy the code 471100").click()
         expect(page.locator("#said")).to_have_text("Copied")
-        assert page.evaluate(copied) == "471100"
+        eventually(lambda: page.evaluate(copied) == "471100", "copied")
         page.get_by_role("tab", name="HTML source").click()
         page.get_by_role("button", name="Copy the HTML").click()
         expect(page.locator(".m-name").first).to_have_text("href")
-        assert page.evaluate(copied).replace("\r", "") == f"{HTML}\n"
+        eventually(lambda: page.evaluate(copied).replace("\r", "") == f"{HTML}\n", "copied")
         page.get_by_role("tab", name="Links").click()
         links = page.locator("#panel").get_by_role("link")
+        expect(links).to_have_count(3)
         assert [each.get_attribute("href") for each in links.all()] == [
             "https://shop.test/?a=1&b=2", "mailto:help@shop.test", "https://www.shop.test",
         ]  # fmt: skip
         page.get_by_role("button", name="Copy the link Confirm now").click()
         expect(page.get_by_role("button", name="Copy the link Confirm now")).to_have_text("Copied")
-        assert page.evaluate(copied) == "https://shop.test/?a=1&b=2"
+        eventually(lambda: page.evaluate(copied) == "https://shop.test/?a=1&b=2", "copied")
         page.get_by_role("tab", name="Text").click()
         page.get_by_role("button", name="Letters of one width").click()
         page.reload()
         expect(page.locator("#subject")).to_have_text("Sign in")
         frame = page.locator("iframe")
         expect(frame).to_have_css("width", "375px")
-        assert heading.evaluate(colour) == "rgb(2, 2, 2)"
+        expect(heading).to_have_css("color", "rgb(2, 2, 2)")
         expect(page.get_by_role("button", name="Dark mode of the mail")).to_have_attribute("aria-pressed", "true")
         page.get_by_role("tab", name="Text").click()
-        assert "mono" in page.locator(".text").evaluate("text => getComputedStyle(text).fontFamily").lower()
+        expect(page.locator(".text")).to_have_css("font-family", re.compile("mono", re.IGNORECASE))

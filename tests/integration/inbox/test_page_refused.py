@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from support.container.host import Host, hosting
 from support.inbox.host import inbox, mail, send
-from support.inbox.page import Visit, live, subjects
+from support.inbox.page import Visit, live, shows
 
 pytestmark = pytest.mark.program("chromium")
 
@@ -31,7 +31,7 @@ def test_what_was_refused_is_shown_by_a_filter_that_the_keyboard_reaches(tmp_pat
         expect(button).to_be_hidden()
         refuse(host)
         expect(button).to_have_text("2 refused")
-        assert subjects(page) == ["whole"]
+        shows(page, ["whole"])
         button.focus()
         page.keyboard.press("Enter")
         expect(button).to_have_attribute("aria-pressed", "true")

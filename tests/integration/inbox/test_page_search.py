@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
-from support.inbox.page import Visit, live, subjects
+from support.inbox.page import Visit, live, shows
+from support.waiting import eventually
 
 from rrpy.inbox.store.query import OPERATORS
 from rrpy.inbox.web.application import STATIC
@@ -38,12 +39,11 @@ def test_operators_are_suggested_hits_are_marked_and_the_address_keeps_the_searc
         box.press_sequentially("grusse -again")
         expect(page.locator("#count")).to_have_text("1 of 3 messages")
         expect(page.locator("#wrong")).to_be_hidden()
-        assert subjects(page) == ["Grüße"]
+        shows(page, ["Grüße"])
         box.press("Enter")
         expect(page.locator("#panel")).to_contain_text("GRUSSE")
-        page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-        assert set(page.evaluate(MARKED)) == {"Grüße", "GRUSSE"}
-        assert "?search=subject%3Agrusse+-again#" in page.url
+        eventually(lambda: set(page.evaluate(MARKED)) == {"Grüße", "GRUSSE"}, "both are marked")
+        expect(page).to_have_url(re.compile(re.escape("?search=subject%3Agrusse+-again#")))
         page.reload()
         expect(box).to_have_value("subject:grusse -again")
         expect(page.locator("#messages .item")).to_have_count(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
-from support.inbox.page import Visit, live, subjects
+from support.inbox.page import Visit, live, shows
 
 pytestmark = pytest.mark.program("chromium")
 
@@ -32,7 +32,7 @@ def test_several_are_selected_marked_and_deleted_by_mouse_and_keyboard(tmp_path:
         expect(page).to_have_title("(6) rrpy inbox")
         page.keyboard.press("#")
         expect(rows).to_have_count(3)
-        assert subjects(page) == ["number 5", "number 3", "number 1"]
+        shows(page, ["number 5", "number 3", "number 1"])
         page.keyboard.press("z")
         expect(rows).to_have_count(6)
         page.locator("#messages").focus()

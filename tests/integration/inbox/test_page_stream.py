@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.container.host import Host, hosting
 from support.inbox.host import address, inbox, mail, send, url
-from support.inbox.page import Visit, live, subjects
+from support.inbox.page import Visit, live, shows
 from support.waiting import eventually
 
 from rrpy.inbox.feed import MAX_READERS
@@ -114,7 +114,7 @@ def test_the_page_says_that_a_restart_lost_mail(path: str, left: list[str], tmp_
         live(page)
         send(host, mail("after"))
         expect(page.get_by_role("option")).to_have_count(len(left))
-        assert subjects(page) == left
+        shows(page, left)
         note = page.locator("#restarted")
         if path:
             expect(note).to_be_hidden()

@@ -16,5 +16,6 @@ def live(page: Page) -> Page:
     return page
 
 
-def subjects(page: Page) -> list[str]:
-    return page.locator("#messages .subject").all_text_contents()
+def shows(page: Page, subjects: list[str]) -> None:
+    """Wait until the list shows the messages with these subjects, from the top."""
+    expect(page.locator("#messages .subject")).to_have_text(subjects)
