@@ -1,0 +1,58 @@
+"""A job, as a producer makes it and a driver keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+DEFAULT_PRIORITY: Final = 10
+
+OVERHEAD: Final = 512
+"""Bytes that a job counts for beside its payload, wherever bytes of jobs are counted."""
+
+Headers = Mapping[str, Sequence[str]]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A piece of work for a worker.
+
+    `id`: unique among the jobs of its pipeline; made by the host as UUID version 7, so that later ones sort last.
+    `name`: what kind of job it is, such as `smtp.email`. `payload`: for the worker; of a mail the raw message.
+    `envelope`: bytes of the producer's that are kept with the payload and never sent to a worker as they are; of a mail
+    its arrival. `headers`: texts by name. `priority`: a lower number goes first. `due`: seconds since 1970 before which
+    no worker gets it; 0 for at once. `auto_ack`: done as soon as a worker gets it, whatever comes of it.
+    """
+
+    id: str
+    name: str
+    pipeline: str
+    payload: bytes = b""
+    envelope: bytes = b""
+    headers: Headers = {}
+    priority: int = DEFAULT_PRIORITY
+    due: float = 0
+    auto_ack: bool = False
+
+    @property
+    def size(self) -> int:
+        """The bytes that it counts for, wherever bytes of jobs are counted."""
+        return OVERHEAD + len(self.payload) + len(self.envelope)
+
+
+class DeadJob(msgspec.Struct, frozen=True):
+    """A job that no worker gets any more, as `rrpy jobs dead` shows it.
+
+    `reason`: why. `attempts`: how often a worker had it. `at`: seconds since 1970 of its death. `size`: bytes of its
+    payload and envelope. `headers`: those of its last attempt.
+    """
+
+    id: str
+    name: str
+    reason: str
+    attempts: int
+    at: float
+    size: int
+    priority: int = DEFAULT_PRIORITY
+    headers: Headers = {}

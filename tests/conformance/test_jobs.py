@@ -1,0 +1,240 @@
+"""The promises of `jobs/protocols.py`, for every driver."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from support.jobs.places import Place, ids, is_idle, job, pull, pull_all, push
+from support.waiting import until
+
+from rrpy.jobs.drivers.memory import MemoryDriver
+from rrpy.jobs.protocols import Away, Full, Queue
+
+PLACES: dict[str, Callable[[Path], Place]] = {
+    "memory": lambda folder: Place(MemoryDriver, {}, durable=False),
+}
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return PLACES[request.param](tmp_path)
+
+
+def with_queue(place: Place, test: Callable[[Queue], Awaitable[None]], **config: object) -> None:
+    async def main() -> None:
+        async with place.queue(**config) as queue:
+            await test(queue)
+
+    anyio.run(main)
+
+
+def test_a_job_comes_as_it_was_pushed(place: Place) -> None:
+    sent = job("a", b"\0\r\n\xff", envelope=b"{}", headers={"x": ["1", "ä\n"], "y": []}, priority=7, auto_ack=True)
+
+    async def test(queue: Queue) -> None:
+        await push(queue, sent)
+        (delivery,) = await pull(queue)
+        assert (delivery.job, delivery.attempt, delivery.redelivered) == (sent, 1, False)
+        delivery.ack()
+        await until(lambda: queue.state().running == 0)
+        assert queue.refusal is None
+        assert await is_idle(queue)
+
+    with_queue(place, test)
+
+
+def test_a_pull_waits_for_the_push(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        pulling = asyncio.ensure_future(pull(queue))
+        await asyncio.sleep(0)
+        await push(queue, job("a"))
+        (delivery,) = await pulling
+        delivery.ack()
+
+    with_queue(place, test)
+
+
+def test_a_cancelled_pull_takes_nothing(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        pulling = asyncio.ensure_future(queue.pull(1, 1))
+        await asyncio.sleep(0)
+        pushing = asyncio.ensure_future(push(queue, job("a")))
+        await asyncio.sleep(0)
+        pulling.cancel()
+        found = await asyncio.gather(pulling, return_exceptions=True)
+        await pushing
+        if isinstance(found[0], BaseException):
+            assert ids(await pull(queue)) == ["a"]
+        else:
+            assert ids(found[0]) == ["a"]
+
+    with_queue(place, test)
+
+
+def test_the_lowest_priority_goes_first_and_then_the_order_of_pushes(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, job("a", priority=10), job("b", priority=1), job("c", priority=10))
+        await push(queue, job("d", priority=1))
+        found = await pull_all(queue, 4)
+        assert sorted(ids(found)) == ["a", "b", "c", "d"]
+        if queue.sorts:
+            assert ids(found) == ["b", "d", "a", "c"]
+        for each in found:
+            each.ack()
+
+    with_queue(place, test)
+
+
+def test_a_pull_keeps_to_its_bytes_except_for_the_first_job(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, *(job(each, bytes(2000)) for each in "abc"))
+        size = job("a", bytes(2000)).size
+        first = await pull(queue, 3, 2 * size)
+        assert len(first) <= 2
+        second = await pull(queue, 3, 1)
+        assert len(second) == 1
+
+    with_queue(place, test)
+
+
+def test_an_id_that_is_there_is_not_taken_twice(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, job("a"))
+        await push(queue, job("a"))
+        await pull(queue)
+        await push(queue, job("a"))
+        assert queue.state().duplicates == 2
+        assert await is_idle(queue)
+
+    with_queue(place, test)
+
+
+def test_a_job_is_given_when_it_is_due(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        due = time.time() + 0.3
+        await push(queue, job("later", due=due), job("now"))
+        assert ids(await pull(queue)) == ["now"]
+        assert ids(await pull(queue)) == ["later"]
+        assert time.time() >= due - 0.02
+
+    with_queue(place, test)
+
+
+def test_a_retry_comes_again_with_its_attempt_and_headers(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, job("a", headers={"x": ["1"]}, envelope=b"e"))
+        (first,) = await pull(queue)
+        first.retry(0)
+        (second,) = await pull(queue)
+        assert (second.attempt, second.job) == (2, first.job)
+        second.retry(0.1, {"y": ["2"]})
+        (third,) = await pull(queue)
+        assert (third.attempt, third.job.headers, third.job.envelope) == (3, {"y": ["2"]}, b"e")
+        third.ack()
+
+    with_queue(place, test)
+
+
+def test_a_retry_goes_to_the_end_and_what_is_given_back_to_its_place(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, *(job(each) for each in "abc"))
+        first, second = await pull_all(queue, 2)
+        first.retry(0)
+        second.give_back()
+        found = await pull_all(queue, 3)
+        assert sorted(ids(found)) == ["a", "b", "c"]
+        assert {each.job.id: each.attempt for each in found} == {"a": 2, "b": 1, "c": 1}
+        if queue.sorts:
+            assert ids(found) == ["b", "c", "a"]
+
+    with_queue(place, test)
+
+
+def test_a_dead_job_stays_until_it_is_revived_or_purged(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        await push(queue, *(job(each, headers={"x": ["1"]}) for each in "abcd"))
+        for each in await pull_all(queue, 3):
+            each.dead(f"for {each.job.id}")
+        await until(lambda: queue.state().dead == 3 or queue.state().running == 0)
+        dead = await queue.list_dead(2)
+        assert [(each.id, each.name, each.reason, each.attempts) for each in dead] == [
+            ("a", "smtp.email", "for a", 1),
+            ("b", "smtp.email", "for b", 1),
+        ]
+        assert [each.id for each in await queue.list_dead(9, after="b")] == ["c"]
+        assert await queue.revive(["a", "nobody"]) == 1
+        assert await queue.purge(["c"]) == 1
+        assert [each.id for each in await queue.list_dead(9)] == ["b"]
+        found = await pull_all(queue, 2)
+        assert sorted(ids(found)) == ["a", "d"]
+        assert [each.job.headers for each in found] == [{"x": ["1"]}] * 2
+        assert await queue.revive() == 1
+        assert await queue.purge() == 0
+
+    with_queue(place, test)
+
+
+def test_a_full_queue_refuses_until_it_has_room(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        taken = 0
+        with pytest.raises(Full, match="max_bytes"):
+            for taken in range(1000):
+                await push(queue, job(str(taken), bytes(1000)))
+        assert 0 < taken < 100
+        for each in await pull_all(queue, taken):
+            each.ack()
+        await until(lambda: queue.refusal is None)
+        await push(queue, job("more", bytes(1000)))
+
+    with_queue(place, test, max_bytes=64 * 1024)
+
+
+def test_the_state_counts_jobs(place: Place) -> None:
+    async def test(queue: Queue) -> None:
+        before = time.time() - 1
+        await push(queue, *(job(each) for each in "abc"), job("d", due=time.time() + 3600))
+        (held,) = await pull(queue)
+        await until(lambda: queue.state().running)
+        state = queue.state()
+        assert state.connected
+        assert (state.waiting, state.running, state.dead) == (2, 1, 0)
+        assert state.delayed in (0, 1)  # a server may not know which of its jobs are delayed
+        assert before < state.oldest < time.time() + 1
+        held.ack()
+
+    with_queue(place, test)
+
+
+def test_a_push_after_the_end_fails_with_away(place: Place) -> None:
+    async def main() -> None:
+        async with place.queue() as queue:
+            pass
+        with pytest.raises(Away):
+            await push(queue, job("a"))
+
+    anyio.run(main)
+
+
+def test_jobs_outlive_a_host_where_the_driver_is_durable(place: Place) -> None:
+    async def main() -> None:
+        if not place.durable:
+            async with place.queue() as queue:
+                assert not queue.promise.power_failure
+            return
+        async with place.queue() as queue:
+            await push(queue, job("a"), job("b"), job("c"), job("d", due=time.time() + 3600))
+            first, second, _ = await pull_all(queue, 3)
+            first.dead("it is bad")
+            second.retry(0, {"x": ["1"]})
+        async with place.queue() as queue:
+            found = {each.job.id: each for each in await pull_all(queue, 2)}
+            assert set(found) == {"b", "c"}
+            assert (found["b"].attempt, found["b"].job.headers) == (2, {"x": ["1"]})
+            assert [each.reason for each in await queue.list_dead(9)] == ["it is bad"]
+
+    anyio.run(main)
