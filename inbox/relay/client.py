@@ -1,34 +1,41 @@
 """One message to the relay, over one connection of aiosmtplib: all recipients get it, or none does.
 
 What we want: each failure is one sentence with the relay's own reply, and the relay is not asked twice. What does not
-work: `sendmail` of aiosmtplib, which sends to those recipients that the relay takes. What we do: the commands one by
-one. What can still fail: the connection breaks after the last byte; then the relay may have the message.
+work: `sendmail` of aiosmtplib, which sends to those recipients that the relay takes. Nor does its `data`: it takes
+seconds of the event loop for some messages, and gives a slow relay no more time than a fast one. What we do: the
+commands one by one, and the message piece by piece as the relay reads it. What can still fail: the connection breaks
+after the last byte; then the relay may have the message.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 import aiosmtplib
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ...container.errors import reason_of
 from .config import RelayConfig
 from .exchange import Outgoing, RelayError, Reply
+from .outgoing import pieces
 
 ANSWER_TIMEOUT: Final = 30.0
-"""Seconds for each answer of the relay."""
+"""Seconds for each answer of the relay, and until it has read a piece of the message."""
 MAX_TIME: Final = 180.0
 """Seconds for the whole."""
 MAX_REPLY: Final = 500
 """Characters of a reply that are kept."""
 _QUITTING: Final = 5.0
+_START: Final = 354
+_TAKEN: Final = 250
 
 
 async def send(config: RelayConfig, mail: Outgoing, timeout: float = ANSWER_TIMEOUT, total: float = MAX_TIME) -> Reply:
-    """Send a message. Raises RelayError. `timeout`: seconds for each answer; `total`: seconds for the whole."""
+    """Send a message. Raises RelayError. `timeout`: seconds, as ANSWER_TIMEOUT; `total`: for the whole."""
     name = f"the relay {config.address}"
     client = aiosmtplib.SMTP(
         hostname=config.host,
@@ -37,20 +44,25 @@ async def send(config: RelayConfig, mail: Outgoing, timeout: float = ANSWER_TIME
         start_tls=False,
         timeout=timeout,
     )
+    dialog = _Dialog(client, config, name, timeout)
     try:
         with anyio.fail_after(total):
-            return await _Dialog(client, config, name).send(mail)
+            return await dialog.send(mail)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise _translated(error, name) from error
     finally:
+        if client.transport is not None:  # a close would wait until the relay has read what was written
+            cast("asyncio.Transport", client.transport).abort()
         client.close()
 
 
 class _Dialog:
-    def __init__(self, client: aiosmtplib.SMTP, config: RelayConfig, name: str) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, config: RelayConfig, name: str, timeout: float) -> None:
         self._client = client
         self._config = config
         self._name = name
+        self._timeout = timeout
+        self._writer: asyncio.StreamWriter | None = None  # kept: its end would close the connection
 
     async def send(self, mail: Outgoing) -> Reply:
         await self._client.connect()
@@ -62,13 +74,40 @@ class _Dialog:
         await self._command("the sender", f"MAIL FROM:<{mail.sender}>{self._parameters(mail)}")
         for address in mail.to:
             await self._command(address, f"RCPT TO:<{address}>")
-        try:
-            response = await self._client.data(mail.content)
-        except aiosmtplib.SMTPDataError as error:
-            raise self._refused("the message", error.code, error.message) from error
+        response = await self._client.execute_command(b"DATA")
+        if response.code != _START:
+            raise self._refused("the message", response.code, response.message)
+        response = await self._content(mail.content)
+        if response.code != _TAKEN:
+            raise self._refused("the message", response.code, response.message)
         with suppress(aiosmtplib.SMTPException, OSError):
             await self._client.quit(timeout=_QUITTING)
         return Reply(response.code, _shown(response.message))
+
+    async def _content(self, content: bytes) -> aiosmtplib.SMTPResponse:
+        """Send the message piece by piece, as the relay reads it. Return the reply, which may come before the end."""
+        transport, protocol = cast("asyncio.Transport", self._client.transport), self._client.protocol
+        if protocol is None or not protocol.is_connected:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        self._writer = writer = asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+        sent = False
+        reading = asyncio.ensure_future(protocol.read_response())
+        try:
+            with anyio.CancelScope() as sending, suppress(ConnectionError):  # `reading` has the reason
+                reading.add_done_callback(lambda _: sending.cancel())
+                for piece in pieces(content):
+                    writer.write(piece)
+                    await checkpoint()  # also for a relay that reads all at once
+                    with anyio.fail_after(self._timeout):
+                        await writer.drain()
+                sent = True
+            with anyio.fail_after(self._timeout):
+                response = await reading
+        finally:
+            reading.cancel()
+        if response.code == _TAKEN and not sent:
+            raise RelayError(502, f"{self._name} answers before the end of the message")
+        return response
 
     async def _start_tls(self) -> None:
         if not self._client.supports_extension("starttls"):

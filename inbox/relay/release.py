@@ -88,7 +88,10 @@ class Releaser:
         if us.has_sent(stored.content):
             raise RelayError(409, "this inbox has released the message before, and it came back; it goes out once")
         at = datetime.now(UTC)
-        whole = await anyio.to_thread.run_sync(us.outgoing, stored.content, summary.id, at)
+        try:
+            whole = await anyio.to_thread.run_sync(us.outgoing, stored.content, summary.id, at)
+        except ValueError as error:
+            raise RelayError(413, str(error)) from None
         session = msgspec.json.decode(stored.session, type=SessionInfo)
         asked = "SMTPUTF8" in session.parameters and has_utf8_header(whole)
         utf8 = asked or not all(each.isascii() for each in (sender, *to))

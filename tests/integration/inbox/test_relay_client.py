@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trustme
@@ -88,6 +88,7 @@ async def test_all_recipients_are_named_before_the_message_and_dots_are_stuffed(
             "refuses w@y.z: 550 no \ufffd[31msuch",
         ),
         ({"DATA": "554 5.5.1 none"}, {}, "refuses the message: 554 5.5.1 none"),
+        ({"DATA": "250 ok"}, {}, "refuses the message: 250 ok"),
         ({"END": "552 5.3.4 too big"}, {}, "refuses the message: 552 5.3.4 too big"),
         ({"END": ""}, {}, "closes"),
         ({"EHLO": "gibberish"}, {}, "does not speak SMTP: malformed SMTP response line: gibberish"),
@@ -132,6 +133,47 @@ async def test_a_silent_relay_is_left_and_a_port_without_a_server_named() -> Non
         assert raised.value.status == 504
     with pytest.raises(RelayError, match="cannot connect to the relay"):
         await send(config, MAIL)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (b"552 5.3.4 too big\r\n", "552 5.3.4 too big"),
+        (b"250 taken\r\n", "answers before the end of the message"),
+        (b"", "does not answer in time"),
+    ],
+)
+async def test_a_relay_that_reads_no_more_gets_no_more(reply: bytes, reason: str) -> None:
+    """It got the whole message into a buffer, which stayed with the connection for as long as the relay liked."""
+    left, ended = asyncio.Event(), asyncio.Event()
+    read = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal read
+        writer.write(b"220 relay\r\n")
+        while not (await reader.readline()).startswith(b"DATA"):
+            writer.write(b"250 OK\r\n")
+        writer.write(b"354 go\r\n")
+        await reader.readline()
+        writer.write(reply)
+        await left.wait()
+        with suppress(ConnectionError):
+            while piece := await reader.read(1 << 20):
+                read += len(piece)
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    config = RelayConfig("127.0.0.1", port=server.sockets[0].getsockname()[1], tls="none")
+    large = MAIL._replace(content=(b"x" * 998 + b"\r\n") * 32_000)
+    try:
+        with pytest.raises(RelayError, match=reason):
+            await send(config, large, timeout=20 if reply else 0.2)
+    finally:
+        left.set()
+        await ended.wait()
+        server.close()
+    assert read < len(large.content) // 2
 
 
 async def test_a_certificate_of_another_authority_or_name_is_refused() -> None:

@@ -15,7 +15,7 @@ from rrpy.container.errors import ConfigError
 from rrpy.inbox.records import Detail, Release, SessionInfo
 from rrpy.inbox.relay.addresses import is_address, is_allowed, is_pattern
 from rrpy.inbox.relay.config import RelayConfig
-from rrpy.inbox.relay.outgoing import Sender, has_utf8_header
+from rrpy.inbox.relay.outgoing import MAX_HEAD, PIECE, Sender, has_utf8_header, pieces
 from rrpy.inbox.store.releases import KEPT
 from rrpy.inbox.store.store import Store
 
@@ -169,3 +169,27 @@ def test_a_message_keeps_its_last_releases_read_or_not() -> None:
     assert not store.add_release("2", release)
     store.delete("1")
     assert store.bytes == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a\r\n",
+        b".\r\n",
+        b".a\r\n..\r\n",
+        b"." * PIECE + b"\r\n.\r\n" * PIECE,
+        b"\r\n" * PIECE + b".\r\n",
+        b"x\r\n" * PIECE,
+    ],
+)
+def test_the_pieces_of_a_message_are_what_data_sends(content: bytes) -> None:
+    sent = list(pieces(content))
+    assert b"".join(sent) == (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+    assert all(each.endswith(b"\r\n") and len(each) <= 2 * PIECE + 8 for each in sent)
+
+
+def test_headers_beyond_all_reason_do_not_go_out() -> None:
+    with pytest.raises(ValueError, match=f"^the headers have [0-9]+ bytes; a release takes {MAX_HEAD}$"):
+        US.outgoing(b"Bcc:\r\n" * (MAX_HEAD // 6 + 1), "id", AT)
+    assert len(US.outgoing(b"A: b\r\n\r\n" + b"\r\n" * MAX_HEAD, "id", AT)) > 2 * MAX_HEAD
