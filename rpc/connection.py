@@ -3,8 +3,9 @@
 What we want: requests run concurrently. A client that does not read its responses, or does not end its request, delays
 no other client and holds little memory, and not for long. A client that has shut down its sending side still gets its
 responses. A method that waits for ever does not delay the host's end.
-What we do: a request takes a slot until the client has read most responses. Without a free slot nothing more is read.
-While the client leaves responses unread, no call begins and no result is encoded. A request that has begun has
+What we do: a method that does not wait runs and is answered at once; one that waits does so in a task of its own. A
+request takes a slot until the client has read most responses. Without a free slot nothing more is read. While the
+client leaves responses unread, no call begins and no result is encoded. A request that has begun has
 `REQUEST_TIMEOUT`, and all bytes count in the budget of the server (budget.py). A frame is written in one piece, so that
 frames never interleave. Every call runs in a cancel scope; a stop only sets deadlines on these scopes.
 What can still fail: a client that vanishes looks like one that has shut down its sending side, so its calls run to
@@ -15,7 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import math
+from collections.abc import Awaitable
 from typing import Final
 
 import anyio
@@ -28,10 +31,10 @@ from ..container.net.address import peer_text
 from ..container.protocols import Logger
 from ..goridge.frame import HEADER_SIZE, Decoder, Frame, FrameError, FrameTooLarge, encode
 from .budget import Budget
-from .codecs import codec_flag, codec_of
+from .codecs import Codec, codec_flag, codec_of
 from .errors import BadRequest, RPCError
 from .message import Message, read_message, read_start
-from .registry import Registry
+from .registry import Method, Registry
 
 MAX_IN_FLIGHT: Final = 64
 """Requests of one connection that run, or wait for the client to read their responses."""
@@ -83,6 +86,7 @@ class RPCConnection:
         self._log = log
         self._decoder = Decoder(max_frame_bytes)
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._answered = 0
         self._calls: set[anyio.CancelScope] = set()
         self._reading = anyio.CancelScope()
         self._refusal = refusal
@@ -129,11 +133,7 @@ class RPCConnection:
                 if frames:
                     self._request_deadline = None
                 for frame in frames:
-                    request = read_message(frame)
-                    await self._slots.acquire()
-                    call = anyio.CancelScope()
-                    self._calls.add(call)
-                    requests.start_soon(self._answer, request, _size(frame), call)
+                    await self._answer(read_message(frame), _size(frame), requests)
                     if self._refusal:
                         return
             self._decoder.eof()
@@ -179,25 +179,59 @@ class RPCConnection:
             return await self._reader.read(_READ_SIZE)
         raise BadRequest(f"a request was not complete after {REQUEST_TIMEOUT:g} s")
 
-    async def _answer(self, request: Message, held: int, call: anyio.CancelScope) -> None:
-        """Run a request and write its response. `held`: the bytes that count for it in the budget."""
+    async def _answer(self, request: Message, held: int, requests: TaskGroup) -> None:
+        """Call a method; write its response now, or in a task where it waits. `held`: bytes for it in the budget."""
+        await self._slots.acquire()
+        ends = True
         try:
             await self._until_read()
-            response = await self._response(request, call)
-            counted = min(len(response), self._budget.limit // RESPONSE_PART)
-            held += counted
-            self._share.change(counted)
-            # A transport that closes has no reader for it.
-            if not self._writer.transport.is_closing():
-                self._writer.write(response)
-                await self._until_read()
+            if len(request.body) > LARGE:
+                async with self._budget.turn:
+                    await asyncio.sleep(0)
+            called = self._call(request)
+            if isinstance(called, bytes):
+                await self._write(called)
+            else:
+                scope = anyio.CancelScope()
+                self._calls.add(scope)
+                requests.start_soon(self._wait, request, held, called, scope)
+                ends = False
         finally:
-            self._calls.discard(call)
-            self._slots.release()
-            self._share.change(-held)
-            HEAP.freed(held)
-            self.asked = True
-            self.last_used = self._loop.time()
+            if ends:
+                self._end(held)
+        self._answered += 1
+        if not self._answered % MAX_IN_FLIGHT:
+            await asyncio.sleep(0)  # others have their turn
+
+    async def _wait(self, request: Message, held: int, result: Awaitable[bytes], scope: anyio.CancelScope) -> None:
+        """Wait for the response of a method, and write it. `scope`: its deadline ends the method."""
+        try:
+            await self._write(await self._response(request, result, scope))
+        finally:
+            self._calls.discard(scope)
+            self._end(held)
+
+    def _end(self, held: int) -> None:
+        self._slots.release()
+        self._share.change(-held)
+        HEAP.freed(held)
+        self.asked = True
+        self.last_used = self._loop.time()
+
+    async def _write(self, response: bytes) -> None:
+        """Write a response. Where the client leaves too much unread, count it until that is read."""
+        transport = self._writer.transport
+        if transport.is_closing():
+            return  # without a reader
+        self._writer.write(response)
+        if transport.get_write_buffer_size() > MAX_UNREAD:
+            counted = min(len(response), self._budget.limit // RESPONSE_PART)
+            self._share.change(counted)
+            try:
+                await self._until_read()
+            finally:
+                self._share.change(-counted)
+                HEAP.freed(counted)
 
     async def _until_read(self) -> None:
         """Wait until the client has read most of its responses, or is gone.
@@ -212,38 +246,49 @@ class RPCConnection:
             if limit.cancelled_caught and transport.get_write_buffer_size() >= unread:
                 self._drop(f"it has read nothing of its responses for {READ_TIMEOUT:g} s")
 
-    async def _response(self, request: Message, call: anyio.CancelScope) -> bytes:
-        """Return the bytes of the response, also for a method that fails."""
-        text = "rpc: the host is stopping"
+    def _call(self, request: Message) -> bytes | Awaitable[bytes]:
+        """Call the method of a request. Return the bytes of the response, or where it waits, what ends with them."""
         try:
-            with call:
-                if self._refusal:
-                    raise RPCError(self._refusal)
-                method = self._registry.find(request.name)
-                codec = codec_of(request.flags)
-                if len(request.body) > LARGE:
-                    async with self._budget.turn:
-                        await asyncio.sleep(0)
-                result = await method.run(codec, request.body)
-                await self._until_read()
-                return encode(request.result(codec.flag, method.encoded(codec, result)).frame())
+            if self._refusal:
+                raise RPCError(self._refusal)
+            method = self._registry.find(request.name)
+            codec = codec_of(request.flags)
+            result = method.call(*method.arguments(codec, request.body))
+            if inspect.isawaitable(result):
+                return self._awaited(request, method, codec, result)
+            return _encoded(request, method, codec, result)
+        except (*FAULTS, asyncio.CancelledError) as error:  # it awaits nothing, so that the method raised the last
+            return self._error(request, error)
+
+    async def _awaited(self, request: Message, method: Method, codec: Codec, result: Awaitable[object]) -> bytes:
+        value = await result
+        await self._until_read()
+        return _encoded(request, method, codec, value)
+
+    async def _response(self, request: Message, result: Awaitable[bytes], scope: anyio.CancelScope) -> bytes:
+        """Return the bytes of the response of a method that waits, also when it fails."""
+        try:
+            with scope:
+                return await result
         except FAULTS as error:
-            cause = innermost(error)
-            if isinstance(cause, (HostError, ValueError)):
-                text = mask_text(str(cause)[:MAX_ERROR]) or type(cause).__name__
-            else:
-                text = self._internal_error(request)
-        except asyncio.CancelledError:
+            return self._error(request, error)
+        except asyncio.CancelledError as error:
             # Pass it on only when this task is cancelled, not when the method awaited something cancelled.
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            text = self._internal_error(request)
-        return encode(request.error(codec_flag(request.flags), text).frame())
+            return self._error(request, error)
+        return _failed(request, "rpc: the host is stopping")
 
-    def _internal_error(self, request: Message) -> str:
-        self._log.exception("rpc method failed", method=request.name, remote=self.remote)
-        return f"rpc: internal error in {request.name}"
+    def _error(self, request: Message, error: BaseException) -> bytes:
+        """Return the bytes of the response to a call that failed. Log what is a fault of the method."""
+        cause = innermost(error)
+        if isinstance(cause, (HostError, ValueError)):
+            text = mask_text(str(cause)[:MAX_ERROR]) or type(cause).__name__
+        else:
+            self._log.exception("rpc method failed", method=request.name, remote=self.remote)
+            text = f"rpc: internal error in {request.name}"
+        return _failed(request, text)
 
     def _drop(self, reason: str) -> None:
         self._log.warning("rpc connection dropped", remote=self.remote, reason=reason)
@@ -254,6 +299,14 @@ class RPCConnection:
         with contextlib.suppress(OSError):
             # Shielded: a cancellation here would cancel the future that the next call of `_close` waits for.
             await asyncio.shield(self._writer.wait_closed())
+
+
+def _encoded(request: Message, method: Method, codec: Codec, result: object) -> bytes:
+    return encode(request.result(codec.flag, method.encoded(codec, result)).frame())
+
+
+def _failed(request: Message, text: str) -> bytes:
+    return encode(request.error(codec_flag(request.flags), text).frame())
 
 
 def _size(frame: Frame) -> int:

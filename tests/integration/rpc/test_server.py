@@ -157,6 +157,31 @@ async def test_a_request_may_come_byte_by_byte_and_many_at_once() -> None:
         assert sorted([(await peer.receive()).options[0] for _ in range(200)]) == list(range(200))
 
 
+class Turns:
+    """Tells in which turn of the event loop, and in which task, a call runs."""
+
+    now = 0
+
+    def turn(self) -> tuple[int, int]:
+        return self.now, id(asyncio.current_task())
+
+    async def count(self) -> None:
+        while True:
+            self.now += 1
+            await asyncio.sleep(0)
+
+
+async def test_methods_that_do_not_wait_run_without_tasks_and_let_others_have_their_turn() -> None:
+    turns = Turns()
+    async with server_of(t=turns) as server, peer_of(server.address) as peer, anyio.create_task_group() as tasks:
+        tasks.start_soon(turns.count)
+        await peer.send(b"".join(request("t.Turn", b"", number) for number in range(4 * MAX_IN_FLIGHT)))
+        seen = [json.loads(body(await peer.receive())) for _ in range(4 * MAX_IN_FLIGHT)]
+        tasks.cancel_scope.cancel()
+    assert len({task for _, task in seen}) == 1
+    assert len({turn for turn, _ in seen}) >= 4
+
+
 async def test_requests_in_flight_are_bounded_and_the_rest_waits() -> None:
     methods = TestMethods()
     async with connected(methods) as (_, peer):
@@ -225,8 +250,11 @@ async def test_what_is_no_request_drops_the_connection_and_says_why(address: str
         assert await peer.receive_or_end() is None
         assert body(await other.call("t.Echo", b"1")) == b"1"
         assert methods.waiting == 0, "what ran for the connection is cancelled"
-    ((message, keys),) = log.of("warning")
-    assert message == "rpc connection dropped"
+        async with peer_of(server.address) as third:
+            await third.send(request("t.Wait", b'"a"') + data)
+            assert await third.receive_or_end() is None
+    (message, keys), again = log.of("warning")
+    assert message == again[0] == "rpc connection dropped"
     assert reason in str(keys["reason"])
     assert str(keys["remote"]).startswith({"unix": "unix", "[": "[::1]:"}.get(address[:4], ("127.0.0.1:", "[::1]:")))
 
