@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
 from ...container.errors import HostError, reason_of
-from .file import LOG_ROOM, DatabaseFile
+from ...container.sqlite.file import DatabaseFile
+from ...container.sqlite.opening import PAGE, CannotOpen, Schema, is_for_want_of_room, open_file, open_in_memory
 
 T = TypeVar("T")
 
@@ -27,8 +28,6 @@ APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
 STEP: Final = 64
 """Pages that move in one step where there is little room. The log needs three times as many: fewer than LOG_ROOM."""
-PAGE: Final = 4096
-"""Bytes of a page of the database."""
 PAGE_IN_MEMORY: Final = 4400
 """Bytes of a page and of SQLite's notes about it."""
 SPARE: Final = 64 * 1024
@@ -50,16 +49,22 @@ CREATE TABLE contents (
 CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL);
 CREATE TABLE read (number INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE);
 """
-_SINCE: Final = {"blocks": 2, "read": 3}  # the version of the tables that has this one first
-_FULL: Final = 1  # auto_vacuum, as SQLite returns it
-# Part 0 of a message's contents is the message as it arrived. An older rrpy stored its attachments beside it.
-_COLUMNS: Final = {
-    "messages": "number, id, bytes, summary",
-    "details": "number, words, detail",
-    "contents": "number, part, content",
-    "blocks": "number, runs",
-    "read": "number",
-}
+_SCHEMA: Final = Schema(
+    APPLICATION,
+    VERSION,
+    _TABLES,
+    # Part 0 of a message's contents is the message as it arrived. An older rrpy stored its attachments beside it.
+    columns={
+        "messages": "number, id, bytes, summary",
+        "details": "number, words, detail",
+        "contents": "number, part, content",
+        "blocks": "number, runs",
+        "read": "number",
+    },
+    since={"blocks": 2, "read": 3},
+    auto_vacuum=1,
+    pragmas=["secure_delete = FAST"],  # a deleted message may have captured credentials
+)
 
 
 def stored_size(*columns: int) -> int:
@@ -110,7 +115,7 @@ class Database:
             try:
                 result = self._commit(work, deletes)
             except (sqlite3.Error, OSError) as error:
-                if self._file is None or not _is_for_want_of_room(error):
+                if self._file is None or not is_for_want_of_room(error):
                     raise
                 result = self._commit_in_little_room(work, deletes)
             self._check()  # once more: what was committed to a removed file is lost
@@ -190,95 +195,9 @@ def connect(path: str) -> Database:
     `path`: of its file, empty for one in memory.
     """
     if not path:
-        return Database(_prepared(_opened(":memory:")), None, "memory")
+        return Database(open_in_memory(_SCHEMA), None, "memory")
     name = f"inbox.path {path}"
     try:
-        file = DatabaseFile(path)
-    except OSError as error:
-        raise StoreError(f"cannot open {name}: {reason_of(error)}") from error
-    connection = None
-    try:
-        connection = _opened(file.path)
-        database = Database(_prepared(connection), file, name)
-        file.opened()
-        return database
-    except BaseException as error:
-        if connection is not None:
-            connection.close()
-        file.close()
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(_explained(error, name)) from error
-        if isinstance(error, OSError):
-            raise StoreError(f"cannot open {name}: {reason_of(error)}") from error
-        raise StoreError(f"{name} {error}") from None if isinstance(error, _Foreign) else error
-
-
-class _Foreign(Exception):
-    """The database is not ours, or not whole. The text says so, as the end of a sentence."""
-
-
-def _opened(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level=None)
-
-
-def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute(f"PRAGMA page_size = {PAGE}")
-    # Reads come before the first write: a foreign file stays as it is.
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != APPLICATION:
-        raise _Foreign("is a database of something else; name another file")
-    if tables and version > VERSION:
-        raise _Foreign(f"was written by a newer rrpy (version {version} of its tables, this one knows {VERSION})")
-    if tables:
-        _check_tables(connection, version)
-    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_FULL,):  # it writes: a full disk has no room for it
-        connection.execute("PRAGMA auto_vacuum = FULL")
-    for pragma in (
-        "journal_mode = WAL",
-        f"journal_size_limit = {LOG_ROOM}",
-        "synchronous = FULL",  # a message that has its 250 survives a power failure
-        "secure_delete = FAST",  # a deleted message may have captured credentials
-    ):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    connection.execute("BEGIN EXCLUSIVE")
-    if not tables:
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    if not tables or version < VERSION:
-        for statement in _TABLES.strip().split(";"):
-            connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
-    return connection
-
-
-def _check_tables(connection: sqlite3.Connection, version: int) -> None:
-    """Raise _Foreign for a database of ours that lacks a table or a column."""
-    for table, columns in _COLUMNS.items():
-        if version < _SINCE.get(table, 1):
-            continue
-        try:
-            connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608 - our own words
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # the file itself cannot be read
-                raise
-            raise _Foreign(f"is damaged ({error}); name another file") from None
-
-
-def _is_for_want_of_room(error: sqlite3.Error | OSError) -> bool:
-    """Return whether the disk is full. For a quota SQLite has SQLITE_IOERR_WRITE; OSError comes from `grow`."""
-    if isinstance(error, OSError):
-        return True
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-
-
-def _explained(error: sqlite3.Error, name: str) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"{name} is in use by another process; stop it, or name another file"
-    if code == sqlite3.SQLITE_NOTADB:
-        return f"{name} is not a SQLite database; name another file"
-    return f"cannot use {name}: {error}"
+        return Database(*open_file(path, name, _SCHEMA), name)
+    except CannotOpen as error:
+        raise StoreError(str(error)) from error.__cause__

@@ -9,9 +9,9 @@ import anyio
 import pytest
 from support.inbox.stored import ids, kept, received
 
+from rrpy.container.sqlite.opening import PAGE
 from rrpy.inbox.feed import EVENT, Feed, room_of_feed
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.store.database import PAGE
 from rrpy.inbox.store.query import parse
 from rrpy.inbox.store.store import MAX_LIST, Store
 

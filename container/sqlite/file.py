@@ -1,6 +1,6 @@
-"""The file of the inbox's database: its room on the disk, and whether it is still there.
+"""The file of a SQLite database: its room on the disk, and whether it is still there.
 
-What we want: on a full disk a message can be deleted, and its room is free at once. No mail goes into a file that was
+What we want: on a full disk a row can be deleted, and its room is free at once. No row goes into a file that was
 removed.
 What does not work: to leave the room to SQLite. Its write-ahead log keeps commits until the database's file has room
 for them; without that room the log grows, and in the end a deletion finds no room either.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ...container.ownership import open_own
+from ..ownership import open_own
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # any other error: the file system cannot do it
 LOG_ROOM: Final = 1024 * 1024

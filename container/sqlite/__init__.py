@@ -1,0 +1,1 @@
+"""SQLite databases that belong to one host: their files, and their opening."""

@@ -1,0 +1,1 @@
+"""The driver `sqlite`: jobs in a file, on the disk before a push succeeds."""
