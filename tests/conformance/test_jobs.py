@@ -13,10 +13,12 @@ from support.jobs.places import Place, ids, is_idle, job, pull, pull_all, push
 from support.waiting import until
 
 from rrpy.jobs.drivers.memory import MemoryDriver
+from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver
 from rrpy.jobs.protocols import Away, Full, Queue
 
 PLACES: dict[str, Callable[[Path], Place]] = {
     "memory": lambda folder: Place(MemoryDriver, {}, durable=False),
+    "sqlite": lambda folder: Place(SQLiteDriver, {"file": str(folder / "spool" / "smtp.db")}, durable=True),
 }
 
 

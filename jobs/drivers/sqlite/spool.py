@@ -1,0 +1,366 @@
+"""The tables of a spool. Synchronous, for one thread.
+
+A job is a row in one of three states: it waits, it is delayed, or it is dead. A job that the host holds still waits in
+the table: `held`, in memory and in one row of its own, names those. So a pull costs no change of a job's row, and after
+the end of a host all jobs are where they were. `place`: the order within a priority, from one counter for pushes and
+retries.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ....container.sqlite.opening import PAGE, Schema, open_file
+from ...protocols import DeadJob, Job
+from .bodies import LARGE, Bodies
+
+WAITING, DELAYED, DEAD = 0, 1, 2
+
+_SCHEMA: Final = Schema(
+    application=0x7272_6A62,  # `rrjb`
+    version=1,
+    tables="""
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, priority INTEGER NOT NULL,
+    place INTEGER NOT NULL, due REAL NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL, size INTEGER NOT NULL,
+    name TEXT NOT NULL, auto_ack INTEGER NOT NULL, reason TEXT, died REAL, headers BLOB NOT NULL,
+    envelope BLOB NOT NULL, payload BLOB
+);
+CREATE INDEX waiting ON jobs (priority, place, size) WHERE state = 0;
+CREATE INDEX delayed ON jobs (due, place, size) WHERE state = 1;
+CREATE INDEX dead ON jobs (id, place, size) WHERE state = 2;
+CREATE TABLE held (one INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
+INSERT INTO held VALUES (1, '[]')
+""",
+    columns={
+        "jobs": "number, id, state, priority, place, due, since, attempt, size, name, auto_ack, reason, died, headers, "
+        "envelope, payload",
+        "held": "one, numbers",
+    },
+)
+_PRIORITIES: Final = 64
+"""Priorities that the search for the oldest job reads."""
+_MISSING_BODY: Final = "its payload cannot be read"
+
+Row = tuple[Any, ...]
+
+
+class Taken(NamedTuple):
+    """A job that a pull took."""
+
+    number: int
+    attempt: int
+    redelivered: bool
+    job: Job
+
+
+@dataclass
+class Figures:
+    """Counts of rows. `waiting` counts those that are held too. `bytes`: of all jobs."""
+
+    waiting: int = 0
+    delayed: int = 0
+    dead: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    redelivered: int = 0
+
+
+def to_row(job: Job) -> Row:
+    """Return the values of a job. Raises ValueError for a text that is not Unicode."""
+    for text in (job.id, job.name):
+        text.encode()
+    headers = msgspec.json.encode(job.headers)
+    return job.id, job.priority, job.due, job.size, job.name, job.auto_ack, headers, job.envelope, job.payload
+
+
+class Spool:
+    """The jobs of a pipeline in a file. Changes are made within `transaction`. Raises sqlite3.Error, OSError.
+
+    `path`: as it is written, `folder`: of the file.
+    `held`: the numbers of the jobs that the host holds. `orphans`: files that a killed host left, deleted by the start.
+    """
+
+    def __init__(self, path: str, name: str, pipeline: str) -> None:
+        self.figures = Figures()
+        self.next_due: float = float("inf")
+        self.held: set[int] = set()
+        self._pipeline = pipeline
+        self._connection, self._file = open_file(path, name, _SCHEMA)
+        self.path = path
+        self.folder = Path(self._file.path).parent
+        try:
+            self._bodies = Bodies(self._file.path)
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self) -> None:
+        execute = self._connection.execute
+        found = {}
+        places = []
+        for state in (WAITING, DELAYED, DEAD):
+            count, size, place = execute(
+                f"SELECT count(*), total(size), max(place) FROM jobs WHERE state = {state}"  # noqa: S608 - a number
+            ).fetchone()
+            found[state] = count
+            self.figures.bytes += int(size)
+            places.append(place or 0)
+        self.figures.waiting, self.figures.delayed, self.figures.dead = found.values()
+        (last,) = execute("SELECT max(number) FROM jobs").fetchone()
+        self._last = max(last or 0, *places)
+        (numbers,) = execute("SELECT numbers FROM held").fetchone()
+        self._before = set(msgspec.json.decode(numbers, type=list[int]))
+        self._changed = bool(self._before)
+        self._gone: list[int] = []
+        self.orphans = self._bodies.delete_orphans(self._has)
+        self._find_due()
+
+    def _has(self, number: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM jobs WHERE number = ?", (number,)).fetchone() is not None
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._connection.close()
+        self._file.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes of the block, or none, durable."""
+        figures, held, before = replace(self.figures), set(self.held), set(self._before)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._file.is_there():
+                raise FileNotFoundError(2, "it was removed or replaced while the host runs; restart the host")
+            yield
+            if self._changed:
+                numbers = msgspec.json.encode(sorted(self.held | self._before))
+                self._connection.execute("UPDATE held SET numbers = ?", (numbers,))
+            self._bodies.flush()
+            self._file.grow(self._connection.execute("PRAGMA page_count").fetchone()[0] * PAGE)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self.figures, self.held, self._before = figures, held, before
+            self._bodies.forget()
+            self._gone.clear()
+            self._find_due()
+            raise
+        self._changed = False
+        self._bodies.keep()
+        for number in self._gone:
+            self._bodies.delete(number)
+        self._gone.clear()
+
+    # Changes
+
+    def insert(self, rows: Iterable[Row]) -> None:
+        """Add jobs. One whose id is there is not added."""
+        now = time.time()
+        figures = self.figures
+        for job_id, priority, due, size, name, auto_ack, headers, envelope, payload in rows:
+            self._last += 1
+            number = self._last
+            large = len(payload) > LARGE
+            state = DELAYED if due > now else WAITING
+            row = (number, job_id, state, priority, number, due, now, 1, size, name, auto_ack, headers, envelope)
+            added = self._connection.execute(
+                "INSERT INTO jobs (number, id, state, priority, place, due, since, attempt, size, name, auto_ack, "
+                "headers, envelope, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO NOTHING",
+                (*row, None if large else payload),
+            ).rowcount
+            if not added:
+                figures.duplicates += 1
+                continue
+            if large:
+                self._bodies.write(number, payload)
+            figures.bytes += size
+            if state == DELAYED:
+                figures.delayed += 1
+                self.next_due = min(self.next_due, due)
+            else:
+                figures.waiting += 1
+
+    def ack(self, number: int) -> None:
+        """Delete a job that is held."""
+        self._drop(number)
+        self._delete(number)
+        self.figures.waiting -= 1
+
+    def retry(self, number: int, due: float, headers: bytes | None) -> None:
+        """Put a job that is held into the queue again."""
+        self._drop(number)
+        self._last += 1
+        now = time.time()
+        state = DELAYED if due > now else WAITING
+        self._connection.execute(
+            "UPDATE jobs SET state = ?, due = ?, place = ?, since = ?, attempt = attempt + 1, "
+            "headers = coalesce(?, headers) WHERE number = ?",
+            (state, due, self._last, now, headers, number),
+        )
+        if state == DELAYED:
+            self.figures.waiting -= 1
+            self.figures.delayed += 1
+            self.next_due = min(self.next_due, due)
+
+    def give_back(self, number: int) -> None:
+        """Let a job that is held wait."""
+        self._drop(number)
+
+    def bury(self, number: int, reason: str) -> None:
+        """Put a job that is held among the dead."""
+        self._drop(number)
+        self._bury(number, reason)
+
+    def _bury(self, number: int, reason: str) -> None:
+        self._connection.execute(
+            f"UPDATE jobs SET state = {DEAD}, reason = ?, died = ? WHERE number = ?",  # noqa: S608 - a number
+            (reason.encode("utf-8", "replace").decode(), time.time(), number),
+        )
+        self.figures.waiting -= 1
+        self.figures.dead += 1
+
+    def _drop(self, number: int) -> None:
+        self.held.remove(number)
+        self._changed = True
+
+    def _delete(self, number: int) -> None:
+        (size, in_file) = self._connection.execute(
+            "DELETE FROM jobs WHERE number = ? RETURNING size, payload IS NULL", (number,)
+        ).fetchone()
+        self.figures.bytes -= size
+        if in_file:
+            self._gone.append(number)
+
+    def release_due(self) -> None:
+        """Let the delayed jobs wait that are due."""
+        if self.next_due > time.time():
+            return
+        found = self._connection.execute(
+            f"UPDATE jobs SET state = {WAITING} WHERE state = {DELAYED} AND due <= ?",  # noqa: S608 - numbers
+            (time.time(),),
+        ).rowcount
+        self.figures.waiting += found
+        self.figures.delayed -= found
+        self._find_due()
+
+    def _find_due(self) -> None:
+        (due,) = self._connection.execute(f"SELECT min(due) FROM jobs WHERE state = {DELAYED}").fetchone()  # noqa: S608
+        self.next_due = float("inf") if due is None else due
+
+    @property
+    def has_free(self) -> bool:
+        """Whether a job waits that is not held."""
+        return self.figures.waiting > len(self.held)
+
+    def take(self, jobs: int, size: int) -> list[Taken]:
+        """Hold due jobs: at most so many, in about `size` bytes, the first whatever its size."""
+        chosen: list[int] = []
+        for number, its_size in self._connection.execute(
+            f"SELECT number, size FROM jobs WHERE state = {WAITING} ORDER BY priority, place"  # noqa: S608 - a number
+        ):
+            if number in self.held:
+                continue
+            size -= its_size
+            if (chosen and size < 0) or len(chosen) == jobs:
+                break
+            chosen.append(number)
+        return [taken for number in chosen if (taken := self._take(number)) is not None]
+
+    def _take(self, number: int) -> Taken | None:
+        job_id, priority, due, attempt, name, auto_ack, headers, envelope, payload = self._connection.execute(
+            "SELECT id, priority, due, attempt, name, auto_ack, headers, envelope, payload FROM jobs WHERE number = ?",
+            (number,),
+        ).fetchone()
+        if payload is None:
+            try:
+                payload = self._bodies.read(number)
+            except OSError as error:
+                self._bury(number, f"{_MISSING_BODY}: {error.strerror}")
+                return None
+        redelivered = number in self._before
+        self._before.discard(number)
+        self.figures.redelivered += redelivered
+        self.held.add(number)
+        self._changed = True
+        texts = msgspec.json.decode(headers, type=dict[str, list[str]])
+        job = Job(job_id, name, self._pipeline, payload, envelope, texts, priority, due, bool(auto_ack))
+        return Taken(number, attempt, redelivered, job)
+
+    # The dead
+
+    def revive(self, ids: Sequence[str] | None, limit: int) -> int:
+        """Let dead jobs wait again, at most `limit`; return their number."""
+        found = self._dead_numbers(ids, limit)
+        for number in found:
+            self._last += 1
+            self._connection.execute(
+                f"UPDATE jobs SET state = {WAITING}, attempt = 1, due = 0, place = ?, since = ?, reason = NULL, "  # noqa: S608
+                "died = NULL WHERE number = ?",
+                (self._last, time.time(), number),
+            )
+        self.figures.dead -= len(found)
+        self.figures.waiting += len(found)
+        return len(found)
+
+    def purge(self, ids: Sequence[str] | None, limit: int) -> int:
+        """Delete dead jobs, at most `limit`; return their number."""
+        found = self._dead_numbers(ids, limit)
+        for number in found:
+            self._delete(number)
+        self.figures.dead -= len(found)
+        return len(found)
+
+    def _dead_numbers(self, ids: Sequence[str] | None, limit: int) -> list[int]:
+        query = f"SELECT number FROM jobs WHERE state = {DEAD}"  # noqa: S608 - a number
+        if ids is None:
+            return [number for (number,) in self._connection.execute(f"{query} ORDER BY id LIMIT ?", (limit,))]
+        rows = (self._connection.execute(f"{query} AND id = ?", (each,)).fetchone() for each in dict.fromkeys(ids))
+        return [row[0] for row in rows if row is not None]
+
+    # Reads
+
+    def list_dead(self, limit: int, after: str) -> list[DeadJob]:
+        """Return dead jobs in the order of their ids."""
+        return [
+            DeadJob(job_id, name, reason, attempt, died, size, priority, msgspec.json.decode(headers))
+            for job_id, name, reason, attempt, died, size, priority, headers in self._connection.execute(
+                "SELECT id, name, reason, attempt, died, size, priority, headers FROM jobs "  # noqa: S608 - a number
+                f"WHERE state = {DEAD} AND id > ? ORDER BY id LIMIT ?",
+                (after, limit),
+            )
+        ]
+
+    def oldest(self) -> float:
+        """Return since when the oldest free job waits, of the lowest priorities; 0 without one."""
+        if not self.has_free:
+            return 0.0
+        oldest = float("inf")
+        priority = -(1 << 62)
+        for _ in range(_PRIORITIES):
+            for number, its_priority, since in self._connection.execute(
+                f"SELECT number, priority, since FROM jobs WHERE state = {WAITING} AND priority > ? "  # noqa: S608
+                "ORDER BY priority, place",
+                (priority,),
+            ):
+                if number not in self.held:
+                    oldest = min(oldest, since)
+                    priority = its_priority
+                    break
+            else:
+                break
+        return oldest
+
+    def is_full(self, more: int, max_bytes: int) -> bool:
+        """Return whether there is no room for so many bytes more. 0: no limit."""
+        return 0 < max_bytes < self.figures.bytes + more

@@ -1,0 +1,190 @@
+"""The driver sqlite, beyond what every driver promises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from support.jobs.places import Place, ids, job, pull, pull_all, push
+from support.waiting import until
+
+from rrpy.container.errors import ConfigError
+from rrpy.container.log import logger
+from rrpy.jobs.drivers.sqlite.bodies import LARGE
+from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver, SQLitePipeline
+from rrpy.jobs.protocols import Away, Full, JobsError, PipelineSettings, Rejected
+
+pytestmark = pytest.mark.anyio
+
+
+def place_of(folder: Path) -> Place:
+    return Place(SQLiteDriver, {"file": str(folder / "smtp.db")}, durable=True)
+
+
+async def test_a_large_payload_is_a_file_until_its_job_is_done(tmp_path: Path) -> None:
+    payload = os.urandom(LARGE + 1)
+    bodies = tmp_path / "smtp.db.bodies"
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("large", payload), job("small", bytes(LARGE)))
+        assert [each.stat().st_size for each in bodies.iterdir()] == [LARGE + 1]
+        assert bodies.stat().st_mode & 0o777 == 0o700
+    async with place_of(tmp_path).queue() as queue:
+        large, small = await pull_all(queue, 2)
+        assert (large.job.payload, small.job.payload) == (payload, bytes(LARGE))
+        large.ack()
+        await until(lambda: queue.state().running == 1)
+        assert list(bodies.iterdir()) == []
+
+
+async def test_a_repeated_large_job_leaves_no_second_file(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        for _ in range(2):
+            await push(queue, job("large", bytes(LARGE + 1)))
+        assert len(list((tmp_path / "smtp.db.bodies").iterdir())) == 1
+
+
+async def test_files_without_a_job_go_at_the_start_and_foreign_files_stay(tmp_path: Path) -> None:
+    bodies = tmp_path / "smtp.db.bodies"
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("large", bytes(LARGE + 1)))
+    (bodies / "4711").write_bytes(b"left by a killed host")
+    (bodies / "notes.txt").write_text("mine")
+    async with place_of(tmp_path).queue() as queue:
+        assert sorted(each.name for each in bodies.iterdir()) == ["1", "notes.txt"]
+        assert ids(await pull(queue)) == ["large"]
+
+
+async def test_a_job_whose_file_is_gone_is_dead(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("large", bytes(LARGE + 1)), job("small"))
+        (tmp_path / "smtp.db.bodies" / "1").unlink()
+        assert ids(await pull(queue, 2)) == ["small"]
+        assert [(each.id, each.reason) for each in await queue.list_dead(9)] == [
+            ("large", "its payload cannot be read: No such file or directory")
+        ]
+
+
+async def test_one_host_has_the_file(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue():
+        with pytest.raises(JobsError, match="in use by another process"):
+            async with place_of(tmp_path).queue():
+                pass
+
+
+def test_one_pipeline_has_the_file(tmp_path: Path) -> None:
+    driver = SQLiteDriver()
+    settings = PipelineSettings("one", SQLitePipeline(file=str(tmp_path / "a.db")), logger("jobs"))
+    driver.queue(settings)
+    with pytest.raises(ConfigError, match="the file of the pipeline one"):
+        driver.queue(settings)
+
+
+async def foreign(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+
+
+async def newer(path: Path) -> None:
+    async with place_of(path.parent).queue() as queue:
+        await push(queue, job("a"))
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+async def corrupt(path: Path) -> None:
+    path.write_bytes(b"not a database, but of some length" * 40)  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (foreign, "is a database of something else; name another file"),
+        (newer, r"was written by a newer rrpy \(version 99"),
+        (corrupt, "is not a SQLite database"),
+    ],
+)
+async def test_a_file_that_is_not_ours_is_one_sentence_and_untouched(make, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "smtp.db"
+    await make(path)
+    before = path.read_bytes()
+    with pytest.raises(JobsError, match=sentence) as raised:
+        async with place_of(tmp_path).queue():
+            pass
+    assert str(raised.value).startswith("jobs.pipelines.smtp.config.file ")
+    assert path.read_bytes() == before
+
+
+async def test_a_path_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JobsError, match="cannot make the folder of"):
+        async with place_of(tmp_path / "file").queue():
+            pass
+
+
+async def test_a_nearly_full_disk_refuses_jobs_and_lets_them_be_worked_off(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("a"))
+    async with place_of(tmp_path).queue(min_free=100) as queue:
+        await until(lambda: isinstance(queue.refusal, Full))
+        with pytest.raises(Full, match=r"less than 100 % of the disk .* is free \(min_free\)"):
+            await push(queue, job("b"))
+        (delivery,) = await pull(queue)
+        delivery.ack()
+        await until(lambda: queue.state().running == 0)
+        assert queue.state().connected
+
+
+async def test_a_removed_file_refuses_jobs(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        (tmp_path / "smtp.db").unlink()
+        with pytest.raises(Away, match="removed or replaced while the host runs"):
+            await push(queue, job("a"))
+        assert isinstance(queue.refusal, Away)
+        assert not queue.state().connected
+
+
+async def test_a_job_that_a_killed_host_held_comes_again_as_redelivered(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("a"), job("b"), job("c"))
+        first, _ = await pull_all(queue, 2)
+        first.ack()
+        await until(lambda: queue.state().running == 1)
+    async with place_of(tmp_path).queue() as queue:
+        found = await pull_all(queue, 2)
+        assert {each.job.id: each.redelivered for each in found} == {"b": True, "c": False}
+        assert queue.state().redelivered == 1
+        for each in found:
+            each.give_back()
+    async with place_of(tmp_path).queue() as queue:
+        assert [each.redelivered for each in await pull_all(queue, 2)] == [False, False]
+
+
+async def test_a_text_that_is_not_unicode_is_rejected(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        for bad in (job("\ud800"), job("a", headers={"x": ["\ud800"]})):
+            with pytest.raises(Rejected):
+                await push(queue, bad)
+        await push(queue, job("a"))
+
+
+async def test_a_delayed_job_is_due_after_a_restart(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("a", due=time.time() + 0.1))
+    async with place_of(tmp_path).queue() as queue:
+        assert ids(await pull(queue)) == ["a"]
+
+
+async def test_many_pushes_share_a_commit(tmp_path: Path) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        async with asyncio.TaskGroup() as group:
+            for number in range(500):
+                group.create_task(push(queue, job(str(number))))
+        assert queue.state().waiting == 500
+        assert len(await pull_all(queue, 500)) == 500
