@@ -82,6 +82,7 @@ def main(**_: object) -> None:
     rrpy tail                           see mail as it arrives
     rrpy init                           write a configuration to start with
     rrpy config check                   list its errors
+    rrpy hash                           hash a password for it
 
     These options belong to commands; they may stand before the command and after it.
 
@@ -286,6 +287,23 @@ def init(file: str, force: bool, catch: bool) -> None:
     from .commands.template import template
 
     write_configuration(file, CATCHER if catch else template(default_plugins()), force=force)
+
+
+@main.command("hash", short_help="Hash a password for the configuration.")
+@click.option("--token", is_flag=True, help="Make a random token, and print it with its hash.")
+@errors_as_sentences
+def hash_command(token: bool) -> None:
+    """Print the hash of a password, for `inbox.users`.
+
+    The terminal asks for the password twice and does not show it. Without a terminal it is read from stdin, up to the
+    end of its line. With --token the command makes a token for `inbox.tokens`; only the hash of it is kept.
+    """
+    from .commands.hash import print_hash, print_token
+
+    if token:
+        print_token()
+    else:
+        print_hash()
 
 
 @main.group()

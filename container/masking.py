@@ -12,6 +12,7 @@ A value is secret by the name of its key (secret_names.py). A text may show secr
     password: hunter2                                a header, or YAML
     Authorization: Bearer hunter2                    the credentials in a header
     https://hooks.slack.com/services/T0/hunter2      the path of a webhook
+    scrypt:16384:8:5:c2FsdA:aHVudGVyMg               the hash of a password
 
 What can still fail: a text of another form, such as `hunter2` alone, stays as it is.
 """
@@ -79,6 +80,7 @@ def may_hold_secret(text: str, *, in_json: bool = False) -> bool:
         or ("\\" in text and '\\"' in text if in_json else '":' in text)
         or "--" in text
         or "jdbc:" in text
+        or "scrypt:" in text
         or (": " in text and any(map(is_secret_name, _HEADER_NAME.findall(text))))
         or (" -" in text and (" -p" in text or " -u" in text or " -U" in text))
         or "earer " in text
@@ -201,6 +203,7 @@ _RULES: Final[Sequence[_Rule]] = [
         (?: [\w-]{20,256} | (?: gh[a-z]_ | github_pat_ | gl[a-z]{2,6}- | xox[a-z]- ) [\w-]{1,256} ) (?=@)"""
     ),
     _rule(r"""(?P<head> dsn ["']? \s? [=:] \s? ["']? [a-z] [a-z0-9+.-]{0,31} :// ) [^\s/@:"']{1,256} (?=@)"""),
+    _rule(r"(?P<head> \b scrypt: \d{1,9} : \d{1,9} : \d{1,9} : ) [\w:-]{1,1024}"),
     _rule(r"(?P<head> \b jdbc:oracle:\w{1,16}: [^\s/@:]{1,128} / ) [^\s@]{1,128} (?=@)"),
     _rule(
         r"""(?P<head> (?<! [^\s"'=] ) [^\s:/@"'=]{1,128} : )

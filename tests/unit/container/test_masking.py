@@ -42,6 +42,9 @@ def test_a_name_that_only_looks_like_one_is_none(name):
 
 
 SHOWN = [
+    # The hash of a password.
+    ("scrypt:16384:8:5:c2Fsd-A:aHVu_GVyMg", "scrypt:16384:8:5:***"),
+    ("ann is 'scrypt:2:1:1:c2FsdA:aHVu', bob", "ann is 'scrypt:2:1:1:***', bob"),
     # The password of a URL.
     ("redis://user:pw@host", "redis://user:***@host"),
     ("redis://:pw@host/0", "redis://:***@host/0"),
