@@ -30,7 +30,7 @@ _NAMES: Final = {
     Duration: "duration",
     Secret: "text",
 }
-_MANY: Final = {str: "texts", float: "numbers", dict: "mappings"}
+_MANY: Final = {str: "texts", Secret: "texts", float: "numbers", dict: "mappings"}
 
 
 def first_sentence(text: str) -> str:

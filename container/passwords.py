@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 import time
 import unicodedata
@@ -47,6 +48,7 @@ _SALT_BYTES: Final = 16
 _MAX_MEMORY: Final = 64 * 1024 * 1024
 _MAX_WORK: Final = 2**22
 """The largest `n * r * p` of a hash: six times that of ours."""
+_TOKEN_HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _TOKEN_PREFIX: Final = "rrpy_"  # noqa: S105 - what scanners for secrets look for, and no secret
 
 
@@ -111,6 +113,11 @@ def token_hash(token: str) -> str:
     return f"sha256:{hashlib.sha256(_encoded(token)).hexdigest()}"
 
 
+def is_token_hash(text: str) -> bool:
+    """Return whether a text has the form of a token's hash."""
+    return bool(_TOKEN_HASH.fullmatch(text))
+
+
 class Logins:
     """The check of logins. `users`: the hash of each name, as PasswordHash writes it; `clock`: returns seconds."""
 
@@ -130,7 +137,7 @@ class Logins:
         Raises TryLater.
         """
         name, password = normalized(name), normalized(password)
-        if max(len(_encoded(name)), len(_encoded(password))) > MAX_BYTES:
+        if not self._users or max(len(_encoded(name)), len(_encoded(password))) > MAX_BYTES:
             return False
         key = self._digest(f"{name}\0{password}")
         if self._known.get(key, 0.0) > self._clock():

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from ..container.config.fields import Secret
 from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
+from ..container.passwords import MAX_BYTES, PasswordHash, is_token_hash, normalized
 from .relay.config import RelayConfig
 
 Count = Annotated[int, Meta(ge=0)]
 
 _NAME = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?", re.ASCII)
+
+
+class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A token for programs that use the API."""
+
+    token: Annotated[Secret, Meta(description="its hash, which `rrpy hash --token` prints", examples=["'sha256:...'"])]
 
 
 class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +67,20 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "those that the mail names and does not have. The sender then learns that the mail is read."
         ),
     ] = "click"
+    users: Annotated[
+        dict[str, Secret],
+        Meta(
+            description="who may log in, each with the hash of a password: `{ann: 'scrypt:...'}`. `rrpy hash` prints "
+            "the hash. Without users and tokens the inbox asks for no login."
+        ),
+    ] = {}
+    tokens: Annotated[
+        dict[str, TokenConfig],
+        Meta(
+            description="tokens of programs for the API, by name: `{ci: {token: 'sha256:...'}}`. `rrpy hash --token` "
+            "prints a token and its hash. A token may do what a user may, except release a message."
+        ),
+    ] = {}
     relay: Annotated[
         RelayConfig | None,
         Meta(
@@ -72,3 +95,33 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             if not _NAME.fullmatch(name.lower()):
                 hint = "it is written without a scheme and a port; a wildcard is written `*.test`"
                 raise ConfigError(f"{name!r} is not a host name", key="allowed_hosts", hint=hint)
+        _check_logins(self.users, self.tokens)
+
+    @property
+    def asks_for_login(self) -> bool:
+        """Whether a request needs a user or a token."""
+        return bool(self.users or self.tokens)
+
+
+def _check_logins(users: Mapping[str, Secret], tokens: Mapping[str, TokenConfig]) -> None:
+    """Raise ConfigError for a name or a hash that no login can have, and for a name that is given twice.
+
+    No error shows a value: it may be a password in the place of its hash.
+    """
+    seen: dict[str, str] = {}
+    for key, name in [*(("users", name) for name in users), *(("tokens", name) for name in tokens)]:
+        if not name or ":" in name or not name.isprintable() or len(name.encode()) > MAX_BYTES:
+            hint = f"it is a printable text of 1 to {MAX_BYTES} bytes, without a colon"
+            raise ConfigError(f"{name!r} is not the name of a user or a token", key=key, hint=hint)
+        if other := seen.get(normalized(name)):
+            raise ConfigError(f"has the name {name!r}, which inbox.{other} has too", key=key)
+        seen[normalized(name)] = key
+    for name, value in users.items():
+        try:
+            PasswordHash.parse(value.reveal())
+        except ValueError as error:
+            raise ConfigError(f"is wrong: {error}", key=f"users.{name}") from None
+    for name, each in tokens.items():
+        if not is_token_hash(each.token.reveal()):
+            hint = "make a token and its hash with `rrpy hash --token`"
+            raise ConfigError("is not the hash of a token", key=f"tokens.{name}.token", hint=hint)

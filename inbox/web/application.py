@@ -22,6 +22,7 @@ from ..relay.release import Releaser
 from ..store.database import StoreError
 from .api import API
 from .guard import LIVEZ, Guard
+from .login import TOKEN, Login
 from .problems import Problem
 from .routes import PREFIX, ROUTES
 from .routes import Route as APIRoute
@@ -53,7 +54,7 @@ def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log
     found.append(Route(LIVEZ, _alive))
     app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
-    return Guard(app, config.allowed_hosts, log)
+    return Guard(Login(app, config, log) if config.asks_for_login else app, config.allowed_hosts, log)
 
 
 def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
@@ -63,6 +64,8 @@ def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
     takes = f"{', '.join(most)} and {last}" if most else last
 
     async def checked(request: Request) -> Response:
+        if route.users_only and TOKEN in request.scope:
+            raise Problem(403, f"a token may not {route.name} a message; a user may")
         for name in request.query_params:
             if name not in names:
                 raise Problem(400, f"{route.path[1:]} takes {takes}, not {name}")

@@ -110,7 +110,11 @@ class Answer(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One operation. `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON."""
+    """One operation.
+
+    `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON; `users_only`: no token
+    may ask for it.
+    """
 
     method: str
     path: str
@@ -120,6 +124,7 @@ class Route(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()
     body: type[msgspec.Struct] | None = None
+    users_only: bool = False
 
 
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
@@ -240,6 +245,7 @@ ROUTES: Final = (
         (_ID,),
         (400, 403, 404, 409, 413, 502, 504),
         ReleaseTo,
+        users_only=True,
     ),
     Route(
         "GET",
@@ -296,16 +302,24 @@ ROUTES: Final = (
 )
 ERRORS: Final = {
     400: "a parameter, the body or the Host header is wrong",
-    403: "the request is from another web page, or for a host name or an address that is not allowed",
+    401: "the inbox has users or tokens, and the request has no right login",
+    403: "the request is from another web page, or for a host name or an address that is not allowed; or a token may "
+    "not do it",
     404: "it does not exist, or none arrived in time",
     409: "the inbox has released the message before, and it came back",
     413: "the message or the body is too large",
+    429: "the client has tried too many wrong passwords; Retry-After has the seconds until the next try",
     500: "the inbox failed",
     502: "the relay refuses the message, or cannot be reached",
     503: "the stream has too many readers, the host stops, or its database fails",
     504: "the relay does not answer in time",
 }
-EVERYWHERE: Final = (400, 403, 500, 503)
+SECURITY: Final = {
+    "user": {"type": "http", "scheme": "basic", "description": "a user of `inbox.users`, or a token by its name"},
+    "token": {"type": "http", "scheme": "bearer", "description": "a token of `inbox.tokens`"},
+}
+"""The logins. An inbox without users and tokens needs none."""
+EVERYWHERE: Final = (400, 401, 403, 429, 500, 503)
 
 
 def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
@@ -324,7 +338,8 @@ def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route, events)
     info = {"title": "rrpy inbox", "version": version, "description": "The mail that the host has caught."}
-    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    components = {"schemas": schemas, "securitySchemes": SECURITY}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
 
 
 def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
@@ -345,6 +360,7 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
             for each in route.parameters
         ],
         "responses": {str(route.answer.status): answer},
+        "security": [{}, {"user": []}, *([] if route.users_only else [{"token": []}])],
     }
     if route.body is not None:
         schema = {"$ref": f"{SCHEMAS}{route.body.__name__}"}

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.container.passwords import cheap
 
 from rrpy.container import passwords
 from rrpy.container.passwords import (
@@ -25,12 +26,6 @@ from rrpy.container.passwords import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-def cheap(password: str, salt: bytes = b"saltsalt") -> str:
-    """A hash that costs nothing."""
-    made = PasswordHash(2, 1, 1, salt, b"")
-    return str(made._replace(digest=made._digest_of(password)))
 
 
 class Clock:
