@@ -42,7 +42,7 @@ def collect(pages: Path) -> None:
             seen.update(found)
             waiting += found
             write(pages / place_of(path), markdown_of(path))
-        elif path.endswith(".png"):
+        elif path.endswith(".webp"):
             copy(path, pages)
         else:
             text = (ROOT / path).read_text(encoding="utf-8").rstrip("\n")

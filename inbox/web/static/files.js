@@ -85,7 +85,7 @@ function file(id, attachment) {
  * @returns {Element}
  */
 function thumbnail(href, attachment, name) {
-  const word = /\.(\w{1,5})$/.exec(name)?.[1] || attachment.content_type.split("/")[1]?.slice(0, 5) || "file";
+  const word = /\.(\w{1,5})$/.exec(name)?.[1] || /\/(?:x-)?(\w{1,5})/.exec(attachment.content_type)?.[1] || "file";
   const kind = el("span", { className: "kind", "aria-hidden": "true" }, word);
   const shown = PICTURE.test(attachment.content_type) || PICTURE_NAME.test(name);
   if (!shown || attachment.size > MAX_THUMBNAIL || attachment.number > MAX_THUMBNAILS) return kind;

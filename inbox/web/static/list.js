@@ -6,7 +6,7 @@ import { noMail, nothingFound } from "./empty.js";
 import { counted, day, refused, sender, size, subject, when } from "./format.js";
 import { markHits } from "./hits.js";
 import { alarmOf } from "./notices.js";
-import { foundRefusals, nothingRefused, showRefusals } from "./refusals.js";
+import { foundRefusals, KEPT, nothingRefused, showRefusals } from "./refusals.js";
 import { beginRequest, isNewest, shown, state, takeAnswer } from "./state.js";
 import { showUnread } from "./title.js";
 
@@ -109,7 +109,7 @@ function mark(row, read) {
 function newRow(message, fresh) {
   const time = el("time", { dateTime: message.received_at, title: when(message.received_at, true) });
   time.textContent = when(message.received_at);
-  return el(
+  const row = el(
     "li",
     { id: `m-${message.id}`, role: "option", className: fresh ? "item new" : "item", "data-id": message.id },
     el("span", { className: "check", "aria-hidden": "true" }),
@@ -119,6 +119,8 @@ function newRow(message, fresh) {
     marks(message),
     el("span", { className: "excerpt", dir: "auto" }, message.excerpt || "No text"),
   );
+  for (const end of ["animationend", "animationcancel"]) row.addEventListener(end, () => row.classList.remove("new"));
+  return row;
 }
 
 /**
@@ -176,15 +178,18 @@ function showCounts() {
   main.classList.toggle("refused", state.refused);
   if (state.refused) {
     byId("count").textContent = "Refused";
-    byId("kept").textContent = "keeps the newest";
+    byId("kept").textContent = keeps(Math.min(KEPT, info.max_messages || KEPT));
     byId("clear").disabled = !state.refusals.length;
     return;
   }
   const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
-  byId("kept").textContent = info.max_messages ? `keeps the last ${info.max_messages.toLocaleString()}` : "";
+  byId("kept").textContent = info.max_messages ? keeps(info.max_messages) : "";
   byId("clear").disabled = search ? !messages.length : total === 0;
 }
+
+/** @param {number} most */
+const keeps = (most) => `keeps the last ${most.toLocaleString()}`;
 
 function showPlaceholders() {
   const { search, messages, selected, lost, info } = state;
@@ -209,7 +214,9 @@ export function reveal(id) {
   byId(`m-${id}`)?.scrollIntoView({ block: "nearest" });
 }
 
-/** Give the list the keyboard. */
+/** Give the list the keyboard, or the whole page while the list is empty: an empty one is hidden. */
 export function focusList() {
-  (state.refused ? byId("refusals") : list).focus({ preventScroll: true });
+  const wanted = state.refused ? byId("refusals") : list;
+  if (wanted.children.length) wanted.focus({ preventScroll: true });
+  else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 }

@@ -6,6 +6,8 @@ import { state } from "./state.js";
 
 /** @typedef {import("./api.js").Refusal} Refusal */
 
+export const KEPT = 200; // the host keeps no more
+
 /** Show the list, or hide it where the page shows messages. Rows that it has already stay. */
 export function showRefusals() {
   const list = byId("refusals");

@@ -4,12 +4,11 @@ import { ask, get } from "./api.js";
 import { main } from "./dom.js";
 import { show } from "./list.js";
 import { say, trying } from "./notices.js";
-import { said } from "./refusals.js";
+import { KEPT, said } from "./refusals.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./api.js").Refusal} Refusal */
 
-const KEPT = 200; // the host keeps no more
 const GATHERING = 50; // milliseconds in which refusals gather before they are shown together
 
 /** @type {number | undefined} */

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
-from support.container.host import hosting
-from support.inbox import showcase
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, shows
 from support.smtp_plugin.client import BlockingClient
@@ -20,8 +18,6 @@ from support.waiting import TIMEOUT
 
 pytestmark = pytest.mark.program("chromium")
 
-
-IMAGES = Path(__file__).parents[3] / "docs" / "images"
 
 
 def test_a_mail_appears_without_a_reload_and_its_attachment_downloads_byte_for_byte(
@@ -248,30 +244,3 @@ def test_older_messages_come_when_asked_for(tmp_path: Path, visit: Visit) -> Non
         expect(page.get_by_role("option")).to_have_count(60)
         expect(page.locator("#messages .subject").last).to_have_text("number 0")
         expect(page.get_by_role("button", name="Show older messages")).to_be_hidden()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_picture_of_the_documentation_can_be_taken(tmp_path: Path, visit: Visit, scheme: str) -> None:
-    """RRPY_SCREENSHOTS=1 writes it anew."""
-    support = Path(__file__).parents[2]
-    server = {
-        "command": "python -m rrpy.worker support.inbox.showcase:refuse_the_lottery",
-        "env": {"PYTHONPATH": str(support)},
-    }
-    section = {"deliver": "workers", "pool": {"num_workers": 1}}
-    with hosting(tmp_path, inbox={"address": "127.0.0.1:0"}, smtp=section, server=server) as host:
-        showcase.send(host.smtp)
-        with BlockingClient(host.smtp):
-            view = {"width": 1280, "height": 800}
-            page = live(visit(host, viewport=view, device_scale_factor=1.25, color_scheme=scheme))
-            page.get_by_role("option", name="Your order #20417").click()
-            expect(page.frame_locator("iframe").get_by_text("Thank you, Marta!")).to_be_visible()
-            expect(page.get_by_role("button", name="1 connection")).to_be_visible()
-            picture = page.screenshot()
-    name = "inbox.png" if scheme == "light" else "inbox-dark.png"
-    if os.environ.get("RRPY_SCREENSHOTS") == "1":
-        IMAGES.mkdir(exist_ok=True)
-        (IMAGES / name).write_bytes(picture)
-    assert picture.startswith(b"\x89PNG")
-    assert len(picture) > 60_000, "a blank page is small"
-    assert (IMAGES / name).stat().st_size < 300_000

@@ -67,3 +67,18 @@ def test_unread_is_counted_for_every_page_whatever_its_list_shows(tmp_path: Path
         for each in (page, other):
             expect(each).to_have_title("rrpy inbox")
             expect(each.locator(".item.unread")).to_have_count(0)
+
+
+def test_escape_gives_the_page_its_keys_back_where_nothing_was_found(tmp_path: Path, visit: Visit) -> None:
+    """The list was hidden, so the field kept the keyboard."""
+    with inbox(tmp_path) as (host, _):
+        send(host, mail("one"))
+        page = live(visit(host))
+        box = page.get_by_role("searchbox")
+        box.fill("zeppelin")
+        expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+        box.press("Escape")
+        expect(box).not_to_be_focused()
+        expect(page.get_by_role("option", name="one")).to_be_visible()
+        page.keyboard.press("j")
+        expect(page.locator("#subject")).to_have_text("one")

@@ -45,6 +45,7 @@ NEWS = """
 <div class="in"><h1>The winter looms are warm</h1><p>Three new weaves, spun in the valley and dyed with walnut.</p>
 <a class="go" href="https://shop.example/winter">Have a look</a></div></div></body></html>
 """
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4.5" cy="4.5" r="3"/></svg>'
 
 
 def picture(colour: tuple[int, int, int], size: int = 72) -> bytes:
@@ -86,6 +87,7 @@ def mails() -> list[tuple[EmailMessage, list[str] | None]]:
     report.set_content("Hello,\n\n412 orders, 38 returns, the blanket leads again.\nThe figures are attached.\n")
     report.add_attachment("day;orders\nMon;61\nTue;58\n" * 900, subtype="csv", filename="sales-week-47.csv")
     report.add_attachment(picture((36, 70, 60), 160), "image", "png", filename="chart.png")
+    report.add_attachment(LOGO, "image", "svg+xml", filename="logo.svg")
     news = _mail(SHOP, "Friends of the loom <news@larch-loom.example>", "The winter looms are warm")
     news.set_content("Three new weaves, spun in the valley and dyed with walnut. https://shop.example/winter\n")
     news.add_alternative(NEWS.format(style=STYLE), subtype="html")
@@ -114,8 +116,8 @@ def mails() -> list[tuple[EmailMessage, list[str] | None]]:
             _plain(
                 "Larch & Loom",
                 "accounts@larch-loom.example",
-                "Reset your password",
-                "Hi Marta, use this link within an hour: https://shop.example/reset/8f3c",
+                "Your sign-in code",
+                "Hi Marta, your code is 481206. It is valid for ten minutes.\n\nOr follow https://shop.example/in/8f3c",
             ),
             None,
         ),
