@@ -19,7 +19,6 @@ from support.waiting import TIMEOUT
 pytestmark = pytest.mark.program("chromium")
 
 
-
 def test_a_mail_appears_without_a_reload_and_its_attachment_downloads_byte_for_byte(
     tmp_path: Path, visit: Visit
 ) -> None:

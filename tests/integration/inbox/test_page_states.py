@@ -1,4 +1,4 @@
-"""The main states of the inbox's page: axe-core finds nothing in them, in both schemes, and their pictures are taken."""
+"""The main states of the inbox's page: axe-core finds nothing in them, in both schemes; pictures of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LARGE, SMALL = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 ROWS = {"list", "search", "selected", "phone-list"}
 """The states whose rows axe-core looks at. They take half of its time, and are the same in the others."""
-DARK = {"list", "refused", "html", "html-source", "attachments", "code", "session", "release", "wrong-search", "selected"}
+DARK = {"list", "refused", "html", "html-source", "attachments", "code", "session", "release", "wrong-search"}
 """The states whose contrast axe-core looks at in the dark scheme too: all colours are in them."""
 RUN = """async ({ exclude, rules }) => {
   const options = { iframes: false, resultTypes: ["violations"] };
@@ -54,7 +54,7 @@ def look(page: Page, name: str) -> list[str]:
 
 
 def keep(page: Page, name: str, scheme: str) -> None:
-    """Write a picture as WebP where RRPY_SCREENSHOTS asks for it: a folder for all, or `docs` for those of the pages."""
+    """Write a picture where RRPY_SCREENSHOTS asks for it: a folder for all, or `docs` for those of the pages."""
     folder = os.environ.get("RRPY_SCREENSHOTS")
     if folder == "docs":
         if DOCUMENTED.get((name, scheme)) is None:

@@ -1,4 +1,4 @@
-"""The main states of the inbox's page, in the order in which a reader may meet them. Each begins where the last ended."""
+"""The main states of the inbox's page, as a reader may meet them. Each begins where the last ended."""
 
 from __future__ import annotations
 
