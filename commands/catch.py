@@ -73,8 +73,8 @@ def in_options(text: str) -> str:
 
 
 def configuration(smtp: str, http: str, path: str, max_messages: int | None, verbose: bool) -> dict[str, Any]:
-    """Return the configuration of the host, as rr.yaml has it."""
-    inbox: dict[str, Any] = {"address": _local(http), "path": path}
+    """Return the configuration of the host, as rr.yaml has it. The option that names an address permits it too."""
+    inbox: dict[str, Any] = {"address": _local(http), "path": path, "open": True}
     if max_messages is not None:
         inbox["max_messages"] = max_messages
     return {"smtp": {"addr": _local(smtp)}, "inbox": inbox, "logs": {"level": "info" if verbose else "warn"}}

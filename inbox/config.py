@@ -32,8 +32,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
         str | list[str],
         Meta(
             description=f"where the page is: {ADDRESS_FORMS} "
-            "Everyone who reaches the page can read and delete the mail; for an address that is not loopback "
-            "the log has a warning."
+            "An address that is not loopback needs `users`, `tokens`, or `open: true`."
         ),
     ] = "127.0.0.1:8025"
     path: Annotated[
@@ -81,6 +80,13 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "prints a token and its hash. A token may do what a user may, except release a message."
         ),
     ] = {}
+    open: Annotated[
+        bool,
+        Meta(
+            description="permit an address that is not loopback without users and tokens. Every machine that reaches "
+            "the address can then read and delete the mail; the log and the page say so."
+        ),
+    ] = False
     relay: Annotated[
         RelayConfig | None,
         Meta(

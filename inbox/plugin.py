@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.net.address import SystemdAddress
+from ..container.errors import ConfigError
+from ..container.net.address import Address, SystemdAddress
 from ..container.net.listening import Addresses, listen_addresses
 from ..container.net.resolving import is_loopback
+from ..container.net.sockets import passed_address
 from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
@@ -43,6 +45,9 @@ class InboxPlugin:
         self._config = config.section(self.name, InboxConfig)
         self._addresses = listen_addresses(self._config.address, "inbox.address")
         self._log = log
+        for address in self._addresses.all:
+            if not isinstance(address, SystemdAddress):
+                self._is_open(address)
 
     def collects(self) -> Sequence[Collect[Any]]:
         """Ask for the mail servers."""
@@ -64,21 +69,24 @@ class InboxPlugin:
             self._mailbox.refuse(refusal)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
-        """Open the store, then the socket; serve until `stop`. Raises StoreError and ListenError."""
+        """Open the store, then the socket; serve until `stop`. Raises StoreError, ListenError and ConfigError."""
         from ..container.net.http import HTTPServer
         from .mailbox import Mailbox
         from .web.application import application
 
         config = self._config
+        is_open = False
         for address in self._addresses.all:
-            if not isinstance(address, SystemdAddress) and not is_loopback(address):
-                self._log.warning("other machines can read and delete the inbox's mail", address=str(address))
+            real = passed_address(address, owner="inbox.address") if isinstance(address, SystemdAddress) else address
+            if self._is_open(real):
+                is_open = True
+                self._log.warning("other machines can read and delete the inbox's mail", address=str(real))
         await check_relay(config.relay, self._servers.addresses(), self._log)
         self._mailbox = mailbox = await Mailbox.open(
             config.path, max_messages=config.max_messages, max_bytes=config.max_bytes
         )
         try:
-            app = application(mailbox, self._servers, config, self._log)
+            app = application(mailbox, self._servers, config, self._log, is_open=is_open)
             self._http = HTTPServer(app, self._addresses, self._log)
             async with anyio.create_task_group() as group:
                 group.start_soon(publish_changes, self._servers, mailbox.feed)
@@ -88,6 +96,19 @@ class InboxPlugin:
             self._mailbox = None
             with anyio.CancelScope(shield=True):
                 await mailbox.aclose()
+
+    def _is_open(self, address: Address) -> bool:
+        """Return whether other machines reach this address without a login. Raises ConfigError where it must not be."""
+        if self._config.asks_for_login or is_loopback(address):
+            return False
+        if self._config.open:
+            return True
+        raise ConfigError(
+            f"is {self._addresses}",
+            key="inbox.address",
+            hint=f"{address} is not a loopback address, and every machine that reaches it can read and delete the mail "
+            "without a password; set inbox.users, or inbox.open: true if only people you trust can reach it",
+        )
 
     @property
     def page_url(self) -> str:

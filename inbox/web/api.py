@@ -50,7 +50,10 @@ REWRITERS = 2
 class API:
     """The endpoints, one for each route. A request that cannot be answered raises Problem."""
 
-    def __init__(self, mailbox: Mailbox, servers: MailServers, config: InboxConfig, releaser: Releaser) -> None:
+    def __init__(
+        self, mailbox: Mailbox, servers: MailServers, config: InboxConfig, releaser: Releaser, *, is_open: bool
+    ) -> None:
+        self._is_open = is_open
         self._mailbox = mailbox
         self._servers = servers
         self._config = config
@@ -255,6 +258,7 @@ class API:
                 max_bytes=config.max_bytes,
                 persistent=bool(config.path),
                 connections=bool(self._servers),
+                open=self._is_open,
                 relay=relay,
                 remote_images=config.remote_images == "click",
             )

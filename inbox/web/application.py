@@ -43,9 +43,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _ANSWERED = (Problem, HTTPException, StoreError)
 
 
-def application(mailbox: Mailbox, servers: MailServers, config: InboxConfig, log: Logger) -> Application:
-    """Return the inbox's application."""
-    api = API(mailbox, servers, config, Releaser(mailbox, servers, config.relay, log))
+def application(
+    mailbox: Mailbox, servers: MailServers, config: InboxConfig, log: Logger, *, is_open: bool = False
+) -> Application:
+    """Return the inbox's application. `is_open`: other machines reach it without a login."""
+    api = API(mailbox, servers, config, Releaser(mailbox, servers, config.relay, log), is_open=is_open)
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method] = _checked(route, getattr(api, route.name))

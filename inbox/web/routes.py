@@ -77,7 +77,8 @@ class Info(msgspec.Struct, frozen=True):
     """The host and the limits of its inbox.
 
     `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
-    `connections`: whether the host has a mail server. `remote_images`: whether a reader may load those of a message.
+    `connections`: whether the host has a mail server. `open`: whether other machines reach the inbox without a login.
+    `remote_images`: whether a reader may load those of a message.
     `relay`: null where no message can be released.
     """
 
@@ -87,6 +88,7 @@ class Info(msgspec.Struct, frozen=True):
     max_bytes: int
     persistent: bool
     connections: bool
+    open: bool
     remote_images: bool
     relay: RelayInfo | None = None
 

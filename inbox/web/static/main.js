@@ -39,6 +39,7 @@ async function start(restarted) {
   byId("version").textContent = state.info.version || "";
   offerRelease();
   byId("connections").hidden = !state.info.connections;
+  byId("reach").hidden = !state.info.open;
   await Promise.all([load(), loadRefusals()]);
   if (restarted && before && state.info.persistent === false) showRestarted(before);
   if (state.selected) await closeIfGone(state.selected);

@@ -215,6 +215,10 @@ def test_every_plugin_that_listens_takes_a_socket_of_systemd(tmp_path, listening
 
 def test_rpc_that_the_whole_world_reaches_is_refused_on_a_socket_of_systemd_too(tmp_path):
     with socket.create_server(("0.0.0.0", 0)) as made:
+        write(tmp_path, inbox={"address": "systemd:inbox"})
+        with passing(tmp_path, ("inbox", made)) as host:
+            assert host.wait() == 1
+            assert "inbox.address is systemd:inbox in rr.yaml; tcp://0.0.0.0:" in host.text()
         write(tmp_path, rpc={"listen": "systemd:rpc"})
         with passing(tmp_path, ("rpc", made)) as host:
             assert host.wait() == 1

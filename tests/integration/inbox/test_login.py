@@ -6,12 +6,21 @@ import json
 from base64 import b64decode
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 from support.container.host import hosting, run
-from support.inbox.host import api, mail, send
+from support.inbox.host import api, mail, send, url
 from support.inbox.page import Visit, live
 
 from rrpy.container.passwords import PasswordHash
+
+pytestmark = pytest.mark.program("chromium")
+
+
+def test_the_page_says_that_it_is_open(tmp_path: Path, visit: Visit) -> None:
+    with hosting(tmp_path, inbox={"address": "0.0.0.0:0", "open": True}, smtp=None) as host:
+        page = live(visit(url(host).replace("0.0.0.0", "127.0.0.1") + "/"))
+        expect(page.get_by_text("Open: the inbox listens on the network, and asks for no password.")).to_be_visible()
 
 
 def test_a_browser_and_a_program_log_in(tmp_path: Path, visit: Visit) -> None:
@@ -33,6 +42,7 @@ def test_a_browser_and_a_program_log_in(tmp_path: Path, visit: Visit) -> None:
 
         page = live(visit(host, http_credentials={"username": "ann", "password": "sesame"}))
         send(host, mail("Later"))
+        expect(page.locator("#reach")).to_be_hidden()
         expect(page.locator("#messages .subject")).to_have_text(["Later", "Welcome"])
         page.locator("#messages li").last.click()
         expect(page.frame_locator("#message iframe").locator("p")).to_have_text("Hello Ann")
