@@ -55,11 +55,6 @@ class Method(NamedTuple):
             raise RPCError(f"rpc: wrong argument for {self.name} ({codec.name}): {reason_of(error)}") from error
         raise RPCError(f"rpc: {self.name} needs an argument")
 
-    async def run(self, codec: Codec, data: bytes) -> object:
-        """Call the method and return its result. Raises RPCError, and any error of the method."""
-        result = self.call(*self.arguments(codec, data))
-        return await result if inspect.isawaitable(result) else result
-
     def encoded(self, codec: Codec, result: object) -> bytes:
         """Return an encoded result. Raises RPCError."""
         try:

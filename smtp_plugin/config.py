@@ -73,6 +73,13 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
         str | list[str],
         Meta(description=f"where the server listens: {ADDRESS_FORMS}"),
     ] = "127.0.0.1:1025"
+    reuse_port: Annotated[
+        bool,
+        Meta(
+            description="share the ports of `addr` with other hosts of the same user on this machine. The system gives "
+            "each new connection to one of them (SO_REUSEPORT). Each of these hosts needs the setting."
+        ),
+    ] = False
     hostname: Annotated[
         str,
         Meta(

@@ -54,6 +54,8 @@ class SMTPPlugin:
         """
         self._config = config.section("smtp", SMTPConfig)
         self._addresses = listen_addresses(self._config.addr, "smtp.addr")
+        if self._config.reuse_port:
+            self._addresses = self._addresses.shared("smtp.reuse_port")
         self._tls = server_context(self._config.tls) if self._config.tls else None
         if self._config.tls is not None and self._config.tls.min_version < WEAK:
             log.warning("TLS before 1.2 is on, which attackers can break", min_version=self._config.tls.min_version)

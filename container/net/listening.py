@@ -9,6 +9,7 @@ What can still fail: another process takes an address between the check and the 
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
@@ -28,16 +29,28 @@ class Addresses(NamedTuple):
     """Where a plugin listens.
 
     `key`: the setting's full path. `groups`: the addresses of each item; those of one group have one port. An address
-    of a group may be absent on this machine, but not all of them.
+    of a group may be absent on this machine, but not all of them. `reuse_port`: other processes of this user may have
+    the addresses too, and the kernel gives each new connection to one of them (SO_REUSEPORT, socket(7)).
     """
 
     key: str
     groups: tuple[tuple[ListenAddress, ...], ...]
+    reuse_port: bool = False
 
     @classmethod
     def of(cls, address: ListenAddress, key: str = "") -> Addresses:
         """Return one address, as it is."""
         return cls(key, ((address,),))
+
+    def shared(self, key: str) -> Addresses:
+        """Return the same addresses with `reuse_port`. `key`: of the setting that asks for it. Raises ConfigError."""
+        if not hasattr(socket, "SO_REUSEPORT"):
+            raise ConfigError("is true", key=key, hint="this system has no SO_REUSEPORT")
+        for address in self.all:
+            if not isinstance(address, TCPAddress):
+                hint = f"{self.key} has {address}, and only TCP ports can be shared"
+                raise ConfigError("is true", key=key, hint=hint)
+        return self._replace(reuse_port=True)
 
     @property
     def all(self) -> Sequence[ListenAddress]:
@@ -98,7 +111,7 @@ class BoundSockets:
         self.sockets: list[BoundSocket] = []
         try:
             for group in addresses.groups:
-                self.sockets += _bind_group(group, owner or addresses.key, _everywhere(addresses))
+                self.sockets += _bind_group(group, addresses, owner or addresses.key)
         except BaseException:
             self.close()
             raise
@@ -151,7 +164,7 @@ def _try(address: ListenAddress, setting: Addresses, keys: dict[ListenAddress, s
     if isinstance(address, SystemdAddress):
         return None
     try:
-        try_to_bind(address, only_ipv6=address in _everywhere(setting))
+        try_to_bind(address, only_ipv6=address in _everywhere(setting), reuse_port=setting.reuse_port)
     except OSError as error:
         return Refusal.of(setting.key, address, error)
     except ValueError as error:
@@ -159,11 +172,11 @@ def _try(address: ListenAddress, setting: Addresses, keys: dict[ListenAddress, s
     return None
 
 
-def _bind_group(group: Sequence[ListenAddress], owner: str, only_ipv6: Sequence[ListenAddress]) -> list[BoundSocket]:
+def _bind_group(group: Sequence[ListenAddress], setting: Addresses, owner: str) -> list[BoundSocket]:
     """Bind a group on one port. A free port of the first address may be in use at another one. Raises ListenError."""
     for attempt in range(MAX_ATTEMPTS):
         try:
-            return _bind_each(group, owner, only_ipv6)
+            return _bind_each(group, setting, owner)
         except ListenError as error:
             free = len(group) > 1 and _has_free_port(group[0])
             if not free or error.number != errno.EADDRINUSE or attempt == MAX_ATTEMPTS - 1:
@@ -171,7 +184,8 @@ def _bind_group(group: Sequence[ListenAddress], owner: str, only_ipv6: Sequence[
     raise AssertionError("the last attempt returns or raises")
 
 
-def _bind_each(group: Sequence[ListenAddress], owner: str, only_ipv6: Sequence[ListenAddress]) -> list[BoundSocket]:
+def _bind_each(group: Sequence[ListenAddress], setting: Addresses, owner: str) -> list[BoundSocket]:
+    only_ipv6, reuse_port = _everywhere(setting), setting.reuse_port
     bound: list[BoundSocket] = []
     absent: ListenError | None = None
     try:
@@ -180,7 +194,8 @@ def _bind_each(group: Sequence[ListenAddress], owner: str, only_ipv6: Sequence[L
             if bound and isinstance(bound[0].address, TCPAddress) and isinstance(address, TCPAddress):
                 wanted = address._replace(port=bound[0].address.port)
             try:
-                bound.append(BoundSocket(wanted, owner=owner, only_ipv6=address in only_ipv6))
+                only = address in only_ipv6
+                bound.append(BoundSocket(wanted, owner=owner, only_ipv6=only, reuse_port=reuse_port))
             except ListenError as error:
                 if error.number not in _ABSENT:
                     raise

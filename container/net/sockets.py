@@ -77,10 +77,13 @@ class BoundSocket:
     `owner`: the plugin, for the error. The caller closes it, also after it gave the socket to a server.
     """
 
-    def __init__(self, address: ListenAddress, *, owner: str, only_ipv6: bool = False) -> None:
+    def __init__(
+        self, address: ListenAddress, *, owner: str, only_ipv6: bool = False, reuse_port: bool = False
+    ) -> None:
         """Bind, or take the socket that systemd has bound. Raises ListenError.
 
-        `only_ipv6`: `[::]` leaves the addresses of IPv4 to another socket.
+        `only_ipv6`: `[::]` leaves the addresses of IPv4 to another socket. `reuse_port`: a TCP port may belong to
+        sockets of other processes too, all with this option and of one user.
         """
         self._file: os.stat_result | None = None
         self.address: Address
@@ -92,7 +95,7 @@ class BoundSocket:
                 self._file = Path(address.path).lstat()
                 self.address = address
             else:
-                self.socket = _bind_tcp(address, only_ipv6=only_ipv6)
+                self.socket = _bind_tcp(address, only_ipv6=only_ipv6, reuse_port=reuse_port)
                 self.socket.listen()
                 self.address = address._replace(port=self.socket.getsockname()[1])
         except OSError as error:
@@ -121,7 +124,7 @@ def passed_address(address: SystemdAddress, *, owner: str) -> Address:
         raise ListenError(Refusal(owner, address, str(error))) from error
 
 
-def try_to_bind(address: Address, *, only_ipv6: bool = False) -> None:
+def try_to_bind(address: Address, *, only_ipv6: bool = False, reuse_port: bool = False) -> None:
     """Bind an address, without listening there, and let it go. A unix socket's file stays as it is.
 
     Raises OSError, and ValueError in one sentence.
@@ -129,16 +132,18 @@ def try_to_bind(address: Address, *, only_ipv6: bool = False) -> None:
     if isinstance(address, UnixAddress):
         _stale_file(address)
     else:
-        _bind_tcp(address, only_ipv6=only_ipv6).close()
+        _bind_tcp(address, only_ipv6=only_ipv6, reuse_port=reuse_port).close()
 
 
-def _bind_tcp(address: TCPAddress, *, only_ipv6: bool) -> socket.socket:
+def _bind_tcp(address: TCPAddress, *, only_ipv6: bool, reuse_port: bool) -> socket.socket:
     # Without the protocol's number asyncio takes the socket for something else and leaves Nagle's delay on.
     listener = socket.socket(
         socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if only_ipv6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((address.host, address.port))

@@ -111,3 +111,36 @@ def test_a_second_host_sees_all_its_addresses_in_one_sentence(tmp_path: Path) ->
 
 def _url(number: str) -> str:
     return f"[{number}]" if ":" in number else number
+
+
+def test_hosts_share_a_port_and_the_one_that_stays_takes_all(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    with hosting(folders[0], smtp={"addr": "127.0.0.1:0", "reuse_port": True, "hostname": "one"}) as first:
+        number, port = first.smtp
+
+        def greeted() -> str:
+            with socket.create_connection((number, port), timeout=20) as client:
+                return client.makefile().readline().split()[1]
+
+        address = f"{number}:{port}"
+        with hosting(folders[1], smtp={"addr": address, "reuse_port": True, "hostname": "two"}):
+            assert {greeted() for _ in range(200)} == {"one", "two"}
+            write(folders[2], smtp={"addr": address})
+            refused = run("serve", "-c", "rr.yaml", cwd=folders[2])
+            assert refused.returncode == 1
+            assert f"tcp://{address} (smtp.addr): " in refused.stderr
+            assert "ddress already in use" in refused.stderr
+        assert {greeted() for _ in range(50)} == {"one"}
+
+
+@pytest.mark.parametrize("address", ["unix:///tmp/s", "systemd:smtp"])
+def test_only_ports_can_be_shared(tmp_path: Path, address: str) -> None:
+    write(tmp_path, smtp={"addr": address, "reuse_port": True})
+    refused = run("serve", "-c", "rr.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert (
+        f"smtp.reuse_port is true in rr.yaml; smtp.addr has {address}, and only TCP ports can be shared"
+        in refused.stderr
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -313,10 +314,10 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     program = tmp_path / "rrpy"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    for name in ("rrpy.service", "rrpy.socket"):
+    for name in ("rrpy.service", "rrpy.socket", "rrpy@.service"):
         (tmp_path / name).write_text((UNITS / name).read_text().replace("/opt/rrpy/bin/rrpy", str(program)))
     checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "rrpy.service", "rrpy.socket"],
+        ["systemd-analyze", "verify", "--man=no", "rrpy.service", "rrpy.socket", "rrpy@1.service"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -335,6 +336,22 @@ def test_the_units_and_their_configuration_fit_together():
     assert service["KillMode"] == "mixed"
     assert config.masked()["smtp"]["addr"] == f"systemd:{activated['FileDescriptorName']}"
     assert config.masked()["rpc"]["listen"].startswith(f"unix:///run/{service['RuntimeDirectory']}/")
+
+
+def test_the_template_is_the_unit_for_several_hosts():
+    alone, shared = unit("rrpy.service")["Service"], unit("rrpy@.service")["Service"]
+    differ = {key for key in {*alone, *shared} if alone.get(key) != shared.get(key)}
+    assert differ == {
+        "AmbientCapabilities", "CapabilityBoundingSet", "Environment", "ExecStart", "ExecStartPre", "RuntimeDirectory",
+        "StateDirectory", "User", "WorkingDirectory",
+    }  # fmt: skip
+
+
+def test_the_options_of_the_template_fit_the_configuration(tmp_path):
+    (options,) = re.findall('"RRPY_OPTIONS=(.*)"', (UNITS / "rrpy@.service").read_text())
+    (tmp_path / "rr.yaml").write_text((UNITS / "rr.yaml").read_text())
+    checked = run("config", "check", "-c", "rr.yaml", *options.replace("%i", "1").split(), cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_configuration_of_the_units_serves_mail_on_a_passed_socket(tmp_path, listening):

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, TypeVar
 
 import anyio
@@ -235,7 +236,8 @@ def body(frame: Frame) -> bytes:
 async def encoded_result(method: Method, data: bytes, flag: int = JSON) -> bytes:
     """Call a method with an encoded argument, and return its result with the same codec."""
     codec = CODECS[flag]
-    return method.encoded(codec, await method.run(codec, data))
+    result = method.call(*method.arguments(codec, data))
+    return method.encoded(codec, await result if isawaitable(result) else result)
 
 
 @asynccontextmanager
