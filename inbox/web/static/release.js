@@ -62,12 +62,21 @@ function answer(text, bad) {
 }
 
 /**
- * Show the releases of a message.
- * @param {Release[]} [releases]
+ * Show the newest release of a message, and a button for the others.
+ * @param {Release[]} [releases] oldest first
  */
 export function showReleases(releases = []) {
-  byId("releases").hidden = !releases.length;
-  byId("releases").replaceChildren(...releases.map(line));
+  const [newest, ...others] = releases.map(line).reverse();
+  byId("releases").hidden = !newest;
+  byId("releases").replaceChildren(...(newest ? [newest] : []));
+  if (!others.length) return;
+  const more = el("button", { type: "button", className: "others" }, `+${others.length} more`);
+  more.addEventListener("click", () => {
+    more.remove();
+    byId("releases").append(...others);
+    byId("releases").focus();
+  });
+  newest.append(" ", more);
 }
 
 /** @param {Release} each */

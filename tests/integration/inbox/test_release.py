@@ -135,5 +135,10 @@ def test_the_page_releases_a_message_where_there_is_a_relay(tmp_path: Path, visi
             expect(page.get_by_role("link", name="Download the message", exact=True)).to_be_visible()
             expect(page.get_by_role("button", name="0 connections")).to_be_visible()
             assert len(client.get("messages/latest").json()["releases"]) == 1
+            client.post("messages/latest/release", json={"to": ["eve@example.com"]})
+            lines = page.locator("#releases li")
+            expect(lines).to_have_text([re.compile("^Released to eve@example.com, .*: 250 .* \\+1 more$")])
+            lines.get_by_role("button").click()
+            expect(lines).to_have_text([re.compile("^Released to eve@"), re.compile("^Released to bob@")])
         with api(relay) as client:
             assert client.get("messages/latest").json()["summary"]["subject"] == "with"
