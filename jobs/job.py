@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import urandom
+from time import time_ns
 from typing import Final
 
 import msgspec
@@ -56,3 +58,11 @@ class DeadJob(msgspec.Struct, frozen=True):
     size: int
     priority: int = DEFAULT_PRIORITY
     headers: Headers = {}
+
+
+def new_id() -> str:
+    """Return a UUID of version 7 (RFC 9562, section 5.7) as text: later ones sort after earlier ones."""
+    value = (time_ns() // 1_000_000) << 80 | int.from_bytes(urandom(10), "big")
+    value = value & ~(0xF << 76) & ~(0x3 << 62) | 7 << 76 | 2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Final
 
 import msgspec
@@ -235,7 +235,7 @@ class MemoryDriver:
 
     job_driver: ClassVar[str] = "memory"
     pipeline_model: ClassVar[type[Struct]] = MemoryPipeline
-    ignored_keys: ClassVar[dict[str, str]] = {}
+    ignored_keys: ClassVar[Mapping[str, str]] = {}
 
     def queue(self, settings: PipelineSettings) -> MemoryQueue:
         """Return an empty queue."""

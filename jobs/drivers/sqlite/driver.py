@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -40,7 +41,7 @@ class SQLiteDriver:
 
     job_driver: ClassVar[str] = "sqlite"
     pipeline_model: ClassVar[type[Struct]] = SQLitePipeline
-    ignored_keys: ClassVar[dict[str, str]] = {}
+    ignored_keys: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         self._in_use: dict[str, str] = {}

@@ -1,0 +1,82 @@
+"""The numbers of the pipelines, for the plugin `metrics`. A host without that plugin does not import this module."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .counts import BUCKETS, Counts
+from .pipelines import Pipeline, Pipelines
+
+_COUNTERS: Final[dict[str, tuple[str, Callable[[Counts], int]]]] = {
+    "rr_jobs_push_ok": ("Jobs that were pushed.", lambda counts: counts.pushed),
+    "rr_jobs_push_err": ("Jobs whose push failed.", lambda counts: counts.push_failed),
+    "rr_jobs_jobs_ok": ("Jobs that workers have done.", lambda counts: counts.ok),
+    "rr_jobs_jobs_err": ("Attempts that failed.", lambda counts: counts.failed),
+    "rr_jobs_jobs_requeue": ("Jobs that workers have put back.", lambda counts: counts.requeued),
+}
+_GAUGES: Final[dict[str, tuple[str, Callable[[Pipeline], float]]]] = {
+    "rr_jobs_waiting": ("Jobs that wait.", lambda each: each.state().waiting),
+    "rr_jobs_running": ("Jobs that a host holds.", lambda each: each.state().running),
+    "rr_jobs_delayed": ("Jobs that are not due yet.", lambda each: each.state().delayed),
+    "rr_jobs_dead": ("Dead jobs.", lambda each: each.state().dead),
+    "rr_jobs_oldest_seconds": (
+        "How long the oldest waiting job waits.",
+        lambda each: max(0.0, time.time() - each.state().oldest) if each.state().oldest else 0.0,
+    ),
+    "rr_jobs_connected": ("1 where the pipeline can be used.", lambda each: each.state().connected),
+}
+_TOTALS: Final[dict[str, tuple[str, Callable[[Pipeline], float]]]] = {
+    "rr_jobs_redelivered_total": (
+        "Jobs that were held before without a settlement.",
+        lambda each: each.state().redelivered,
+    ),
+    "rr_jobs_duplicates_total": ("Pushes of a job that was there.", lambda each: each.state().duplicates),
+}
+
+
+class JobsCollector(Collector):
+    """Reads the pipelines at each scrape."""
+
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the names without values."""
+        return [family for family, _ in self._families()]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the values."""
+        for family, add in self._families():
+            for pipeline in self._pipelines.all.values():
+                add(pipeline)
+            yield family
+
+    def _families(self) -> Iterable[tuple[Metric, Callable[[Pipeline], None]]]:
+        for name, (text, count) in _COUNTERS.items():
+            # RoadRunner's names have no `_total`, which a counter of prometheus_client gets: gauges keep the names.
+            gauge = GaugeMetricFamily(name, text, labels=["pipeline"])
+            yield gauge, lambda each, gauge=gauge, count=count: gauge.add_metric([each.name], count(each.counts))  # type: ignore[misc]
+        for name, (text, read) in _GAUGES.items():
+            gauge = GaugeMetricFamily(name, text, labels=["pipeline"])
+            yield gauge, lambda each, gauge=gauge, read=read: gauge.add_metric([each.name], float(read(each)))  # type: ignore[misc]
+        for name, (text, read) in _TOTALS.items():
+            counter = CounterMetricFamily(name, text, labels=["pipeline"])
+            yield counter, lambda each, counter=counter, read=read: counter.add_metric([each.name], float(read(each)))  # type: ignore[misc]
+        histogram = HistogramMetricFamily(
+            "rr_jobs_duration_seconds", "From the request to a worker to its answer.", labels=["pipeline"]
+        )
+        yield histogram, lambda each: histogram.add_metric([each.name], _buckets(each.counts), each.counts.seconds)
+
+
+def _buckets(counts: Counts) -> list[tuple[str, float]]:
+    total = 0
+    found = []
+    for bound, count in zip([*map(str, BUCKETS), "+Inf"], counts.durations, strict=True):
+        total += count
+        found.append((bound, float(total)))
+    return found

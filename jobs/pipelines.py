@@ -1,0 +1,197 @@
+"""The pipelines of a host: each a queue with its settings, and its consumer where this host works its jobs off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ..container.config.decode import decode
+from ..container.errors import ConfigError
+from ..container.protocols import Logger
+from .config import JobsConfig, PipelineConfig, PipelineOptions, split_config
+from .consumer import Consumer, Format
+from .counts import Counts
+from .job import Job
+from .protocols import (
+    Away,
+    Done,
+    JobDriver,
+    JobsError,
+    NoSuchPipeline,
+    PipelineSettings,
+    Queue,
+    QueueState,
+)
+
+
+class PipelineStat(msgspec.Struct, frozen=True):
+    """A pipeline as RoadRunner's clients see it.
+
+    `active`: jobs that wait. `delayed`: those that are not due. `reserved`: those that a host holds. `ready`: whether
+    it is consumed. Ours: `dead`, `connected` and `reason`.
+    """
+
+    pipeline: str
+    driver: str
+    queue: str
+    active: int
+    delayed: int
+    reserved: int
+    ready: bool
+    priority: int
+    dead: int
+    connected: bool
+    reason: str
+
+
+class Pipeline:
+    """A queue with its settings. `consumer`: None where this host does not work its jobs off."""
+
+    def __init__(self, name: str, driver: str, queue: Queue, options: PipelineOptions) -> None:
+        self.name = name
+        self.driver = driver
+        self.queue = queue
+        self.options = options
+        self.counts = Counts()
+        self.consumer: Consumer | None = None
+
+    def push(self, jobs: Sequence[Job], done: Done) -> None:
+        """Push jobs; count the result."""
+        counts = self.counts
+
+        def count(error: JobsError | None) -> None:
+            if error is None:
+                counts.pushed += len(jobs)
+            else:
+                counts.push_failed += len(jobs)
+            done(error)
+
+        self.queue.push(jobs, count)
+
+    def state(self) -> QueueState:
+        """Return the figures of the queue."""
+        return self.queue.state()
+
+    def stat(self) -> PipelineStat:
+        """Return the pipeline for a client."""
+        state = self.queue.state()
+        return PipelineStat(
+            self.name,
+            self.driver,
+            self.queue.place,
+            state.waiting,
+            state.delayed,
+            state.running,
+            self.consumer is not None and not self.consumer.paused,
+            self.options.priority,
+            state.dead,
+            state.connected,
+            state.reason,
+        )
+
+
+class Pipelines:
+    """The pipelines by name. `drivers`: by name. `formats`: what makes the requests of jobs, by the job's name."""
+
+    def __init__(self, config: JobsConfig, formats: Mapping[str, Format], log: Logger) -> None:
+        self._config = config
+        self._formats = formats
+        self._log = log
+        self.drivers: dict[str, JobDriver] = {}
+        self.all: dict[str, Pipeline] = {}
+
+    def make(self, prefetch: Callable[[str], int], *, drivers_known: bool) -> None:
+        """Make the pipelines of the configuration that are not made yet. Opens nothing. Raises ConfigError.
+
+        `prefetch`: the default of each. `drivers_known`: there are no other drivers; else their pipelines are left out.
+        """
+        names = self._config.consume
+        for name, config in self._config.pipelines.items():
+            if name in self.all or (config.driver not in self.drivers and not drivers_known):
+                continue
+            self.all[name] = pipeline = self._new(name, config)
+            if name in names:
+                pipeline.consumer = Consumer(
+                    name,
+                    config.driver,
+                    pipeline.queue,
+                    config.retry,
+                    pipeline.options.prefetch or prefetch(name),
+                    self._formats,
+                    pipeline.counts,
+                    self._log,
+                )
+
+    def _new(self, name: str, config: PipelineConfig) -> Pipeline:
+        key = f"jobs.pipelines.{name}"
+        driver = self.drivers.get(config.driver)
+        if driver is None:
+            known = ", ".join(sorted(self.drivers))
+            raise ConfigError(f"is {config.driver!r}", key=f"{key}.driver", hint=f"known are {known}")
+        own, rest = split_config(config.config)
+        for ignored in sorted(rest.keys() & driver.ignored_keys.keys()):
+            self._log.warning("key has no effect", key=f"{key}.config.{ignored}", reason=driver.ignored_keys[ignored])
+            del rest[ignored]
+        options = _decoded(PipelineOptions, own, f"{key}.config")
+        settings = PipelineSettings(
+            name,
+            _decoded(driver.pipeline_model, rest, f"{key}.config"),
+            self._log,
+            float(self._config.timeout),
+            config.retry.attempts,
+        )
+        try:
+            queue = driver.queue(settings)
+        except ConfigError as error:
+            error.key = f"{key}.config.{error.key}" if error.key else f"{key}.config"
+            raise
+        return Pipeline(name, config.driver, queue, options)
+
+    def find(self, name: str) -> Pipeline:
+        """Return a pipeline. Raises NoSuchPipeline."""
+        pipeline = self.all.get(name)
+        if pipeline is None:
+            raise NoSuchPipeline(name, self.all)
+        return pipeline
+
+    def push_job(
+        self,
+        pipeline: str,
+        job_id: str,
+        name: str,
+        payload: bytes,
+        envelope: bytes,
+        *,
+        priority: int | None,
+        delay: float,
+        auto_ack: bool,
+        done: Done,
+    ) -> None:
+        """Push one job, for plugins that know no Job. `done` gets the error, None for success."""
+        found = self.all.get(pipeline)
+        if found is None:
+            done(Away(f"the pipeline {pipeline} is not there"))
+            return
+        due = time.time() + delay if delay > 0 else 0.0
+        job = Job(
+            job_id,
+            name,
+            pipeline,
+            payload,
+            envelope,
+            priority=found.options.priority if priority is None else priority,
+            due=due,
+            auto_ack=auto_ack,
+        )
+        found.push((job,), done)
+
+
+def _decoded(model: type[msgspec.Struct], value: dict[str, Any], path: str) -> Any:
+    """Return a part of the section as its model. Raises ConfigError."""
+    result, errors = decode(model, value, path, {})
+    if errors:
+        raise errors[0]
+    return result

@@ -1,0 +1,174 @@
+"""The plugin `jobs`: `init` reads the section, `serve` opens the queues and the workers, `stop` ends in this order.
+
+Pulling ends; the pools end, so that jobs without a worker are given back and the others finish within the grace; then
+each queue sends what is settled, and closes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from ..container.errors import ConfigError
+from ..container.health import FINE, Status, unavailable
+from ..container.protocols import Collect, Configurer, Logger
+from ..worker_pool import Pool, PoolFactory
+from .config import JobsConfig
+from .consumer import Format
+from .drivers.memory import MemoryDriver
+from .drivers.sqlite.driver import SQLiteDriver
+from .pipelines import Pipelines
+from .protocols import Done, JobDriver, JobsError
+from .rpc import JobsRPC
+
+FLUSH: Final = 5.0
+"""Seconds that a queue may take to close after the host's grace."""
+
+
+class JobsPlugin:
+    """The plugin object: `jobs` in rr.yaml, in the log and on the RPC bus.
+
+    `formats`: what makes the body of a worker's request, by the name of the job; the payload itself by default.
+    """
+
+    name = "jobs"
+    config_model = JobsConfig
+
+    def __init__(self, formats: Mapping[str, Format] | None = None) -> None:
+        self._formats = formats or {}
+        self._pools: dict[str, AbstractAsyncContextManager[Pool]] = {}
+        self._stopped = anyio.Event()
+        self._serving = False
+
+    def init(self, config: Configurer, log: Logger, server: PoolFactory | None) -> None:
+        """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one."""
+        self._config = config.section(self.name, JobsConfig)
+        self._log = log
+        if self._config.consume and server is None:
+            raise ConfigError("needs the section server", key="jobs.consume")
+        self.pipelines = Pipelines(self._config, self._formats, log)
+        for driver in (MemoryDriver(), SQLiteDriver()):
+            self._add_driver(driver)
+        self.pipelines.make(self._prefetch, drivers_known=False)
+        if server is not None:
+            for pipeline in self._config.consume:
+                name, pool = self._config.pool_of(pipeline)
+                if name not in self._pools:
+                    shown = f"jobs.{name}" if name else self.name
+                    self._pools[name] = server.new_pool(pool, {"RR_MODE": "jobs"}, name=shown)
+
+    def collects(self) -> Sequence[Collect[Any]]:
+        """Ask for the drivers of other plugins."""
+        return (Collect(JobDriver, self._add_driver, outlive=True),)
+
+    def _add_driver(self, driver: JobDriver) -> None:
+        self.pipelines.drivers[driver.job_driver] = driver
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        """Open the queues, then the pools, then pull. Raises ConfigError, JobsError, WorkerBootError."""
+        self.pipelines.make(self._prefetch, drivers_known=True)
+        async with AsyncExitStack() as queues:
+            for pipeline in self.pipelines.all.values():
+                await pipeline.queue.open()
+                queues.push_async_callback(self._close, pipeline.queue)
+                promise = pipeline.queue.promise
+                say = self._log.info if promise.power_failure else self._log.warning
+                say(f"a push means: the job {promise.text}", pipeline=pipeline.name)
+            async with AsyncExitStack() as stack:
+                pools = {name: await stack.enter_async_context(pool) for name, pool in self._pools.items()}
+                async with anyio.create_task_group() as group:
+                    self._consume(group, pools)
+                    self._serving = True
+                    task_status.started()
+                    await self._stopped.wait()
+                    self._serving = False
+                    group.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                for pipeline in self.pipelines.all.values():
+                    if pipeline.consumer is not None:
+                        await pipeline.consumer.finish()
+
+    def _consume(self, group: TaskGroup, pools: Mapping[str, Pool]) -> None:
+        for name in self._config.consume:
+            consumer = self.pipelines.find(name).consumer
+            assert consumer is not None
+            consumer.resume()
+            group.start_soon(consumer.run, pools[self._config.pipelines[name].pool], name=f"jobs of {name}")
+
+    async def _close(self, queue: Any) -> None:
+        with anyio.move_on_after(FLUSH, shield=True):
+            await queue.aclose()
+
+    def _prefetch(self, pipeline: str) -> int:
+        _, pool = self._config.pool_of(pipeline)
+        return 2 * (pool.num_workers or os.cpu_count() or 1)
+
+    async def stop(self) -> None:
+        """End the pulling, then let `serve` take down the pools and the queues."""
+        for pipeline in self.pipelines.all.values():
+            if pipeline.consumer is not None:
+                pipeline.consumer.stop()
+        self._stopped.set()
+
+    def rpc(self) -> JobsRPC:
+        """Return the methods served as `jobs.…`."""
+        return JobsRPC(self.pipelines)
+
+    def health_check(self) -> Status:
+        """Return whether every pipeline can be used."""
+        return self._status(list(self.pipelines.all))
+
+    def readiness_check(self) -> Status:
+        """Return whether every consumed pipeline can be used."""
+        return self._status(self._config.consume)
+
+    def _status(self, names: Sequence[str]) -> Status:
+        if not self._serving:
+            return unavailable("the jobs plugin does not serve")
+        for name in names:
+            state = self.pipelines.find(name).state()
+            if not state.connected:
+                return unavailable(f"the pipeline {name} cannot be used: {state.reason}")
+        return FINE
+
+    def metrics_collectors(self) -> Sequence[Any]:
+        """Return the numbers of the pipelines, for the plugin `metrics`."""
+        from .metrics import JobsCollector  # here, because only a host with metrics needs prometheus_client
+
+        return [JobsCollector(self.pipelines)]
+
+    # For plugins that push jobs.
+
+    def job_refusal(self, pipeline: str) -> JobsError | None:
+        """Return the error that a push into a pipeline would get now, None where it would be tried."""
+        found = self.pipelines.all.get(pipeline)
+        return found.queue.refusal if found is not None else None
+
+    def check_pipeline(self, pipeline: str) -> None:
+        """Raise ConfigError for a pipeline that the section does not have."""
+        if pipeline not in self._config.pipelines:
+            known = ", ".join(self._config.pipelines) or "none"
+            raise ConfigError(f"is {pipeline!r}, which is not a pipeline", hint=f"known are {known}")
+
+    def push_job(
+        self,
+        pipeline: str,
+        job_id: str,
+        name: str,
+        payload: bytes,
+        envelope: bytes,
+        *,
+        priority: int | None,
+        delay: float,
+        auto_ack: bool,
+        done: Done,
+    ) -> None:
+        """Push one job. `done` is called once, with the error or None, and must not raise."""
+        self.pipelines.push_job(
+            pipeline, job_id, name, payload, envelope, priority=priority, delay=delay, auto_ack=auto_ack, done=done
+        )
