@@ -1,4 +1,4 @@
-"""What a worker's answer means for its job (docs/reference/wire.md, 'Jobs'). Pure.
+"""What a worker's answer means for its job. Pure.
 
 The answer is the body: `{"type": N, "data": {...}}`, as RoadRunner's job workers send it. PHP sends `"data": []` for
 an empty one. Without a body the context is a verdict about mail, as a worker of the SMTP server gives it: a reply of
