@@ -114,8 +114,8 @@ def stored(mails: int, folder: str) -> dict[str, float]:
         found["search, a part of a word"] = statistics.median(all_of_search(page, "rder quux") for _ in range(5))
     finally:
         server.close()
-    at = time.perf_counter()
     shutil.copy(file, f"{folder}/again.db")
+    at = time.perf_counter()
     server, page = start("again", folder, path=f"{folder}/again.db", max_bytes=0)
     try:
         total = ask(page, "messages?limit=1")[1]["total"]

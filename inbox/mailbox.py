@@ -41,7 +41,7 @@ class Mailbox:
         self.refusals = refusals or Refusals()
         self._store = store
         self._waiters = Waiters()
-        self._arrivals = Arrivals(self._store_mails)
+        self._arrivals = Arrivals(self._store_mails, self._index)
         self._turn = anyio.Lock()
         self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
@@ -56,7 +56,9 @@ class Mailbox:
         def opened() -> Store:
             return Store(path, max_messages=max_messages, max_bytes=max_bytes and max_bytes - room)
 
-        return cls(await anyio.to_thread.run_sync(opened), Feed(room - room_of_refusals(room)), refusals)
+        mailbox = cls(await anyio.to_thread.run_sync(opened), Feed(room - room_of_refusals(room)), refusals)
+        mailbox._arrivals.start()  # a file of an earlier rrpy is not indexed yet
+        return mailbox
 
     def stop(self) -> None:
         """End the streams and the requests that wait."""
@@ -89,6 +91,13 @@ class Mailbox:
                     self.feed.publish("refusal", self.refusals.add_message(mail))
             if batch.evicted:
                 self._publish_deleted(*batch.evicted)
+
+    async def _index(self) -> bool:
+        """Index a block of messages."""
+        if not self._store.unindexed:
+            return False
+        async with self._turn:
+            return await self._in_thread(self._store.index)
 
     def refuse(self, refusal: IncomingRefusal) -> None:
         """Keep a refusal."""

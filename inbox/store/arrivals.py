@@ -3,6 +3,7 @@
 What we want: a transaction, a write to the disk and a turn in the store's thread cost far more than a mail does. So
 many clients at a time share them. What makes it hard: a client that goes away cancels its own mail, never that of the
 others. What we do: one task stores batch after batch while there is mail, and each caller waits for its own future.
+Work that no caller waits for comes between batches, a piece at a time, when no mail waits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from ..protocols import IncomingMail
+from .database import StoreError
 
 MAX_MAILS: Final = 100
 """Mails of one batch."""
@@ -26,10 +28,17 @@ class _Arrival(NamedTuple):
 
 
 class Arrivals:
-    """The mails that wait. `store`: stores mails, all or none; raises StoreError."""
+    """The mails that wait. `store`: stores mails, all or none; raises StoreError.
 
-    def __init__(self, store: Callable[[Sequence[IncomingMail]], Awaitable[None]]) -> None:
+    `rest`: does a piece of the work that no mail waits for; returns whether there may be more; raises StoreError.
+    """
+
+    def __init__(
+        self, store: Callable[[Sequence[IncomingMail]], Awaitable[None]], rest: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._store = store
+        self._rest = rest
+        self._ends = False
         self._waiting: deque[_Arrival] = deque()
         self._writer: asyncio.Task[None] | None = None
 
@@ -38,21 +47,37 @@ class Arrivals:
         loop = asyncio.get_running_loop()
         arrival = _Arrival(mail, loop.create_future())
         self._waiting.append(arrival)
-        if self._writer is None:
-            self._writer = loop.create_task(self._write(), name="the inbox stores mail")
+        self.start()
         await arrival.stored
+
+    def start(self) -> None:
+        """Do the rest of the work, also before the first mail."""
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write(), name="the inbox stores mail")
 
     async def finish(self) -> None:
         """Wait until all mail is stored."""
+        self._ends = True
         if self._writer is not None:
             await asyncio.wait([self._writer])
 
     async def _write(self) -> None:
         try:
-            while batch := self._take():
-                await self._store_all(batch)
+            while True:
+                if batch := self._take():
+                    await self._store_all(batch)
+                elif self._ends or not await self._more():
+                    break
         finally:
             self._writer = None
+
+    async def _more(self) -> bool:
+        """Do a piece of the rest. Return whether there is more to do. A fault of the store meets the next mail too."""
+        try:
+            more = await self._rest()
+        except StoreError:
+            more = False
+        return more or bool(self._waiting)
 
     def _take(self) -> list[_Arrival]:
         batch: list[_Arrival] = []

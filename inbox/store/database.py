@@ -22,7 +22,7 @@ from ...container.sqlite.opening import PAGE, CannotOpen, Schema, is_for_want_of
 
 T = TypeVar("T")
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
@@ -35,6 +35,7 @@ SPARE: Final = 64 * 1024
 SMALL: Final = 1000
 """Bytes of a row up to which it shares a page with others."""
 
+# An older file gets each statement. Before version 4 the bits of an index, in `blocks`, had another meaning.
 _TABLES = """
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, summary BLOB NOT NULL
@@ -46,8 +47,12 @@ CREATE TABLE contents (
     number INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE, part INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (number, part)
 ) WITHOUT ROWID;
-CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL);
+DROP TABLE IF EXISTS blocks;
+CREATE TABLE bitmaps (block INTEGER PRIMARY KEY, bits BLOB NOT NULL);
 CREATE TABLE read (number INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE);
+CREATE TABLE totals (messages INTEGER NOT NULL, unread INTEGER NOT NULL, bytes INTEGER NOT NULL);
+DELETE FROM totals;
+INSERT INTO totals SELECT count(*), count(*) - (SELECT count(*) FROM read), coalesce(sum(bytes), 0) FROM messages;
 """
 _SCHEMA: Final = Schema(
     APPLICATION,
@@ -58,10 +63,11 @@ _SCHEMA: Final = Schema(
         "messages": "number, id, bytes, summary",
         "details": "number, words, detail",
         "contents": "number, part, content",
-        "blocks": "number, runs",
+        "bitmaps": "block, bits",
         "read": "number",
+        "totals": "messages, unread, bytes",
     },
-    since={"blocks": 2, "read": 3},
+    since={"read": 3, "bitmaps": 4, "totals": 4},
     auto_vacuum=1,
     pragmas=["secure_delete = FAST"],  # a deleted message may have captured credentials
 )

@@ -29,11 +29,14 @@ SUMMARY: Final = f"SELECT summary, {IS_READ.format('messages')} FROM messages WH
 """The columns of `marks.with_mark`, for a number."""
 CONTENT: Final = "SELECT content FROM contents WHERE number = ? AND part = 0"
 """The message as it arrived."""
+BOUNDS: Final = """
+SELECT coalesce((SELECT min(number) FROM messages), 0), coalesce((SELECT max(number) FROM messages), 0)
+"""
+"""The first and the last number. SQLite finds each without a scan, and the two in one SELECT with one."""
 _LIST: Final = (
     f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ? ORDER BY number DESC"  # noqa: S608
 )
 _WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ? ORDER BY number DESC"
-_BOUNDS: Final = "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM messages"
 
 
 class Slice:
@@ -69,7 +72,7 @@ class Slice:
             for number, summary, read in execute(_LIST, (before,)):
                 yield Message(self._database, number, "", with_mark(summary, read))
             return
-        first, last = execute(_BOUNDS).fetchone()
+        first, last = execute(BOUNDS).fetchone()
         for numbers in self._index.ranges(self._search.needed, first, min(before, last + 1)):
             for number, words in execute(_WORDS, numbers):
                 yield Message(self._database, number, words)

@@ -20,7 +20,7 @@ from .index import BLOCK, Index
 from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
-from .selection import CONTENT, FIRST, SUMMARY, Slice
+from .selection import BOUNDS, CONTENT, FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
 
@@ -31,7 +31,9 @@ LATEST: Final = "latest"
 MAX_LIST: Final = 4 * 1024 * 1024
 """Bytes of the summaries in one part of the list. A larger summary is alone in its part."""
 INDEXED_FROM: Final = 2000
-"""Messages from which on new ones are indexed. A search reads fewer in some milliseconds."""
+"""Messages from which on they are indexed. A search reads fewer in some milliseconds."""
+UNSAVED: Final = 16
+"""Blocks of the index that wait for the next mail's transaction at most."""
 CHANGED: Final = 500
 """Messages that one slice deletes or marks at most."""
 
@@ -74,7 +76,7 @@ class Changed(NamedTuple):
 class Store:
     """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError.
 
-    `total`, `unread`, `bytes`: of all messages.
+    `total`, `unread`, `bytes`: of all messages. `unindexed`: whether `index` may find a block.
     """
 
     def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
@@ -82,13 +84,18 @@ class Store:
         self._max_bytes = max_bytes
         self._database = connect(path)
         self.total = self.unread = self.bytes = 0
-        self._count()
-        self._indexed = self.total >= INDEXED_FROM
-        self._index = self._read_index()
+        with self._database.translated():
+            self._index = Index(dict(self._database.execute("SELECT block, bits FROM bitmaps ORDER BY block")))
+        self._read_totals()
+        self.unindexed = True
         self._change(self._evict, deletes=True)  # the limits may be smaller than before
 
     def close(self) -> None:
         """Close the database. Idempotent."""
+        if self._index.unsaved:
+            with suppress(StoreError):
+                self._change(self._save_index)
+            self._index.unsaved.clear()
         self._database.close()
 
     def add(self, *records: Record) -> Batch:
@@ -97,8 +104,27 @@ class Store:
         Delete the oldest ones until both limits hold; the newest always stays.
         """
         batch = self._change(lambda: self._insert(records))
-        self._index.complete.clear()  # they are in the database now
+        self._index.unsaved.clear()  # they are in the database now
+        self.unindexed = self.total >= INDEXED_FROM and self._index.may_lack(batch.added[-1].number)
         return batch
+
+    def index(self) -> bool:
+        """Index a complete block that is not. Return whether there was one: call it when no mail waits."""
+        self.unindexed = False
+        if self.total < INDEXED_FROM:
+            return False
+        with self._database.translated():
+            block = self._index.missing(*self._database.execute(BOUNDS).fetchone())
+            if block is None:
+                return False
+            self.unindexed = True
+            query = "SELECT words FROM details WHERE number >= ? AND number < ?"
+            rows = self._database.execute(query, (block * BLOCK, (block + 1) * BLOCK)).fetchall()
+        self._index.add(block, (words for (words,) in rows))
+        if len(self._index.unsaved) >= UNSAVED:
+            self._change(self._save_index)
+            self._index.unsaved.clear()
+        return True
 
     def list_messages(
         self, *, limit: int, before: int | None = None, search: Query = EVERYTHING, room: int = MAX_LIST
@@ -230,7 +256,7 @@ class Store:
         """Delete every message, and return their number."""
 
         def work() -> int:
-            for table in ("contents", "details", "messages", "blocks", "read"):
+            for table in ("contents", "details", "messages", "bitmaps", "read"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
             count, self.total, self.unread, self.bytes = self.total, 0, 0, 0
             return count
@@ -278,15 +304,12 @@ class Store:
             messages.append((number, unnumbered.id, size, summary))
             details.append((number, words, kept))
             contents.append((number, 0, content))
-            if self._indexed or self.total >= INDEXED_FROM:
-                self._indexed = True  # from now on: a block is indexed to its end
-                self._index.add(number, words)
         evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
         insert = self._database.insert_many
         insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)
         insert("INSERT INTO details VALUES (?, ?, ?)", details)
         insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
-        insert("INSERT OR REPLACE INTO blocks VALUES (?, ?)", list(self._index.complete.items()))
+        self._save_index()
         self.total += len(records)
         self.unread += len(records)
         self.bytes += new_bytes
@@ -309,7 +332,7 @@ class Store:
         oldest.close()
         if evicted:
             self._remove("<=", last)
-            self._database.execute("DELETE FROM blocks WHERE number < ?", (self._index.forget(last + 1),))
+            self._database.execute("DELETE FROM bitmaps WHERE block < ?", (self._index.forget(last + 1),))
         return evicted
 
     def _is_over(self, messages: int, size: int) -> bool:
@@ -322,17 +345,8 @@ class Store:
         for table in ("contents", "details", "messages"):
             self._database.execute(f"DELETE FROM {table} WHERE number {comparison} ?", (number,))  # noqa: S608
 
-    def _read_index(self) -> Index:
-        """Return the index: that of the file, and of the messages after its last block."""
-        execute = self._database.execute
-        with self._database.translated():
-            index = Index(dict(execute("SELECT number, runs FROM blocks")))
-            (last,) = execute("SELECT coalesce(max(number), 0) FROM messages").fetchone()
-            newest = (last // BLOCK * BLOCK,)
-            query = "SELECT number, words FROM details WHERE number >= ? ORDER BY number"
-            if self._indexed:
-                index.resume(execute(query, newest).fetchall())
-        return index
+    def _save_index(self) -> None:
+        self._database.insert_many("INSERT OR REPLACE INTO bitmaps VALUES (?, ?)", list(self._index.unsaved.items()))
 
     def _row(self, query: str, message_id: str) -> tuple[Any, ...] | None:
         """Return the row of a query that takes the number of a message."""
@@ -350,19 +364,20 @@ class Store:
 
         def begin() -> T:
             self.total, self.unread, self.bytes = before
-            return work()
+            result = work()
+            totals = (self.total, self.unread, self.bytes)
+            self._database.execute("UPDATE totals SET messages = ?, unread = ?, bytes = ?", totals)
+            return result
 
         try:
             return self._database.change(begin, deletes=deletes)
         except BaseException:
             self.total, self.unread, self.bytes = before
             with suppress(StoreError):
-                self._count()  # a change in a removed file is there, and not kept
+                self._read_totals()  # a change in a removed file is there, and not kept
             raise
 
-    def _count(self) -> None:
+    def _read_totals(self) -> None:
         with self._database.translated():
-            row = self._database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM messages").fetchone()
-            self.total, self.bytes = row
-            (read,) = self._database.execute("SELECT count(*) FROM read").fetchone()
-            self.unread = self.total - read
+            totals = self._database.execute("SELECT messages, unread, bytes FROM totals").fetchone()
+            self.total, self.unread, self.bytes = totals

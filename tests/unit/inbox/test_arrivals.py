@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anyio
+import anyio.lowlevel
 import pytest
 from support.inbox.stored import received
 
@@ -35,6 +36,11 @@ class Batches:
         self.stored.append(names)
 
 
+async def nothing() -> bool:
+    """Have no rest of the work."""
+    return False
+
+
 async def add_all(arrivals: Arrivals, *mails: IncomingMail) -> dict[str, str]:
     """Add mails at the same time; return "stored" or the error of each."""
     outcome: dict[str, str] = {}
@@ -54,7 +60,7 @@ async def add_all(arrivals: Arrivals, *mails: IncomingMail) -> dict[str, str]:
 
 async def test_what_waits_is_one_batch_in_the_order_of_arrival() -> None:
     batches = Batches()
-    arrivals = Arrivals(batches.store)
+    arrivals = Arrivals(batches.store, nothing)
     async with anyio.create_task_group() as group:
         group.start_soon(arrivals.add, received("first"))
         await anyio.wait_all_tasks_blocked()
@@ -71,14 +77,14 @@ async def test_one_mail_that_cannot_be_stored_fails_alone(fault: type[Exception]
     batches = Batches()
     batches.bad, batches.fault = "1", fault
     batches.open.set()
-    outcome = await add_all(Arrivals(batches.store), *(received(str(number)) for number in range(3)))
+    outcome = await add_all(Arrivals(batches.store, nothing), *(received(str(number)) for number in range(3)))
     assert outcome == {"0": "stored", "1": "1 cannot be stored", "2": "stored"}
     assert batches.stored == [["0"], ["2"]]
 
 
 async def test_a_caller_that_goes_away_takes_its_own_mail_alone() -> None:
     batches = Batches()
-    arrivals = Arrivals(batches.store)
+    arrivals = Arrivals(batches.store, nothing)
     scopes = {}
 
     async def add(name: str) -> None:
@@ -101,7 +107,7 @@ async def test_a_batch_is_bounded_in_mails_and_bytes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "MAX_MAILS", 3)
     monkeypatch.setattr(module, "MAX_BYTES", 2000)
     batches = Batches()
-    arrivals = Arrivals(batches.store)
+    arrivals = Arrivals(batches.store, nothing)
     async with anyio.create_task_group() as group:
         for name, size in (("a", 1), ("b", 1), ("c", 1), ("d", 1500), ("e", 1500), ("f", 5000), ("g", 1)):
             group.start_soon(arrivals.add, received(name, "x" * size))
@@ -114,10 +120,63 @@ async def test_a_fault_of_ours_reaches_each_caller_and_stops_nothing() -> None:
     async def broken(mails: Sequence[IncomingMail]) -> None:
         raise RuntimeError("a defect")
 
-    arrivals = Arrivals(broken)
+    arrivals = Arrivals(broken, nothing)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="a defect"):
             await arrivals.add(received("x"))
+
+
+async def test_the_rest_of_the_work_is_done_when_no_mail_waits() -> None:
+    batches = Batches()
+    batches.open.set()
+    order: list[str] = []
+    pieces = anyio.Semaphore(0)
+
+    async def rest() -> bool:
+        await pieces.acquire()
+        order.append(f"rest after {len(batches.stored)}")
+        return len(order) < 4
+
+    arrivals = Arrivals(batches.store, rest)
+    await arrivals.add(received("first"))
+    pieces.release()
+    await anyio.wait_all_tasks_blocked()
+    assert order == ["rest after 1"]
+    async with anyio.create_task_group() as group:
+        for name in ("second", "third"):
+            group.start_soon(arrivals.add, received(name))
+        await anyio.wait_all_tasks_blocked()
+        assert batches.stored == [["first"]], "one piece goes before mail at most"
+        pieces.release()
+    assert batches.stored == [["first"], ["second", "third"]]
+    pieces.release()
+    await arrivals.finish()
+    assert order == ["rest after 1", "rest after 1", "rest after 2"], "the end waits for one piece at most"
+
+
+async def test_a_failing_rest_ends_and_mail_is_stored() -> None:
+    async def rest() -> bool:
+        raise StoreError("the disk is gone")
+
+    batches = Batches()
+    batches.open.set()
+    arrivals = Arrivals(batches.store, rest)
+    arrivals.start()
+    for number in range(2):
+        await arrivals.add(received(str(number)))
+    await arrivals.finish()
+    assert batches.stored == [["0"], ["1"]]
+
+
+async def test_the_rest_of_the_work_does_not_hold_up_the_end() -> None:
+    async def rest() -> bool:
+        await anyio.lowlevel.checkpoint()
+        return True
+
+    arrivals = Arrivals(Batches().store, rest)
+    arrivals.start()
+    await anyio.lowlevel.checkpoint()
+    await arrivals.finish()
 
 
 def test_a_batch_larger_than_the_limits_keeps_its_newest() -> None:

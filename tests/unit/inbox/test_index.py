@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.inbox.stored import ids, kept
+from support.inbox.stored import ids, kept, received
+from support.waiting import until
 
+from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.records import record_of
 from rrpy.inbox.store import index as module
 from rrpy.inbox.store import store as stores
 from rrpy.inbox.store.index import BLOCK, Index
+from rrpy.inbox.store.query import Query
 from rrpy.inbox.store.store import Store
 
 WORDS = st.text(alphabet="abcdé \n", max_size=30)
@@ -23,102 +27,135 @@ def read(index: Index, words: Sequence[str], count: int) -> set[int]:
     return {number for low, high in index.ranges(words, 1, count + 1) for number in range(low, high)}
 
 
+def fill(index: Index, texts: Sequence[str]) -> None:
+    """Index the complete blocks of messages that have the numbers from 1 on."""
+    while (block := index.missing(1, len(texts))) is not None:
+        index.add(block, texts[max(0, block * module.BLOCK - 1) : (block + 1) * module.BLOCK - 1])
+
+
 @settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=12), st.text(alphabet="abcdé", min_size=1, max_size=6), st.booleans())
 def test_a_message_with_the_word_is_always_read(texts: list[str], word: str, again: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", 3)
+        patch.setattr(module, "_PIECE", 4)
         index = Index({})
-        for number, text in enumerate(texts, 1):
-            index.add(number, text)
-        if again:  # from a file: the complete blocks, and the messages of the last one
-            first = len(texts) // 3 * 3
-            index = Index(index.complete)
-            index.resume([(number, text) for number, text in enumerate(texts, 1) if number >= first])
+        fill(index, texts)
+        if again:  # from a file
+            index = Index(index.unsaved)
         wanted = {number for number, text in enumerate(texts, 1) if word in text}
         assert wanted <= read(index, [word], len(texts))
 
 
 def test_blocks_without_a_word_are_not_read() -> None:
     index = Index({})
-    for number in range(10 * BLOCK):
-        index.add(number, f"order number{number % 7} " + ("needle" if number == 3 * BLOCK else ""))
-    assert read(index, ["eedl"], 10 * BLOCK - 1) == set(range(3 * BLOCK, 4 * BLOCK))
-    assert read(index, ["rder", "eedl"], 10 * BLOCK - 1) == set(range(3 * BLOCK, 4 * BLOCK))
-    assert read(index, ["xyzzy"], 10 * BLOCK - 1) == set()
-    assert len(read(index, ["or"], 10 * BLOCK - 1)) == 10 * BLOCK - 1, "two letters are no run"
+    texts = [
+        f"order number{number % 7} " + ("needle" if number == 3 * BLOCK else "") for number in range(1, 10 * BLOCK)
+    ]
+    fill(index, texts)
+    assert read(index, ["eedl"], len(texts)) == set(range(3 * BLOCK, 4 * BLOCK))
+    assert read(index, ["rder", "eedl"], len(texts)) == set(range(3 * BLOCK, 4 * BLOCK))
+    assert read(index, ["xyzzy"], len(texts)) == set()
+    assert len(read(index, ["or"], len(texts))) == len(texts), "two letters are no run"
+    assert read(index, ["鹿"], len(texts)) == set(), "one letter of three bytes is a run"
 
 
-def test_a_number_that_comes_again_has_both_words() -> None:
-    """A transaction that failed gives its numbers to the next messages."""
+def test_a_block_is_indexed_once_it_is_complete() -> None:
     index = Index({})
-    for number in range(2 * BLOCK):
-        index.add(number, "first")
-    index.add(2 * BLOCK, "lost")
-    for number in (2 * BLOCK - 1, 2 * BLOCK):
-        index.add(number, "second")
-    assert read(index, ["first"], 2 * BLOCK) >= {2 * BLOCK - 1}
-    assert read(index, ["second"], 2 * BLOCK) >= {2 * BLOCK - 1, 2 * BLOCK}
+    assert index.missing(1, BLOCK - 2) is None
+    assert index.missing(1, BLOCK - 1) == 0
+    index.add(0, ["straw"])
+    assert index.missing(1, BLOCK - 1) is None
+    assert index.missing(5 * BLOCK + 7, 6 * BLOCK) == 5, "no block of deleted messages"
+    assert read(index, ["needle"], 2 * BLOCK) == set(range(BLOCK, 2 * BLOCK + 1))
 
 
-def test_a_block_that_begins_in_its_middle_has_no_bitmap() -> None:
-    index = Index({})
-    for number in range(BLOCK // 2, 2 * BLOCK):
-        index.add(number, "straw")
-    assert read(index, ["needle"], 2 * BLOCK - 1) == set(range(1, BLOCK))
+def kept_and_indexed(store: Store, count: int, name: Callable[[int], str]) -> None:
+    store.add(*(record_of(received(name(number))) for number in range(count)))
+    while store.index():
+        pass
 
 
-def test_the_index_is_in_the_file_and_an_older_file_is_searched_without(
+def test_the_index_is_in_the_file_and_that_of_an_older_file_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     path = tmp_path / "inbox.db"
     store = Store(str(path))
-    for number in range(2 * BLOCK):
-        kept(store, f"{'needle' if number == 5 else 'straw'}{number}")
+    kept_and_indexed(store, 2 * BLOCK, lambda number: f"{'needle' if number == 5 else 'straw'}{number}")
     store.close()
     store = Store(str(path))
     assert ids(store, search="eedle5") == ["needle5"]
-    assert set(store._index.ranges(["eedle5"], 1, 2 * BLOCK + 1)) == {(1, BLOCK)}
+    assert set(store._index.ranges(["eedle5"], 1, 2 * BLOCK + 1)) == {(1, BLOCK), (2 * BLOCK, 2 * BLOCK + 1)}
     store.close()
 
     older = sqlite3.connect(path)
-    older.execute("DROP TABLE blocks")
-    older.execute("PRAGMA user_version = 1")
+    older.execute("CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL)")
+    older.execute("INSERT INTO blocks VALUES (0, x'00')")
+    older.execute("DROP TABLE bitmaps")
+    older.execute("DROP TABLE totals")
+    older.execute("PRAGMA user_version = 3")
+    older.commit()
     older.close()
     store = Store(str(path))
+    assert store.total == 2 * BLOCK
     assert ids(store, search="eedle5") == ["needle5"]
-    kept(store, "new needle5")
+    kept_and_indexed(store, 1, lambda _: "new needle5")
     assert ids(store, search="eedle5") == ["new needle5", "needle5"]
+    assert (BLOCK, 2 * BLOCK) not in set(store._index.ranges(["eedle5"], 1, 2 * BLOCK + 1))
     store.close()
 
 
 def test_evicted_and_cleared_messages_leave_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     path = tmp_path / "inbox.db"
-    store = Store(str(path), max_messages=10)
-    for number in range(3 * BLOCK):
-        kept(store, f"subject{number}")
+    store = Store(str(path), max_messages=BLOCK + 10)
+    for _ in range(3):
+        kept_and_indexed(store, BLOCK, lambda number, start=store.total: f"subject{store.total}-{number}-{start}")
     store.close()
     database = sqlite3.connect(path)
-    assert [number for (number,) in database.execute("SELECT number FROM blocks")] == [2]
+    assert [number for (number,) in database.execute("SELECT block FROM bitmaps")] == [1, 2]
     database.close()
     store = Store(str(path))
-    assert ids(store, search=f"ject{3 * BLOCK - 1}") == [f"subject{3 * BLOCK - 1}"]
-    assert ids(store, search="ject5") == []
+    assert len(ids(store, search=f"{BLOCK - 1}-", limit=500)) == 2
     store.clear()
+    assert not store.index()
     kept(store, "after")
     assert ids(store, search="fter") == ["after"]
     store.close()
 
 
-def test_a_block_is_indexed_to_its_end_though_messages_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inbox_is_indexed_once_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first messages of a large inbox were never in the index: each search has read them."""
     monkeypatch.setattr(stores, "INDEXED_FROM", 2 * BLOCK)
     store = Store()
-    for number in range(2 * BLOCK + BLOCK):
-        kept(store, f"straw{number}")
-    for number in range(2 * BLOCK):
-        store.delete(f"straw{number}")
-    kept(store, "needle")
-    assert ids(store, search="eedl") == ["needle"]
+    kept_and_indexed(store, 2 * BLOCK - 1, lambda number: f"straw{number}")
+    assert len(list(store._index.ranges(["needle"], 1, 2 * BLOCK))) == 2
+    kept_and_indexed(store, 1, lambda _: "more straw")
+    assert list(store._index.ranges(["needle"], 1, 2 * BLOCK + 1)) == [(2 * BLOCK, 2 * BLOCK + 1)]
     store.close()
+
+
+def test_a_search_that_finds_nothing_reads_no_indexed_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "INDEXED_FROM", 0)
+    store = Store()
+    kept_and_indexed(store, 3 * BLOCK, lambda number: f"straw{number}")
+    read: list[int] = []
+    fits = Query.fits
+    monkeypatch.setattr(Query, "fits", lambda query, message: read.append(message.number) or fits(query, message))
+    assert ids(store, search="needle") == []
+    assert read == [3 * BLOCK]
+    store.close()
+
+
+@pytest.mark.anyio
+async def test_messages_are_indexed_after_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "INDEXED_FROM", 0)
+    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(stores, "BLOCK", 2)
+    store = Store()
+    mailbox = Mailbox(store)
+    for number in range(5):
+        await mailbox.add(received(f"straw{number}"))
+    await until(lambda: not list(store._index.ranges(["needle"], 1, 6)))
+    await mailbox.aclose()
