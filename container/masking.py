@@ -42,6 +42,11 @@ _URL_SECRETS: Final = frozenset(("key", "sig", "signature"))
 
 _HEADER_NAME: Final = re.compile(r"(?<![\w.-])([\w.-]{1,64}+): ")
 
+# Patterns that begin with one character search in a fraction of the time of `in` with two.
+_TWO_DASHES: Final = re.compile(r"-(?<=--)")
+_NEAR_A_BLANK: Final = re.compile(r" (?:-|(?<=[:rc] ))")
+"""A part of each text that `_has_secret_near_a_blank` looks for."""
+
 _CLOSING: Final = "\"')]}>.,;"
 """What may follow a value in a sentence, in brackets or in quotes."""
 
@@ -78,11 +83,19 @@ def may_hold_secret(text: str, *, in_json: bool = False) -> bool:
         or ("(" in text and ("@(" in text or "@tcp" in text or "@u" in text))
         or ("'" in text and "':" in text)
         or ("\\" in text and '\\"' in text if in_json else '":' in text)
-        or "--" in text
-        or "jdbc:" in text
-        or "scrypt:" in text
-        or (": " in text and any(map(is_secret_name, _HEADER_NAME.findall(text))))
-        or (" -" in text and (" -p" in text or " -u" in text or " -U" in text))
+        or ("j" in text and "jdbc:" in text)
+        or ("y" in text and "scrypt:" in text)
+        or _TWO_DASHES.search(text) is not None
+        or (_NEAR_A_BLANK.search(text) is not None and _has_secret_near_a_blank(text))
+    )
+
+
+def _has_secret_near_a_blank(text: str) -> bool:
+    return (
+        (": " in text and any(map(is_secret_name, _HEADER_NAME.findall(text))))
+        or " -p" in text
+        or " -u" in text
+        or " -U" in text
         or "earer " in text
         or "asic " in text
     )

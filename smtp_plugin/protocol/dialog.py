@@ -56,7 +56,7 @@ _LONGER: Final = {b"MAIL": MAX_TRANSACTION_COMMAND, b"RCPT": MAX_TRANSACTION_COM
 _BLANKS: Final = b" \t"
 _BLANK: Final = re.compile(rb"[ \t]")
 _CR: Final = 13
-_TLS_RECORD: Final = 0x16  # the first byte of a TLS ClientHello
+_TLS_RECORD: Final = b"\x16"  # the first byte of a TLS ClientHello
 
 
 class Dialog(Conversation):
@@ -102,9 +102,7 @@ class Dialog(Conversation):
     def take_output(self) -> bytes:
         """Return the replies to send now, and forget them."""
         out = self._out
-        if not out:
-            return b""
-        data = out[0] if len(out) == 1 else b"".join(out)
+        data = b"".join(out)  # no copy of a single one
         out.clear()
         return data
 
@@ -234,7 +232,10 @@ class Dialog(Conversation):
     def _run(self) -> None:
         if self.idle_commands > MAX_IDLE_COMMANDS and self.incoming is None:
             self.close(replies.TOO_MANY_COMMANDS)
+        reading = True
         while self.position < len(self.data):
+            if not reading:
+                return
             reader = self.reader
             if reader is None:
                 if self.closing:
@@ -246,11 +247,9 @@ class Dialog(Conversation):
                 self.wait_for(Event.YIELD)
                 return
             self._left = left - 1
-            if not reader(self):
-                break
-        if self.position >= len(self.data):
-            self.data = b""
-            self.position = 0
+            reading = reader(self)
+        self.data = b""
+        self.position = 0
 
     def _resume(self) -> None:
         if not self.closing:
@@ -259,14 +258,13 @@ class Dialog(Conversation):
 
     def _read_command(self) -> bool:
         data, start = self.data, self.position
-        if data[start] == _TLS_RECORD:
-            self.line = b""
-            return self.refuse_protocol(replies.TLS_ON_PLAIN_PORT)
         end = data.find(b"\n", start)
         if end > start and data[end - 1] == _CR:  # nearly every line: whole, with its CR LF
             self.position = end + 1
             self.line_feeds = False
             line = data[start : end - 1]
+        elif data.startswith(_TLS_RECORD, start):
+            return self._refuse_tls()
         else:
             found = self.read_line(MAX_AUTH)
             if found is None:
@@ -276,11 +274,9 @@ class Dialog(Conversation):
         word, _, argument = line.partition(b" ")
         verb = word.upper()
         entry = VERBS[self.phase].get(verb)
-        if entry is None or len(line) > LONG_COMMAND or verb in self.rules.delegated:
+        if entry is None or len(line) > LONG_COMMAND or verb in self.rules.unusual:
             return self._read_unusual(line)
         self.line = line
-        if verb == b"AUTH":
-            self.auth_seen = True
         if self.trace is not None:
             self.trace(masked(line))
         handler, then = entry
@@ -288,8 +284,14 @@ class Dialog(Conversation):
             self.phase = then
         return True
 
+    def _refuse_tls(self) -> bool:
+        self.line = b""
+        return self.refuse_protocol(replies.TLS_ON_PLAIN_PORT)
+
     def _read_unusual(self, line: bytes) -> bool:
-        """Handle a line that is not one of our verbs in its usual length."""
+        """Handle a line that is not one of our verbs in its usual length, or whose verb is one of `Rules.unusual`."""
+        if line.startswith(_TLS_RECORD):
+            return self._refuse_tls()
         self._left -= len(line) // BYTES_OF_STEP
         line = line.rstrip(_BLANKS)
         word, *rest = _BLANK.split(line, 1)

@@ -63,12 +63,15 @@ class Rules:
     helo: bytes = field(init=False)
     ehlo: bytes = field(init=False)
     """The EHLO reply outside TLS; `inside_tls().ehlo` is the other one."""
+    unusual: frozenset[bytes] = field(init=False)
+    """AUTH and `delegated`: the verbs that need more than a look into the table of verbs."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
         name = clean(self.hostname)
         software = clean(self.software) or ("LMTP" if self.lmtp else "ESMTP")
         put(self, "greeting", f"220 {name} {software}\r\n".encode())
+        put(self, "unusual", self.delegated | {b"AUTH"})
         put(self, "helo", f"250 {name}\r\n".encode())
         put(self, "ehlo", multiline(250, [self.hostname, *self.extensions(), f"AUTH {' '.join(self.mechanisms)}"]))
 

@@ -107,9 +107,10 @@ class Connection(Flow):
         self._state = Machine("connection", states.CONNECTION, states.READING)
         if refusal is None:
             self.dialog.greet()
+            self._flush()
         else:
             self._turn_away(refusal, peer_host(session.peer))
-        self.proceed()
+            self.proceed()
 
     def _turn_away(self, refusal: Reply, host: str) -> None:
         """Say that there are too many connections; cut this one where too many others wait for their end."""
