@@ -1,0 +1,151 @@
+"""A job as a message of NATS, and back. Pure.
+
+Headers: rr_id, rr_job, rr_pipeline, rr_priority, rr_headers (JSON: {name: [texts]}), rr_due (seconds since 1970),
+rr_split (bytes of envelope before the payload), rr_auto_ack, rr_attempt, rr_object and rr_size (the body's name in the
+object store, and its bytes), and rr_reason of a dead letter. A text that could end a header's line, or that NATS would
+trim, is percent-encoded. `Nats-Msg-Id` lets the server drop a repeated message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from ...job import DEFAULT_PRIORITY, OVERHEAD, DeadJob, Job
+
+MSG_ID: Final = "Nats-Msg-Id"
+_SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A job as the stream has it.
+
+    `job`: its payload and envelope are empty while `object` names the object that has them. `length`: bytes of the
+    body, wherever it is. `split`: the bytes of the body that are the envelope. `reason`: of a dead letter.
+    """
+
+    job: Job
+    attempt: int = 1
+    object: str = ""
+    length: int = 0
+    split: int = 0
+    reason: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes that the job counts for."""
+        return OVERHEAD + self.length
+
+    def whole(self, body: bytes) -> Message:
+        """Return the message with its body."""
+        job = msgspec.structs.replace(self.job, envelope=body[: self.split], payload=body[self.split :])
+        return msgspec.structs.replace(self, job=job)
+
+
+def message_of(job: Job) -> Message:
+    """Return a new job as a message."""
+    split = len(job.envelope)
+    return Message(job, length=split + len(job.payload), split=split)
+
+
+def body_of(message: Message) -> bytes:
+    """Return the body of the NATS message: nothing for a job whose body is an object."""
+    return b"" if message.object else message.job.envelope + message.job.payload
+
+
+def to_headers(message: Message, message_id: str) -> dict[str, str]:
+    """Return the headers of a job's message."""
+    job = message.job
+    headers = {
+        MSG_ID: _line(message_id),
+        "rr_id": _line(job.id),
+        "rr_job": _line(job.name),
+        "rr_pipeline": _line(job.pipeline),
+        "rr_priority": str(job.priority),
+    }
+    if job.headers:
+        headers["rr_headers"] = json.dumps(dict(job.headers), default=list)  # escapes whatever is not ASCII
+    if job.due:
+        headers["rr_due"] = repr(job.due)
+    if message.split:
+        headers["rr_split"] = str(message.split)
+    if job.auto_ack:
+        headers["rr_auto_ack"] = "1"
+    if message.attempt > 1:
+        headers["rr_attempt"] = str(message.attempt)
+    if message.object:
+        headers |= {"rr_object": _line(message.object), "rr_size": str(message.length)}
+    if message.reason:
+        headers["rr_reason"] = _line(message.reason)
+    return headers
+
+
+def from_message(headers: Mapping[str, str], body: bytes) -> Message:
+    """Return the job of a message. Raises ValueError for headers that are not a job's."""
+    try:
+        split = int(headers.get("rr_split", "0"))
+        stored = headers.get("rr_object", "")
+        job = Job(
+            id=unquote(headers["rr_id"], errors="strict"),
+            name=unquote(headers.get("rr_job", "")),
+            pipeline=unquote(headers.get("rr_pipeline", "")),
+            payload=body[split:],
+            envelope=body[:split],
+            headers=_texts(headers["rr_headers"]) if "rr_headers" in headers else {},
+            priority=int(headers.get("rr_priority", DEFAULT_PRIORITY)),
+            due=float(headers.get("rr_due", "0")),
+            auto_ack=headers.get("rr_auto_ack") == "1",
+        )
+        return Message(
+            job,
+            attempt=int(headers.get("rr_attempt", "1")),
+            object=unquote(stored),
+            length=int(headers.get("rr_size", "0")) if stored else len(body),
+            split=split,
+            reason=unquote(headers.get("rr_reason", "")),
+        )
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"the message is not a job: {error!r}") from error
+
+
+def to_dead(message: Message, at: float) -> DeadJob:
+    """Return a dead letter as `rrpy jobs dead` shows it. `at`: seconds since 1970."""
+    job = message.job
+    return DeadJob(
+        job.id,
+        job.name,
+        message.reason,
+        message.attempt,
+        at,
+        message.length,
+        priority=job.priority,
+        headers=job.headers,
+    )
+
+
+def to_token(text: str) -> str:
+    """Return an id as the last part of a subject. The order of ASCII ids stays, apart from those with signs in them."""
+    return quote(text, safe="").replace(".", "%2E")
+
+
+def from_token(token: str) -> str:
+    """Return the id of the last part of a subject."""
+    return unquote(token)
+
+
+def _texts(text: str) -> dict[str, list[str]]:
+    found = json.loads(text)
+    lists = isinstance(found, dict) and all(isinstance(each, list) for each in found.values())
+    if not lists or not all(isinstance(one, str) for each in found.values() for one in each):
+        raise ValueError("rr_headers is not {name: [texts]}")
+    return dict(found)
+
+
+def _line(text: str) -> str:
+    """Return a text for a header's line; most texts are one already."""
+    plain = text.isascii() and text.isprintable() and "%" not in text and text == text.strip()
+    return text if plain else quote(text, safe=_SAFE, errors="replace")

@@ -1,0 +1,132 @@
+"""The driver nats and servers that die, stop, refuse and encrypt: a server for each test."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import trustme
+from support.jobs.nats_driver import host
+from support.jobs.nats_server import nats_cluster, nats_server
+from support.jobs.places import ids, is_idle, job, pull, push
+from support.waiting import until
+
+from rrpy.jobs.drivers.nats import connection
+from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
+from rrpy.jobs.drivers.nats.requests import IN_FLIGHT
+from rrpy.jobs.protocols import Away, Rejected
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_killed_server_loses_no_job_and_stores_no_refused_one(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as server:
+        async with host(server.address, "kill", timeout=0.6) as one:
+            await push(one.queue, job("kept"))
+            server.kill()
+            await until(lambda: isinstance(one.queue.refusal, Away), "the loss is a state")
+            assert not one.queue.state().connected
+            with pytest.raises(Away):
+                await push(one.queue, job("refused"))
+            pulling = asyncio.ensure_future(one.queue.pull(9, 1 << 20))
+            server.start()
+            (delivery,) = await asyncio.wait_for(pulling, 20)
+            assert delivery.job.id == "kept"
+            delivery.ack()
+            assert await is_idle(one.queue)
+
+
+async def test_a_stopped_server_is_a_state_and_ends_no_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_PING", 0.1)
+    monkeypatch.setattr(connection, "_PONG_TIMEOUT", 0.2)
+    with nats_server(tmp_path) as server:
+        async with host(server.address, "stop") as one:
+            server.pause()
+            pushes = [asyncio.ensure_future(push(one.queue, job(str(n), bytes(50_000)))) for n in range(150)]
+            await until(lambda: one.queue.refusal, "the stop is a state")
+            assert len(one.queue.connection.requests._flying) <= IN_FLIGHT + 3
+            server.go_on()
+            await asyncio.gather(*pushes)
+            await until(lambda: one.queue.state().waiting == 150)
+
+
+async def test_a_server_that_is_away_at_the_start_is_a_state(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as server:
+        server.kill()
+        async with host(server.address, "late") as one:
+            assert isinstance(one.queue.refusal, Away)
+            server.start()
+            await push(one.queue, job("a"))
+            assert ids(await pull(one.queue)) == ["a"]
+
+
+async def test_a_lost_permission_is_a_state_until_it_comes_back(tmp_path: Path) -> None:
+    users = (
+        "authorization {{ users: [{{ user: u, password: hunter2, permissions: {{ publish: {{ deny: [{}] }} }} }}] }}\n"
+    )
+    with nats_server(tmp_path, users.format("other")) as server:
+        address = server.address.replace("//", "//u:hunter2@")
+        async with host(address, "denied", timeout=5) as one:
+            text = server.configuration
+            server.reload(text.replace("deny: [other]", "deny: [denied]"))
+            with pytest.raises(Rejected, match="permissions violation"):
+                while True:
+                    await push(one.queue, job("a"))
+            await until(lambda: isinstance(one.queue.refusal, Rejected), "the refusal is a state")
+            server.reload(text)
+            await until(lambda: one.queue.refusal is None, "the permission is back")
+            await push(one.queue, job("b"))
+            assert not any("hunter2" in line for line in one.lines)
+
+
+async def test_a_wrong_password_is_a_state(tmp_path: Path) -> None:
+    with nats_server(tmp_path, "authorization { user: u, password: right }\n") as server:
+        async with host(server.address.replace("//", "//u:wrong@"), "wrong", timeout=0.3) as one:
+            assert isinstance(one.queue.refusal, Rejected)
+            assert "uthorization" in one.queue.state().reason
+
+
+def tls_lines(folder: Path, authority: trustme.CA) -> str:
+    folder.mkdir(exist_ok=True)
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.pem" }}\n'
+
+
+async def test_a_connection_is_encrypted_and_a_certificate_checked(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    with nats_server(tmp_path, tls_lines(tmp_path, authority)) as server:
+        address = server.address.replace("nats://", "tls://")
+        async with host(NatsConfig(addr=address, tls=NatsTLS(ca=str(tmp_path / "ca.pem"))), "tls") as one:
+            await push(one.queue, job("a"))
+            assert ids(await pull(one.queue)) == ["a"]
+        async with host(address, "tls") as stranger:  # the system's authorities do not know this one
+            assert "certificate" in stranger.queue.state().reason
+
+
+async def test_no_password_goes_over_a_connection_that_should_be_encrypted(tmp_path: Path) -> None:
+    with nats_server(tmp_path, "authorization { user: u, password: hunter2 }\ndebug: true\ntrace: true\n") as server:
+        address = server.address.replace("nats://", "tls://u:hunter2@")
+        async with host(address, "plain") as one:
+            assert "offers no TLS" in one.queue.state().reason
+        assert "CONNECT" not in server.log
+
+
+async def test_no_acknowledged_job_is_missing_after_the_leader_is_killed_under_load(tmp_path: Path) -> None:
+    with nats_cluster(tmp_path) as servers:
+        addresses = ",".join(server.address for server in servers)
+        async with host(addresses, "load", replicas=3, ack_wait=2) as one:
+            await push(one.queue, job("first"))
+            found = await one.queue.connection.requests.ask("$JS.API.STREAM.INFO.load", timeout=5)
+            leader = int(found["cluster"]["leader"][1:])
+            pushes = [asyncio.ensure_future(push(one.queue, job(str(number)))) for number in range(300)]
+            await pushes[20]
+            servers[leader].kill()
+            await asyncio.gather(*pushes)
+            seen: set[str] = set()
+            while len(seen) < 301:
+                for delivery in await pull(one.queue, 100):
+                    seen.add(delivery.job.id)
+                    delivery.ack()
