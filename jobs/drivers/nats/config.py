@@ -42,7 +42,7 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
         return [text if "://" in text else f"nats://{text}" for text in texts if text]
 
     def context(self) -> ssl.SSLContext | None:
-        """Return the TLS context, None for connections without TLS. Raises ConfigError for a file that cannot be used."""
+        """Return the TLS context, None for connections without TLS. Raises ConfigError for a bad file."""
         tls = self.tls or NatsTLS()
         if self.tls is None and not any(address.startswith("tls://") for address in self.addresses):
             return None
