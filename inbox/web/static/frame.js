@@ -18,7 +18,7 @@ import { state } from "./state.js";
  */
 export function html(detail) {
   const { id } = detail.summary;
-  const note = el("div", { className: "note" }, icon("shield"), "Scripts, forms and remote content are blocked");
+  const note = el("div", { className: "note", tabIndex: -1 }, icon("shield"), "Scripts, forms and remote content are blocked");
   const stage = el("div", { className: "stage" });
   let remote = false;
   const show = () => {
@@ -112,6 +112,7 @@ async function showBlocked(id, note, load) {
   const click = button("Load images", "Load the remote images of this message", () => {
     load();
     note.replaceChildren(icon("shield"), "Remote images are loaded; their senders see that");
+    note.focus();
   });
   note.append(click);
 }

@@ -76,9 +76,12 @@ function header(detail, name) {
  */
 function shortened(all) {
   if (all.length <= SHOWN + 1) return el("dd", { dir: "auto" }, all.join(", "));
-  const entry = el("dd", { dir: "auto" }, `${all.slice(0, SHOWN).join(", ")} `);
+  const entry = el("dd", { dir: "auto", tabIndex: -1 }, `${all.slice(0, SHOWN).join(", ")} `);
   const more = el("button", { type: "button", className: "others" }, `+${all.length - SHOWN} more`);
-  more.addEventListener("click", () => entry.replaceChildren(all.join(", ")));
+  more.addEventListener("click", () => {
+    entry.replaceChildren(all.join(", "));
+    entry.focus();
+  });
   entry.append(more);
   return entry;
 }

@@ -104,12 +104,19 @@ export function onKey(event) {
   const target = /** @type {Element} */ (event.target);
   if (target.matches("input")) return onSearchKey(event);
   if (state.refused) return onRefusedKey(event);
-  const action = KEYS[event.key] || ((target === list || target === document.body) && LIST_KEYS[event.key]);
+  const inList = target === list || target === document.body || (event.key in STEPS && holdsFrame(target));
+  const action = KEYS[event.key] || (inList && LIST_KEYS[event.key]);
   if (/^[1-8]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
   if (!action) return;
   action();
   event.preventDefault();
 }
+
+/**
+ * Return whether an element is the panel around a mail's frame: arrows scroll nothing there, so they move in the list.
+ * @param {Element} target
+ */
+const holdsFrame = (target) => target === byId("panel") && target.querySelector("iframe") !== null;
 
 /**
  * Keys of the list of refusals: they open and delete no message.

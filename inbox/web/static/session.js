@@ -52,10 +52,11 @@ function tls({ tls: found }) {
  */
 function credentials(found) {
   if (!found) return el("p", { className: "hint" }, "The client did not log in.");
-  const password = el("span", {}, "••••••••");
+  const password = el("span", { tabIndex: -1 }, "••••••••");
   const show = button("Show", "Show the password", () => {
     password.textContent = found.password;
     show.remove();
+    password.focus();
   });
   return table([
     ["Mechanism", found.mechanism],

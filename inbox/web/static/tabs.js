@@ -70,7 +70,10 @@ function display(name) {
   panel.setAttribute("aria-labelledby", `tab-${name}`);
   panel.classList.toggle("flush", name === "html" || name === "markup");
   panel.scrollTop = 0;
-  if (shown) panel.replaceChildren(...panels[name](shown));
+  if (!shown) return;
+  const focused = panel.contains(document.activeElement);
+  panel.replaceChildren(...panels[name](shown));
+  if (focused) panel.focus({ preventScroll: true }); // what had the keyboard is gone
 }
 
 /**

@@ -190,10 +190,10 @@ def test_the_keys_of_the_page_work_after_a_click_into_the_mail(tmp_path: Path, v
         page = live(visit(host, permissions=["clipboard-read", "clipboard-write"]))
         shown = page.locator("#subject")
         page.get_by_role("option", name="three").click()
-        for subject in ("two", "one"):
+        for key, subject in (("j", "two"), ("ArrowDown", "one")):
             page.frame_locator("iframe").get_by_text("word").click()
             expect(page.locator("#panel")).to_be_focused()
-            page.keyboard.press("j")
+            page.keyboard.press(key)
             expect(shown).to_have_text(subject)
         page.frame_locator("iframe").get_by_text("word").dblclick()
         expect(page.locator("#panel")).to_be_focused()
@@ -202,6 +202,26 @@ def test_the_keys_of_the_page_work_after_a_click_into_the_mail(tmp_path: Path, v
         expect(page.locator("#panel")).to_be_focused()
         page.keyboard.press("#")
         expect(page.get_by_role("option")).to_have_count(2)
+
+
+def test_what_the_keyboard_is_on_may_go_and_the_keyboard_stays_near(tmp_path: Path, visit: Visit) -> None:
+    """It went to the beginning of the page, so the next Tab and a screen reader began anew."""
+    with inbox(tmp_path) as (host, _):
+        with smtplib.SMTP(*host.smtp) as client:
+            client.login("ann", "hunter2")
+            for name in ("one", "two"):
+                client.send_message(mail(name, html="<p>Hi</p>"), to_addrs=[f"{n}@example.com" for n in range(9)])
+        page = live(visit(host))
+        page.get_by_role("option", name="two").click()
+        page.get_by_role("button", name="Dark mode of the mail").focus()
+        page.keyboard.press("j")
+        expect(page.locator("#subject")).to_have_text("one")
+        expect(page.locator("#panel")).to_be_focused()
+        page.get_by_role("button", name="+6 more").press("Enter")
+        expect(page.locator("#people :focus")).to_contain_text("8@example.com")
+        page.keyboard.press("8")
+        page.get_by_role("button", name="Show the password").press("Enter")
+        expect(page.locator("#panel :focus")).to_have_text("hunter2")
 
 
 def test_end_leads_to_the_oldest_message_of_all(tmp_path: Path, visit: Visit) -> None:
