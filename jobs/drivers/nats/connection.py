@@ -131,10 +131,10 @@ class Connection:
 
     async def _connect_and_stay(self) -> None:
         """Connect, prepare, and send requests until the connection is lost."""
-        from .client import end, new_client
+        from .client import DriverClient, end
 
         address = self._addresses[0]
-        client = new_client(must_encrypt=self._tls is not None)
+        client = DriverClient(must_encrypt=self._tls is not None)
         self._lost.clear()
         self._fault = None
         sender: asyncio.Task[None] | None = None

@@ -13,7 +13,7 @@ import msgspec
 from ...protocols import DeadJob
 from .bodies import Bodies
 from .config import NatsPipeline
-from .message import Message, body_of, from_message, from_token, to_dead, to_headers, to_token
+from .message import Message, body_of, from_message, from_token, parse_headers, to_dead, to_headers, to_token
 from .requests import Requests
 
 _TOGETHER: Final = 100
@@ -84,7 +84,7 @@ class DeadLetters:
         if answer.get("missing"):
             return None
         found = answer["message"]
-        headers = _headers(base64.b64decode(found.get("hdrs", "")))
+        headers = parse_headers(base64.b64decode(found.get("hdrs", "")))
         message = from_message(headers, base64.b64decode(found.get("data", "")))
         return message, seconds(found["time"]), found["seq"]
 
@@ -112,9 +112,3 @@ def seconds(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     decimals = rest.rstrip("Z").partition("+")[0]
     return datetime.fromisoformat(f"{moment}Z").timestamp() + float(f"0.{decimals}")
-
-
-def _headers(raw: bytes) -> dict[str, str]:
-    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {key: value.strip() for key, _, value in pairs}

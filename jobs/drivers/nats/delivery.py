@@ -151,7 +151,7 @@ class Settlements:
     def _end(self, reply: str, word: bytes) -> None:
         self._released(reply)
         self._begin()
-        self._requests.add(reply, word, None, float(self._pipeline.ack_wait), self._settled, first=True)
+        self._requests.add(reply, word, b"", float(self._pipeline.ack_wait), self._settled, first=True)
 
     def _begin(self) -> None:
         self._begun += 1

@@ -8,6 +8,7 @@ trim, is percent-encoded. `Nats-Msg-Id` lets the server drop a repeated message.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Final
@@ -18,6 +19,7 @@ import msgspec
 from ...job import DEFAULT_PRIORITY, OVERHEAD, DeadJob, Job
 
 MSG_ID: Final = "Nats-Msg-Id"
+VERSION: Final = "NATS/1.0\r\n"
 _SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 
 
@@ -57,30 +59,41 @@ def body_of(message: Message) -> bytes:
     return b"" if message.object else message.job.envelope + message.job.payload
 
 
-def to_headers(message: Message, message_id: str) -> dict[str, str]:
-    """Return the headers of a job's message."""
+def to_headers(message: Message, message_id: str) -> bytes:
+    """Return the headers of a job's message, as they are sent. Built at once: a push pays for each line."""
     job = message.job
-    headers = {
-        MSG_ID: _line(message_id),
-        "rr_id": _line(job.id),
-        "rr_job": _line(job.name),
-        "rr_pipeline": _line(job.pipeline),
-        "rr_priority": str(job.priority),
-    }
+    name = _line(job.id)
+    text = (
+        f"{VERSION}{MSG_ID}: {name if message_id == job.id else _line(message_id)}\r\nrr_id: {name}\r\n"
+        f"rr_job: {_known_line(job.name)}\r\nrr_pipeline: {_known_line(job.pipeline)}\r\n"
+        f"rr_priority: {job.priority}\r\n"
+    )
     if job.headers:
-        headers["rr_headers"] = json.dumps(dict(job.headers), default=list)  # escapes whatever is not ASCII
+        text += f"rr_headers: {json.dumps(dict(job.headers), default=list)}\r\n"  # escapes whatever is not ASCII
     if job.due:
-        headers["rr_due"] = repr(job.due)
+        text += f"rr_due: {job.due!r}\r\n"
     if message.split:
-        headers["rr_split"] = str(message.split)
+        text += f"rr_split: {message.split}\r\n"
     if job.auto_ack:
-        headers["rr_auto_ack"] = "1"
+        text += "rr_auto_ack: 1\r\n"
     if message.attempt > 1:
-        headers["rr_attempt"] = str(message.attempt)
+        text += f"rr_attempt: {message.attempt}\r\n"
     if message.object:
-        headers |= {"rr_object": _line(message.object), "rr_size": str(message.length)}
+        text += f"rr_object: {_line(message.object)}\r\nrr_size: {message.length}\r\n"
     if message.reason:
-        headers["rr_reason"] = _line(message.reason)
+        text += f"rr_reason: {_line(message.reason)}\r\n"
+    return f"{text}\r\n".encode()
+
+
+def parse_headers(raw: bytes) -> dict[str, str]:
+    """Return the headers of a message. A status of the server is `Status`, its text `Description`."""
+    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
+    status, _, text = first[len(VERSION) - 2 :].strip().partition(" ")
+    headers = {"Status": status, "Description": text} if status else {}
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon:
+            headers[key] = value.strip()
     return headers
 
 
@@ -143,6 +156,11 @@ def _texts(text: str) -> dict[str, list[str]]:
     if not lists or not all(isinstance(one, str) for each in found.values() for one in each):
         raise ValueError("rr_headers is not {name: [texts]}")
     return dict(found)
+
+
+@functools.lru_cache(256)
+def _known_line(text: str) -> str:
+    return _line(text)
 
 
 def _line(text: str) -> str:

@@ -18,7 +18,7 @@ from .dead import DeadLetters, seconds
 from .delivery import Delivery, Settlements
 from .message import Message, body_of, message_of, to_headers
 from .puller import Puller
-from .requests import Answer, bytes_of
+from .requests import Answer
 from .streams import make_or_check
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ _DEFAULT_PAYLOAD: Final = 1024 * 1024
 _PACE: Final = 0.3
 """Seconds between two questions for the figures, while something happens."""
 _IDLE: Final = 5.0
-_FLUSH: Final = 5.0
+_FLUSH: Final = 3.0
 """Seconds that the end waits for the answers to acknowledgements."""
-_PROBE: Final = {"Nats-Expected-Stream": "-"}
+_PROBE: Final = b"NATS/1.0\r\nNats-Expected-Stream: -\r\n\r\n"
 """The server refuses such a message for its header, and so shows the permission without storing anything."""
 
 
@@ -132,10 +132,9 @@ class NatsQueue:
         for job in jobs:
             message = message_of(job)
             headers = to_headers(message, job.id)
-            overhead = bytes_of(b"", headers)
-            if overhead > _LARGEST_HEADERS:
-                push.answered(Rejected(f"the headers of the job have {overhead} bytes, of {_LARGEST_HEADERS}"))
-            elif message.length + overhead > self._max_payload - 64:
+            if len(headers) > _LARGEST_HEADERS:
+                push.answered(Rejected(f"the headers of the job have {len(headers)} bytes, of {_LARGEST_HEADERS}"))
+            elif message.length + len(headers) > self._max_payload:
                 self._start(self._push_large(message, push))
             else:
                 requests = self.connection.requests

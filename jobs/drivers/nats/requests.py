@@ -17,8 +17,9 @@ import msgspec
 from ...errors import Away, Full, JobsError, Rejected
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
     from nats.aio.msg import Msg
+
+    from .client import DriverClient
 
 IN_FLIGHT: Final = 100
 _REPEAT: Final = 5.0
@@ -43,7 +44,7 @@ class Request:
 
     __slots__ = ("body", "deadline", "done", "headers", "sent", "subject")
 
-    def __init__(self, subject: str, body: bytes, headers: dict[str, str] | None, deadline: float, done: Done) -> None:
+    def __init__(self, subject: str, body: bytes, headers: bytes, deadline: float, done: Done) -> None:
         self.subject = subject
         self.body = body
         self.headers = headers
@@ -73,7 +74,7 @@ class Requests:
         self,
         subject: str,
         body: bytes,
-        headers: dict[str, str] | None,
+        headers: bytes,
         timeout: float,
         done: Done,
         *,
@@ -98,9 +99,7 @@ class Requests:
         if self._timer is None:
             self._timer = loop.call_later(_PAUSE, self._sweep)
 
-    async def ask(
-        self, subject: str, body: bytes = b"", headers: dict[str, str] | None = None, *, timeout: float
-    ) -> dict[str, Any]:
+    async def ask(self, subject: str, body: bytes = b"", headers: bytes = b"", *, timeout: float) -> dict[str, Any]:
         """Return the server's answer. Raises Full, Rejected and Away."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.add(subject, body, headers, timeout, lambda answer: None if future.done() else future.set_result(answer))
@@ -109,7 +108,7 @@ class Requests:
             raise answer
         return answer
 
-    async def send(self, client: Client, inbox: str) -> None:
+    async def send(self, client: DriverClient, inbox: str) -> None:
         """Send requests over this connection until the task is cancelled or the connection refuses."""
         loop = asyncio.get_running_loop()
         self._to_send = deque(self._flying)
@@ -118,14 +117,12 @@ class Requests:
             while True:
                 while (token := self._next()) is not None:
                     if request := self._flying.get(token):
-                        if bytes_of(request.body, request.headers) > client.max_payload:
+                        if len(request.body) + len(request.headers) > client.max_payload:
                             # The server would end the connection, and every connection after it.
                             self._settle(token, Rejected(f"the server takes {client.max_payload} bytes of a message"))
                             continue
                         request.sent = loop.time()
-                        await client.publish(
-                            request.subject, request.body, reply=f"{inbox}.{token}", headers=request.headers
-                        )
+                        await client.send(request.subject, f"{inbox}.{token}", request.headers, request.body)
                 self._wake.clear()
                 await self._wake.wait()
         finally:
@@ -193,13 +190,6 @@ class Requests:
             self._waiting.remove(request)
             request.done(Away("NATS was away, or did not answer in time"))
         self._timer = loop.call_later(_PAUSE, self._sweep) if len(self) and not self._closed else None
-
-
-def bytes_of(body: bytes, headers: dict[str, str] | None) -> int:
-    """Return the bytes of a message as the server counts them for its `max_payload`, or a few more."""
-    return len(body) + (
-        sum(map(len, headers)) + sum(map(len, headers.values())) + 4 * len(headers) + 16 if headers else 0
-    )
 
 
 def read_answer(headers: dict[str, str] | None, data: bytes) -> Answer | None:

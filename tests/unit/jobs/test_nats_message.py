@@ -11,7 +11,16 @@ from rrpy.container.errors import ConfigError
 from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
 from rrpy.jobs.drivers.nats.dead import seconds
 from rrpy.jobs.drivers.nats.delivery import Delivery
-from rrpy.jobs.drivers.nats.message import Message, body_of, from_message, from_token, message_of, to_headers, to_token
+from rrpy.jobs.drivers.nats.message import (
+    Message,
+    body_of,
+    from_message,
+    from_token,
+    message_of,
+    parse_headers,
+    to_headers,
+    to_token,
+)
 from rrpy.jobs.drivers.nats.requests import read_answer
 from rrpy.jobs.protocols import Full, Job, Rejected
 
@@ -21,7 +30,7 @@ HOSTILE = "\r\nNats-Rollup: all\0 % ü\ud800 "
 
 def test_a_job_comes_back_as_it_was() -> None:
     sent = msgspec.structs.replace(message_of(JOB), attempt=3, reason="a\nreason")
-    assert from_message(to_headers(sent, "id#3"), body_of(sent)) == sent
+    assert from_message(parse_headers(to_headers(sent, "id#3")), body_of(sent)) == sent
 
 
 def test_a_job_whose_body_is_an_object_gets_it_later() -> None:
@@ -30,7 +39,7 @@ def test_a_job_whose_body_is_an_object_gets_it_later() -> None:
         sent, job=msgspec.structs.replace(JOB, payload=b"", envelope=b""), object="id", length=12
     )
     assert body_of(stored) == b""
-    found = from_message(to_headers(stored, "id"), b"")
+    found = from_message(parse_headers(to_headers(stored, "id")), b"")
     assert found == stored
     assert found.whole(b"envelopebody").job == JOB
 
@@ -38,7 +47,11 @@ def test_a_job_whose_body_is_an_object_gets_it_later() -> None:
 @pytest.mark.parametrize("field", ["id", "name", "pipeline"])
 def test_no_text_of_a_job_ends_a_header_line(field: str) -> None:
     job = Job(**{"id": "i", "name": "n", "pipeline": "p", field: HOSTILE})
-    headers = to_headers(Message(job, reason=HOSTILE), HOSTILE)
+    raw = to_headers(Message(job, reason=HOSTILE), HOSTILE)
+    assert [line.partition(b":")[0] for line in raw.split(b"\r\n")] == [
+        *(b"NATS/1.0", b"Nats-Msg-Id", b"rr_id", b"rr_job", b"rr_pipeline", b"rr_priority", b"rr_reason", b"", b"")
+    ]
+    headers = parse_headers(raw)
     assert all(value.isascii() and value.isprintable() and value == value.strip() for value in headers.values())
     assert getattr(from_message(headers, b"").job, field) == HOSTILE.replace("\ud800", "?")
 
