@@ -22,7 +22,6 @@ from anyio.abc import Process, TaskStatus
 from ..container.errors import ConfigError, HostError, reason_of
 from ..container.protocols import Logger
 from .console import complain, say
-from .dump import newest
 
 VARIABLES: Final = {
     "SMTP_HOST": "{host}",
@@ -56,12 +55,29 @@ class MailServer(Protocol):
         ...
 
 
+class Caught(Protocol):
+    """A message of the page's list."""
+
+    @property
+    def sender(self) -> str: ...  # noqa: D102 - the envelope's, empty for the null sender
+    @property
+    def to(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def subject(self) -> str: ...  # noqa: D102
+    @property
+    def code(self) -> int: ...  # noqa: D102
+
+
 class Page(Protocol):
     """The page with the mail."""
 
     @property
     def page_url(self) -> str:
         """Its address, without a slash at the end."""
+        ...
+
+    async def newest(self, count: int) -> tuple[int, Sequence[Caught]]:
+        """Return the number of messages, and the newest ones, the newest first."""
         ...
 
 
@@ -132,8 +148,8 @@ class CatchPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Say where everything is, and run the command or wait for `stop`."""
         host, page_host = self._hosts
-        port, page_port = (urlsplit(url).port for url in (self._mail.smtp_address, self._page.page_url))
-        self._url = f"http://{page_host}:{page_port}"
+        port, page = urlsplit(self._mail.smtp_address).port, urlsplit(self._page.page_url)
+        self._url = f"{page.scheme}://{page_host}:{page.port}"
         task_status.started()
         self._announce(f"{host}:{port}")
         if self._open_page:
@@ -178,17 +194,21 @@ class CatchPlugin:
                     await process.wait()
         self.exit_code = code if code >= 0 else 128 - code
         if self.exit_code:
-            await anyio.to_thread.run_sync(self._list_caught)
+            await self._list_caught()
 
-    def _list_caught(self) -> None:
+    async def _list_caught(self) -> None:
         """Print what was caught, for a command that failed."""
         try:
-            total, lines = newest(self._url, SHOWN)
+            total, found = await self._page.newest(SHOWN)
         except HostError as error:
             complain(str(error))
             return
+        lines = [
+            f"  {each.sender or '<>'} -> {', '.join(each.to)} | {each.subject or '-'} | {each.code}" for each in found
+        ]
         complain(
-            f"caught {total} {'mail' if total == 1 else 'mails'}{', the last:' if total > len(lines) else ''}", *lines
+            f"caught {total} {'mail' if total == 1 else 'mails'}{', the last:' if total > len(lines) else ''}",
+            *reversed(lines),
         )
 
 

@@ -102,6 +102,7 @@ def dump(folder: str, url: str, mbox: bool) -> None:
     """Write every mail of an inbox into FOLDER, as .eml files named by their numbers.
 
     A mail that is in its file already is left out. The command replaces no file: one with another content is an error.
+    The URL of an inbox with a login is http://NAME:PASSWORD@HOST.
     """
     from .dump import dump as run
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import msgspec
 from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
@@ -22,6 +23,7 @@ from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
 from .protocols import IncomingMail, IncomingRefusal, MailServer
+from .records import Summary
 from .relay.own import check_relay
 
 if TYPE_CHECKING:
@@ -115,6 +117,16 @@ class InboxPlugin:
         """The address of the page, with the real port in place of port 0. Empty while the plugin does not serve."""
         address = self._http.address if self._http is not None else None
         return str(address).replace("tcp://", "http://") if address is not None else ""
+
+    async def newest(self, count: int) -> tuple[int, Sequence[Summary]]:
+        """Return the number of messages, and the newest ones, the newest first. For plugins of this host.
+
+        Raises StoreError, and RuntimeError while the plugin does not serve.
+        """
+        if self._mailbox is None:
+            raise RuntimeError("the inbox does not serve")
+        found = await self._mailbox.list_messages(limit=count, before=None)
+        return found.total, [msgspec.json.decode(each, type=Summary) for each in found.messages]
 
     async def stop(self) -> None:
         """End the streams and the waiting requests, then let `serve` return."""

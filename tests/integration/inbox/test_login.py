@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from support.container.host import hosting, run
-from support.inbox.host import api, mail, send, url
+from support.inbox.host import address, api, mail, send, url
 from support.inbox.page import Visit, live
 
 from rrpy.container.passwords import PasswordHash
@@ -39,6 +39,15 @@ def test_a_browser_and_a_program_log_in(tmp_path: Path, visit: Visit) -> None:
         assert refused.headers["WWW-Authenticate"] == 'Basic realm="rrpy inbox", charset="UTF-8"'
         assert client.get("wait", headers={"Authorization": f"Bearer {token}"}).status_code == 200
         assert client.get("wait", auth=("ann", "a-wrong-guess")).status_code == 401
+
+        name, port = address(host)
+        for login, code in (("ann:sesame", 0), (f"ci:{token}", 0), ("ann:a-wrong-guess", 1), ("", 1)):
+            done = run(
+                "dump", str(tmp_path / "out"), "--http", f"http://{login}{'@' * bool(login)}{name}:{port}", cwd=tmp_path
+            )
+            assert done.returncode == code, done.stderr
+            assert "a-wrong-guess" not in done.stderr
+            assert ("answered 401: it asks for a login; write NAME:PASSWORD@" in done.stderr) is (code > 0)
 
         page = live(visit(host, http_credentials={"username": "ann", "password": "sesame"}))
         send(host, mail("Later"))
