@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from ....container.config.fields import PositiveDuration
 from ....container.errors import ConfigError
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+Name = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
+Subject = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?$")]
 Count = Annotated[int, Meta(ge=0)]
 
 
@@ -64,10 +65,17 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NatsPipeline(Struct, frozen=True, forbid_unknown_fields=True):
-    """The `config` of a pipeline with `driver: nats`."""
+    """The settings of a pipeline on NATS. The driver fills in the empty names."""
 
-    stream: Annotated[Name, Meta(description="the stream, and the name of its consumer")] = "rrpy"
-    subject: Annotated[str, Meta(description="the stream's subject; empty takes the stream's name")] = ""
+    stream: Annotated[
+        Name,
+        Meta(
+            description="the stream, and the name of its consumer, made where there is none; empty takes the name of "
+            "the pipeline. Dead jobs are in the stream `STREAM-dead`, bodies above the server's `max_payload` in the "
+            "object store `STREAM-bodies`."
+        ),
+    ] = ""
+    subject: Annotated[Subject, Meta(description="the stream's subject; empty takes the name of the stream")] = ""
     ack_wait: Annotated[
         PositiveDuration, Meta(description="the time after which another host gets the job of a dead host")
     ] = PositiveDuration(30.0)
@@ -75,11 +83,6 @@ class NatsPipeline(Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: Annotated[
         Count, Meta(description="bytes of the stream, after which mail is refused; 0 means no limit")
     ] = 0
-
-    @property
-    def subject_name(self) -> str:
-        """Return the subject of the jobs."""
-        return self.subject or self.stream
 
     @property
     def dead_stream(self) -> str:

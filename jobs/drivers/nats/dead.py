@@ -61,7 +61,7 @@ class DeadLetters:
         job = msgspec.structs.replace(message.job, due=0)
         again = msgspec.structs.replace(message, job=job, attempt=1, reason="")
         headers = to_headers(again, f"{job.id}#dead-{sequence}")
-        await self._requests.ask(self._pipeline.subject_name, body_of(again), headers, timeout=_TIMEOUT)
+        await self._requests.ask(self._pipeline.subject, body_of(again), headers, timeout=_TIMEOUT)
         return await self._delete(sequence)
 
     async def _purge(self, name: str) -> bool:

@@ -117,7 +117,7 @@ class Settlements:
         """Put a copy at the end of the stream."""
         message = msgspec.structs.replace(delivery.message, job=job, attempt=attempt)
         name = f"{job.id}#{delivery.sequence}"
-        self._move(delivery, self._pipeline.subject_name, message, name)
+        self._move(delivery, self._pipeline.subject, message, name)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Put a copy among the dead letters."""

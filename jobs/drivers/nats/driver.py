@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import ClassVar
 
 from anyio.abc import TaskStatus
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ....container.errors import ConfigError
 from ....container.protocols import Configurer
@@ -31,12 +34,12 @@ class NatsDriver:
 
     def __init__(self, config: NatsConfig | None = None) -> None:
         self._servers = config
-        self._places: dict[str, str] = {}
+        self._in_use: dict[tuple[str, str], str] = {}
 
     def init(self, config: Configurer) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._servers = config.section(self.name, NatsConfig)
-        self._servers.context()
+        _check(self._servers)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Do nothing: each queue has its connection."""
@@ -46,14 +49,35 @@ class NatsDriver:
         """Do nothing."""
 
     def queue(self, settings: PipelineSettings) -> NatsQueue:
-        """Return the queue of a pipeline. Raises ConfigError without nats-py, and for two pipelines of one stream."""
+        """Return the queue of a stream. Raises ConfigError without nats-py, and for the stream of another pipeline."""
+        _check(self._servers or NatsConfig())
+        config: NatsPipeline = settings.config
+        stream = config.stream or settings.name
+        pipeline = replace(config, stream=stream, subject=config.subject or stream)
+        places = {"stream": pipeline.stream, "subject": pipeline.subject}
+        for key, value in places.items():
+            if (key, value) in self._in_use:
+                raise ConfigError(f"is {value!r}, the {key} of the pipeline {self._in_use[key, value]}", key=key)
+        self._in_use |= dict.fromkeys(places.items(), settings.name)
+
+        def closed() -> None:
+            for place in places.items():
+                self._in_use.pop(place, None)
+
+        return NatsQueue(self._servers or NatsConfig(), replace(settings, config=pipeline), closed)
+
+
+def _check(servers: NatsConfig) -> None:
+    """Raise ConfigError without nats-py, and for files that cannot be read."""
+    try:
+        for module in ("nats.aio.client", *(("nkeys",) if servers.credentials else ())):
+            importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError("needs nats-py", key="nats", hint="pip install 'rrpy[nats]'") from error
+    servers.context()
+    if servers.credentials:
         try:
-            import nats.aio.client  # noqa: F401
-        except ImportError as error:
-            raise ConfigError("needs nats-py", key="driver", hint="pip install 'rrpy[nats]'") from error
-        pipeline: NatsPipeline = settings.config
-        for key, value in (("stream", pipeline.stream), ("subject", pipeline.subject_name)):
-            other = self._places.setdefault(f"{key} {value}", settings.name)
-            if other != settings.name:
-                raise ConfigError(f"the pipeline {other} has the {key} {value}", key=key)
-        return NatsQueue(self._servers or NatsConfig(), settings)
+            Path(servers.credentials).read_bytes()
+        except OSError as error:
+            reason = f"is {servers.credentials!r}, which cannot be read"
+            raise ConfigError(reason, key="nats.credentials", hint=error.strerror or "") from error

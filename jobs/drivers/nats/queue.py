@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -65,9 +65,10 @@ class NatsQueue:
     sorts: Final = False
     atomic: Final = False
 
-    def __init__(self, servers: NatsConfig, settings: PipelineSettings) -> None:
+    def __init__(self, servers: NatsConfig, settings: PipelineSettings, closed: Callable[[], None]) -> None:
         pipeline: NatsPipeline = settings.config
-        self.place = pipeline.subject_name
+        self.place = pipeline.subject
+        self._closed = closed
         self.duplicates = 0
         self._pipeline = pipeline
         self._timeout = settings.timeout
@@ -90,7 +91,11 @@ class NatsQueue:
 
     async def open(self) -> None:
         """Connect, and make or check the streams. Raises Differs."""
-        await self.connection.open()
+        try:
+            await self.connection.open()
+        except JobsError:
+            self._closed()
+            raise
         self._start(self._puller.extend())
         self._start(self._watch())
 
@@ -107,6 +112,7 @@ class NatsQueue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.connection.aclose()
+        self._closed()
 
     @property
     def promise(self) -> Promise:
@@ -163,7 +169,8 @@ class NatsQueue:
     def refused(self, error: JobsError) -> JobsError:
         """Return the error of a push. A full stream refuses each push until its figures show room."""
         if isinstance(error, Full):
-            error = self._full = Full(f"the stream {self._pipeline.stream} is full, see its max_bytes: {error}")
+            place = "is full, see its max_bytes" if "maximum" in str(error) else "has no room on the servers"
+            error = self._full = Full(f"the stream {self._pipeline.stream} {place}: {error}")
         return error
 
     # Pulling

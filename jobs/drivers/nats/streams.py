@@ -32,7 +32,7 @@ async def make_or_check(requests: Requests, pipeline: NatsPipeline, push_timeout
         **_LIMITLESS,
         **common,
         "name": pipeline.stream,
-        "subjects": [pipeline.subject_name],
+        "subjects": [pipeline.subject],
         "retention": "workqueue",
         "max_bytes": pipeline.max_bytes or -1,
     }

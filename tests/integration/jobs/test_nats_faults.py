@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 import trustme
+from support.jobs.nats_credentials import operator_mode
 from support.jobs.nats_driver import host
 from support.jobs.nats_server import nats_cluster, nats_server
-from support.jobs.places import ids, is_idle, job, pull, push
+from support.jobs.places import ids, is_idle, job, pull, pull_all, push
 from support.waiting import until
 
 from rrpy.jobs.drivers.nats import connection
 from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
 from rrpy.jobs.drivers.nats.requests import IN_FLIGHT
-from rrpy.jobs.protocols import Away, Rejected
+from rrpy.jobs.protocols import Away, Full, Rejected
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,19 @@ async def test_a_server_that_is_away_at_the_start_is_a_state(tmp_path: Path) -> 
             server.start()
             await push(one.queue, job("a"))
             assert ids(await pull(one.queue)) == ["a"]
+
+
+async def test_a_server_without_room_refuses_until_jobs_are_worked_off(tmp_path: Path) -> None:
+    with nats_server(tmp_path, f'jetstream {{ store_dir: "{tmp_path}", max_file_store: 20KB }}\n') as server:
+        async with host(server.address, "room") as one:
+            with pytest.raises(Full, match="no room on the servers"):
+                for number in range(100):
+                    await push(one.queue, job(str(number), bytes(1000)))
+            assert isinstance(one.queue.refusal, Full)
+            for delivery in await pull_all(one.queue, number):
+                delivery.ack()
+            await until(lambda: one.queue.refusal is None, "there is room")
+            await push(one.queue, job("more"))
 
 
 async def test_a_lost_permission_is_a_state_until_it_comes_back(tmp_path: Path) -> None:
@@ -112,6 +126,16 @@ async def test_no_password_goes_over_a_connection_that_should_be_encrypted(tmp_p
         async with host(address, "plain") as one:
             assert "offers no TLS" in one.queue.state().reason
         assert "CONNECT" not in server.log
+
+
+async def test_a_file_of_credentials_opens_the_account(tmp_path: Path) -> None:
+    file = tmp_path / "user.creds"
+    with nats_server(tmp_path, operator_mode(file)) as server:
+        async with host(NatsConfig(addr=server.address, credentials=str(file)), "creds") as one:
+            await push(one.queue, job("a"))
+            assert ids(await pull(one.queue)) == ["a"]
+        async with host(server.address, "creds", timeout=0.3) as stranger:
+            assert isinstance(stranger.queue.refusal, Rejected)
 
 
 async def test_no_acknowledged_job_is_missing_after_the_leader_is_killed_under_load(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import msgspec
 import pytest
 
+from rrpy.container.config.fields import decode_field
 from rrpy.container.errors import ConfigError
-from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
+from rrpy.container.log import logger
+from rrpy.jobs.drivers.nats.config import NatsConfig, NatsPipeline, NatsTLS
 from rrpy.jobs.drivers.nats.dead import seconds
 from rrpy.jobs.drivers.nats.delivery import Delivery
+from rrpy.jobs.drivers.nats.driver import NatsDriver
 from rrpy.jobs.drivers.nats.message import (
     Message,
     body_of,
@@ -22,7 +26,9 @@ from rrpy.jobs.drivers.nats.message import (
     to_token,
 )
 from rrpy.jobs.drivers.nats.requests import read_answer
-from rrpy.jobs.protocols import Full, Job, Rejected
+from rrpy.jobs.protocols import Full, Job, PipelineSettings, Rejected
+
+pytestmark = pytest.mark.anyio
 
 JOB = Job("id", "smtp.email", "smtp", b"body", b"envelope", {"a": ["ü\r\nNats-Rollup: all"]}, 1, 1.5, True)
 HOSTILE = "\r\nNats-Rollup: all\0 % ü\ud800 "
@@ -146,3 +152,36 @@ def test_addresses_have_a_scheme() -> None:
 def test_a_missing_file_of_tls_is_named() -> None:
     with pytest.raises(ConfigError, match=r"nats\.tls"):
         NatsConfig(tls=NatsTLS(ca="/nowhere")).context()
+
+
+def settings(name: str, **config: str) -> PipelineSettings:
+    return PipelineSettings(name, NatsPipeline(**config), logger("jobs"))
+
+
+async def test_a_stream_belongs_to_one_pipeline() -> None:
+    driver = NatsDriver()
+    queue = driver.queue(settings("smtp"))
+    assert queue.place == "smtp"
+    with pytest.raises(ConfigError, match="stream is 'smtp', the stream of the pipeline smtp"):
+        driver.queue(settings("other", stream="smtp", subject="x"))
+    with pytest.raises(ConfigError, match="subject is 'smtp', the subject of the pipeline smtp"):
+        driver.queue(settings("other", subject="smtp"))
+    await queue.aclose()
+    driver.queue(settings("other", stream="smtp"))
+
+
+def test_without_nats_py_a_pipeline_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nats.aio.client", None)
+    with pytest.raises(ConfigError, match=r"pip install 'rrpy\[nats\]'"):
+        NatsDriver().queue(settings("smtp"))
+
+
+def test_a_file_of_credentials_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nats\.credentials is '/nowhere'"):
+        NatsDriver(NatsConfig(credentials="/nowhere")).queue(settings("smtp"))
+
+
+@pytest.mark.parametrize("config", [{"stream": "a.b"}, {"stream": "a*"}, {"subject": "a b"}, {"subject": "a.>"}])
+def test_a_name_that_nats_cannot_have_is_refused(config: dict[str, str]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(config, NatsPipeline, dec_hook=decode_field)
