@@ -4,6 +4,12 @@ import { nameOf } from "./people.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
 
+// A format takes longer to make than to use a hundred times.
+const WHOLE = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const TIME = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const DATE = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
+const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+
 /**
  * Return a size in bytes as `1.2 kB`.
  * @param {number} bytes
@@ -28,10 +34,8 @@ export function size(bytes) {
  */
 export function when(text, whole = false) {
   const date = new Date(text);
-  if (whole) return date.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-  const today = date.toDateString() === new Date().toDateString();
-  if (today) return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return date.toLocaleDateString([], { day: "numeric", month: "short" });
+  if (whole) return WHOLE.format(date);
+  return (date.toDateString() === new Date().toDateString() ? TIME : DATE).format(date);
 }
 
 /**
@@ -40,7 +44,7 @@ export function when(text, whole = false) {
  * @returns {string}
  */
 export function day(text) {
-  return new Date(text).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+  return DAY.format(new Date(text));
 }
 
 /**

@@ -90,13 +90,15 @@ export function show(fresh = new Set()) {
 }
 
 /**
- * Mark a row as selected or not, as read or not.
+ * Mark a row as selected or not, as read or not. A mark that it has already costs nothing: the list can be long.
  * @param {import("./dom.js").AnyElement} row
  * @param {boolean} read
  */
 function mark(row, read) {
   const id = row.dataset.id || "";
-  row.setAttribute("aria-selected", String(state.chosen.size ? state.chosen.has(id) : id === state.selected));
+  const selected = String(state.chosen.size ? state.chosen.has(id) : id === state.selected);
+  if (row.getAttribute("aria-selected") !== selected) row.setAttribute("aria-selected", selected);
+  if (row.classList.contains("unread") === !read) return;
   row.classList.toggle("unread", !read);
   /** @type {Element} */ (row.querySelector(".new-mark")).textContent = read ? "" : "Unread. ";
 }
@@ -174,7 +176,7 @@ function showCounts() {
   byId("all-read").hidden = !unread || state.refused;
   byId("clear-label").textContent = search && !state.refused ? "Delete these" : "Delete all";
   byId("more").hidden = next === null || state.refused;
-  list.hidden = state.refused;
+  list.hidden = byId("compact").hidden = state.refused;
   main.classList.toggle("refused", state.refused);
   if (state.refused) {
     byId("count").textContent = "Refused";

@@ -6,7 +6,7 @@
 import { addressed } from "./address.js";
 import { ask, get, pathOf } from "./api.js";
 import { removeAll } from "./changes.js";
-import { restoreCompact } from "./compact.js";
+import { restoreCompact, toggleCompact } from "./compact.js";
 import { openConnections } from "./connections.js";
 import { byId, list } from "./dom.js";
 import { counted } from "./format.js";
@@ -120,6 +120,7 @@ onClick("release-cancel", () => byId("releasing").close());
 byId("release-form").addEventListener("submit", release);
 onClick("refused", toggleRefused);
 onClick("help", showHelp);
+onClick("compact", toggleCompact);
 onClick("connections", openConnections);
 onClick("clear", clear);
 onClick("notify", askForNotifications);

@@ -15,6 +15,15 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.program("chromium")
 
+CHANGED_ROWS = """
+globalThis.changed = new Set();
+const note = (changes) => changes.forEach(({ target }) => {
+  const row = target.parentElement?.closest(".item") || target.closest?.(".item");
+  if (row) changed.add(row.id);
+});
+new MutationObserver(note).observe(messages, { subtree: true, childList: true, attributes: true });
+"""
+
 
 def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:
     with inbox(tmp_path) as (host, _):
@@ -235,6 +244,11 @@ def test_end_leads_to_the_oldest_message_of_all(tmp_path: Path, visit: Visit) ->
         page.get_by_role("listbox").focus()
         page.keyboard.press("End")
         expect(page.get_by_role("option", selected=True)).to_contain_text("number 0")
+        expect(page.locator("#subject")).to_have_text("number 0")
+        page.evaluate(CHANGED_ROWS)
+        page.keyboard.press("ArrowUp")
+        expect(page.locator("#subject")).to_have_text("number 1")
+        assert page.evaluate("changed.size") == 2  # each row of a long list took half a millisecond
 
 
 def test_the_head_of_a_phone_is_one_row_of_tabs_and_shrinks(tmp_path: Path, visit: Visit) -> None:

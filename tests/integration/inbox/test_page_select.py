@@ -66,7 +66,7 @@ def test_new_mail_above_a_scrolled_list_is_counted_and_days_have_lines(tmp_path:
         page = live(visit(host, viewport={"width": 900, "height": 400}))
         expect(page.locator("#messages .item")).to_have_count(12)
         assert page.locator("[data-day]").count() == 0
-        page.keyboard.press("c")
+        page.get_by_role("button", name="Compact list").click()
         expect(page.locator(".excerpt").first).to_be_hidden()
         page.reload()
         expect(page.locator(".subject").first).to_be_visible()
