@@ -169,6 +169,7 @@ _COMMON: Final = {
 OWN: Final[dict[str, type[Cp50221 | Cp51932]]] = {"cp50221": Cp50221, "cp51932": Cp51932}
 """Codec of the table -> our decoder, where Python has none."""
 
+_UTF_8_SLICE: Final = 4 * SLICE  # bytes for one call of the fastest decoder
 _OWN_SLICE: Final = 16 * 1024  # bytes for one call of a decoder of ours, which makes many small objects
 
 # UTF-8 of more than one byte, whole (RFC 3629 section 4; the last bytes are not looked at closely).
@@ -286,8 +287,8 @@ def _has_whole_character(data: bytes) -> bool:
 
 
 def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
-    if codec == _UTF_8 and len(data) <= SLICE:
-        return str(data, codec, errors)
+    if codec == _UTF_8:
+        return str(data, codec, errors) if len(data) <= SLICE else _utf_8(data, errors)
     own = OWN.get(codec)
     errors = ERRORS.get((codec, errors), errors)
     if own is None and len(data) <= SLICE:
@@ -298,6 +299,17 @@ def _text(data: bytes | memoryview, codec: str, errors: str) -> str:
     for at in range(0, len(data), size):
         text += _exact(decoder.decode(data[at : at + size]), codec, errors)
     return text + _exact(decoder.decode(b"", final=True), codec, errors)
+
+
+def _utf_8(data: bytes | memoryview, errors: str) -> str:
+    """Return the text of long UTF-8, a slice after the other. The incremental decoder would copy each of them."""
+    text = ""  # `+=` grows it in place, as in `_text`
+    at = 0
+    while at < len(data):
+        piece, used = codecs.utf_8_decode(data[at : at + _UTF_8_SLICE], errors, at + _UTF_8_SLICE >= len(data))
+        text += piece
+        at += used
+    return text
 
 
 def _exact(text: str, codec: str, errors: str) -> str:

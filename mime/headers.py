@@ -10,7 +10,9 @@ relays lose the indent of a folded line, and with it the boundary or a file name
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from . import charsets as mime_charsets
 from .defects import Defects
@@ -24,16 +26,16 @@ MAX_FIELDS: Final = 1000
 # `=`, and `boundary="a:b"` is a line that lost its indent.
 _NAME: Final = re.compile(rb"([!-9;<>-~]++)[ \t]*+:")
 # A field in one line, like nearly all: name, value.
-_FIELD: Final = re.compile(rb"([!-9;<>-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
+_FIELD: Final = re.compile(rb"(?!-)([!-9;<>-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
 _INDENTED: Final = re.compile(rb"[ \t]++" + _NAME.pattern)
 # Values without a structure: a line after one may be anything (RFC 5322 section 3.6.5, RFC 2045 section 8).
 _UNSTRUCTURED: Final = frozenset((b"subject", b"comments", b"content-description"))
 # A field with a bad name, or a line that a mailbox adds: it does not continue the field before it.
 _ODD: Final = re.compile(rb"[^:=;,\"<]*+:|>From ")
-_LF, _CR, _SPACE, _TAB, _HYPHEN = b"\n\r \t-"
+_SPACE, _TAB = b" \t"
 
 
-class Block(NamedTuple):
+class Block(msgspec.Struct, gc=False):
     """A header block.
 
     `fields`: name and unfolded value, stripped. `body`: the offset of the body. `limited`: a limit ended the block, and
@@ -52,7 +54,7 @@ def read_block(data: bytes, start: int, end: int, defects: Defects, other: bytes
     """
     block = _read_fields(data, start, end, defects)
     if other:
-        block = block._replace(fields=[(name, _recoded(value, other, defects)) for name, value in block.fields])
+        block.fields = [(name, _recoded(value, other, defects)) for name, value in block.fields]
     return block
 
 
@@ -61,19 +63,16 @@ def _read_fields(data: bytes, start: int, end: int, defects: Defects) -> Block:
     window = min(end, start + MAX_BYTES)
     pos = start
     while pos < window:
-        first = data[pos]
-        if first == _LF:
-            return Block(fields, pos + 1, False)
-        if first == _CR and data.startswith(b"\r\n", pos, window):
-            return Block(fields, pos + 2, False)
-        if len(fields) == MAX_FIELDS:
-            break
         field = _FIELD.match(data, pos, window)
-        if field is not None and first != _HYPHEN:
+        if field is not None and len(fields) < MAX_FIELDS:
             name, value = field.groups()
             fields.append((name, value.rstrip(b" \t\r")))
             pos = field.end()
             continue
+        if data.startswith((b"\n", b"\r\n"), pos, window):
+            return Block(fields, data.find(b"\n", pos) + 1, False)
+        if len(fields) == MAX_FIELDS:
+            break
         stop, after, folded = _field_end(data, pos, window)
         field = _NAME.match(data, pos, stop) or (_INDENTED.match(data, pos, stop) if pos == start else None)
         if field is None or data.startswith(b"--", pos):

@@ -143,11 +143,14 @@ def _read(data: bytes, other: bytes) -> tuple[Message, bytes]:
     headers: dict[str, list[str]] = {}
     for name, value in block.fields:
         lower = name.lower()
-        text = mime_words.decode(value, defects)
+        if value.isascii() and b"=?" not in value and (plain := value.decode()).isprintable():
+            text = plain  # nearly all: a call less
+        else:
+            text = mime_words.decode(value, defects)
         if lower in names:
             headers[names[lower]].append(text)
         else:
-            names[lower] = written = name.decode("ascii")
+            names[lower] = written = name.decode()
             headers[written] = [text]
     contents = _Contents(data, defects)
     walk = Walk(data, defects, other)
@@ -169,7 +172,7 @@ def _read(data: bytes, other: bytes) -> tuple[Message, bytes]:
         attachments=contents.attachments,
         defects=list(defects),
     )
-    return message, contents.charset if is_guessed else b""
+    return message, contents.charset() if is_guessed else b""
 
 
 def _bare(identifier: str) -> str:
@@ -198,7 +201,7 @@ def _mark_related(attachments: list[Attachment], html_body: str) -> None:
 class _Contents:
     """The texts and the attachments of one message."""
 
-    __slots__ = ("_data", "_defects", "attachments", "charset", "html", "text")
+    __slots__ = ("_charsets", "_data", "_defects", "attachments", "html", "text")
 
     def __init__(self, data: bytes, defects: Defects) -> None:
         self._data = data
@@ -206,7 +209,11 @@ class _Contents:
         self.attachments: list[Attachment] = []
         self.text: list[str] = []
         self.html: list[str] = []
-        self.charset = b""  # the first of a text that says more about raw headers than UTF-8
+        self._charsets: list[bytes] = []  # of the texts
+
+    def charset(self) -> bytes:
+        """Return the first charset of a text that tells how to read raw headers, b"" for none."""
+        return next(filter(mime_charsets.says_more, self._charsets), b"")
 
     def add(self, leaf: Leaf, walk: Walk) -> None:
         """Keep a leaf: as text if it is the text of the message, else as an attachment (RFC 8621 section 4.1.4)."""
@@ -283,8 +290,8 @@ class _Contents:
         )
 
     def _decoded(self, content: bytes | memoryview, charset: bytes) -> str:
-        if charset and not self.charset and mime_charsets.says_more(charset):
-            self.charset = charset
+        if charset:
+            self._charsets.append(charset)
         text = mime_charsets.decode(content, charset, self._defects).removeprefix("\ufeff")
         if "\0" in text:
             self._defects["text-cleaned"] = None

@@ -53,8 +53,11 @@ def _after_comments(value: bytes, pos: int = 0) -> int:
 
 def content_type(value: bytes, defects: Defects) -> tuple[str, Parameters]:
     """Return the type in a Content-Type in lower case, "" if it has none, and the parameters."""
-    begin = _after_comments(value)
-    found = _TYPE.match(value, begin)
+    begin = 0
+    found = _TYPE.match(value)
+    if found is None:
+        begin = _after_comments(value)
+        found = _TYPE.match(value, begin)
     if found is not None:
         return found[0].decode("ascii").lower(), parameters(value, found.end(), defects)
     found = _LOOSE_TYPE.match(value, begin)
@@ -79,7 +82,7 @@ def transfer_encoding(value: bytes) -> str:
 
 
 def _first_token(value: bytes) -> tuple[str, int]:
-    found = _QUOTED_TOKEN.match(value, _after_comments(value))
+    found = _QUOTED_TOKEN.match(value) or _QUOTED_TOKEN.match(value, _after_comments(value))
     if found is None:
         return "", 0
     return found[1].decode("latin-1").lower(), found.end()
@@ -135,6 +138,8 @@ def _closing_quote(value: bytes, begin: int) -> int:
 
 def parameter(found: Parameters, name: bytes, defects: Defects) -> tuple[bytes, bytes | None]:
     """Return a parameter's bytes, b"" for none, and the charset that it names (RFC 2231), None for a plain one."""
+    if len(found) == 1 and name in found:
+        return found[name], None
     extended = found.get(name + b"*")
     if extended:
         return _extended(extended)
@@ -191,6 +196,8 @@ def texts(found: Parameters) -> dict[str, str]:
 
 def charset(found: Parameters, defects: Defects) -> bytes:
     """Return the charset in the parameters of a type, b"" for none."""
+    if not found:
+        return b""
     word = _TOKEN.match(parameter(found, b"charset", defects)[0].strip())
     return word[0] if word else b""
 

@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from . import headers as mime_headers
 from . import parameters as mime_parameters
@@ -33,7 +35,7 @@ UNKNOWN_TYPE: Final = "application/octet-stream"
 _LF, _CR = b"\n\r"
 
 
-class Leaf(NamedTuple):
+class Leaf(msgspec.Struct, gc=False):
     """A part that is not a multipart.
 
     `kind`: the type that decides what it is, lower case, "" for the rest after a limit. `listed`: the type that a user
@@ -70,12 +72,8 @@ class _Multipart:
         self.chosen: dict[str, int] = {}
 
 
-class _Delimiter(NamedTuple):
-    """A delimiter line: the end of the part before it, the offset of the part after it, whether it is a closing one."""
-
-    end: int
-    after: int
-    closes: bool
+_Delimiter = tuple[int, int, bool]
+"""A delimiter line: the end of the part before it, the offset of the part after it, whether it is a closing one."""
 
 
 class Walk:
@@ -113,6 +111,8 @@ class Walk:
     def is_first_alternative(self, kind: str) -> bool:
         """Return whether no earlier child of an open multipart/alternative has given the body of this type."""
         alternatives = [multipart for multipart in self._stack if multipart.alternative]
+        if not alternatives:
+            return True
         if any(each.chosen.get(kind, each.child) != each.child for each in alternatives):
             return False
         for each in alternatives:
@@ -203,9 +203,11 @@ class Walk:
         """Return the offset of the part after the next opening delimiter, -1 for none."""
         while True:
             found = self._delimiter(delimiter, pos, end)
-            if found is None or not found.closes:
-                return -1 if found is None else found.after
-            pos = found.after
+            if found is None:
+                return -1
+            _, pos, closes = found
+            if not closes:
+                return pos
 
     def _delimiter(self, delimiter: bytes, start: int, end: int) -> _Delimiter | None:
         """Return the next delimiter line from `start`, the beginning of a line, on (RFC 2046 section 5.1.1)."""
@@ -229,7 +231,7 @@ class Walk:
                     # The line end before a delimiter belongs to it.
                     if at > start:
                         at -= 2 if at - 2 >= start and data[at - 2] == _CR else 1
-                    return _Delimiter(at, next_line or end, closes)
+                    return at, next_line or end, closes
             self._rejected += 1
             if not next_line or self._rejected > MAX_REJECTED:
                 return None
