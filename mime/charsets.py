@@ -169,7 +169,6 @@ _COMMON: Final = {
 OWN: Final[dict[str, type[Cp50221 | Cp51932]]] = {"cp50221": Cp50221, "cp51932": Cp51932}
 """Codec of the table -> our decoder, where Python has none."""
 
-_UTF_8_SLICE: Final = 4 * SLICE  # bytes for one call of the fastest decoder
 _OWN_SLICE: Final = 16 * 1024  # bytes for one call of a decoder of ours, which makes many small objects
 
 # UTF-8 of more than one byte, whole (RFC 3629 section 4; the last bytes are not looked at closely).
@@ -306,7 +305,7 @@ def _utf_8(data: bytes | memoryview, errors: str) -> str:
     text = ""  # `+=` grows it in place, as in `_text`
     at = 0
     while at < len(data):
-        piece, used = codecs.utf_8_decode(data[at : at + _UTF_8_SLICE], errors, at + _UTF_8_SLICE >= len(data))
+        piece, used = codecs.utf_8_decode(data[at : at + SLICE], errors, at + SLICE >= len(data))
         text += piece
         at += used
     return text

@@ -25,14 +25,14 @@ MAX_FIELDS: Final = 1000
 # RFC 5322 section 2.2: printable US-ASCII but the colon; section 4.5.3 allows blanks before the colon. No real name has
 # `=`, and `boundary="a:b"` is a line that lost its indent.
 _NAME: Final = re.compile(rb"([!-9;<>-~]++)[ \t]*+:")
-# A field in one line, like nearly all: name, value.
-_FIELD: Final = re.compile(rb"(?!-)([!-9;<>-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n(?![ \t])")
+# A field, like nearly all: its name, the value in its first line, and the blank that begins the next line of the value.
+_FIELD: Final = re.compile(rb"(?!-)([!-9;<>-~]++)[ \t]*+:[ \t]*+([^\n]*+)\n([ \t]?)")
+_FIELD_END: Final = re.compile(rb"\n(?![ \t])")
 _INDENTED: Final = re.compile(rb"[ \t]++" + _NAME.pattern)
 # Values without a structure: a line after one may be anything (RFC 5322 section 3.6.5, RFC 2045 section 8).
 _UNSTRUCTURED: Final = frozenset((b"subject", b"comments", b"content-description"))
 # A field with a bad name, or a line that a mailbox adds: it does not continue the field before it.
 _ODD: Final = re.compile(rb"[^:=;,\"<]*+:|>From ")
-_SPACE, _TAB = b" \t"
 
 
 class Block(msgspec.Struct, gc=False):
@@ -65,10 +65,16 @@ def _read_fields(data: bytes, start: int, end: int, defects: Defects) -> Block:
     while pos < window:
         field = _FIELD.match(data, pos, window)
         if field is not None and len(fields) < MAX_FIELDS:
-            name, value = field.groups()
-            fields.append((name, value.rstrip(b" \t\r")))
-            pos = field.end()
-            continue
+            name, value, fold = field.groups()
+            if not fold:
+                fields.append((name, value.rstrip(b" \t\r")))
+                pos = field.end()
+                continue
+            last = _FIELD_END.search(data, field.end(), window)
+            if last is not None:
+                fields.append((name, _unfolded(data[field.start(2) : last.start()])))
+                pos = last.end()
+                continue
         if data.startswith((b"\n", b"\r\n"), pos, window):
             return Block(fields, data.find(b"\n", pos) + 1, False)
         if len(fields) == MAX_FIELDS:
@@ -82,14 +88,10 @@ def _read_fields(data: bytes, start: int, end: int, defects: Defects) -> Block:
             if fields:
                 fields[-1] = _continued(*fields[-1], data[pos:after])
         else:
-            is_cut = stop == window < end
-            if is_cut:
-                stop = after = _character_end(data, window)
+            if stop == window < end:
+                stop = after = window = _character_end(data, window)
             value = data[field.end() : stop]
             fields.append((field[1], _unfolded(value) if folded else value.strip(b" \t\r\n")))
-            if is_cut:
-                pos = after
-                break
         pos = after
     if pos == end:
         return Block(fields, end, False)
@@ -99,16 +101,9 @@ def _read_fields(data: bytes, start: int, end: int, defects: Defects) -> Block:
 
 def _field_end(data: bytes, pos: int, window: int) -> tuple[int, int, bool]:
     """Return where the field at `pos` ends, where the next line begins, and whether the field is folded."""
-    folded = False
-    at = pos
-    while True:
-        stop = data.find(b"\n", at, window)
-        if stop < 0:
-            return window, window, folded
-        at = stop + 1
-        if at == window or data[at] not in (_SPACE, _TAB):
-            return stop, at, folded
-        folded = True
+    last = _FIELD_END.search(data, pos, window)
+    stop, after = last.span() if last else (window, window)
+    return stop, after, data.find(b"\n", pos, stop) >= 0
 
 
 def _unfolded(value: bytes) -> bytes:

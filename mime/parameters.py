@@ -138,15 +138,11 @@ def _closing_quote(value: bytes, begin: int) -> int:
 
 def parameter(found: Parameters, name: bytes, defects: Defects) -> tuple[bytes, bytes | None]:
     """Return a parameter's bytes, b"" for none, and the charset that it names (RFC 2231), None for a plain one."""
-    if len(found) == 1 and name in found:
-        return found[name], None
-    extended = found.get(name + b"*")
-    if extended:
-        return _extended(extended)
     prefix = name + b"*"
     for key in found:
         if key.startswith(prefix):
-            return _joined(found, prefix, defects)
+            extended = found.get(prefix)
+            return _extended(extended) if extended else _joined(found, prefix, defects)
     return found.get(name, b""), None
 
 
