@@ -1,7 +1,8 @@
 """The codecs of arguments and results (docs/reference/wire.md, 'RPC over tcp:// or unix://').
 
 JSON and MSGPACK carry every value. Struct and dataclass fields have the same names in both; bytes are base64 text in
-JSON, bin in MSGPACK. RAW carries bytes or a text, PROTO a protobuf message (proto.py).
+JSON, bin in MSGPACK. RAW carries bytes or a text. PROTO carries protobuf messages (proto.py), for methods whose
+argument and result are such messages.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PRIORITY: Final = {
 class Codec(NamedTuple):
     """How the codec `name`, with the frame flag `flag`, reads an argument and writes a result.
 
-    `general`: whether it carries every value. Another one refuses a method whose parameter it cannot fill.
+    `general`: whether an empty argument stands for none. Another one refuses a method whose parameter it cannot fill.
     `decode(data, type)` returns a value of that type and raises ValueError, TypeError or RecursionError.
     `encode(result)` returns bytes and raises these, OverflowError or RPCError.
     """
@@ -55,7 +56,7 @@ def codec_of(flags: int) -> Codec:
     """Return the codec of a frame. Raises RPCError for one that the host does not serve."""
     flag = codec_flag(flags)
     if flag not in CODECS:
-        raise _not_served(f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag")
+        raise not_served(f"the codec {PRIORITY[flag]}" if flag else "a request without a codec flag")
     return CODECS[flag]
 
 
@@ -125,19 +126,17 @@ def _encode_raw(result: object) -> bytes:
     return bytes(result)
 
 
-def _decode_proto(data: bytes, kind: object) -> proto.ProtoMessage:
-    if not (isinstance(kind, type) and issubclass(kind, proto.ProtoMessage)):
-        raise _not_served("the codec PROTO")
-    return proto.decode(data, kind)
+def is_message(kind: object) -> bool:
+    """Return whether the type of an argument, or of a result, is a message of protobuf. None is the empty one."""
+    return kind is None or (isinstance(kind, type) and issubclass(kind, (proto.ProtoMessage, type(None))))
 
 
-def _encode_proto(result: object) -> bytes:
-    if result is not None:
-        raise ValueError("only a method without a result has one in protobuf, an empty message")
-    return b""
+def _encode_proto(result: Any) -> bytes:
+    return b"" if result is None else proto.encode(result)
 
 
-def _not_served(codec: str) -> RPCError:
+def not_served(codec: str) -> RPCError:
+    """Return the error for a codec that the host, or a method, does not serve."""
     return RPCError(f"rpc: {codec} is not served, use JSON, MSGPACK, RAW")
 
 
@@ -147,7 +146,7 @@ CODECS: Final = {
         Codec(frame.JSON, "JSON", _decode_json, _encode_json),
         Codec(frame.MSGPACK, "MSGPACK", _decode_msgpack, _encode_msgpack),
         Codec(frame.RAW, "RAW", _decode_raw, _encode_raw, general=False),
-        Codec(frame.PROTO, "PROTO", _decode_proto, _encode_proto, general=False),
+        Codec(frame.PROTO, "PROTO", proto.decode, _encode_proto),
     )
 }
 """The served codecs, by flag."""

@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple, get_type_hints
 import msgspec
 
 from ..container.errors import HostError, reason_of
-from .codecs import Codec
+from ..goridge.frame import PROTO
+from .codecs import Codec, is_message, not_served
 from .errors import RPCError
 
 Parameter = inspect.Parameter
@@ -32,7 +33,8 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 class Method(NamedTuple):
     """One method. `name`: on the wire. `doc`: its docstring. `takes`: the type of its argument, None to ignore it.
 
-    `zero`: stands for an empty argument; `optional`: the parameter has a default.
+    `zero`: stands for an empty argument; `optional`: the parameter has a default. `proto`: whether messages of protobuf
+    carry both its argument and its result.
     """
 
     name: str
@@ -41,9 +43,12 @@ class Method(NamedTuple):
     takes: Any
     zero: Any
     optional: bool
+    proto: bool
 
     def arguments(self, codec: Codec, data: bytes) -> tuple[Any, ...]:
         """Return the arguments of a call. Raises RPCError for an argument of a wrong type, and names both types."""
+        if codec.flag == PROTO and not self.proto:
+            raise not_served("the codec PROTO")
         if codec.general and (self.takes is None or (self.optional and not data)):
             return ()
         try:
@@ -145,17 +150,25 @@ def _method(name: str, call: Callable[..., Any]) -> Method:
     if needed:
         raise HostError(f"rpc cannot serve {name}: a method takes one argument at most")
     doc = inspect.getdoc(call) or ""
-    if not usable:
-        return Method(name, call, doc, None, None, optional=False)
     try:
-        takes = get_type_hints(call, include_extras=True).get(usable[0].name, Any)
-        zero = next((empty for empty in _EMPTY if _takes(takes, empty)), _NO_ZERO)
+        hints = get_type_hints(call, include_extras=True)
     except (NameError, TypeError) as error:
+        if usable:
+            raise HostError(f"rpc cannot serve {name}: {reason_of(error)}") from error
+        hints = {}
+    gives = is_message(hints.get("return", Any))
+    if not usable:
+        return Method(name, call, doc, None, None, optional=False, proto=gives)
+    takes = hints.get(usable[0].name, Any)
+    try:
+        zero = next((empty for empty in _EMPTY if _takes(takes, empty)), _NO_ZERO)
+    except TypeError as error:
         raise HostError(f"rpc cannot serve {name}: {reason_of(error)}") from error
     if usable[0].name.startswith("_"):
         ignored = () if usable[0].default is not Parameter.empty else (None if zero is _NO_ZERO else zero,)
-        return Method(name, functools.partial(call, *ignored), doc, None, None, optional=False)
-    return Method(name, call, doc, takes, zero, optional=usable[0].default is not Parameter.empty)
+        return Method(name, functools.partial(call, *ignored), doc, None, None, optional=False, proto=gives)
+    optional = usable[0].default is not Parameter.empty
+    return Method(name, call, doc, takes, zero, optional=optional, proto=gives and is_message(takes))
 
 
 def _takes(kind: type, value: object) -> bool:

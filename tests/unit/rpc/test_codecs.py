@@ -11,12 +11,13 @@ import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.rpc.host import ONE, Connection, Range
+from support.rpc.host import ONE, Connection, Range, encoded_result
 
 from rrpy.goridge.frame import CONTROL, GOB, JSON, MSGPACK, PROTO, RAW
 from rrpy.rpc.app_logger import LogEntry
 from rrpy.rpc.codecs import CODECS, codec_flag, codec_of
 from rrpy.rpc.errors import RPCError
+from rrpy.rpc.registry import Registry
 
 BOTH = [JSON, MSGPACK]
 
@@ -34,15 +35,55 @@ def test_a_codec_that_is_not_served_is_an_error_that_names_those_which_are(flags
         codec_of(flags)
 
 
-def test_protobuf_is_for_methods_that_take_its_messages() -> None:
-    codec = codec_of(PROTO | JSON)
-    for kind in (str, bytes, Any, None, Range):
+LOGGED = LogEntry("b")
+
+
+class Service:
+    """Methods that protobuf can carry, `carried`, and others."""
+
+    def carried(self) -> None:
+        pass
+
+    def carried_argument(self, entry: LogEntry) -> None:
+        pass
+
+    def carried_result(self) -> LogEntry:
+        return LogEntry("a")
+
+    def carried_both(self, entry: LogEntry = LOGGED) -> LogEntry:
+        return entry
+
+    def text(self, name: str) -> None:
+        raise AssertionError(name)
+
+    def anything(self, argument: Any) -> LogEntry:
+        raise AssertionError(argument)
+
+    def result(self, entry: LogEntry) -> bool:
+        raise AssertionError(entry)
+
+    def unsaid(self):
+        raise AssertionError
+
+    def unknown(self) -> Absent:  # noqa: F821 - as under TYPE_CHECKING
+        raise AssertionError
+
+
+@pytest.mark.anyio
+async def test_protobuf_is_for_methods_whose_argument_and_result_are_its_messages() -> None:
+    registry = Registry()
+    registry.add("s", Service())
+    for method in registry.describe():
+        if method.name.startswith("s.Carried"):
+            result = await encoded_result(method, b"", PROTO)
+            assert result == {"s.CarriedResult": b"\x0a\x01a", "s.CarriedBoth": b"\x0a\x01b"}.get(method.name, b"")
+            assert await encoded_result(method, b"\x0a\x01c", PROTO) == {
+                "s.CarriedResult": b"\x0a\x01a",
+                "s.CarriedBoth": b"\x0a\x01c",
+            }.get(method.name, b"")
+            continue
         with pytest.raises(RPCError, match=r"^rpc: the codec PROTO is not served, use JSON, MSGPACK, RAW$"):
-            codec.decode(b"", kind)
-    assert codec.decode(b"", LogEntry) == LogEntry()
-    assert codec.encode(None) == b""
-    with pytest.raises(ValueError, match="a method without a result"):
-        codec.encode(True)
+            await encoded_result(method, b"", PROTO)
 
 
 @pytest.mark.parametrize("flag", BOTH)
@@ -131,7 +172,7 @@ bits = st.sampled_from(
 @given(data=st.lists(bits | st.binary(max_size=12), max_size=6).map(b"".join))
 def test_any_bytes_are_a_value_or_an_error_of_the_client(data: bytes) -> None:
     for codec in CODECS.values():
-        for kind in KINDS:
+        for kind in KINDS if codec.flag != PROTO else [LogEntry]:
             with suppress(ValueError, TypeError, RecursionError, RPCError):
                 codec.decode(data, kind)
 
