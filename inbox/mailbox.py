@@ -33,6 +33,12 @@ MAX_SLICES: Final = 100
 """Slices of one search, about two seconds. An answer that ends earlier says where the next one begins."""
 
 
+LARGE: Final = 256 * 1024
+"""Bytes of a mail above which its parsing may take seconds."""
+PARSERS: Final = 2
+"""Large mails that are parsed at the same time."""
+
+
 class Mailbox:
     """The messages, the refusals, and the feed. Every method may raise StoreError."""
 
@@ -46,6 +52,7 @@ class Mailbox:
         self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
         self._thread = anyio.CapacityLimiter(1)
+        self._parsers = anyio.CapacityLimiter(PARSERS)
 
     @classmethod
     async def open(cls, path: str, *, max_messages: int, max_bytes: int) -> Mailbox:
@@ -73,7 +80,9 @@ class Mailbox:
             await self._in_thread(self._store.close)
 
     async def add(self, mail: IncomingMail) -> None:
-        """Store a mail. Returns once it is safe."""
+        """Store a mail. Returns once it is safe. A large one is parsed before its turn, so that no other waits."""
+        if len(mail.content) > LARGE:
+            await anyio.to_thread.run_sync(lambda: mail.message, limiter=self._parsers)
         await self._arrivals.add(mail)
 
     async def _store_mails(self, mails: Sequence[IncomingMail]) -> None:

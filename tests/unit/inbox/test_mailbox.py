@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
-from support.inbox.stored import kept, received
+from support.inbox.stored import MAIL, ids, kept, received
 from support.waiting import TIMEOUT, until
 
 from rrpy.inbox import mailbox as mailboxes
@@ -21,6 +22,9 @@ from rrpy.inbox.store.query import parse
 from rrpy.inbox.store.store import Batch, Found, Store
 from rrpy.inbox.waiting import Awaited
 from rrpy.mime.matching import Filter
+from rrpy.mime.message import Message
+from rrpy.mime.message import parse as parse_message
+from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
 pytestmark = pytest.mark.anyio
 
@@ -221,3 +225,31 @@ async def test_a_filter_ignores_case(wanted: Filter, fits: bool) -> None:
     await mailbox.add(mail)
     assert (await mailbox.wait(wanted, 0) is not None) == fits
     await mailbox.aclose()
+
+
+class Slow(ReceivedMail, frozen=True, dict=True, kw_only=True):
+    """A mail whose parsing waits for `go_on`."""
+
+    go_on: threading.Event
+
+    @cached_property
+    def message(self) -> Message:
+        assert self.go_on.wait(TIMEOUT)
+        return parse_message(self.content)
+
+
+async def test_a_large_mail_that_takes_long_to_parse_holds_up_no_other() -> None:
+    """One of 25 MB with a charset of errors held up all mail for 48 s."""
+    store = Watched()
+    mailbox = Mailbox(store)
+    go_on = threading.Event()
+    content = b"Subject: large\r\n\r\n" + b"x" * mailboxes.LARGE
+    async with anyio.create_task_group() as group:
+        group.start_soon(mailbox.add, Slow(**MAIL, id="large", content=content, go_on=go_on))
+        await anyio.lowlevel.checkpoint()
+        try:
+            with anyio.fail_after(TIMEOUT / 2):
+                await mailbox.add(received("small"))
+        finally:
+            go_on.set()
+    assert ids(store) == ["large", "small"]
