@@ -74,7 +74,7 @@ class Feed:
         self._max_bytes = max_bytes
         self.bytes = 0
         self._number = 0
-        self._news = anyio.Event()
+        self._news: anyio.Event | None = None  # made for a reader that waits, not for each event
         self._readers = 0
         self._followed = anyio.Event()
         self._closed = False
@@ -92,6 +92,8 @@ class Feed:
     @property
     def news(self) -> anyio.Event:
         """Set at the next event, or when the feed closes. Take it before you read what an event may change."""
+        if self._news is None:
+            self._news = anyio.Event()
         return self._news
 
     @property
@@ -154,7 +156,7 @@ class Feed:
                 position = self._number
                 yield self._reset()
             while True:
-                news = self._news
+                news = self.news
                 missed = self._number - position
                 if missed and not self._has(position):
                     position = self._number
@@ -176,8 +178,9 @@ class Feed:
                 self._followed = anyio.Event()
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = anyio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def _position(self, last_event_id: str) -> int | None:
         """Return the position of an event's id; None for one of another start, or one that has left the ring."""

@@ -10,12 +10,21 @@ import msgspec
 from ..mime.message import Message
 
 
+class IncomingRecipient(Protocol):
+    """A recipient of the envelope. `parameters`: of its RCPT."""
+
+    @property
+    def address(self) -> str: ...  # noqa: D102 - described by the class
+    @property
+    def parameters(self) -> Mapping[str, str | bool]: ...  # noqa: D102
+
+
 class IncomingMail(Protocol):
     """A message as a mail server hands it to its observers.
 
     `at`: seconds since 1970. `uuid`: the connection's. `authentication`: mechanism, user name and password. `content`:
     the message byte for byte. `code`, `reply`: the answer to its client. `reason`: of an answer that no worker gave.
-    `parameters`: of MAIL; `recipients`: objects with `address` and `parameters`, of each RCPT. `tls`: an object with
+    `parameters`: of MAIL; `recipients`: of each RCPT. `tls`: an object with
     `version`, `cipher` and `subject`, None in clear.
     """
 
@@ -38,7 +47,7 @@ class IncomingMail(Protocol):
     @property
     def parameters(self) -> Mapping[str, str | bool]: ...  # noqa: D102
     @property
-    def recipients(self) -> Sequence[object]: ...  # noqa: D102
+    def recipients(self) -> Sequence[IncomingRecipient]: ...  # noqa: D102
     @property
     def tls(self) -> object | None: ...  # noqa: D102
     @property

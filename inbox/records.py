@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Final, NamedTuple
@@ -250,12 +250,13 @@ def record_of(mail: IncomingMail) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
     senders = message.from_
+    headers = {name.lower(): values[0] for name, values in message.headers.items()}
     summary = Summary(
         id=mail.id,
         received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         sender=mail.sender,
         to=mail.to,
-        header_from=_header(message, "from")[:MAX_HEADER],
+        header_from=headers.get("from", "")[:MAX_HEADER],
         subject=message.subject[:MAX_HEADER],
         excerpt=_excerpt(message),
         size=len(mail.content),
@@ -273,11 +274,11 @@ def record_of(mail: IncomingMail) -> Record:
         reply=mail.reply,
         reason=mail.reason,
         transcript=mail.transcript,
-        tls=msgspec.convert(mail.tls, TLSInfo | None, from_attributes=True),
+        tls=None if mail.tls is None else msgspec.convert(mail.tls, TLSInfo, from_attributes=True),
         parameters=mail.parameters,
-        recipients=msgspec.convert(list(mail.recipients), list[RecipientInfo], from_attributes=True),
+        recipients=[RecipientInfo(each.address, each.parameters) for each in mail.recipients],
     )
-    return Record(summary, msgspec.json.encode(session), _words(mail, message), mail.content)
+    return Record(summary, msgspec.json.encode(session), _words(mail, message, headers), mail.content)
 
 
 def _attachment(number: int, attachment: Attachment) -> AttachmentInfo:
@@ -310,11 +311,6 @@ def _without_markup(text: str) -> str:
     return unescape(_MARKUP.sub(" ", _INLINE.sub("", text)))
 
 
-def _header(message: Message, name: str) -> str:
-    """Return the first value of a header, empty for none. `name`: in lower case."""
-    return next((values[0] for found, values in message.headers.items() if found.lower() == name), "")
-
-
 def fold(text: str, most: int | None = None) -> str:
     """Return a text as a search compares it: without case, accents and the width of characters.
 
@@ -333,27 +329,11 @@ def words_of_html(message: Message) -> str:
     return message.text_from_html or _without_markup(message.html_body[: 4 * MAX_WORDS])
 
 
-def _words(mail: IncomingMail, message: Message) -> str:
-    return fold(_first(MAX_WORDS, _searched(mail, message)), MAX_WORDS)
-
-
-def _searched(mail: IncomingMail, message: Message) -> Iterator[str]:
-    yield message.subject
-    yield mail.sender
-    yield from mail.to
-    for name in ("from", "to", "cc", "reply-to"):
-        yield _header(message, name)
-    yield from (each.filename for each in message.attachments)
-    yield message.body
-    yield words_of_html(message)
-
-
-def _first(limit: int, texts: Iterable[str]) -> str:
-    """Return the texts, each on a line, up to `limit` characters in all."""
-    kept: list[str] = []
-    for text in texts:
-        if limit <= 0:
-            break
-        kept.append(text[:limit])
-        limit -= len(text)
-    return "\n".join(kept)
+def _words(mail: IncomingMail, message: Message, headers: Mapping[str, str]) -> str:
+    """Return the texts that a search reads, each on a line. `headers`: the first value of each, by lower-case names."""
+    addresses = [headers.get(name, "") for name in ("from", "to", "cc", "reply-to")]
+    texts = [message.subject, mail.sender, *mail.to, *addresses, *(each.filename for each in message.attachments)]
+    texts.append(message.body)
+    if len(message.body) < MAX_WORDS:
+        texts.append(words_of_html(message))
+    return fold("\n".join(text[:MAX_WORDS] for text in texts)[:MAX_WORDS], MAX_WORDS)
