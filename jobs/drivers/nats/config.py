@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
 from ....container.config.fields import PositiveDuration
 from ....container.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 Name = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_-]*$")]
 Subject = Annotated[str, Meta(max_length=200, pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?$")]
@@ -44,6 +46,8 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     def context(self) -> ssl.SSLContext | None:
         """Return the TLS context, None for connections without TLS. Raises ConfigError for a bad file."""
+        import ssl
+
         tls = self.tls or NatsTLS()
         if self.tls is None and not any(address.startswith("tls://") for address in self.addresses):
             return None

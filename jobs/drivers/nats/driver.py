@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from anyio.abc import TaskStatus
 from msgspec import Struct
@@ -14,7 +14,9 @@ from ....container.errors import ConfigError
 from ....container.protocols import Configurer
 from ...protocols import PipelineSettings
 from .config import NatsConfig, NatsPipeline
-from .queue import NatsQueue
+
+if TYPE_CHECKING:
+    from .queue import NatsQueue
 
 
 class NatsDriver:
@@ -51,6 +53,8 @@ class NatsDriver:
     def queue(self, settings: PipelineSettings) -> NatsQueue:
         """Return the queue of a stream. Raises ConfigError without nats-py, and for the stream of another pipeline."""
         _check(self._servers or NatsConfig())
+        from .queue import NatsQueue  # here, because a host without such a pipeline does not need it
+
         config: NatsPipeline = settings.config
         stream = config.stream or settings.name
         pipeline = replace(config, stream=stream, subject=config.subject or stream)
