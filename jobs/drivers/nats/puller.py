@@ -19,7 +19,7 @@ import msgspec
 from ...errors import Away, Rejected
 from ...job import Job
 from .config import NatsPipeline
-from .delivery import PUT_OFF, Delivery, Settlements
+from .delivery import FREE_DELIVERIES, PUT_OFF, Delivery, Settlements
 from .message import Message, from_message
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Puller:
         self,
         pipeline: NatsPipeline,
         settlements: Settlements,
+        attempts: int,
         fetch: Callable[[str, int], Awaitable[bytes]],
         renew: Callable[[str], None],
     ) -> None:
@@ -53,6 +54,7 @@ class Puller:
         """Set at each arrival."""
         self._pipeline = pipeline
         self._settlements = settlements
+        self._attempts = attempts
         self._fetch = fetch
         self._renew = renew
         self._client: Client | None = None
@@ -170,6 +172,9 @@ class Puller:
         if delay > 0:
             heapq.heappush(self._put_off, delivery.job.due)
             self._settlements.give_back(delivery, delay)
+        elif delivery.deliveries > FREE_DELIVERIES + self._attempts:
+            self.held[message.reply] = delivery
+            delivery.dead(f"{delivery.deliveries - 1} hosts had it, and ended or lost the servers before its end")
         elif not self._pulling and loop.time() > self._last_pull + _KEEP:
             self._settlements.give_back(delivery)
             return

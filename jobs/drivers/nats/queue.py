@@ -79,7 +79,7 @@ class NatsQueue:
         self._settlements = Settlements(
             self.connection.requests, pipeline, settings.timeout, self._released, self._forget
         )
-        self._puller = Puller(pipeline, self._settlements, self._bodies.get, self.connection.renew)
+        self._puller = Puller(pipeline, self._settlements, settings.attempts, self._bodies.get, self.connection.renew)
         self._dead = DeadLetters(self.connection.requests, pipeline, self._bodies)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._full: Full | None = None

@@ -108,6 +108,20 @@ async def test_giving_back_again_and_again_is_not_an_attempt(server: NatsServer)
         assert await is_idle(one.queue)
 
 
+async def test_a_job_with_which_each_host_dies_is_a_dead_letter(server: NatsServer) -> None:
+    async with host(server.address, "poison", attempts=2) as one:
+        await push(one.queue, job("a"))
+        for attempt in (1, 1, 1, 2, 3):
+            (delivery,) = await pull(one.queue)
+            assert delivery.attempt == attempt
+            one.queue._settlements._nak(delivery.reply, 0)  # the server counts a host's death alike
+        pulling = asyncio.ensure_future(one.queue.pull(1, 1))
+        await until(lambda: one.queue.state().dead == 1)
+        pulling.cancel()
+        (dead,) = await one.queue.list_dead(9)
+        assert dead.reason == "5 hosts had it, and ended or lost the servers before its end"
+
+
 async def test_a_full_stream_does_not_hold_up_a_retry(server: NatsServer) -> None:
     async with host(server.address, "full", max_bytes=4096) as one:
         await push(one.queue, job("a", bytes(3000)))

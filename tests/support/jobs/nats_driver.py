@@ -30,11 +30,13 @@ class _Log:
 class Host:
     """A host with one queue. `lines`: what it logs."""
 
-    def __init__(self, servers: NatsConfig, stream: str, timeout: float, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, servers: NatsConfig, stream: str, timeout: float, attempts: int, settings: dict[str, Any]
+    ) -> None:
         log: Any = _Log()
         self.lines: list[str] = log.lines
-        config = msgspec.convert({"stream": stream, **settings}, NatsPipeline, dec_hook=decode_field)
-        self.queue: NatsQueue = NatsDriver(servers).queue(PipelineSettings("smtp", config, log, timeout=timeout))
+        config = msgspec.convert(settings, NatsPipeline, dec_hook=decode_field)
+        self.queue: NatsQueue = NatsDriver(servers).queue(PipelineSettings("smtp", config, log, timeout, attempts))
 
     @property
     def states(self) -> list[str]:
@@ -44,10 +46,12 @@ class Host:
 
 @asynccontextmanager
 async def host(
-    servers: str | NatsConfig, stream: str, *, timeout: float = 20.0, **settings: Any
+    servers: str | NatsConfig, stream: str, *, timeout: float = 20.0, attempts: int = 10, **settings: Any
 ) -> AsyncIterator[Host]:
     """Open a queue, and close it."""
-    made = Host(NatsConfig(addr=servers) if isinstance(servers, str) else servers, stream, timeout, settings)
+    made = Host(
+        NatsConfig(addr=servers) if isinstance(servers, str) else servers, timeout, attempts, stream=stream, **settings
+    )
     await made.queue.open()
     try:
         yield made
