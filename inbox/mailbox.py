@@ -8,7 +8,8 @@ later ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -52,6 +53,7 @@ class Mailbox:
         self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
         self._thread = anyio.CapacityLimiter(1)
+        self._until_stop: set[anyio.CancelScope] = set()
         self._parsers = anyio.CapacityLimiter(PARSERS)
 
     @classmethod
@@ -68,9 +70,21 @@ class Mailbox:
         return mailbox
 
     def stop(self) -> None:
-        """End the streams and the requests that wait."""
+        """End the streams, the requests that wait, and the work of `until_stop`."""
         self.feed.close()
         self._waiters.close()
+        for scope in self._until_stop:
+            scope.cancel()
+
+    @contextmanager
+    def until_stop(self) -> Iterator[anyio.CancelScope]:
+        """Cancel the block when the host stops."""
+        with anyio.CancelScope() as scope:
+            self._until_stop.add(scope)
+            try:
+                yield scope
+            finally:
+                self._until_stop.discard(scope)
 
     async def aclose(self) -> None:
         """Stop, then close the store once the running operation has ended."""

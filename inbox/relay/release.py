@@ -57,7 +57,10 @@ class Releaser:
                 return None
             summary_id, outgoing = mail
             try:
-                reply = await send(config, outgoing)
+                with self._mailbox.until_stop() as scope:
+                    reply = await send(config, outgoing)
+                if scope.cancelled_caught:
+                    raise RelayError(503, f"the host stops; the relay {config.address} may have the message")
             except RelayError as error:
                 await self._keep(summary_id, outgoing, config, error.code, error.reply, str(error))
                 raise

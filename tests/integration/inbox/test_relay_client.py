@@ -9,11 +9,17 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trustme
+from support.inbox.stored import received
+from support.log import Log
 
 from rrpy.container.config.fields import Secret
+from rrpy.inbox.mail_servers import MailServers
+from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.relay.client import send
 from rrpy.inbox.relay.config import RelayConfig
 from rrpy.inbox.relay.exchange import Outgoing, RelayError, Reply
+from rrpy.inbox.relay.release import Releaser
+from rrpy.inbox.store.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -183,3 +189,30 @@ async def test_a_certificate_of_another_authority_or_name_is_refused() -> None:
         with pytest.raises(RelayError, match=r"TLS with the relay .* fails: .*certificate"):
             await send(config, MAIL)
     assert said == []
+
+
+async def test_a_release_ends_when_the_host_stops_and_the_message_says_so() -> None:
+    """It held up the end of the host for three seconds, and left nothing on the message."""
+    mailbox = Mailbox(Store())
+    await mailbox.add(received("hi"))
+    asked = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    config = RelayConfig("127.0.0.1", port=server.sockets[0].getsockname()[1], tls="none", allow=["*@*"])
+    releaser = Releaser(mailbox, MailServers(), config, Log())
+    releasing = asyncio.ensure_future(releaser.release("hi", ["x@y.z"]))
+    await asked.wait()
+    mailbox.stop()
+    reason = f"the host stops; the relay {config.address} may have the message"
+    with pytest.raises(RelayError, match=reason) as raised:
+        await releasing
+    assert raised.value.status == 503
+    stored = await mailbox.read("hi")
+    assert stored is not None
+    assert reason in stored.releases.decode()
+    server.close()
