@@ -25,6 +25,13 @@ class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[Secret, Meta(description="its hash, which `rrpy hash --token` prints", examples=["'sha256:...'"])]
 
 
+class CertificateConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The certificate of the page, for HTTPS."""
+
+    cert: Annotated[str, Meta(description="a PEM file: the certificate, or the whole chain", examples=["cert.pem"])]
+    key: Annotated[str, Meta(description="a PEM file: the private key", examples=["key.pem"])]
+
+
 class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The mail that was caught, on a web page and as an API: http://127.0.0.1:8025 is the default."""
 
@@ -87,6 +94,13 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "the address can then read and delete the mail; the log and the page say so."
         ),
     ] = False
+    tls: Annotated[
+        CertificateConfig | None,
+        Meta(
+            description="HTTPS in place of HTTP. SIGHUP loads the files anew.",
+            examples=["{cert: cert.pem, key: key.pem}"],
+        ),
+    ] = None
     relay: Annotated[
         RelayConfig | None,
         Meta(

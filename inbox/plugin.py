@@ -7,6 +7,7 @@ pay for them.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ..container.net.address import Address, SystemdAddress
 from ..container.net.listening import Addresses, listen_addresses
 from ..container.net.resolving import is_loopback
 from ..container.net.sockets import passed_address
+from ..container.net.tls import server_context
 from ..container.protocols import Collect, Configurer, Logger
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
@@ -47,6 +49,7 @@ class InboxPlugin:
         self._config = config.section(self.name, InboxConfig)
         self._addresses = listen_addresses(self._config.address, "inbox.address")
         self._log = log
+        self._tls = self._certificate()
         for address in self._addresses.all:
             if not isinstance(address, SystemdAddress):
                 self._is_open(address)
@@ -89,7 +92,7 @@ class InboxPlugin:
         )
         try:
             app = application(mailbox, self._servers, config, self._log, is_open=is_open)
-            self._http = HTTPServer(app, self._addresses, self._log)
+            self._http = HTTPServer(app, self._addresses, self._log, tls=self._tls)
             async with anyio.create_task_group() as group:
                 group.start_soon(publish_changes, self._servers, mailbox.feed)
                 await self._http.serve(task_status=task_status)
@@ -98,6 +101,22 @@ class InboxPlugin:
             self._mailbox = None
             with anyio.CancelScope(shield=True):
                 await mailbox.aclose()
+
+    def _certificate(self) -> ssl.SSLContext | None:
+        tls = self._config.tls
+        if tls is None:
+            return None
+        context = server_context(tls.cert, tls.key, "inbox.tls")
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def host_reloading(self) -> None:
+        """Load the certificate and the key anew, for later handshakes. Raises ConfigError; the old ones stay then."""
+        if self._config.tls is not None and self._http is not None:
+            self._tls = context = self._certificate()
+            assert context is not None
+            self._http.use_certificate(context)
+            self._log.info("certificate is loaded anew", cert=self._config.tls.cert)
 
     def _is_open(self, address: Address) -> bool:
         """Return whether other machines reach this address without a login. Raises ConfigError where it must not be."""
@@ -116,7 +135,8 @@ class InboxPlugin:
     def page_url(self) -> str:
         """The address of the page, with the real port in place of port 0. Empty while the plugin does not serve."""
         address = self._http.address if self._http is not None else None
-        return str(address).replace("tcp://", "http://") if address is not None else ""
+        scheme = "http" if self._config.tls is None else "https"
+        return str(address).replace("tcp://", f"{scheme}://") if address is not None else ""
 
     async def newest(self, count: int) -> tuple[int, Sequence[Summary]]:
         """Return the number of messages, and the newest ones, the newest first. For plugins of this host.

@@ -17,6 +17,7 @@ from ..container.errors import ConfigError
 from ..container.health import FINE, Status, unavailable
 from ..container.net.address import Address
 from ..container.net.listening import Addresses, BoundSockets, listen_addresses
+from ..container.net.tls import WEAK
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
 from .backend import Backend
@@ -30,7 +31,7 @@ from .protocol.rules import Rules
 from .rpc import SMTPRPC
 from .server.deadlines import OPENING_TIMEOUT, Timeouts
 from .server.listener import Listener
-from .server.tls import WEAK, server_context
+from .server.tls import server_context
 from .session import ConnectionInfo
 from .workers_manager import WorkersManager
 

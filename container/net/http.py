@@ -13,6 +13,7 @@ plugin stops.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,11 +23,15 @@ from anyio.abc import TaskStatus
 
 from ..protocols import Logger
 from .accepting import RESERVE, Acceptor, Reserve
-from .address import Address
+from .address import Address, peer_text
 from .listening import Addresses, BoundSockets
+from .shaking import TLSAcceptor
+from .tls import handshake_fault, is_plain
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from .http_connection import HTTPConnection
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,6 +41,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DRAIN_TIMEOUT: Final = 2
 """Seconds that a response under way may still take when the server stops."""
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds that a TLS handshake may take."""
 
 UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
     "Config": ("load", "lifespan_class"),
@@ -50,17 +57,22 @@ UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
 class HTTPServer:
     """Serves an ASGI application on the addresses of a setting, from `serve` until `stop`.
 
-    `address`: the first one, with the port that port 0 became; None before it serves. The application's lifespan
-    events are not used: a plugin has its own.
+    `address`: the first one, with the port that port 0 became; None before it serves. `tls`: for HTTPS. The
+    application's lifespan events are not used: a plugin has its own.
     """
 
-    def __init__(self, app: Application, addresses: Addresses, log: Logger) -> None:
+    def __init__(
+        self, app: Application, addresses: Addresses, log: Logger, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.addresses = addresses
         self.address: Address | None = None
         self._app = app
         self._log = log
         self._stop = anyio.Event()
+        self._tls = tls
+        self._acceptor: Acceptor | TLSAcceptor[HTTPConnection] | None = None
         self._turned_away = 0
+        self._failed: list[str] = []
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Listen, call `task_status.started()`, and serve until `stop`. Raises ListenError."""
@@ -69,25 +81,68 @@ class HTTPServer:
         try:
             self.address = bound.address
             await server.startup(sockets=[])  # the sockets of uvicorn's own accept until no descriptor is left
-            acceptor = Acceptor(bound, partial(self._connection, server), Reserve(RESERVE, bound, self._log))
             try:
-                await acceptor.start()
+                await self._accept(server, bound)
                 self._log.info("HTTP server listens", address=str(bound))
                 task_status.started()
                 while not self._stop.is_set():
                     await server.on_tick(0)  # sets the Date header
                     self._log_turned_away(bound)
+                    self._log_failed(bound)
                     with anyio.move_on_after(1):
                         await self._stop.wait()
             finally:
-                acceptor.close()
+                if self._acceptor is not None:
+                    self._acceptor.close()
                 await _shut_down(server)
+                if isinstance(self._acceptor, TLSAcceptor):
+                    await self._acceptor.wait_closed()
         finally:
             bound.close()
 
     async def stop(self) -> None:
         """Stop accepting connections, and let `serve` return once the responses under way are sent."""
         self._stop.set()
+
+    def use_certificate(self, tls: ssl.SSLContext) -> None:
+        """Shake hands with this context from now on, in place of the one of before."""
+        self._tls = tls
+        if isinstance(self._acceptor, TLSAcceptor):
+            self._acceptor.context = tls
+
+    async def _accept(self, server: uvicorn.Server, bound: BoundSockets) -> None:
+        reserve = Reserve(RESERVE, bound, self._log)
+        if self._tls is None:
+            self._acceptor = acceptor = Acceptor(bound, partial(self._connection, server), reserve)
+            await acceptor.start()
+            return
+        self._acceptor = shaking = TLSAcceptor(
+            bound,
+            reserve,
+            self._log,
+            context=self._tls,
+            timeout=HANDSHAKE_TIMEOUT,
+            enter=partial(self._enter, server),
+            ended=self._shook_hands,
+        )
+        shaking.start()
+
+    def _enter(self, server: uvicorn.Server, _: object) -> HTTPConnection | None:
+        """Return the protocol of a connection that shakes hands; None where there are too many of both."""
+        from .http_connection import MAX_CONNECTIONS
+
+        assert isinstance(self._acceptor, TLSAcceptor)
+        if len(server.server_state.connections) + self._acceptor.pending < MAX_CONNECTIONS:
+            return self._connection(server)
+        self._turn_away()
+        return None
+
+    def _shook_hands(self, _: HTTPConnection, peer: Any, error: OSError | None) -> None:
+        if isinstance(error, ConnectionResetError):  # the client has ended it: a health check, for example
+            self._log.debug("TLS handshake failed", remote_addr=peer_text(peer), reason=handshake_fault(error))
+        elif error is not None:
+            reason = "plain HTTP on a port with TLS; use https://" if is_plain(error) else handshake_fault(error)
+            self._failed.append(f"{peer_text(peer)}: {reason}")
 
     def _server(self) -> uvicorn.Server:
         import uvicorn  # here, because only a host with such a plugin needs it
@@ -110,7 +165,7 @@ class HTTPServer:
         server.lifespan = config.lifespan_class(config)
         return server
 
-    def _connection(self, server: uvicorn.Server) -> asyncio.Protocol:
+    def _connection(self, server: uvicorn.Server) -> HTTPConnection:
         from .http_connection import HTTPConnection
 
         return HTTPConnection(
@@ -127,6 +182,12 @@ class HTTPServer:
         if self._turned_away:
             self._log.warning("HTTP connections turned away", count=self._turned_away, address=str(bound))
             self._turned_away = 0
+
+    def _log_failed(self, bound: BoundSockets) -> None:
+        if self._failed:
+            count, last = len(self._failed), self._failed[-1]
+            self._log.warning("TLS handshakes failed", count=count, last=last, address=str(bound))
+            self._failed.clear()
 
 
 async def _shut_down(server: uvicorn.Server) -> None:

@@ -28,6 +28,7 @@ from aiosmtpd.proxy_protocol import ProxyData
 
 from ...container.heap import CONNECTION_BYTES, HEAP
 from ...container.net.address import peer_host, peer_text
+from ...container.net.tls import handshake_fault
 from ...container.states import Machine
 from ..delivery.outcome import FAILED, Outcome, Pending
 from ..protocol.body import Body
@@ -41,7 +42,6 @@ from .flow import LARGE_READ, MAX_UNHANDLED, Flow
 from .handshake import note_tls
 from .protocols import Owner
 from .proxy import ProxyHeader, client_of
-from .tls import handshake_fault
 
 RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Coroutine
-from contextlib import closing
 from operator import itemgetter
 from typing import Any
 
-from ...container.net.accepting import BACKLOG, MAIL_RESERVE, PAUSE, Acceptor, Reserve
+from ...container.net.accepting import MAIL_RESERVE, Acceptor, Reserve
 from ...container.net.address import peer_host, peer_text
 from ...container.net.listening import BoundSockets
-from ...container.net.sockets import BoundSocket
+from ...container.net.shaking import TLSAcceptor
 from ...container.protocols import Logger
 from ..protocol import replies
 from ..protocol.refusal import Refusal
@@ -75,8 +73,7 @@ class Listener:
         self.turned_away = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptor: Acceptor | None = None
-        self._accepting: list[asyncio.Task[None]] = []
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._tls_acceptor: TLSAcceptor[Connection] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._late = False
@@ -89,66 +86,48 @@ class Listener:
             self._acceptor = Acceptor(bound, lambda: Connection.of(self), reserve)
             await self._acceptor.start()
             return
-        # asyncio's own server makes no protocol before the handshake is done, so handshakes would not count as
-        # connections. Here each is accepted and counted first.
-        for each in bound.sockets:
-            each.socket.setblocking(False)
-            each.socket.listen(BACKLOG)
-            self._accepting.append(self.loop.create_task(self._accept(each, reserve)))
+        self._tls_acceptor = TLSAcceptor(
+            bound,
+            reserve,
+            self.log,
+            context=self.implicit_tls,
+            timeout=self.timeouts.opening,
+            enter=self._accepted,
+            ended=self._shook_hands,
+        )
+        self._tls_acceptor.start()
 
     def use_certificate(self, context: ssl.SSLContext) -> None:
         """Shake hands with this context from now on, in place of the one of before."""
         if self.tls_context is not None:
             self.tls_context = context
-        if self.implicit_tls is not None:
-            self.implicit_tls = context
+        if self._tls_acceptor is not None:
+            self._tls_acceptor.context = context
 
-    async def _accept(self, bound: BoundSocket, reserve: Reserve) -> None:
-        with closing(bound):
-            await self._accept_on(bound.socket, reserve)
+    def _accepted(self, peer: Any) -> Connection | None:
+        """Return the connection of a client that is about to shake hands; None where there is no room for it."""
+        connection = Connection.of(self)
+        if self._enter(connection, peer) is None:
+            return connection
+        self.turned_away += 1
+        self._admission.leave(connection)
+        return None
 
-    async def _accept_on(self, listening: socket.socket, reserve: Reserve) -> None:
-        while True:
-            if not reserve.admits(self.loop.time()):
-                await asyncio.sleep(PAUSE)
-                continue
-            try:
-                client, peer = await self.loop.sock_accept(listening)
-            except OSError as error:  # one of the client's, or there is no descriptor left in the whole system
-                self.log.warning("cannot accept a connection", error=str(error))
-                await asyncio.sleep(self._interval)
-                continue
-            connection = Connection.of(self)
-            if self._enter(connection, peer) is not None:
-                self.turned_away += 1
-                self._admission.leave(connection)
-                client.close()
-                continue
-            task = self.loop.create_task(self._shake_hands(connection, client, peer))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
-
-    async def _shake_hands(self, connection: Connection, client: socket.socket, peer: Any) -> None:
-        try:
-            await self.loop.connect_accepted_socket(
-                lambda: connection, client, ssl=self.implicit_tls, ssl_handshake_timeout=self.timeouts.opening
-            )
-        except OSError as error:  # ssl.SSLError is one
-            client.close()
+    def _shook_hands(self, connection: Connection, peer: Any, error: OSError | None) -> None:
+        if error is not None:
             reason = implicit_handshake_fault(error)
             if isinstance(error, ConnectionResetError):  # the client has ended it: a health check, for example
                 self.log.debug("TLS handshake failed", remote_addr=peer_text(peer), reason=reason)
             else:
                 self.report_end(Session(self.loop, peer), reason)
-        finally:
-            if connection not in self.connections:  # the handshake failed, or the connection is closed already
-                self._admission.leave(connection)
+        if connection not in self.connections:  # the handshake failed, or the connection is closed already
+            self._admission.leave(connection)
 
     def _close_socket(self) -> None:
         if self._acceptor is not None:
             self._acceptor.close()
-        for task in (*self._accepting, *self._handshakes):
-            task.cancel()
+        if self._tls_acceptor is not None:
+            self._tls_acceptor.close()
 
     def add(self, connection: ServedConnection) -> Reply | None:
         """Register a connection; return the refusal where there is no room for it."""
@@ -237,9 +216,10 @@ class Listener:
         for connection in list(self.connections):
             connection.abort()
         await self._idle.wait()
-        ending = [*self._tasks, *self._handshakes, *self._accepting]
-        if ending:
-            await asyncio.wait(ending)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._tls_acceptor is not None:
+            await self._tls_acceptor.wait_closed()
         await self._wait_for_deliveries(cancelled)
 
     def retire(self) -> None:
@@ -266,7 +246,8 @@ class Listener:
 
     def _make_room(self, now: float) -> None:
         """Close sessions that are idle, the longest idle first, while too many of the places are taken."""
-        taken = len(self._handshakes) + sum(not connection.closing for connection in self.connections)
+        shaking = self._tls_acceptor.pending if self._tls_acceptor is not None else 0
+        taken = shaking + sum(not connection.closing for connection in self.connections)
         crowd = taken - int(self._max_connections * CROWDED)
         if not self._max_connections or crowd <= 0:
             return

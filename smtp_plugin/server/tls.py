@@ -1,105 +1,25 @@
-"""The certificate and the key of `smtp.tls`, with an error that names the wrong one of the two, and the fault."""
+"""TLS on the SMTP port: the context of `smtp.tls`, and the faults of handshakes."""
 
 from __future__ import annotations
 
 import ssl
-import stat
-import warnings
-from pathlib import Path
-from typing import Final
 
-from ...container.errors import ConfigError, reason_of
+from ...container.net import tls as net
 from ..config import TLSConfig
-
-WEAK: Final = 1.2
-"""The version before which TLS is broken (RFC 8996)."""
-_VERSIONS: Final = {
-    1.0: ssl.TLSVersion.TLSv1,
-    1.1: ssl.TLSVersion.TLSv1_1,
-    1.2: ssl.TLSVersion.TLSv1_2,
-    1.3: ssl.TLSVersion.TLSv1_3,
-}
-_PLAIN: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
-"""OpenSSL's reasons for a first record that TLS does not have."""
 
 
 def server_context(tls: TLSConfig) -> ssl.SSLContext:
-    """Return the context of a server with this certificate.
-
-    Raises ConfigError for a file that cannot be read or has the wrong content, for a key of another certificate, and
-    for a version that OpenSSL does not have.
-    """
-    named = [("cert", tls.cert), ("key", tls.key), *([("client_ca", tls.client_ca)] if tls.client_ca else [])]
-    for name, path in named:
-        try:
-            kind = Path(path).stat().st_mode
-            if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # a pipe or a device has no end: it is read at SIGHUP
-                raise _wrong(name, path, "it is not a file")
-            Path(path).read_bytes()
-        except (OSError, ValueError) as error:
-            raise _wrong(name, path, f"it cannot be read: {reason_of(error)}") from None
-        if name != "key" and not _has_certificate(path):
-            raise _wrong(name, path, "there is no certificate as PEM in it")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    _set_version(context, tls.min_version)
-    try:
-        context.load_cert_chain(tls.cert, tls.key, password=_no_password)
-    except (OSError, ValueError) as error:
-        if "MISMATCH" in str(error):
-            raise _wrong("key", tls.key, f"it does not belong to the certificate in {tls.cert}") from None
-        raise _wrong("key", tls.key, "there is no private key as PEM, without a password, in it") from None
-    if tls.client_ca:
-        context.load_verify_locations(tls.client_ca)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
-
-
-def _set_version(context: ssl.SSLContext, version: float) -> None:
-    """Set the oldest version. Versions before `WEAK` need SHA-1, which OpenSSL 3 has at its security level 0 only."""
-    key = "smtp.tls.min_version"
-    if version < WEAK and not (ssl.HAS_TLSv1 if version == 1.0 else ssl.HAS_TLSv1_1):
-        raise ConfigError(f"is {version}", key=key, hint=f"{ssl.OPENSSL_VERSION} does not have it")
-    try:
-        if version < WEAK:
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of Python, for the old versions
-            context.minimum_version = _VERSIONS[version]
-    except (ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"is {version}", key=key, hint=f"OpenSSL refuses it: {reason_of(error)}") from None
-
-
-def handshake_fault(error: BaseException) -> str:
-    """Return why a handshake failed, as a sentence for the log."""
-    if isinstance(error, ConnectionResetError):
-        return "the client left in the TLS handshake; perhaps it does not trust the certificate"
-    return f"the TLS handshake failed: {reason_of(error)}"
+    """Return the context of a server with these settings. Raises ConfigError."""
+    return net.server_context(tls.cert, tls.key, "smtp.tls", client_ca=tls.client_ca, min_version=tls.min_version)
 
 
 def implicit_handshake_fault(error: OSError) -> str:
-    """Return the same for a port that speaks TLS from the first byte, where a client may speak plain SMTP.
+    """Return why a handshake failed on a port that speaks TLS from the first byte, where a client may speak plain SMTP.
 
     Such a client sends a command at once, or nothing: it waits for the greeting.
     """
-    if isinstance(error, ssl.SSLError) and error.reason in _PLAIN:
+    if net.is_plain(error):
         return "plain bytes on a port that speaks TLS from the first byte; use TLS, or tls.mode: starttls"
     if isinstance(error, ConnectionAbortedError):
         return "no TLS handshake in time; a client of plain SMTP needs tls.mode: starttls"
-    return handshake_fault(error)
-
-
-def _wrong(name: str, path: str, hint: str) -> ConfigError:
-    return ConfigError(f"is {path}", key=f"smtp.tls.{name}", hint=hint)
-
-
-def _has_certificate(path: str) -> bool:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _no_password() -> str:
-    """Return an empty password, so that OpenSSL does not ask for one on the terminal."""
-    return ""
+    return net.handshake_fault(error)
