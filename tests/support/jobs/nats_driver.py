@@ -30,9 +30,7 @@ class _Log:
 class Host:
     """A host with one queue. `lines`: what it logs."""
 
-    def __init__(
-        self, servers: NatsConfig, stream: str, timeout: float, attempts: int, settings: dict[str, Any]
-    ) -> None:
+    def __init__(self, servers: NatsConfig, timeout: float, attempts: int, settings: dict[str, Any]) -> None:
         log: Any = _Log()
         self.lines: list[str] = log.lines
         config = msgspec.convert(settings, NatsPipeline, dec_hook=decode_field)
@@ -49,9 +47,8 @@ async def host(
     servers: str | NatsConfig, stream: str, *, timeout: float = 20.0, attempts: int = 10, **settings: Any
 ) -> AsyncIterator[Host]:
     """Open a queue, and close it."""
-    made = Host(
-        NatsConfig(addr=servers) if isinstance(servers, str) else servers, timeout, attempts, stream=stream, **settings
-    )
+    config = NatsConfig(addr=servers) if isinstance(servers, str) else servers
+    made = Host(config, timeout, attempts, {"stream": stream, **settings})
     await made.queue.open()
     try:
         yield made
