@@ -197,7 +197,7 @@ class API:
         """Send a message to real addresses."""
         try:
             wanted = msgspec.json.decode(request.state.body, type=routes.ReleaseTo)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:  # msgspec.MsgspecError is one, UnicodeDecodeError too
             raise Problem(400, f'the body is not {{"to": ["ann@example.com"]}}: {error}') from None
         try:
             release = await self._releaser.release(request.path_params["id"], wanted.to)

@@ -79,7 +79,8 @@ def test_a_request_that_is_no_release_is_refused(tmp_path: Path) -> None:
         send(host, mail())
         path = "messages/latest/release"
         for body in (b"", b"{}", b"[]", b'{"to": "a@example.com"}', b'{"to": ["a@example.com"], "x": 1}', b'{"to": []}',
-                     b'{"to": ["a@example.com\\r\\nRCPT TO:<b@b.c>"]}', b'{"to": ["*@example.com"]}'):  # fmt: skip
+                     b'{"to": ["a@example.com\\r\\nRCPT TO:<b@b.c>"]}', b'{"to": ["*@example.com"]}',
+                     b'{"to": ["\xff@example.com"]}'):  # fmt: skip
             assert client.post(path, content=body).status_code == 400, body
         assert client.post(path, content=b" " * 70_000).status_code == 413
         assert client.get(path).status_code == 405
