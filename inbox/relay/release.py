@@ -16,6 +16,7 @@ from ...container.protocols import Logger
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
 from ..records import Release, SessionInfo
+from ..store.database import StoreError
 from .addresses import is_address, is_allowed
 from .config import RelayConfig
 from .exchange import Outgoing, RelayError
@@ -103,15 +104,21 @@ class Releaser:
     async def _keep(
         self, message_id: str, mail: Outgoing, config: RelayConfig, code: int, reply: str, reason: str = ""
     ) -> Release:
-        """Write the result on the message, and into the log. The message may be deleted meanwhile."""
+        """Write the result into the log, and on the message, which may be deleted meanwhile.
+
+        The result counts also where the message cannot keep it: the relay has answered.
+        """
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         release = Release(at, mail.sender, mail.to, config.address, not reason, code, reply, reason)
-        await self._mailbox.add_release(message_id, release)
         keys = {"id": message_id, "to": list(mail.to), "relay": config.address, "code": code, "reply": reply}
         if reason:
             self._log.warning("message not released", **keys, reason=reason)
         else:
             self._log.info("message released", **keys)
+        try:
+            await self._mailbox.add_release(message_id, release)
+        except StoreError as error:
+            self._log.error("the message does not keep the result of its release", id=message_id, error=str(error))
         return release
 
 

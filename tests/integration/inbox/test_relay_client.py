@@ -15,11 +15,12 @@ from support.log import Log
 from rrpy.container.config.fields import Secret
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
+from rrpy.inbox.records import Release
 from rrpy.inbox.relay.client import send
 from rrpy.inbox.relay.config import RelayConfig
 from rrpy.inbox.relay.exchange import Outgoing, RelayError, Reply
 from rrpy.inbox.relay.release import Releaser
-from rrpy.inbox.store.store import Store
+from rrpy.inbox.store.store import Store, StoreError
 
 pytestmark = pytest.mark.anyio
 
@@ -216,3 +217,21 @@ async def test_a_release_ends_when_the_host_stops_and_the_message_says_so() -> N
     assert stored is not None
     assert reason in stored.releases.decode()
     server.close()
+
+
+async def test_a_release_that_the_message_cannot_keep_has_its_result_all_the_same() -> None:
+    """The client got 503 where the relay had taken the message, and released it again."""
+
+    class Full(Store):
+        def add_release(self, message_id: str, release: Release) -> bool:
+            raise StoreError("no space left on device")
+
+    mailbox, log = Mailbox(Full()), Log()
+    await mailbox.add(received("hi"))
+    async with relay(GOOD, allow=["*@*"]) as (config, _):
+        release = await Releaser(mailbox, MailServers(), config, log).release("hi", ["x@y.z"])
+    assert release is not None
+    assert (release.accepted, release.code) == (True, 250)
+    assert [message for _, message, _ in log.lines] == [
+        "message released", "the message does not keep the result of its release",
+    ]  # fmt: skip
