@@ -24,6 +24,10 @@ def test_several_are_selected_marked_and_deleted_by_mouse_and_keyboard(tmp_path:
         expect(chosen).to_have_text("3 selected")
         rows.nth(2).click(modifiers=["Control"])
         expect(chosen).to_have_text("2 selected")
+        page.emulate_media(forced_colors="active")  # the system takes the colours of the page away
+        expect(rows.nth(1)).to_have_css("outline-style", "solid")
+        expect(rows.nth(2)).to_have_css("outline-style", "none")
+        page.emulate_media(forced_colors="none")
         rows.nth(5).locator(".check").click()
         expect(chosen).to_have_text("3 selected")
         page.get_by_role("button", name="Read", exact=True).click()

@@ -36,7 +36,7 @@ def test_the_page_follows_every_event_of_the_host() -> None:
 def test_the_page_names_files_that_are_there() -> None:
     page = (STATIC / "index.html").read_text()
     names = {name for name in re.findall(r'(?:href|src)="([^"#]+)"', page) if not name.startswith("api/")}
-    assert names == {"icon.svg", "style.css", "main.js"}
+    assert names == {"icon.svg", "style.css", "message.css", "main.js"}
     assert {file.name for file in STATIC.iterdir()} == names | set(MODULES) | {"index.html"}
 
 
