@@ -42,9 +42,11 @@ PID_FILE = ".pid"
 def default_plugins() -> list[Plugin]:
     """Return new instances of the host's own plugins, in the order in which they start if no dependency decides."""
     from .inbox.plugin import InboxPlugin
+    from .jobs.plugin import JobsPlugin
     from .ops.metrics import MetricsPlugin
     from .ops.status import StatusPlugin
     from .rpc.plugin import RPCPlugin
+    from .smtp_plugin.delivery.jobs import JOB, request_of
     from .smtp_plugin.plugin import SMTPPlugin
     from .worker_pool.informer import InformerPlugin
     from .worker_pool.plugin import ServerPlugin
@@ -58,6 +60,7 @@ def default_plugins() -> list[Plugin]:
         InformerPlugin(),
         ResetterPlugin(),
         SMTPPlugin(),
+        JobsPlugin({JOB: request_of}),
         InboxPlugin(),
     ]
 

@@ -99,8 +99,10 @@ def sections(models: Mapping[str, type[Struct]]) -> dict[str, type[Struct]]:
             for option in options_of(part.kind):
                 many = typing.get_origin(option) is dict
                 below = section_of(typing.get_args(option)[1]) if many else section_of(option)
-                if below is not None:
-                    found[f"{part.path}.NAME" if many else part.path] = below
+                if below is not None and many:
+                    found |= sections({f"{part.path}.NAME": below})
+                elif below is not None:
+                    found[part.path] = below
     return found
 
 

@@ -135,7 +135,7 @@ class _Models:
         if text:
             found["description"] = text  # rather than the one of every duration
         if default is not NODEFAULT and default is not None and not isinstance(default, (Struct, Secret)):
-            found["default"] = str(default) if isinstance(default, Duration) else msgspec.to_builtins(default)
+            found["default"] = msgspec.to_builtins(default, enc_hook=str)
         return found
 
 

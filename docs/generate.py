@@ -70,7 +70,7 @@ def pages() -> dict[str, dict[str, str]]:
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},
         "reference/smtp.md": {"replies": _reply_table()},
-        "reference/configuration.md": {name: table(model) for name, model in sections(_models()).items()},
+        "reference/configuration.md": {name: table(model) for model, name in _first_paths(_models()).items()},
         "../rr.yaml": {WHOLE: template(default_plugins(), {"smtp.hostname": "buggregator.local"})},
     }
 
@@ -102,6 +102,14 @@ def layers() -> dict[str, Sequence[str]]:
 
 def _models() -> Mapping[str, type[Struct]]:
     return {"top": File, **models_of(default_plugins())}
+
+
+def _first_paths(models: Mapping[str, type[Struct]]) -> Mapping[type[Struct], str]:
+    """Return the path of each model; of a model with several, such as that of pools, the first one."""
+    found: dict[type[Struct], str] = {}
+    for path, model in sections(models).items():
+        found.setdefault(model, path)
+    return found
 
 
 def dialog_table() -> Table[Phase]:

@@ -17,12 +17,10 @@ DEFAULT_BACKOFF = (Duration(5), Duration(30), Duration(300), Duration(1800))
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What happens to a job that its worker could not do."""
 
-    attempts: Annotated[
-        int, Meta(ge=1, description="how often a worker gets a job; 1 means once. After them the job is dead.")
-    ] = 10
+    attempts: Annotated[int, Meta(ge=1, description="how often workers get a job. After that it is dead.")] = 10
     backoff: Annotated[
         list[Duration],
-        Meta(description="the pauses before the second attempt, the third, and so on; the last one repeats"),
+        Meta(description="the pauses before the next attempts. The last one repeats."),
     ] = field(default_factory=lambda: list(DEFAULT_BACKOFF))
     dead: Annotated[bool, Meta(description="keep dead jobs, for `jobs.Dead` and `jobs.Retry`; without it they go")] = (
         True
@@ -42,12 +40,12 @@ class PipelineConfig(Struct, frozen=True, forbid_unknown_fields=True):
     config: Annotated[
         dict[str, Any],
         Meta(
-            description="settings of the pipeline, and of its driver. `priority`: of a job that has none, 10 by "
-            "default; a lower number goes first. `prefetch`: jobs that this host holds at once, twice its workers by "
-            "default."
+            description="settings of the pipeline, and of its driver. `priority` is that of a job that has none, 10 by "
+            "default; a lower number goes first. `prefetch` is how many jobs this host holds at once, by default twice "
+            "its workers."
         ),
     ] = field(default_factory=dict)
-    retry: RetryConfig = field(default_factory=RetryConfig)
+    retry: Annotated[RetryConfig, Meta(description="what happens to a job that fails")] = RetryConfig()
     pool: Annotated[str, Meta(description="the name of its workers in `jobs.pools`; empty means `jobs.pool`")] = ""
 
 

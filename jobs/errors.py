@@ -10,16 +10,21 @@ JobsError
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from ..container.errors import HostError
 
 
 class JobsError(HostError):
-    """A job was not taken, or a queue cannot be used."""
+    """A job was not taken, or a queue cannot be used. `wants_room`: room is what it lacks."""
+
+    wants_room: ClassVar[bool] = False
 
 
 class Full(JobsError):
     """The pipeline takes no more jobs now. A mail client gets 452. The text says which limit is reached."""
+
+    wants_room: ClassVar[bool] = True
 
 
 class Away(JobsError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -19,12 +19,11 @@ from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
 from .config import JobsConfig
-from .consumer import Format
-from .drivers.memory import MemoryDriver
-from .drivers.sqlite.driver import SQLiteDriver
-from .pipelines import Pipelines
 from .protocols import Done, JobDriver, JobsError
-from .rpc import JobsRPC
+
+if TYPE_CHECKING:
+    from .consumer import Format
+    from .rpc import JobsRPC
 
 FLUSH: Final = 5.0
 """Seconds that a queue may take to close after the host's grace."""
@@ -48,6 +47,11 @@ class JobsPlugin:
     def init(self, config: Configurer, log: Logger, server: PoolFactory | None) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one."""
         self._config = config.section(self.name, JobsConfig)
+        # Here, because a host without the section does not need them.
+        from .drivers.memory import MemoryDriver
+        from .drivers.sqlite.driver import SQLiteDriver
+        from .pipelines import Pipelines
+
         self._log = log
         if self._config.consume and server is None:
             raise ConfigError("needs the section server", key="jobs.consume")
@@ -117,7 +121,13 @@ class JobsPlugin:
 
     def rpc(self) -> JobsRPC:
         """Return the methods served as `jobs.…`."""
+        from .rpc import JobsRPC
+
         return JobsRPC(self.pipelines)
+
+    def job_pipelines(self) -> Sequence[Any]:
+        """Return the state of each pipeline, for `informer.Jobs`."""
+        return [pipeline.stat() for pipeline in self.pipelines.all.values()]
 
     def health_check(self) -> Status:
         """Return whether every pipeline can be used."""

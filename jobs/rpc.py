@@ -39,7 +39,7 @@ class PushedJob(msgspec.Struct):
     job: str
     options: JobOptions
     id: str = ""
-    payload: str | bytes = b""
+    payload: Any = b""
     headers: dict[str, JobHeader | list[str]] = {}
 
 
@@ -157,7 +157,9 @@ class JobsRPC:
     def _job(self, pushed: PushedJob) -> Job:
         options = pushed.options
         pipeline = self._pipelines.find(options.pipeline)
-        payload = pushed.payload if isinstance(pushed.payload, bytes) else pushed.payload.encode()
+        payload = pushed.payload.encode() if isinstance(pushed.payload, str) else pushed.payload
+        if not isinstance(payload, bytes):
+            raise JobsError("the payload of a job is a text, or bytes")
         headers = {
             name: value.value if isinstance(value, JobHeader) else value for name, value in pushed.headers.items()
         }

@@ -15,6 +15,7 @@ from ..container.protocols import Logger
 from ..container.text import printable
 from .delivery.event import Arrival
 from .delivery.history import History
+from .delivery.jobs import JobDelivery
 from .delivery.observers import Observers, ReceivedMail
 from .delivery.outcome import ACCEPTED, FAILED, Outcome, Pending, Running
 from .delivery.refusals import RefusalReport, Refusals
@@ -30,11 +31,13 @@ _ACCEPTED: Final = Pending.settled(ACCEPTED)
 class Backend:
     """The connections by their uuids, the last messages, and the log of both.
 
-    `delivery`: to the workers that decide about the messages, None to accept every message.
+    `delivery`: to the workers that decide about the messages, or to a queue of jobs; None to accept every message.
+    `new_id`: makes the id of a message.
     """
 
     def __init__(self, log: Logger, history: History | None = None) -> None:
-        self.delivery: Delivery | None = None
+        self.delivery: Delivery | JobDelivery | None = None
+        self.new_id = new_uuid
         self.observers = Observers(log)
         self.history = history or History(0)
         self._refusals = Refusals(log, self._keep_refusal)
@@ -85,7 +88,7 @@ class Backend:
             return _ACCEPTED
         content = envelope.content
         assert isinstance(content, bytes)
-        arrival = Arrival.of(session, envelope, new_uuid(), at)
+        arrival = Arrival.of(session, envelope, self.new_id(), at)
         pending = _ACCEPTED if delivery is None else delivery.deliver(arrival, content)
         if self.observers:
             pending = Running(self._observe(session, arrival, content, pending), self._log, session.uuid)

@@ -10,6 +10,7 @@ from ..container.config.fields import Duration, PositiveDuration
 from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
 from ..worker_pool import PoolConfig
+from .delivery.jobs import MailJobsConfig
 from .protocol.sasl import MECHANISMS
 
 Count = Annotated[int, Meta(ge=0)]
@@ -67,7 +68,7 @@ class StorageConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The SMTP server. With `deliver: workers` it needs the section `server`."""
+    """The SMTP server. `deliver: workers` needs the section `server`, `deliver: jobs` the section `jobs`."""
 
     addr: Annotated[
         str | list[str],
@@ -157,8 +158,11 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     lmtp: Annotated[bool, Meta(description="speak LMTP (RFC 2033): `LHLO`, and one reply for each recipient")] = False
     deliver: Annotated[
-        Literal["log", "workers"],
-        Meta(description="`log` accepts every message; `workers` asks a worker, whose answer is the reply"),
+        Literal["log", "workers", "jobs"],
+        Meta(
+            description="`log` accepts every message. `workers` asks a worker, whose answer is the reply. `jobs` "
+            "accepts a message once a queue has it, for the workers of the section `jobs`."
+        ),
     ] = "log"
     include_raw: Annotated[
         bool, Meta(description="with `deliver: workers`: give the worker the message byte for byte too")
@@ -182,11 +186,18 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "many refusals, at most 1000.",
         ),
     ] = 100
-    pool: Annotated[PoolConfig, Meta(description="the workers. With `deliver: log` they start and stay idle.")] = (
-        PoolConfig()
-    )
+    pool: Annotated[
+        PoolConfig,
+        Meta(description="the workers. With `deliver: log` they start and stay idle, with `deliver: jobs` none start."),
+    ] = PoolConfig()
+    jobs: Annotated[MailJobsConfig, Meta(description="with `deliver: jobs`: the jobs of messages")] = MailJobsConfig()
 
     def __post_init__(self) -> None:
+        if self.deliver == "jobs":
+            if self.include_raw:
+                raise ConfigError("does not go with deliver jobs", key="include_raw")
+            if self.attachment_storage.mode != "memory":
+                raise ConfigError("does not go with deliver jobs", key="attachment_storage.mode")
         if not self.hostname.isascii() or not self.hostname.isprintable() or " " in self.hostname:
             hint = "a host name holds neither blanks nor non-ASCII characters"
             raise ConfigError(f"is {self.hostname!r}", key="hostname", hint=hint)

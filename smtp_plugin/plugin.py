@@ -24,15 +24,18 @@ from .backend import Backend
 from .config import SMTPConfig
 from .delivery.files import Storage
 from .delivery.history import History
+from .delivery.jobs import JobDelivery, JobQueues
 from .delivery.observers import TRANSCRIPT_LINES, MailObserver, RefusalObserver
 from .delivery.workers import Delivery
+from .protocol import replies
 from .protocol.body import Budget
+from .protocol.replies import Reply
 from .protocol.rules import Rules
 from .rpc import SMTPRPC
 from .server.deadlines import OPENING_TIMEOUT, Timeouts
 from .server.listener import Listener
 from .server.tls import server_context
-from .session import ConnectionInfo
+from .session import ConnectionInfo, new_ordered_uuid
 from .workers_manager import WorkersManager
 
 if TYPE_CHECKING:
@@ -48,10 +51,11 @@ class SMTPPlugin:
     def __init__(self) -> None:
         self._listening: Address | None = None  # a Protocol's check may read `smtp_address` before `init`
 
-    def init(self, config: Configurer, log: Logger, server: PoolFactory | None) -> None:
+    def init(self, config: Configurer, log: Logger, server: PoolFactory | None, jobs: JobQueues | None = None) -> None:
         """Read the `smtp` section. Raises PluginDisabled without one, ConfigError for a bad one.
 
-        `server`: None where the host has no section `server`; then no worker can decide about mail.
+        `server`: None where the host has no section `server`; then no worker can decide about mail. `jobs`: None where
+        it has no section `jobs`.
         """
         self._config = config.section("smtp", SMTPConfig)
         self._addresses = listen_addresses(self._config.addr, "smtp.addr")
@@ -63,12 +67,25 @@ class SMTPPlugin:
         self._log = log
         if server is None and self._config.deliver == "workers":
             raise ConfigError("is workers, which needs the section server", key="smtp.deliver")
+        if self._config.deliver == "jobs":
+            self._check_jobs(jobs)
+            server = None
+        self._jobs = jobs
         self._workers = WorkersManager(server, self._config.pool, self.name) if server is not None else None
         self._budget = Budget(self._config.max_inflight_bytes)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
         self._statistics: Statistics | None = None
         self._stopped = anyio.Event()
+
+    def _check_jobs(self, jobs: JobQueues | None) -> None:
+        if jobs is None:
+            raise ConfigError("is jobs, which needs the section jobs", key="smtp.deliver")
+        try:
+            jobs.check_pipeline(self._config.jobs.pipeline)
+        except ConfigError as error:
+            error.key = "smtp.jobs.pipeline"
+            raise
 
     def collects(self) -> Sequence[Collect[Any]]:
         """Ask for every plugin that observes mail or refusals."""
@@ -89,6 +106,8 @@ class SMTPPlugin:
                 pool = await stack.enter_async_context(self._workers.running())
                 if config.deliver == "workers":
                     stack.enter_context(self._delivering(pool))
+            if config.deliver == "jobs":
+                stack.enter_context(self._queueing())
             sockets = BoundSockets(self._addresses)
             self._listener = listener = self._new_listener()
             try:
@@ -125,6 +144,20 @@ class SMTPPlugin:
             delivery.close()
             if storage is not None:
                 storage.close()
+
+    @contextmanager
+    def _queueing(self) -> Iterator[None]:
+        """Put every message into a queue of jobs."""
+        assert self._jobs is not None
+        config = self._config
+        self._backend.new_id = new_ordered_uuid
+        self._backend.delivery = delivery = JobDelivery(
+            self._jobs, config.jobs, self._log, all_headers=config.headers == "all"
+        )
+        try:
+            yield
+        finally:
+            delivery.close()
 
     def _open_storage(self, pool: Pool) -> Storage | None:
         """Return the folder for attachments, None where they are in the event. Raises StorageError."""
@@ -198,13 +231,18 @@ class SMTPPlugin:
     def _observe_refusals(self, observer: RefusalObserver) -> None:
         self._backend.observers.add_for_refusals(observer)
 
-    def _has_room(self) -> bool:
-        """Return whether the workers' queue takes one more message."""
-        return self._backend.delivery is None or not self._backend.delivery.full
+    def _refusal(self) -> Reply | None:
+        """Return the reply to MAIL while the workers' queue, or that of jobs, takes no message; None where it does."""
+        delivery = self._backend.delivery
+        if isinstance(delivery, JobDelivery):
+            return delivery.refusal()
+        full = delivery is not None and delivery.full
+        return replies.queue_full(self._config.pool.max_queue_size) if full else None
 
     def _new_listener(self) -> Listener:
         config = self._config
         starttls = config.tls is not None and config.tls.mode == "starttls"
+        may_refuse = config.deliver == "jobs" or (config.deliver == "workers" and config.pool.max_queue_size > 0)
         rules = Rules(
             hostname=config.hostname,
             max_message_size=config.max_message_size,
@@ -218,8 +256,7 @@ class SMTPPlugin:
             tls_required=starttls and config.tls is not None and config.tls.required,
             lmtp=config.lmtp,
             budget=self._budget,
-            has_room=self._has_room if config.deliver == "workers" and config.pool.max_queue_size else None,
-            max_queue_size=config.pool.max_queue_size,
+            refusal=self._refusal if may_refuse else None,
             tally=self._statistics,
         )
         return Listener(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -32,6 +33,12 @@ def new_uuid() -> str:
     text = _pool[_next : _next + 16].hex()
     _next += 16
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
+
+
+def new_ordered_uuid() -> str:
+    """Return a UUID of version 7 (RFC 9562) as text: later ones sort after earlier ones."""
+    at = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{at[:8]}-{at[8:]}-7{new_uuid()[15:]}"
 
 
 def _forget_random_pool() -> None:

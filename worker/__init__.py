@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .attachments import Attachment
     from .mails import Email, mail
     from .parsed import Address
-    from .verdicts import Accept, Close, PerRecipient, Reject, Verdict
+    from .verdicts import Accept, Close, PerRecipient, Reject, Retry, Verdict
 
 __all__ = [
     "Accept",
@@ -40,6 +40,7 @@ __all__ = [
     "Reject",
     "Request",
     "Response",
+    "Retry",
     "SoftError",
     "Verdict",
     "log",
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("Accept", "Close", "PerRecipient", "Reject", "Verdict"), "verdicts"),
+    **dict.fromkeys(("Accept", "Close", "PerRecipient", "Reject", "Retry", "Verdict"), "verdicts"),
     **dict.fromkeys(("Email", "mail"), "mails"),
     "Address": "parsed",
     "Attachment": "attachments",

@@ -162,7 +162,20 @@ class Email(Parsed):
             event = request.json()
         except (ValueError, RecursionError):
             raise ValueError("the request is not an event: its context is not JSON") from None
+        if isinstance(event, dict) and "pipeline" in event:
+            return cls._from_job(request.body)
         return cls(event, request.body or None)
+
+    @classmethod
+    def _from_job(cls, body: bytes) -> Email:
+        """Return the message of a job: its event is the body."""
+        from json import loads
+
+        try:
+            event = loads(body)
+        except (ValueError, RecursionError):
+            raise ValueError("the job is not a mail: its body is not JSON") from None
+        return cls(event)
 
     def __repr__(self) -> str:
         return f"<Email {self.id} {self.envelope.sender!r} -> {self.envelope.recipients} {self.subject!r}>"

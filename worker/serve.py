@@ -25,7 +25,7 @@ def serve(handler: AnyHandler, relay: Relay) -> int:
 
     A SystemExit or KeyboardInterrupt of the handler passes through.
     """
-    process = WorkerProcess(as_handler(handler, for_mail=os.environ.get("RR_MODE") == "smtp"), relay)
+    process = WorkerProcess(as_handler(handler, for_mail=os.environ.get("RR_MODE") in ("smtp", "jobs")), relay)
     process.set_up_logging()
     try:
         _run(process)

@@ -4,6 +4,7 @@
     Accept("queued as 17")         250 with this text
     Reject(550, "no such user")    the refusal: 400 to 499 try again later, 500 to 599 never
     Close()                        250, and then the host closes the connection
+    Retry("30 seconds later", 30)  451; with `deliver: jobs` the host tries again after the delay
     PerRecipient([Accept(), ...])  in LMTP: one of Accept and Reject for each recipient, in order
 
 A test compares an answer with a verdict: `assert ask(handle, event) == Reject(550, "no such user")`.
@@ -64,6 +65,22 @@ class Close(Verdict):
 
     def __new__(cls) -> Close:  # noqa: D102 - see the class
         return super().__new__(cls, b"CLOSE")
+
+
+class Retry(Verdict):
+    """A verdict that refuses the message for now, with 451. With `deliver: jobs` the host gives it to a worker again.
+
+    `text`: the reason. `delay`: seconds before it, None for the pipeline's own (`retry.backoff`).
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str = "try again later", delay: float | None = None) -> Retry:  # noqa: D102 - see the class
+        context = _reply(451, text, 400, 499)
+        if delay is None:
+            return super().__new__(cls, context)
+        answer = {"message": text, "redelivery": True, "delay_seconds": max(0.0, float(delay))}
+        return super().__new__(cls, context, dumps({"type": 3, "data": answer}).encode())
 
 
 class PerRecipient(Verdict):

@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..container.protocols import Collect
-from .protocols import PoolInfo, WorkerGroups, WorkerInfo
+from .protocols import JobPipelines, PoolInfo, WorkerGroups, WorkerInfo
 from .registry import KnownGroups
 
 
@@ -19,8 +19,9 @@ class InformerMethods:
     `plugin`: the name of a worker group, which is most often that of its plugin.
     """
 
-    def __init__(self, groups: KnownGroups) -> None:
+    def __init__(self, groups: KnownGroups, pipelines: Sequence[JobPipelines]) -> None:
         self._groups = groups
+        self._pipelines = pipelines
 
     def list(self, _: bool) -> list[str]:
         """Return the names of the plugins that own workers."""
@@ -36,9 +37,9 @@ class InformerMethods:
         group = self._groups.all().get(plugin)
         return group.info() if group is not None else None
 
-    def jobs(self, _: str) -> Sequence[str]:
-        """Return the states of job pipelines: an empty list, because no plugin has any."""
-        return []
+    def jobs(self, _: str) -> Sequence[Any]:
+        """Return the states of job pipelines; an empty list where no plugin has any."""
+        return [stat for plugin in self._pipelines for stat in plugin.job_pipelines()]
 
     async def add_worker(self, plugin: str) -> bool:
         """Add one worker to the plugin's pool and return true when it is up."""
@@ -58,18 +59,19 @@ class InformerPlugin:
 
     def __init__(self) -> None:
         self._groups = KnownGroups()
+        self._pipelines: list[JobPipelines] = []
         self._stopped = anyio.Event()
 
     def init(self) -> None:
         """Do nothing: the plugin has no section and needs no other plugin."""
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Collect every plugin with workers."""
-        return [Collect(WorkerGroups, self._groups.add)]
+        """Collect every plugin with workers, and every one with job pipelines."""
+        return [Collect(WorkerGroups, self._groups.add), Collect(JobPipelines, self._pipelines.append)]
 
     def rpc(self) -> InformerMethods:
         """Return the methods served as `informer.…`."""
-        return InformerMethods(self._groups)
+        return InformerMethods(self._groups, self._pipelines)
 
     def metrics_collectors(self) -> Sequence[Any]:
         """Return the numbers of every plugin's workers, for the plugin `metrics`."""

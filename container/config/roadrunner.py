@@ -11,7 +11,7 @@ from typing import Final
 PAGE: Final = "docs/how-to/from-roadrunner.md"
 
 _BESIDE: Final = "run RoadRunner beside rrpy for it"
-_QUEUE: Final = "it belongs to RoadRunner's plugin jobs, so run RoadRunner beside rrpy for it"
+_QUEUE: Final = "it belongs to a driver of jobs that rrpy has not, so set driver: sqlite or memory"
 _STORE: Final = "it belongs to RoadRunner's plugin kv, so connect to the store from your workers"
 
 SECTIONS: Final[Mapping[str, str]] = {
@@ -25,12 +25,11 @@ SECTIONS: Final[Mapping[str, str]] = {
     "grpc": _BESIDE,
     "http": _BESIDE,
     "include": "write one file, in which -o and ${VAR} replace values",
-    "jobs": _BESIDE,
     "kafka": _QUEUE,
     "kv": "connect to the store from your workers, or run RoadRunner beside rrpy for it",
     "lock": _BESIDE,
     "memcached": _STORE,
-    "memory": _STORE,
+    "memory": "a pipeline with driver: memory needs no section; of the plugin kv, connect to a store from your workers",
     "nats": _QUEUE,
     "otel": "use the section metrics, or the OpenTelemetry SDK of your workers",
     "redis": _STORE,
@@ -54,7 +53,8 @@ KEYS: Final[Mapping[tuple[str, str], str]] = {
     ("server", "group"): "name it in server.user: www-data:adm",
     ("server", "on_init"): "run the command before rrpy serve, such as by ExecStartPre= of systemd",
     ("server", "relay_timeout"): "allocate_timeout of the pool bounds the start of a worker",
-    ("smtp", "jobs"): "set deliver: workers, and a worker of the pool gets the message",
+    ("jobs", "num_pollers"): "one task pulls the jobs of a pipeline, and config.prefetch bounds those that it holds",
+    ("jobs", "pipeline_size"): "config.prefetch of a pipeline bounds the jobs that this host holds",
 }
 """Keys inside a section that rrpy has, by section and key. The key may be deeper: `logs.channels.rpc.err_output`."""
 

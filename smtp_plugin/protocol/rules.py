@@ -35,9 +35,8 @@ class Rules:
     `enhanced`: offer ENHANCEDSTATUSCODES. `mechanisms`: those that AUTH offers, in this order.
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
     speak LMTP (RFC 2033). `software`: the words after the host name in the greeting. `delegated`: verbs that the caller
-    of the dialog handles. `budget`: the message bytes held by all sessions. `has_room`: called at MAIL; False refuses
-    MAIL with 452, as an exhausted budget does. `max_queue_size`: messages for which there is that room. `tally`: counts
-    replies, messages and credentials; None for no counts.
+    of the dialog handles. `budget`: the message bytes held by all sessions. `refusal`: called at MAIL; the reply that
+    it returns refuses the message. `tally`: counts replies, messages and credentials; None for no counts.
     """
 
     hostname: str = "localhost"
@@ -55,8 +54,7 @@ class Rules:
     software: str = ""
     delegated: frozenset[bytes] = frozenset()
     budget: Budget = field(default_factory=Budget)
-    has_room: Callable[[], bool] | None = None
-    max_queue_size: int = 0
+    refusal: Callable[[], Reply | None] | None = None
     tally: Tally | None = None
 
     greeting: bytes = field(init=False)

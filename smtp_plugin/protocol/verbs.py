@@ -59,8 +59,8 @@ def _mail(conversation: Conversation, argument: bytes) -> bool:
     budget = rules.budget
     if 0 < budget.limit <= budget.used:
         return conversation.refuse(replies.out_of_storage(budget.limit))
-    if rules.has_room is not None and not rules.has_room():
-        return conversation.refuse(replies.queue_full(rules.max_queue_size))
+    if rules.refusal is not None and (refusal := rules.refusal()) is not None:
+        return conversation.refuse(refusal)
     envelope = conversation.envelope
     plain = PLAIN_MAIL.match(argument)
     if plain is not None:

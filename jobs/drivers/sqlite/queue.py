@@ -98,6 +98,8 @@ class SQLiteQueue:
         def take(state: QueueState | Exception, orphans: int) -> None:
             if orphans:
                 self._settings.log.info("orphaned payloads deleted", pipeline=self._settings.name, files=orphans)
+            if not isinstance(state, Exception):
+                self._writer, self._state, self._refusal = writer, state, None
             if not opened.done():
                 opened.set_result(state)
 
@@ -115,7 +117,6 @@ class SQLiteQueue:
             writer.join()
             self._closed()
             raise JobsError(str(state)) from state
-        self._writer, self._state, self._refusal = writer, state, None
 
     def _open(self) -> Spool:
         """Open the file, in the thread."""

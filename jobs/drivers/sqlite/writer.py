@@ -126,6 +126,8 @@ class Writer(threading.Thread):
         try:
             self._check_disk()
             self._call(self._opened, self._state(), self._spool.orphans)
+            if self._trouble is not None:
+                self._call(self._tell, Turn(self._state(), self._trouble, (), None, (), (), None))
             self._serve()
         finally:
             os.close(self._folder)

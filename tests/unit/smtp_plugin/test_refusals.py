@@ -93,7 +93,7 @@ def test_an_accepted_message_is_not_reported() -> None:
         ),
         (
             b"EHLO x\r\n" + MAIL,
-            {"has_room": lambda: False, "max_queue_size": 7},
+            {"refusal": lambda: replies.queue_full(7)},
             "MAIL FROM:<a@b.c>",
             "452 4.3.1 Insufficient system storage, try again later",
             "smtp.pool.max_queue_size: 7",

@@ -1,0 +1,46 @@
+"""Handlers for workers of jobs that are mails. Each writes a file named by the subject into the folder SEEN."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from rrpy.worker import Email, Request
+from rrpy.worker.mails import mail
+
+SEEN = Path(os.environ.get("SEEN", "."))
+
+
+def write(found: Email, **more: object) -> None:
+    record = {
+        "sender": found.envelope.sender,
+        "recipients": [str(each) for each in found.envelope.recipients],
+        "text": found.text.strip(),
+        "mode": os.environ["RR_MODE"],
+        **more,
+    }
+    file = SEEN / f".{found.subject}"
+    file.write_text(json.dumps(record))
+    file.rename(SEEN / found.subject)
+
+
+def email(request: Request):
+    context = request.json()
+
+    def handle(found: Email) -> None:
+        if "fail@y.z" in found.envelope.recipients and not (SEEN / "mended").exists():
+            raise ValueError("it fails")
+        write(found, job=context["job"], headers=context["headers"])
+
+    return mail(handle)(request)
+
+
+def slow(found: Email) -> None:
+    write(found)
+    time.sleep(0.1)
+
+
+def gated(found: Email) -> None:
+    write(found)
+    while not (SEEN / "gate").exists():
+        time.sleep(0.005)
