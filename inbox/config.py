@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from ..container.config.fields import Secret
+from ..container.config.fields import Duration, Secret
 from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
 from ..container.passwords import MAX_BYTES, PasswordHash, is_token_hash, normalized
@@ -58,6 +58,13 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "page. The oldest message goes first; the newest always stays, whatever its size."
         ),
     ] = 256 * 1024 * 1024
+    max_age: Annotated[
+        Duration,
+        Meta(
+            description="the time that a message is kept, such as `24h`; 0 means for ever. The inbox looks for older "
+            "ones each minute, and more often where the time is shorter."
+        ),
+    ] = Duration(0)
     allowed_hosts: Annotated[
         list[str],
         Meta(

@@ -21,11 +21,12 @@ from ..container.heap import HEAP
 from ..mime.matching import Filter
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
-from .records import MessageList, Record, Release, Stored, record_of
+from .records import MessageList, Record, Release, Stored, instant, record_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
 from .store.arrivals import Arrivals
 from .store.query import EVERYTHING, Query
-from .store.store import MAX_LIST, Batch, Changed, Store
+from .store.results import Batch, Changed
+from .store.store import MAX_LIST, Store
 from .waiting import Awaited, Waiter, Waiters
 
 R = TypeVar("R")
@@ -212,6 +213,27 @@ class Mailbox:
             if before is None:
                 break
         await self._run(self._store.give_back)
+        return count
+
+    async def delete_older(self, than: float) -> int:
+        """Delete the oldest messages, up to the first that has arrived since a time. Return their number.
+
+        `than`: seconds since 1970.
+        """
+        before = instant(max(than, 0.0))
+        count = 0
+        while True:
+            async with self._turn_of_others, self._turn:
+                if not await self._in_thread(partial(self._store.is_oldest_before, before)):
+                    break
+                room = self._store.bytes
+                deleted = await self._in_thread(partial(self._store.delete_older, before))
+                HEAP.freed(room - self._store.bytes)
+                self.feed.forget(deleted)
+                self._publish_deleted(*deleted)
+                count += len(deleted)
+        if count:
+            await self._run(self._store.give_back)
         return count
 
     async def mark(self, read: bool, chosen: Query | Collection[str], before: int | None) -> int:

@@ -76,6 +76,7 @@ class InboxPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the store, then the socket; serve until `stop`. Raises StoreError, ListenError and ConfigError."""
         from ..container.net.http import HTTPServer
+        from .expiry import expire
         from .mailbox import Mailbox
         from .web.application import application
 
@@ -95,6 +96,7 @@ class InboxPlugin:
             self._http = HTTPServer(app, self._addresses, self._log, tls=self._tls)
             async with anyio.create_task_group() as group:
                 group.start_soon(publish_changes, self._servers, mailbox.feed)
+                group.start_soon(expire, mailbox, config.max_age, self._log)
                 await self._http.serve(task_status=task_status)
                 group.cancel_scope.cancel()
         finally:

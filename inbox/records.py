@@ -246,6 +246,11 @@ class Stored(NamedTuple):
         )
 
 
+def instant(at: float) -> str:
+    """Return a time as a summary has it. Such texts are in the order of their times. `at`: seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def record_of(mail: IncomingMail) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
@@ -253,7 +258,7 @@ def record_of(mail: IncomingMail) -> Record:
     headers = {name.lower(): values[0] for name, values in message.headers.items()}
     summary = Summary(
         id=mail.id,
-        received_at=datetime.fromtimestamp(mail.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        received_at=instant(mail.at),
         sender=mail.sender,
         to=mail.to,
         header_from=headers.get("from", "")[:MAX_HEADER],

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, TypeVar
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from .index import BLOCK, Index
 from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
+from .results import Added, Batch, Changed, Found
 from .selection import BOUNDS, CONTENT, FIRST, SUMMARY, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
@@ -38,11 +40,12 @@ CHANGED: Final = 500
 """Messages that one slice deletes or marks at most."""
 
 
-class Added(NamedTuple):
-    """A message that was stored."""
+class _Received(msgspec.Struct):
+    received_at: str
 
-    number: int
-    message: Stored
+
+def _received_at(summary: bytes) -> str:
+    return msgspec.json.decode(summary, type=_Received).received_at
 
 
 class _Kept(msgspec.Struct):
@@ -50,27 +53,6 @@ class _Kept(msgspec.Struct):
 
     session: msgspec.Raw
     releases: msgspec.Raw = NO_RELEASES
-
-
-class Batch(NamedTuple):
-    """The result of `add`. `evicted`: ids of messages deleted for the new ones, which may be of these too."""
-
-    added: Sequence[Added]
-    evicted: Sequence[str]
-
-
-class Found(NamedTuple):
-    """The result of `find`. `id`: None for no message; `next`: where the next slice begins, None after the last."""
-
-    id: str | None
-    next: int | None
-
-
-class Changed(NamedTuple):
-    """The result of a change of many messages. `ids`: of those that have changed; `next`: as in Found."""
-
-    ids: Sequence[str]
-    next: int | None = None
 
 
 class Store:
@@ -199,6 +181,22 @@ class Store:
 
         return self._change(work, deletes=True)
 
+    def is_oldest_before(self, instant: str) -> bool:
+        """Return whether the oldest message has arrived before a time, written as a summary has it."""
+        with self._database.translated():
+            oldest = self._database.execute("SELECT summary FROM messages ORDER BY number LIMIT 1").fetchone()
+        return oldest is not None and _received_at(*oldest) < instant
+
+    def delete_older(self, instant: str) -> list[str]:
+        """Delete messages from the oldest on that have arrived before a time: CHANGED at most. Return their ids."""
+
+        def work() -> list[str]:
+            query = "SELECT number, bytes, id, summary FROM messages ORDER BY number LIMIT ?"
+            oldest = self._database.execute(query, (CHANGED,)).fetchall()
+            return self._drop(list(takewhile(lambda row: _received_at(row[3]) < instant, oldest)))
+
+        return self._change(work, deletes=True)
+
     def mark(self, read: bool, chosen: Query | Collection[str] = EVERYTHING, before: int | None = None) -> Changed:
         """Mark messages as read or unread. Which ones: as in `delete_many`."""
 
@@ -317,23 +315,29 @@ class Store:
 
     def _evict(self, messages: int = 0, size: int = 0) -> list[str]:
         """Delete the oldest messages until the limits hold, with so many more messages and bytes. Return their ids."""
-        evicted: list[str] = []
         if not self._is_over(messages, size):
-            return evicted
+            return []
+        evicted = []
         oldest = self._database.execute("SELECT number, bytes, id FROM messages ORDER BY number")
-        for number, freed, message_id in oldest:
-            last = number
-            self.total -= 1
-            self.unread -= 1
-            self.bytes -= freed
-            evicted.append(message_id)
+        for row in oldest:
+            evicted.append(row)
+            messages -= 1
+            size -= row[1]
             if not self._is_over(messages, size):
                 break
         oldest.close()
-        if evicted:
+        return self._drop(evicted)
+
+    def _drop(self, oldest: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Delete the oldest messages: number, bytes and id of each, in order. Return their ids."""
+        if oldest:
+            last = oldest[-1][0]
+            self.total -= len(oldest)
+            self.unread -= len(oldest)
+            self.bytes -= sum(row[1] for row in oldest)
             self._remove("<=", last)
             self._database.execute("DELETE FROM bitmaps WHERE block < ?", (self._index.forget(last + 1),))
-        return evicted
+        return [row[2] for row in oldest]
 
     def _is_over(self, messages: int, size: int) -> bool:
         many = self._max_messages and self.total + messages > self._max_messages

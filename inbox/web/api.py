@@ -256,6 +256,7 @@ class API:
                 smtp_address=self._servers.smtp_address,
                 max_messages=config.max_messages,
                 max_bytes=config.max_bytes,
+                max_age=float(config.max_age),
                 persistent=bool(config.path),
                 connections=bool(self._servers),
                 open=self._is_open,

@@ -77,6 +77,7 @@ class Info(msgspec.Struct, frozen=True):
     """The host and the limits of its inbox.
 
     `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
+    `max_age`: seconds that a message is kept, 0 for ever.
     `connections`: whether the host has a mail server. `open`: whether other machines reach the inbox without a login.
     `remote_images`: whether a reader may load those of a message.
     `relay`: null where no message can be released.
@@ -86,6 +87,7 @@ class Info(msgspec.Struct, frozen=True):
     smtp_address: str
     max_messages: int
     max_bytes: int
+    max_age: float
     persistent: bool
     connections: bool
     open: bool
