@@ -15,6 +15,8 @@ from nats.errors import Error
 from .message import parse_headers
 
 _CLOSE_TIMEOUT: Final = 1.0
+_AGAIN: Final = 3.0
+"""Seconds; longer than a task takes to close its client."""
 
 
 class DriverClient(Client):
@@ -45,8 +47,9 @@ class DriverClient(Client):
 async def end(client: Client) -> None:
     """Close a client. A server that takes no bytes does not hold it up: nats-py's `close` waits for such a one."""
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.close(), _CLOSE_TIMEOUT)
-        return
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            await client.close()
+            return
     writer = getattr(client._transport, "_io_writer", None)
     if writer is not None:
         writer.transport.abort()
@@ -56,7 +59,12 @@ async def end(client: Client) -> None:
         client._ping_interval_task,
         *(each._wait_for_msgs_task for each in client._subs.values()),
     ]
-    running = [task for task in tasks if task is not None]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await cancel(*(task for task in tasks if task is not None))
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, again where one goes on: nats-py waits by `wait_for`, which can lose a cancellation before 3.12."""
+    while alive := [task for task in tasks if not task.done()]:
+        for task in alive:
+            task.cancel()
+        await asyncio.wait(alive, timeout=_AGAIN)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ....container.errors import IllegalTransition
 from ....container.masking import mask_text
 from ...errors import JobsError, Rejected
+from .client import DriverClient, cancel, end
 from .config import NatsConfig
 from .errors import Differs
 from .requests import Requests
@@ -90,7 +91,8 @@ class Connection:
         """
         self._task = asyncio.create_task(self._run())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), _OPENING)
+            async with asyncio.timeout(_OPENING):
+                await self._settled.wait()
         if isinstance(self._fault, Differs):
             await self.aclose()
             raise self._fault
@@ -98,8 +100,7 @@ class Connection:
     async def aclose(self) -> None:
         """Close the connection, and fail whatever has no answer. Idempotent."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel(self._task)
             self._task = None
         self.requests.close()
         self._go("close", "")
@@ -131,8 +132,6 @@ class Connection:
 
     async def _connect_and_stay(self) -> None:
         """Connect, prepare, and send requests until the connection is lost."""
-        from .client import DriverClient, end
-
         address = self._addresses[0]
         client = DriverClient(must_encrypt=self._tls is not None)
         self._lost.clear()
@@ -167,8 +166,7 @@ class Connection:
         finally:
             self.client = None
             if sender is not None:
-                sender.cancel()
-                await asyncio.gather(sender, return_exceptions=True)
+                await cancel(sender)
             await end(client)
         reason = mask_text(str(self._loss()))
         self._go("refuse" if "ermission" in reason else "lose", reason)
@@ -194,10 +192,12 @@ class Connection:
         """Return when the connection is lost, or when the server does not answer a ping."""
         while True:
             try:
-                await asyncio.wait_for(self._lost.wait(), _PING)
+                async with asyncio.timeout(_PING):
+                    await self._lost.wait()
             except TimeoutError:
                 try:
-                    await asyncio.wait_for(client.flush(), _PONG_TIMEOUT)
+                    async with asyncio.timeout(_PONG_TIMEOUT):
+                        await client.flush()
                 except Exception as error:
                     self._fault = ConnectionError(f"the server does not answer: {type(error).__name__}")
                     return

@@ -12,6 +12,7 @@ import msgspec
 from ...errors import Away, Full, JobsError, Rejected
 from ...protocols import DeadJob, Done, Job, PipelineSettings, Promise, QueueState
 from .bodies import Bodies
+from .client import cancel
 from .config import NatsConfig, NatsPipeline
 from .connection import Connection, State
 from .dead import DeadLetters, seconds
@@ -108,9 +109,7 @@ class NatsQueue:
         for delivery in list(self._puller.held.values()):
             delivery.give_back()
         await self._settlements.flush(_FLUSH)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self.connection.aclose()
         self._closed()
 
