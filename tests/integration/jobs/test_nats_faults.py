@@ -97,7 +97,7 @@ async def test_a_lost_permission_is_a_state_until_it_comes_back(tmp_path: Path) 
 async def test_a_wrong_password_is_a_state(tmp_path: Path) -> None:
     with nats_server(tmp_path, "authorization { user: u, password: right }\n") as server:
         async with host(server.address.replace("//", "//u:wrong@"), "wrong", timeout=0.3) as one:
-            assert isinstance(one.queue.refusal, Rejected)
+            await until(lambda: isinstance(one.queue.refusal, Rejected), "the refusal is a state")
             assert "uthorization" in one.queue.state().reason
 
 
@@ -135,7 +135,7 @@ async def test_a_file_of_credentials_opens_the_account(tmp_path: Path) -> None:
             await push(one.queue, job("a"))
             assert ids(await pull(one.queue)) == ["a"]
         async with host(server.address, "creds", timeout=0.3) as stranger:
-            assert isinstance(stranger.queue.refusal, Rejected)
+            await until(lambda: isinstance(stranger.queue.refusal, Rejected), "the refusal is a state")
 
 
 async def test_no_acknowledged_job_is_missing_after_the_leader_is_killed_under_load(tmp_path: Path) -> None:
