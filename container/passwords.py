@@ -203,8 +203,11 @@ class Tries:
 
 
 def normalized(text: str) -> str:
-    """Return a name or a password as it is compared: in Unicode's form NFC, as RFC 7617 section 2.1 asks for."""
-    return unicodedata.normalize("NFC", text)
+    """Return a name or a password as it is compared: in Unicode's form NFC, as RFC 7617 section 2.1 asks for.
+
+    A text above MAX_BYTES stays as it is: no login has one, and a run of accents takes quadratic time.
+    """
+    return unicodedata.normalize("NFC", text) if len(_encoded(text)) <= MAX_BYTES else text
 
 
 def _network(address: str) -> str:
