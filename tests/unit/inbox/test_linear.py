@@ -14,7 +14,6 @@ import pytest
 from support.inbox.html import safe_html
 from support.inbox.stored import MAIL
 from support.linear import ALLOWED, LONG, PIECES, SHORT, TRIES, UNSEEN, repeated, superlinear
-from support.waiting import TIMEOUT
 
 from rrpy.inbox.records import MAX_HEADER, MAX_WORDS, fold, record_of
 from rrpy.inbox.web import downloads, html
@@ -171,7 +170,7 @@ def test_the_page_reads_a_header_and_a_text(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "/^[1-8]$/" in expressions()
     node = subprocess.run(
-        ["node", "--input-type=module", "-e", SPEED, json.dumps(given)], capture_output=True, text=True, timeout=TIMEOUT
+        ["node", "--input-type=module", "-e", SPEED, json.dumps(given)], capture_output=True, text=True, check=False
     )
     assert node.stderr == ""
     assert json.loads(node.stdout) == []
