@@ -117,7 +117,7 @@ def stop_host(path: Path, timeout: float, tell: Callable[[str], None] = lambda _
                 raise ValueError(f"it is not process {pid}, which the file names")
             os.kill(pid, signal.SIGTERM)
         except (ValueError, OverflowError, OSError) as error:
-            raise HostError(f"cannot stop the host that holds {path}: {error}") from None
+            raise HostError(f"cannot stop the host that holds {path}: {reason_of(error)}") from None
         _wait_for_end(descriptor, pid, timeout, tell)
     finally:
         os.close(descriptor)
@@ -131,12 +131,17 @@ def _open(path: Path, flags: int) -> int:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link") from None
+        if error.errno == errno.EISDIR:
+            raise OSError(errno.EISDIR, "it is a folder") from None
         raise
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:  # 0: its host has removed it
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it has a second name, a hard link" if found.st_nlink > 1 else "it is not a plain file")
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder")
+    is_plain = stat.S_ISREG(found.st_mode)
+    raise OSError(errno.EINVAL, "it has a second name, a hard link" if is_plain else "it is not a plain file")
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

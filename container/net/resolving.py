@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
+from ..errors import reason_of
 from .address import Address, TCPAddress, UnixAddress
 
 EVERY: Final = "*"
@@ -38,8 +39,11 @@ def _resolve(address: TCPAddress) -> Sequence[str]:
     host, port = address
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"the host name {host!r} cannot be resolved: {error}") from error
+    except UnicodeError as error:
+        reason = "a part between its dots is empty, or longer than 63 letters"
+        raise ValueError(f"the host name {host!r} cannot be resolved: {reason}") from error
+    except OSError as error:
+        raise ValueError(f"the host name {host!r} cannot be resolved: {reason_of(error)}") from error
     return sorted({str(sockaddr[0]): None for *_, sockaddr in found}, key=lambda number: ":" in number)
 
 

@@ -195,6 +195,16 @@ def test_no_process_gets_a_signal_from_what_is_not_a_pid_file(odd, monkeypatch):
     assert str(caught.value).startswith((f"cannot read {path}: ", f"no host to stop: there is no {path}"))
 
 
+def test_a_folder_in_its_place_is_called_one(tmp_path):
+    """`rrpy stop` called it a hard link, because a folder has two names."""
+    path = tmp_path / ".pid"
+    path.mkdir()
+    with pytest.raises(ConfigError, match=r"^cannot write .*/\.pid: it is a folder$"), PidFile(path):
+        pass
+    with pytest.raises(HostError, match=r"^cannot read .*/\.pid: it is a folder$"):
+        stop_host(path, 0)
+
+
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the kernel does not tell who holds a lock")
 def test_a_foreign_lock_sends_no_signal_to_the_process_that_the_file_names(tmp_path, monkeypatch):
     path = tmp_path / ".pid"
