@@ -181,7 +181,7 @@ def catch(
     """
     from .container.signals import hold
 
-    hold()
+    hold(1 if command else 0)
     from .commands.catch import CatchPlugin, configuration, host_of, in_options, templates
     from .container.config import Config
     from .container.container import Container

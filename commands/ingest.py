@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 from collections.abc import Iterator, Sequence
+from email.message import Message
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Final
@@ -11,21 +12,33 @@ from typing import Final
 from ..container.errors import HostError, reason_of
 from ..container.text import printable
 from .console import complain, say
-from .submission import EX_TEMPFAIL, Server, SubmissionError, headers_of
+from .submission import EX_DATAERR, EX_TEMPFAIL, Server, SubmissionError, headers_of
 
 FALLBACK: Final = "unknown@localhost"
 """The recipient of a mail that names none."""
 
+_FIELDS: Final = frozenset(
+    "bcc cc content-type date delivered-to dkim-signature from message-id mime-version received reply-to resent-from "
+    "return-path sender subject to".split()
+)
+"""Fields of a header of which every mail has one. Lines with a colon alone make no mail: /etc/passwd has them too."""
+
 
 def ingest(address: tuple[str, int], paths: Sequence[str]) -> int:
-    """Send every mail of these paths, say how many, and return the exit code: 1 where one was refused.
+    """Send every mail of these paths, say how many, and return the exit code.
 
+    It is 1 where a mail was refused, and EX_DATAERR where a file is not a mail; the others are sent.
     Raises HostError for a path that cannot be read, SubmissionError where the server goes away.
     """
-    sent = refused = 0
+    sent = refused = code = 0
     with Server(address) as server:
         for name, content in _mails(paths):
-            sender, recipients = _envelope(content)
+            headers = headers_of(content)
+            if _FIELDS.isdisjoint(map(str.lower, headers.keys())):
+                complain(f"{name} is not a mail: it does not begin with the header of one")
+                code = EX_DATAERR
+                continue
+            sender, recipients = _envelope(headers)
             try:
                 server.submit(sender, recipients, content)
                 sent += 1
@@ -35,7 +48,7 @@ def ingest(address: tuple[str, int], paths: Sequence[str]) -> int:
                 complain(f"{name}: {error}")
                 refused += 1
     say(f"{sent} sent" + (f", {refused} refused" if refused else ""))
-    return 1 if refused else 0
+    return code or (1 if refused else 0)
 
 
 def _mails(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -73,9 +86,8 @@ def _files(folder: Path, pattern: str = "*") -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
-def _envelope(content: bytes) -> tuple[str, list[str]]:
+def _envelope(headers: Message) -> tuple[str, list[str]]:
     """Return sender and recipients of a mail: of its Return-Path or From, and of its To, Cc and Bcc."""
-    headers = headers_of(content)
 
     def addresses(*names: str) -> list[str]:
         values = [str(value) for name in names for value in headers.get_all(name, [])]

@@ -85,7 +85,7 @@ def ingest(paths: Sequence[str], smtp: str | None) -> None:
     """Send the mail at each PATH to a server: a message, an mbox file, a Maildir, or a folder of .eml files.
 
     The sender is that of Return-Path or From, the recipients are those of To, Cc and Bcc. Exit code 1: the server
-    refused a mail, and the command sent the others.
+    refused a mail; 65: a file is not a mail. The command sends the others.
     """
     from .ingest import ingest as run
     from .submission import server_address

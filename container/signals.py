@@ -8,7 +8,8 @@
 | SIGUSR1 | nothing |
 
 What we want: after the first signal no other one kills the process by its default action, so that the exit code is the
-host's own. During the start no signal that asks for something kills it: `hold` blocks them. What does not work: the
+host's own. During the start no signal that asks for something kills it: `hold` blocks them. One that ends a host ends the
+start, also of PID 1 in a container, where a signal without a handler is lost. What does not work: the
 event loop's handlers. They go back to the default when the loop removes them, while the host still closes its log and
 the interpreter ends; a second SIGTERM in these milliseconds ends the process with status -15. What we do: ordinary
 handlers, which only wake the loop. After a signal they stay when the loop has ended. When Python has joined its threads
@@ -18,8 +19,8 @@ former handlers back.
 A parent may leave signals blocked or ignored. A blocked one would never end the host, so it is unblocked, and SIGCHLD
 too: without it no exit of a worker is seen. An ignored SIGINT stays ignored: shells start background jobs so. An
 ignored SIGTERM does not. Where the parent ignores SIGHUP, as nohup does, the end of the terminal does not end the host.
-What can still fail: a loop that is blocked in C code runs no handler. A signal comes before `hold`, in the first tenth
-of a second, in which Python starts.
+What can still fail: a loop that is blocked in C code runs no handler. A signal that comes before `hold`, in the first
+tenth of a second, in which Python starts, has its default action.
 """
 
 from __future__ import annotations
@@ -113,9 +114,19 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
 
 
-def hold() -> None:
-    """Let the signals that do not end a host wait for `Signals`: their default action would end one that starts."""
+def hold(exit_code: int = 0) -> None:
+    """Let the signals that do not end a host wait for `Signals`: their default action would end one that starts.
+
+    Until then one that ends a host raises SystemExit with `exit_code`.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+
+    def end_start(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(exit_code)
+
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGINT:
+            signal.signal(number, end_start)
 
 
 def has_terminal() -> bool:

@@ -244,6 +244,20 @@ def test_a_refused_file_is_named_and_the_others_are_sent(tmp_path: Path) -> None
         assert client.get("messages").json()["total"] == 1
 
 
+def test_a_file_that_is_not_a_mail_is_named_and_the_others_are_sent(tmp_path: Path) -> None:
+    """Every file was sent as a mail. The lines of /etc/passwd have the form of a header."""
+    (tmp_path / "users").write_text("root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:/bin/false\n")
+    (tmp_path / "notes").write_text("Buy milk.\nTo: a@b.c\n")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "small.eml").write_bytes(b"Received: from x\n by y\nSUBJECT: a\n\nx")
+    with inbox(tmp_path) as (host, client):
+        done = rrpy(host, "ingest", *(str(tmp_path / name) for name in ("users", "notes", "empty", "small.eml")))
+        assert (done.returncode, done.stdout) == (65, b"1 sent\n")
+        lines = [f"rrpy: {tmp_path / name} is not a mail: it does not" for name in ("users", "notes", "empty")]
+        assert [line[: len(each)] for each, line in zip(lines, done.stderr.decode().splitlines(), strict=True)] == lines
+        assert client.get("messages").json()["total"] == 1
+
+
 def test_an_inbox_that_is_not_there_is_named(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

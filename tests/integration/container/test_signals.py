@@ -8,6 +8,7 @@ import signal
 import smtplib
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,27 @@ def test_signals_of_the_start_wait_for_the_host(tmp_path: Path) -> None:
         assert host.stop() == 0
     finally:
         host.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_that_ends_a_host_ends_its_start(tmp_path: Path, number: signal.Signals) -> None:
+    """Each had its default action: SIGINT printed `Aborted!`, SIGQUIT wrote a core, and PID 1 lost SIGTERM."""
+    path = write(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    host = Host(tmp_path, [])
+    try:
+        with path.open("w"):  # opens when the host reads
+            host.process.send_signal(number)
+            assert (host.wait(), host.text()) == (0, "")
+    finally:
+        host.close()
+
+
+def test_a_start_for_a_command_that_never_ran_does_not_succeed() -> None:
+    """`rrpy catch -- pytest` that a signal ends before the tests begin must not pass."""
+    code = "from rrpy.container.signals import hold; hold(3); import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=TIMEOUT).returncode == 3
 
 
 def test_sighup_loads_the_certificate_anew_and_keeps_it_where_the_new_one_is_wrong(tmp_path: Path) -> None:
