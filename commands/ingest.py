@@ -18,9 +18,8 @@ FALLBACK: Final = "unknown@localhost"
 """The recipient of a mail that names none."""
 
 _FIELDS: Final = frozenset(
-    "bcc cc content-type date delivered-to dkim-signature from message-id mime-version received reply-to resent-from "
-    "return-path sender subject to".split()
-)
+    ("bcc", "cc", "content-type", "date", "delivered-to", "from", "message-id", "mime-version", "received", "reply-to")
+) | {"resent-from", "return-path", "sender", "subject", "to"}
 """Fields of a header of which every mail has one. Lines with a colon alone make no mail: /etc/passwd has them too."""
 
 

@@ -8,10 +8,10 @@
 | SIGUSR1 | nothing |
 
 What we want: after the first signal no other one kills the process by its default action, so that the exit code is the
-host's own. During the start no signal that asks for something kills it: `hold` blocks them. One that ends a host ends the
-start, also of PID 1 in a container, where a signal without a handler is lost. What does not work: the
-event loop's handlers. They go back to the default when the loop removes them, while the host still closes its log and
-the interpreter ends; a second SIGTERM in these milliseconds ends the process with status -15. What we do: ordinary
+host's own. During the start no signal that asks for something kills it: `hold` blocks them. One that ends a host ends
+its start, also for PID 1 of a container, which loses a signal without a handler. What does not work: the event loop's
+handlers. They go back to the default when the loop removes them, while the host still closes its log and the
+interpreter ends; a second SIGTERM in these milliseconds ends the process with status -15. What we do: ordinary
 handlers, which only wake the loop. After a signal they stay when the loop has ended. When Python has joined its threads
 they become SIG_IGN, for Python's own end would make them the default again. A process that got no signal gets its
 former handlers back.
