@@ -94,6 +94,12 @@ class Consumer:
         """Begin the end: what the pool hands back from now on is given back."""
         self._stopping = True
 
+    async def idle(self) -> None:
+        """Return when no job is held any more, after `stop`."""
+        while self._held:
+            self._room.clear()
+            await self._room.wait()
+
     async def finish(self) -> None:
         """Return after the large jobs that were on their way to the pool are given back."""
         if self._tasks:
@@ -159,8 +165,7 @@ class Consumer:
     def take(self, run: _Run, answer: Payload | Exception) -> None:
         """Settle a job by its worker's answer, or by the error in its place."""
         self._held -= 1
-        if self._held < self._prefetch:
-            self._room.set()
+        self._room.set()
         delivery, counts = run.delivery, self._counts
         if not run.begun and isinstance(answer, (NoFreeWorker, QueueFull, PoolClosed)):
             self._resting = _PAUSE

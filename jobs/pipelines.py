@@ -25,26 +25,7 @@ from .protocols import (
     Queue,
     QueueState,
 )
-
-
-class PipelineStat(msgspec.Struct, frozen=True):
-    """A pipeline as RoadRunner's clients see it.
-
-    `active`: jobs that wait. `delayed`: those that are not due. `reserved`: those that a host holds. `ready`: whether
-    it is consumed. Ours: `dead`, `connected` and `reason`.
-    """
-
-    pipeline: str
-    driver: str
-    queue: str
-    active: int
-    delayed: int
-    reserved: int
-    ready: bool
-    priority: int
-    dead: int
-    connected: bool
-    reason: str
+from .stat import PipelineStat
 
 
 class Pipeline:
@@ -112,18 +93,26 @@ class Pipelines:
         for name, config in self._config.pipelines.items():
             if name in self.all or (config.driver not in self.drivers and not drivers_known):
                 continue
-            self.all[name] = pipeline = self._new(name, config)
-            if name in names:
-                pipeline.consumer = Consumer(
-                    name,
-                    config.driver,
-                    pipeline.queue,
-                    config.retry,
-                    pipeline.options.prefetch or prefetch(name),
-                    self._formats,
-                    pipeline.counts,
-                    self._log,
-                )
+            self.all[name] = self.new(name, config, prefetch(name) if name in names else 0)
+
+    def new(self, name: str, config: PipelineConfig, prefetch: int) -> Pipeline:
+        """Return a pipeline that is not among `all` yet. Opens nothing. Raises ConfigError.
+
+        `prefetch`: the default; 0 for one that this host does not consume.
+        """
+        pipeline = self._new(name, config)
+        if prefetch:
+            pipeline.consumer = Consumer(
+                name,
+                config.driver,
+                pipeline.queue,
+                config.retry,
+                pipeline.options.prefetch or prefetch,
+                self._formats,
+                pipeline.counts,
+                self._log,
+            )
+        return pipeline
 
     def _new(self, name: str, config: PipelineConfig) -> Pipeline:
         key = f"jobs.pipelines.{name}"

@@ -12,17 +12,18 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskStatus
 
 from ..container.errors import ConfigError
 from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
-from .config import JobsConfig
+from .config import JobsConfig, PipelineConfig
 from .protocols import Done, JobDriver, JobsError
 
 if TYPE_CHECKING:
     from .consumer import Format
+    from .pipelines import Pipeline
     from .rpc import JobsRPC
 
 FLUSH: Final = 5.0
@@ -43,6 +44,8 @@ class JobsPlugin:
         self._pools: dict[str, AbstractAsyncContextManager[Pool]] = {}
         self._stopped = anyio.Event()
         self._serving = False
+        self._open: set[Pipeline] = set()
+        self._running: Mapping[str, Pool] = {}
 
     def init(self, config: Configurer, log: Logger, server: PoolFactory | None) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one."""
@@ -78,15 +81,13 @@ class JobsPlugin:
         self.pipelines.make(self._prefetch, drivers_known=True)
         async with AsyncExitStack() as queues:
             for pipeline in self.pipelines.all.values():
-                await pipeline.queue.open()
-                queues.push_async_callback(self._close, pipeline.queue)
-                promise = pipeline.queue.promise
-                say = self._log.info if promise.power_failure else self._log.warning
-                say(f"a push means: the job {promise.text}", pipeline=pipeline.name)
+                await self._open_queue(queues, pipeline)
             async with AsyncExitStack() as stack:
                 pools = {name: await stack.enter_async_context(pool) for name, pool in self._pools.items()}
                 async with anyio.create_task_group() as group:
-                    self._consume(group, pools)
+                    self._group, self._running, self._queues = group, pools, queues
+                    for name in self._config.consume:
+                        self._consume(self.pipelines.find(name), pools[self._config.pipelines[name].pool])
                     self._serving = True
                     task_status.started()
                     await self._stopped.wait()
@@ -97,16 +98,54 @@ class JobsPlugin:
                     if pipeline.consumer is not None:
                         await pipeline.consumer.finish()
 
-    def _consume(self, group: TaskGroup, pools: Mapping[str, Pool]) -> None:
-        for name in self._config.consume:
-            consumer = self.pipelines.find(name).consumer
-            assert consumer is not None
-            consumer.resume()
-            group.start_soon(consumer.run, pools[self._config.pipelines[name].pool], name=f"jobs of {name}")
+    def _consume(self, pipeline: Pipeline, pool: Pool) -> None:
+        assert pipeline.consumer is not None
+        if pipeline.name in self._config.pipelines:
+            pipeline.consumer.resume()
+        self._group.start_soon(pipeline.consumer.run, pool, name=f"jobs of {pipeline.name}")
 
-    async def _close(self, queue: Any) -> None:
-        with anyio.move_on_after(FLUSH, shield=True):
-            await queue.aclose()
+    async def declare(self, values: Mapping[str, str]) -> None:
+        """Make a pipeline; it is paused. Raises ConfigError, JobsError.
+
+        It is consumed where the section has one pool.
+        """
+        config = {key: value for key, value in values.items() if key not in ("name", "driver")}
+        name = values.get("name", "")
+        section = JobsConfig(pipelines={name: PipelineConfig(values.get("driver", "memory"), config)})
+        if not self._serving or name in self.pipelines.all:
+            raise JobsError(f"the pipeline {name} is there already" if self._serving else "the host does not serve")
+        pool = self._running.get("")
+        prefetch = 2 * len(pool.workers()) or 2 if pool is not None else 0
+        pipeline = self.pipelines.new(name, section.pipelines[name], prefetch)
+        await self._open_queue(self._queues, pipeline)
+        self.pipelines.all[name] = pipeline
+        if pool is not None:
+            self._consume(pipeline, pool)
+
+    async def destroy(self, name: str) -> None:
+        """End a pipeline after the jobs that it holds. What waits is lost in memory, and stays elsewhere."""
+        pipeline = self.pipelines.find(name)
+        if name in self._config.consume or name in self._config.pipelines:
+            raise JobsError(f"the pipeline {name} is in the configuration; pause it, or remove it there")
+        del self.pipelines.all[name]
+        if pipeline.consumer is not None:
+            pipeline.consumer.pause()
+            await pipeline.consumer.idle()
+        await self._close(pipeline)
+
+    async def _close(self, pipeline: Pipeline) -> None:
+        if pipeline in self._open:
+            self._open.discard(pipeline)
+            with anyio.move_on_after(FLUSH, shield=True):
+                await pipeline.queue.aclose()
+
+    async def _open_queue(self, queues: AsyncExitStack, pipeline: Pipeline) -> None:
+        await pipeline.queue.open()
+        self._open.add(pipeline)
+        queues.push_async_callback(self._close, pipeline)
+        promise = pipeline.queue.promise
+        say = self._log.info if promise.power_failure else self._log.warning
+        say(f"a push means: the job {promise.text}", pipeline=pipeline.name)
 
     def _prefetch(self, pipeline: str) -> int:
         _, pool = self._config.pool_of(pipeline)
@@ -123,7 +162,7 @@ class JobsPlugin:
         """Return the methods served as `jobs.…`."""
         from .rpc import JobsRPC
 
-        return JobsRPC(self.pipelines)
+        return JobsRPC(self.pipelines, self)
 
     def job_pipelines(self) -> Sequence[Any]:
         """Return the state of each pipeline, for `informer.Jobs`."""

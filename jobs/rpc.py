@@ -1,6 +1,6 @@
-"""The methods of the service `jobs` (docs/reference/rpc.md), in JSON and msgpack.
+"""The methods of the service `jobs` (docs/reference/rpc.md), in JSON, msgpack and protobuf.
 
-An argument is RoadRunner's message as JSON: `{"job": {...}}`, `{"jobs": [...]}`, `{"pipelines": ["a"]}`.
+The messages are those of jobs.v1 in RoadRunner's API, which PHP's client sends as protobuf.
 """
 
 from __future__ import annotations
@@ -8,57 +8,73 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
+from msgspec import field
 
+from ..rpc.proto import Number, ProtoMessage
+from .consumer import Consumer
 from .errors import JobsError
 from .job import Job, new_id
-from .pipelines import Pipeline, Pipelines, PipelineStat
+from .pipelines import Pipelines
 from .protocols import DeadJob
+from .stat import PipelineStat
 
 
-class JobHeader(msgspec.Struct):
-    """The values of a header."""
+class JobHeader(ProtoMessage, frozen=True):
+    """The values of a header. RoadRunner calls it HeaderValue."""
 
-    value: list[str] = []
+    value: list[str] = field(default_factory=list)
 
 
-class JobOptions(msgspec.Struct):
+class JobOptions(ProtoMessage, frozen=True):
     """How a job is pushed. `priority`: 0 takes that of the pipeline, as in RoadRunner. `delay`: seconds."""
 
-    pipeline: str = ""
     priority: int = 0
-    delay: float = 0
-    auto_ack: bool = False
+    pipeline: str = ""
+    delay: int = 0
+    auto_ack: Annotated[bool, Number(6)] = False
 
 
-class PushedJob(msgspec.Struct):
-    """A job of a client. `id`: empty for a new one. `payload`: a text, or bytes in msgpack."""
+class PushedJob(ProtoMessage, frozen=True):
+    """A job of a client. `id`: empty for a new one. RoadRunner calls it Job."""
 
-    job: str
-    options: JobOptions
+    job: str = ""
     id: str = ""
-    payload: Any = b""
-    headers: dict[str, JobHeader | list[str]] = {}
+    payload: bytes = b""
+    headers: dict[str, JobHeader] = field(default_factory=dict)
+    options: JobOptions = JobOptions()
 
 
-class PushRequest(msgspec.Struct):
+class PushRequest(ProtoMessage, frozen=True):
     """The argument of Push."""
 
-    job: PushedJob
+    job: PushedJob = PushedJob()
 
 
-class PushBatchRequest(msgspec.Struct):
+class PushBatchRequest(ProtoMessage, frozen=True):
     """The argument of PushBatch."""
 
-    jobs: list[PushedJob]
+    jobs: list[PushedJob] = field(default_factory=list)
 
 
-class PipelineNames(msgspec.Struct):
-    """The names of pipelines."""
+class Pushed(ProtoMessage, frozen=True):
+    """The ids of jobs that were pushed. RoadRunner returns an empty message."""
 
-    pipelines: list[str] = []
+    ids: Annotated[list[str], Number(100)] = field(default_factory=list)
+
+
+class PipelineNames(ProtoMessage, frozen=True):
+    """The names of pipelines. RoadRunner calls it Pipelines."""
+
+    pipelines: list[str] = field(default_factory=list)
+
+
+class DeclareRequest(ProtoMessage, frozen=True):
+    """A pipeline: its `name`, its `driver`, and the keys of its `config`, each as a text."""
+
+    pipeline: dict[str, str] = field(default_factory=dict)
 
 
 class DeadQuery(msgspec.Struct):
@@ -76,44 +92,62 @@ class DeadChange(msgspec.Struct):
     ids: list[str] | None = None
 
 
-class Stats(msgspec.Struct, frozen=True):
+class Stats(ProtoMessage, frozen=True):
     """All pipelines."""
 
-    stats: Sequence[PipelineStat]
+    stats: list[PipelineStat] = field(default_factory=list)
+
+
+class Declares(Protocol):
+    """Makes and ends pipelines while the host runs."""
+
+    async def declare(self, values: Mapping[str, str]) -> None:
+        """Make a pipeline. Raises ConfigError, JobsError."""
+        ...
+
+    async def destroy(self, name: str) -> None:
+        """End a pipeline. Raises JobsError."""
+        ...
 
 
 class JobsRPC:
     """The methods."""
 
-    def __init__(self, pipelines: Pipelines) -> None:
+    def __init__(self, pipelines: Pipelines, declares: Declares) -> None:
         self._pipelines = pipelines
+        self._declares = declares
 
-    async def push(self, request: PushRequest) -> dict[str, Any]:
+    async def push(self, request: PushRequest) -> Pushed:
         """Push a job, and return its id once it is as safe as the pipeline can make it."""
-        (job_id,) = await self._push([request.job])
-        return {"id": job_id}
+        return await self._push([request.job])
 
-    async def push_batch(self, request: PushBatchRequest) -> dict[str, Any]:
+    async def push_batch(self, request: PushBatchRequest) -> Pushed:
         """Push jobs, and return their ids. Those of one pipeline are pushed together: all or none, with sqlite."""
-        return {"ids": await self._push(request.jobs)}
+        return await self._push(request.jobs)
 
-    def pause(self, request: PipelineNames) -> dict[str, Any]:
+    def pause(self, request: PipelineNames) -> None:
         """Pull no more jobs of these pipelines."""
-        for pipeline in self._consumed(request):
-            if pipeline.consumer is not None:
-                pipeline.consumer.pause()
-        return {}
+        for consumer in self._consumers(request):
+            consumer.pause()
 
-    def resume(self, request: PipelineNames) -> dict[str, Any]:
+    def resume(self, request: PipelineNames) -> None:
         """Pull jobs of these pipelines again."""
-        for pipeline in self._consumed(request):
-            if pipeline.consumer is not None:
-                pipeline.consumer.resume()
-        return {}
+        for consumer in self._consumers(request):
+            consumer.resume()
 
-    def list(self, _: Any = None) -> dict[str, Any]:
+    async def declare(self, request: DeclareRequest) -> None:
+        """Make a pipeline, until the host ends. It is paused."""
+        await self._declares.declare(request.pipeline)
+
+    async def destroy(self, request: PipelineNames) -> PipelineNames:
+        """End pipelines: their jobs go on, then their queues close. Return their names."""
+        for name in request.pipelines:
+            await self._declares.destroy(name)
+        return request
+
+    def list(self, _: Any = None) -> PipelineNames:
         """Return the names of the pipelines."""
-        return {"pipelines": list(self._pipelines.all)}
+        return PipelineNames([*self._pipelines.all])
 
     def stat(self, _: Any = None) -> Stats:
         """Return the figures of the pipelines."""
@@ -132,14 +166,16 @@ class JobsRPC:
         """Delete dead jobs; return their number."""
         return await self._pipelines.find(change.pipeline).queue.purge(change.ids)
 
-    def _consumed(self, request: PipelineNames) -> Sequence[Pipeline]:
-        found = [self._pipelines.find(name) for name in request.pipelines]
-        for pipeline in found:
-            if pipeline.consumer is None:
-                raise JobsError(f"this host does not consume the pipeline {pipeline.name}; name it in jobs.consume")
+    def _consumers(self, request: PipelineNames) -> Sequence[Consumer]:
+        found = []
+        for name in request.pipelines:
+            consumer = self._pipelines.find(name).consumer
+            if consumer is None:
+                raise JobsError(f"this host does not consume the pipeline {name}; name it in jobs.consume")
+            found.append(consumer)
         return found
 
-    async def _push(self, pushed: Sequence[PushedJob]) -> Sequence[str]:
+    async def _push(self, pushed: Sequence[PushedJob]) -> Pushed:
         jobs = [self._job(each) for each in pushed]
         for name in dict.fromkeys(job.pipeline for job in jobs):
             done: asyncio.Future[JobsError | None] = asyncio.get_running_loop().create_future()
@@ -152,23 +188,17 @@ class JobsRPC:
             error = await done
             if error is not None:
                 raise error
-        return [job.id for job in jobs]
+        return Pushed([job.id for job in jobs])
 
     def _job(self, pushed: PushedJob) -> Job:
         options = pushed.options
         pipeline = self._pipelines.find(options.pipeline)
-        payload = pushed.payload.encode() if isinstance(pushed.payload, str) else pushed.payload
-        if not isinstance(payload, bytes):
-            raise JobsError("the payload of a job is a text, or bytes")
-        headers = {
-            name: value.value if isinstance(value, JobHeader) else value for name, value in pushed.headers.items()
-        }
         return Job(
             pushed.id or new_id(),
             pushed.job,
             pipeline.name,
-            payload,
-            headers=headers,
+            pushed.payload,
+            headers={name: header.value for name, header in pushed.headers.items()},
             priority=options.priority or pipeline.options.priority,
             due=time.time() + options.delay if options.delay > 0 else 0.0,
             auto_ack=options.auto_ack,
