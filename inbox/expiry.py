@@ -16,6 +16,8 @@ from .store.database import StoreError
 
 CHECK: Final = 60.0
 """Seconds between two looks; an age that is shorter is itself the time."""
+LEAST: Final = 1.0
+"""Seconds between two looks at least."""
 
 
 async def expire(mailbox: Mailbox, max_age: float, log: Logger) -> None:
@@ -25,4 +27,4 @@ async def expire(mailbox: Mailbox, max_age: float, log: Logger) -> None:
             await mailbox.delete_older(time.time() - max_age)
         except StoreError as error:
             log.error("old messages stay in the inbox", error=str(error))
-        await anyio.sleep(min(max_age, CHECK))
+        await anyio.sleep(min(max(max_age, LEAST), CHECK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import signal
 import smtplib
@@ -12,10 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support.container.host import Host, hosting, run, write
 from support.inbox.host import api, inbox, mail, send
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, eventually
 
 
 def test_a_message_is_there_after_the_host_was_killed_behind_its_250(tmp_path: Path) -> None:
@@ -41,6 +43,27 @@ def test_a_message_is_there_after_the_host_was_killed_behind_its_250(tmp_path: P
     with inbox(tmp_path, path="inbox.db") as (_, client):
         assert client.get("messages").json()["total"] == 15
         assert client.get("messages/latest/raw").content.startswith(b"Subject: 2.4\r\n")
+
+
+def test_a_message_that_is_older_than_max_age_leaves(tmp_path: Path) -> None:
+    with inbox(tmp_path, max_age="1s") as (host, client):
+        send(host, mail("soon old"))
+        eventually(lambda: client.get("messages").json()["total"] == 0, "it leaves")
+        assert client.get("info").json()["max_age"] == 1.0
+        assert client.get("messages/latest").status_code == 404
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs malloc_trim of glibc")
+def test_a_cleared_inbox_gives_its_memory_back(tmp_path: Path) -> None:
+    with inbox(tmp_path, max_messages=0) as (host, client):
+        process = psutil.Process(host.process.pid)
+        before = process.memory_info().rss
+        for _ in range(8):
+            send(host, "Subject: large\n\n" + "word " * 800_000)
+        full = process.memory_info().rss
+        assert full - before > 32_000_000
+        assert client.delete("messages").json() == {"deleted": 8}
+        eventually(lambda: process.memory_info().rss - before < (full - before) / 4, "its memory is free")
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
-from support.inbox.stored import ids, kept
+from support.inbox.stored import ids, kept, received
 
+from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.store.database import StoreError, connect
 from rrpy.inbox.store.store import Store
 
@@ -90,6 +92,21 @@ def test_the_oldest_still_make_room_for_the_newest_on_a_full_disk(disk: Path) ->
         # Smaller ones fill fewer pages, also where the summary of a message begins a new page
         assert kept(store, str(number), text(16_000)) == [str(number - 50)]
     store.close()
+
+
+@pytest.mark.anyio
+async def test_all_mail_that_waits_is_one_commit_which_waits_for_the_disk(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "inbox.db"))
+    assert store._database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL: a commit waits for the disk"
+    assert store._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    statements: list[str] = []
+    store._database._connection.set_trace_callback(statements.append)
+    mailbox = Mailbox(store)
+    async with anyio.create_task_group() as group:
+        for number in range(30):
+            group.start_soon(mailbox.add, received(str(number)))
+    assert statements.count("COMMIT") == 1
+    await mailbox.aclose()
 
 
 def test_a_deleted_message_leaves_the_file_and_the_log_at_once(tmp_path: Path) -> None:
