@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final, Protocol
 
 from ..container.deadline import Deadline
@@ -208,7 +208,8 @@ class RelayConnection(asyncio.Protocol):
     def end(self) -> None:
         """Shut the host's sending side after everything written so far."""
         if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+            with suppress(OSError):  # the worker has reset the connection, and asyncio does not know it yet
+                self._transport.write_eof()
 
     def close(self) -> None:
         """Close the connection at once."""

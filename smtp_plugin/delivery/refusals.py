@@ -1,8 +1,11 @@
-"""RefusalReport commands and messages, and sessions that the server ends: for the log, the history and the observers.
+"""Reports of refused commands and messages, and of sessions that the server ends: for the log and all other readers.
 
 What we want: no refusal in silence, and no client that fills the log. What we do: a connection reports `MOST` refusals
-in `WINDOW` seconds. The others are counted; the next report, or the end of the connection, says how many they were.
+in `WINDOW` seconds, and all connections of a client report `MOST_OF_CLIENT`, for it may connect again and again. The
+others are counted. The next report, or the end of the connection, says how many they were. For a client a warning says
+when its lines begin to be left out; after the window a line at the next refusal of any client has their number.
 All readers get the same reports. An accepted message costs nothing.
+What can still fail: while `MAX_CLIENTS` clients are counted, all further ones share one count.
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ from .event import text
 
 MOST: Final = 20
 """Refusals of one connection that are reported in `WINDOW` seconds; the end of its session always is."""
+MOST_OF_CLIENT: Final = 200
+"""The same of all connections of one client; it counts the ends of sessions too."""
 WINDOW: Final = 60.0
+MAX_CLIENTS: Final = 1000
+"""Clients that are counted at the same time."""
+_FURTHER: Final = "further clients"
 
 
 class RefusalReport(msgspec.Struct, frozen=True, tag_field="kind", tag="refusal"):
@@ -52,8 +60,19 @@ class RefusalReport(msgspec.Struct, frozen=True, tag_field="kind", tag="refusal"
     left_out: int
 
 
+class _Client:
+    """The refusals of one client since a time: those that are reported, and those that are not."""
+
+    __slots__ = ("left_out", "reported", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.reported = 0
+        self.left_out = 0
+
+
 class Refusals:
-    """Writes refusals into the log, and hands them to `keep`."""
+    """Writes refusals into the log, and hands them to `keep`. `clock`: returns monotonic seconds."""
 
     def __init__(
         self, log: Logger, keep: Callable[[RefusalReport], None], clock: Callable[[], float] = time.monotonic
@@ -62,6 +81,7 @@ class Refusals:
         self._keep = keep
         self._clock = clock
         self._count = 0
+        self._clients: dict[str, _Client] = {}  # the one with the oldest window first
 
     def report(self, session: Session, refusal: Refusal) -> None:
         """Report a refusal, or count it where its connection has had too many."""
@@ -71,6 +91,8 @@ class Refusals:
             session.reported = 0
         if session.reported >= MOST and not refusal.last:
             session.left_out += 1
+            return
+        if not self._has_room(session, now, 1):
             return
         session.reported += 1
         self._count += 1
@@ -97,11 +119,35 @@ class Refusals:
 
     def end(self, session: Session) -> None:
         """Report how many refusals a connection has had that are not shown: it is closed."""
-        if session.left_out:
-            self._log.info(
-                "more refusals", uuid=session.uuid, remote_addr=session.remote_addr, left_out=session.left_out
-            )
-            session.left_out = 0
+        left_out, session.left_out = session.left_out, 0
+        if left_out and self._has_room(session, self._clock(), left_out):
+            self._log.info("more refusals", uuid=session.uuid, remote_addr=session.remote_addr, left_out=left_out)
+
+    def _has_room(self, session: Session, now: float, refusals: int) -> bool:
+        """Count a line for its client, or so many refusals without one; return whether there is room for the line."""
+        self._close_windows(now)
+        host = session.remote_addr.rpartition(":")[0] or session.remote_addr
+        if host not in self._clients and len(self._clients) >= MAX_CLIENTS:
+            host = _FURTHER
+        client = self._clients.get(host)
+        if client is None:
+            client = self._clients[host] = _Client(now)
+        if client.reported < MOST_OF_CLIENT:
+            client.reported += 1
+            return True
+        if not client.left_out:
+            self._log.warning("a client has too many refusals: they are left out", remote_addr=host)
+        client.left_out += refusals
+        return False
+
+    def _close_windows(self, now: float) -> None:
+        while self._clients:
+            host, client = next(iter(self._clients.items()))
+            if now - client.since < WINDOW:
+                return
+            del self._clients[host]
+            if client.left_out:
+                self._log.info("more refusals", remote_addr=host, left_out=client.left_out)
 
 
 def _log_keys(refused: RefusalReport) -> dict[str, Any]:

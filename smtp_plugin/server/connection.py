@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import Final, Self, cast
 
@@ -86,8 +87,7 @@ class Connection(Flow):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client, or turn it away where there are too many."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's are not a subclass of asyncio's
-        self.transport = transport
+        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's are not a subclass of asyncio's
         self._limit_unsent(transport)
         listener = self.listener
         self.session = session = self._create_session()
@@ -396,4 +396,5 @@ class Connection(Flow):
         if ended or not transport.can_write_eof():
             transport.close()  # inside TLS it waits for the client's goodbye, which may never come
         else:
-            transport.write_eof()
+            with suppress(OSError):  # the client has reset the connection, and asyncio does not know it yet
+                transport.write_eof()

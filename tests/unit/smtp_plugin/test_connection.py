@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 
 import pytest
 from support.smtp_plugin.talk import talking
@@ -11,6 +13,7 @@ from rrpy.container.errors import IllegalTransition
 from rrpy.container.states import Machine
 from rrpy.smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
 from rrpy.smtp_plugin.protocol import replies
+from rrpy.smtp_plugin.server.deadlines import Timeouts
 from rrpy.smtp_plugin.server.states import CONNECTION, State
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +38,19 @@ def test_an_event_leads_where_the_table_says_or_is_illegal_and_changes_nothing(s
 async def test_a_message_whose_outcome_is_there_is_answered_at_once() -> None:
     with talking() as client:
         assert client.say(MESSAGE + b"NOOP\r\n").endswith(b"250 OK: message accepted\r\n250 OK\r\n")
+
+
+async def test_a_connection_that_its_client_has_reset_ends_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On asyncio's own loop the error of `shutdown` reached the log as a traceback, and ended the listener's sweeps."""
+
+    def write_eof() -> None:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    with talking(timeouts=Timeouts(read=30)) as client:
+        monkeypatch.setattr(client.wire, "write_eof", write_eof)
+        assert client.turn(30.0).endswith(b"the limit is 30 s\r\n")
+        client.turn(2.0)
+        assert client.wire.aborted
 
 
 async def test_input_waits_for_the_outcome_and_reading_pauses_when_it_is_much() -> None:

@@ -9,7 +9,14 @@ from support.log import Log
 from support.smtp_plugin.dialog import HOST
 from support.smtp_plugin.talk import talking
 
-from rrpy.smtp_plugin.delivery.refusals import MOST, WINDOW, RefusalReport, Refusals
+from rrpy.smtp_plugin.delivery.refusals import (
+    MAX_CLIENTS,
+    MOST,
+    MOST_OF_CLIENT,
+    WINDOW,
+    RefusalReport,
+    Refusals,
+)
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.dialog import Dialog
@@ -248,6 +255,41 @@ def test_a_connection_fills_neither_the_log_nor_the_readers_and_the_rest_is_coun
     )
     bench.refusals.end(bench.session)
     assert len(bench.log.keys("more refusals")) == 1
+
+
+def test_a_client_that_connects_again_and_again_does_not_fill_the_log() -> None:
+    """Each connection had lines of its own: its end, and the count of those that were left out."""
+    bench = Bench()
+    for port in range(MOST_OF_CLIENT + 7):
+        bench.session = Session(None, ("192.0.2.1", port))
+        bench.refuse(last=True)
+    assert len(bench.kept) == len(bench.log.keys("session ended")) == MOST_OF_CLIENT
+    too_many = "a client has too many refusals: they are left out"
+    assert bench.log.keys(too_many) == [{"remote_addr": "192.0.2.1"}]
+    bench.session.left_out = 3
+    bench.refusals.end(bench.session)
+    assert bench.log.keys("more refusals") == []
+    bench.session = Session(None, ("2001:db8::1", 1))
+    bench.refuse()
+    assert len(bench.kept) == MOST_OF_CLIENT + 1
+    bench.now = WINDOW
+    bench.refuse()
+    assert bench.log.keys("more refusals") == [{"remote_addr": "192.0.2.1", "left_out": 10}]
+    bench.session = Session(None, ("192.0.2.1", 1))
+    bench.refuse()
+    assert len(bench.kept) == MOST_OF_CLIENT + 3
+    assert len(bench.log.keys(too_many)) == 1
+
+
+def test_clients_without_number_share_one_count() -> None:
+    bench = Bench()
+    for number in range(MAX_CLIENTS + MOST_OF_CLIENT + 5):
+        bench.session = Session(None, (f"2001:db8::{number:x}", 1))
+        bench.refuse()
+    assert len(bench.kept) == MAX_CLIENTS + MOST_OF_CLIENT
+    bench.session = Session(None, ("2001:db8::0", 1))
+    bench.refuse()
+    assert len(bench.kept) == MAX_CLIENTS + MOST_OF_CLIENT + 1
 
 
 @pytest.mark.anyio
