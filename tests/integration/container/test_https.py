@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 import trustme
 import uvloop
-from anyio.abc import SocketStream
+from anyio.abc import ByteReceiveStream
 from support.log import Log
 
 from rrpy.container.net import http, http_connection
@@ -68,7 +68,7 @@ async def ask(address: TCPAddress, client: ssl.SSLContext) -> bytes:
         return b"".join([piece async for piece in stream])
 
 
-async def is_cut(stream: SocketStream) -> bool:
+async def is_cut(stream: ByteReceiveStream) -> bool:
     with anyio.fail_after(20):
         try:
             await stream.receive()
@@ -134,3 +134,17 @@ async def test_a_stop_ends_a_handshake_at_once(contexts: tuple[ssl.SSLContext, s
         silent.settimeout(20)
         with contextlib.suppress(ConnectionError):
             assert silent.recv(1) == b""
+
+
+async def test_a_client_that_asks_nothing_after_its_handshake_is_cut_as_over_plain_http(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had READ_TIMEOUT: the end of the handshake counted as a response that it reads."""
+    monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT", 0.05)
+    async with (
+        serving(Log(), contexts[0]) as address,
+        await anyio.connect_tcp(
+            address.host, address.port, tls=True, ssl_context=contexts[1], tls_standard_compatible=False
+        ) as silent,
+    ):
+        assert await is_cut(silent)
