@@ -31,8 +31,8 @@ MAX_BYTES: Final = 1024
 """Bytes of a password, and of a user's name."""
 THREADS: Final = 2
 """Passwords that are hashed at the same time. Each takes 16 MiB of memory and about 0.2 s."""
-MAX_WAITING: Final = 64
-"""Logins that are checked or wait for it."""
+MAX_WAITING: Final = 16
+"""Logins that are checked or wait for it. So a login waits for at most some seconds; more get TryLater."""
 REMEMBERED: Final = 600.0
 """Seconds for which a login that has succeeded is known."""
 MAX_REMEMBERED: Final = 256
