@@ -120,7 +120,8 @@ class HTTPConnection(H11Protocol):
 
     def _start_request_timer(self) -> None:
         # Before the first request only the end of a TLS handshake can be unread, which nothing holds up.
-        self._unread_before_request = self.transport.get_write_buffer_size() if self.cycle is not None else 0
+        cycle: Any = self.cycle
+        self._unread_before_request = self.transport.get_write_buffer_size() if cycle is not None else 0
         timeout = READ_TIMEOUT if self._unread_before_request else REQUEST_TIMEOUT
         self._request_timer = self.loop.call_later(timeout, self._check_request)
 
