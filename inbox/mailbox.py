@@ -32,7 +32,7 @@ from .waiting import Awaited, Waiter, Waiters
 R = TypeVar("R")
 
 MAX_SLICES: Final = 100
-"""Slices of one search, about two seconds. An answer that ends earlier says where the next one begins."""
+"""Slices of one search: about two seconds. An answer that ends earlier says where the next one begins."""
 
 
 LARGE: Final = 256 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -15,13 +16,9 @@ from .index import Index
 from .marks import IS_READ, with_mark
 from .query import Query
 
-SLICE: Final = 8 * 1024 * 1024
-"""Work of one slice: a character of a message for each term of the search, and ROW for each message."""
-ROW: Final = 1000
-READ: Final = 9000
-"""Work of a summary that a search reads, beside ROW."""
-PARSED: Final = 4
-"""Work of a byte of a message that a search parses, beside READ; few searches do."""
+now: Final = perf_counter
+SLICE: Final = 0.02
+"""Seconds of one slice, for which new mail waits. It ends with the message under way."""
 FIRST: Final = 2**63 - 1
 """A number above that of every message."""
 
@@ -54,14 +51,14 @@ class Slice:
         self.full = False
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        work = 0
+        ends = now() + SLICE
+        started = False
         for message in self._messages(FIRST if self.next is None else self.next):
-            if self.full or work >= SLICE:
+            if self.full or (started and now() >= ends):
                 return
+            started = True
             self.next = message.number
-            fits = self._search.fits(message)
-            work += ROW + len(message.words) * len(self._search.tests) + message.work
-            if fits:
+            if self._search.fits(message):
                 yield message.number, message.json
         self.next = None
 
@@ -79,14 +76,13 @@ class Slice:
 
 
 class Message:
-    """A message that may fit, read as the search asks. `work`: of what it has read beside the words."""
+    """A message that may fit, read as the search asks."""
 
     def __init__(self, database: Database, number: int, words: str, json: bytes = b"") -> None:
         self._database = database
         self._json = json
         self.number = number
         self.words = words
-        self.work = 0
 
     @property
     def json(self) -> bytes:
@@ -98,12 +94,10 @@ class Message:
     @cached_property
     def summary(self) -> Summary:
         """The summary."""
-        self.work += READ
         return msgspec.json.decode(self.json, type=Summary)
 
     @cached_property
     def parsed(self) -> mime_message.Message:
         """The whole message."""
         (content,) = self._database.execute(CONTENT, (self.number,)).fetchone()
-        self.work += READ + PARSED * len(content)
         return mime_message.parse(content)

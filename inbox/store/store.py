@@ -138,18 +138,17 @@ class Store:
 
     def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
         """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
-        work = 0
+        ends = selection.now() + selection.SLICE
         last = FIRST if before is None else before
         query = "SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number DESC"
         with self._database.translated():
             for number, summary in self._database.execute(query, (after, last)):
-                if work >= selection.SLICE:
-                    return Found(None, last)
-                last = number
-                work += selection.ROW + len(summary)
                 message = msgspec.json.decode(summary, type=Summary)
                 if fits(message):
                     return Found(message.id, None)
+                last = number
+                if selection.now() >= ends:
+                    return Found(None, last)
         return Found(None, None)
 
     def delete(self, message_id: str) -> str | None:

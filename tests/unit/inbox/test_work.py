@@ -138,7 +138,7 @@ async def test_a_thousand_images_read_the_message_once() -> None:
 )
 async def test_the_work_ends_when_its_client_is_gone(path: str, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "SLICE", 1)
-    monkeypatch.setattr(selection, "SLICE", 1)
+    monkeypatch.setattr(selection, "SLICE", 0)
     store = Counted()
     before_each_slice(monkeypatch, lambda: store.counts("slice"))
     client = Client(store)
