@@ -15,11 +15,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 MAX_HTML: Final = 1024 * 1024
 """Characters of the HTML that are read."""
+
+STEP: Final = 64 * 1024
+"""Characters of HTML that one call into C searches."""
+LONGEST_TAG: Final = 64
+"""Characters of the name of a tag that `raw_end` and its like look for."""
 
 _TAG: Final = re.compile(
     r"""<(?:!--.*?(?:-->|\Z)
@@ -41,6 +46,23 @@ _AROUND: Final = re.compile(r" ?\n ?")  # after runs of blanks are one
 _LINES: Final = re.compile(r"\n{3,}+")
 _LEADING_ZEROS: Final = re.compile(r"&#0+(?=[0-9])")
 _NO_CHARACTER: Final = re.compile(r"&#[0-9]{8,};?")
+
+
+def matches(pattern: re.Pattern[str], text: str, longest: int, pos: int = 0) -> Iterator[re.Match[str]]:
+    """Yield the matches of at most `longest` characters. No call into C holds the interpreter for long."""
+    for start in range(pos, len(text), STEP):
+        stop = start + STEP
+        for found in pattern.finditer(text, max(pos, start), stop + longest) if pos < stop else ():
+            if found.start() >= stop:
+                break
+            yield found
+            pos = found.end()
+
+
+def raw_end(text: str, tag: str, pos: int) -> re.Match[str] | None:
+    """Return the beginning of the end tag of an element whose content is not markup, None for no end tag."""
+    pattern = re.compile(rf"</{tag}(?=[\s/>])", re.IGNORECASE)
+    return next(matches(pattern, text, LONGEST_TAG, pos), None)
 
 
 def unescape(text: str) -> str:

@@ -1,7 +1,7 @@
 """The names by which a mail's HTML refers to the mail's own parts (RFC 2392, RFC 2557). Pure.
 
-One rule for `related` of an attachment and for the page of the inbox: each source of a picture that the page writes is
-one of `sources`, and `find` gives its part to both.
+One rule for `related` of an attachment and for the page of the inbox: `related` says which parts the page may show, and
+`find` says to both which part a source names. Comments show nothing, and neither does the content of scripts.
 """
 
 from __future__ import annotations
@@ -11,20 +11,27 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 from urllib.parse import unquote
 
-from .html_text import unescape
+from .html_text import LONGEST_TAG, matches, raw_end, unescape
 
 CID: Final = "cid:"
 """What a URL begins with, in any case, that names a Content-ID."""
 
 _LOOKBACK: Final = 40  # characters before `=` that hold the name of an attribute
+_LONGEST: Final = 4000  # characters of a source: no name is longer
 _TAG: Final = 1000  # characters before an attribute that hold the beginning of its tag
 
+# What begins a comment, or an element whose content the page of the inbox does not show.
+_HIDDEN: Final = re.compile(
+    r"<(?=[!a-z])(?:!(?=--)|(script|title|textarea|iframe|noembed|noframes|xmp|object|applet|select)(?=[\s/>]))",
+    re.IGNORECASE,
+)
 # Searches that begin with one literal character are fast.
-_CID_URL: Final = re.compile(r""":(?<=[cC][iI][dD]:)([^\s"'<>()]++)""")
+_CID_URL: Final = re.compile(r""":(?<=[cC][iI][dD]:)([^\s"'<>()]{1,4000}+)""")
 _CSS_URL: Final = re.compile(r"\((?<=[uU][rR][lL]\()([^()]{1,4000}+)\)")
 _VALUE: Final = re.compile(r"""=(?<=[cCdD\s]=)\s*+("[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)""")
-_PICTURE: Final = re.compile(r"""(?:^|[\s/"'])(?:src|background)\s*+\Z""", re.IGNORECASE)
-_NO_PICTURE: Final = re.compile(r"<(?:script|i?frame|embed|video|audio|source|track)\b", re.IGNORECASE)
+_BEFORE_NAME: Final = tuple(" \t\r\n\f/\"'")
+_AROUND: Final = " \t\r\n\f\"'"
+_NO_PICTURE: Final = re.compile(r"<(?:frame|embed|video|audio|source|track|input|image|bgsound|v:\w+)\b", re.IGNORECASE)
 
 
 class Part(Protocol):
@@ -63,15 +70,38 @@ def find(named: Mapping[str, T], source: str) -> T | None:
     return named.get(unquote(name)) if found is None and "%" in name else found
 
 
+def _shown(text: str) -> str:
+    """Return HTML without its comments, and without the elements whose content shows nothing."""
+    pieces: list[str] = []
+    pos = 0
+    while hidden := next(matches(_HIDDEN, text, LONGEST_TAG, pos), None):
+        pieces.append(text[pos : hidden.start()])
+        if hidden[1]:
+            end = raw_end(text, hidden[1], hidden.end())
+            pos = end.end() if end else len(text)
+        else:
+            pos = text.find("-->", hidden.end()) + 3  # `<!-->` is a whole comment
+            pos = pos if pos > 2 else len(text)
+    return "".join([*pieces, text[pos:]]) if pieces else text
+
+
 def sources(text: str) -> set[str]:
     """Return the sources of the pictures of HTML, and every `cid:` URL in it, without references to characters."""
-    found = {CID + name for name in _CID_URL.findall(text)}
-    found.update(found_url.strip(" \t\r\n\f\"'") for found_url in _CSS_URL.findall(text))
-    for value in _VALUE.finditer(text):
-        at = value.start()
-        if _PICTURE.search(text[max(0, at - _LOOKBACK) : at]):
-            tag = text.rfind("<", max(0, at - _TAG), at)
-            if tag < 0 or not _NO_PICTURE.match(text, tag):
-                written = value[1]
-                found.add((written[1:-1] if written[0] in "\"'" else written).strip())
-    return found | {unescape(each).strip(" \t\r\n\f\"'") for each in found if "&" in each}
+    text = _shown(text)
+    found = {CID + each[1] for each in matches(_CID_URL, text, _LONGEST)}
+    found.update(each[1].strip(_AROUND) for each in matches(_CSS_URL, text, _LONGEST))
+    for value in matches(_VALUE, text, _LONGEST):
+        if value.end() - value.start() <= _LONGEST and _is_picture(text, value.start()):
+            written = value[1]
+            found.add((written[1:-1] if written[0] in "\"'" else written).strip())
+    return found | {unescape(each).strip(_AROUND) for each in found if "&" in each}
+
+
+def _is_picture(text: str, at: int) -> bool:
+    """Return whether the attribute whose `=` is at `at` names a picture."""
+    name = text[max(0, at - _LOOKBACK) : at].rstrip().lower()
+    before = name.removesuffix("src").removesuffix("background")
+    if before == name or (before and not before.endswith(_BEFORE_NAME)):
+        return False
+    tag = text.rfind("<", max(0, at - _TAG), at)
+    return tag < 0 or not _NO_PICTURE.match(text, tag)

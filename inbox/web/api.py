@@ -16,7 +16,6 @@ from ...container.version import VERSION
 from ...mime.matching import Filter
 from ...mime.message import Attachment, Message
 from ...mime.message import parse as parse_message
-from ...mime.references import by_name
 from ..config import InboxConfig
 from ..feed import EVENTS
 from ..mail_servers import MailServers
@@ -32,7 +31,7 @@ from .archive import MAX_ARCHIVE, archive_of
 from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name, shown
 from .html import COLOR_SCHEMES, POLICY, REMOTE_POLICY, Rewriter
-from .images import Image
+from .images import shown_images
 from .previews import preview_of
 from .problems import Problem
 from .stream import TYPE as STREAM_TYPE
@@ -141,7 +140,7 @@ class API:
             message = await self._parsed(await self._read(request))
             if not message.html_body:
                 raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(message.html_body, _images(message), remote, scheme)
+            rewriter = Rewriter(message.html_body, shown_images(message), remote, scheme)
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
         return rewriter
@@ -277,12 +276,6 @@ class API:
 
     async def _parsed(self, stored: Stored) -> Message:
         return await anyio.to_thread.run_sync(parse_message, stored.content)
-
-
-def _images(message: Message) -> dict[str, Image]:
-    """Return the parts that the HTML can name."""
-    named = by_name(message.attachments)
-    return {name: Image(each.content_type, each.size, each.content) for name, each in named.items()}
 
 
 def _no_message(request: Request) -> Problem:

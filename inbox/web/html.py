@@ -19,8 +19,8 @@ from typing import Final
 
 import msgspec
 
-from ...mime.html_text import unescape
-from .images import Image, Images, box_url, svg_url
+from ...mime.html_text import raw_end, unescape
+from .images import Image, Images, box_url, is_data, svg_url
 
 MAX_MARKUP: Final = 500_000
 """Tags, attributes, comments and images of one page, about two seconds; the page ends there."""
@@ -30,6 +30,10 @@ MAX_DOCTYPE: Final = 250
 """Characters of a DOCTYPE that the page keeps."""
 MAX_ATTRIBUTES: Final = 1000
 """Attributes of one tag; the tag ends there."""
+MAX_VALUE: Final = 128 * 1024
+"""Characters of the value of an attribute or of a style sheet, and of one call of `work` where nothing is longer."""
+MAX_SVG: Final = 1024 * 1024
+"""Characters of an inline SVG; of a longer one the text remains."""
 SLICE: Final = 5000
 """Tags, attributes and comments of one call of `work`."""
 
@@ -155,7 +159,8 @@ class Rewriter:
 
     def _slice(self, stop: int) -> bool:
         text = self._text
-        while self._markups < stop:
+        far = self._pos + MAX_VALUE
+        while self._markups < stop and self._pos < far:
             at = text.find("<", self._pos)
             if at < 0 or self._markups >= MAX_MARKUP or self._size >= MAX_PAGE:
                 self._out.append(text[self._pos :] if at < 0 else _CUT)
@@ -206,25 +211,25 @@ class Rewriter:
             value = match[2] or ""
             if value[:1] in ('"', "'"):
                 value = value[1:-1]
-            found.setdefault(match[1].lower(), unescape(value))
+            found.setdefault(match[1].lower(), unescape(value if is_data(value) else value[:MAX_VALUE]))
             pos = match.end()
         rest = _REST.match(self._text, pos)
         return found, rest.end() if rest else pos
 
     def _raw(self, tag: str, attributes: dict[str, str], pos: int) -> int:
         """Rewrite a tag whose content is not markup, up to its end tag or the end of the mail."""
-        end = re.compile(rf"</{tag}(?=[\s/>])", re.IGNORECASE).search(self._text, pos)
+        end = raw_end(self._text, tag, pos)
         stop = end.start() if end else len(self._text)
         if tag == "style":
             self._write(tag, attributes)
-            self._out.append(self._css(self._text[pos:stop]).replace("<", r"\3c "))
+            self._out.append(self._css(self._text[pos : min(stop, pos + MAX_VALUE)]).replace("<", r"\3c "))
             self._out.append("</style>")
         return self._attributes(end.end())[1] if end else stop
 
     def _svg(self, at: int) -> int:
-        """Write the inline SVG at `at` as an image. Return the position after it, 0 for one without an end."""
+        """Write the inline SVG at `at` as an image. Return the position after it, 0 for one without a near end."""
         depth = 0
-        for found in _SVG_TAG.finditer(self._text, at) if self._has_svg_end else ():
+        for found in _SVG_TAG.finditer(self._text, at, at + MAX_SVG) if self._has_svg_end else ():
             self._markups += 1
             depth += -1 if found[1] else not found[0].endswith("/>")
             if depth <= 0:
@@ -234,7 +239,7 @@ class Rewriter:
                 }
                 self._put("img", sized | {"alt": "", "src": svg_url(self._text[at : found.end()])})
                 return found.end()
-        self._has_svg_end = False
+        self._has_svg_end = at + MAX_SVG < len(self._text)
         return 0
 
     def _count(self, tag: str, attributes: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from ...mime import references
+from ...mime.message import Message
 from ...mime.pictures import sniffed
 
 MAX_EMBEDDED: Final = 48 * 1024 * 1024
@@ -18,6 +19,7 @@ MAX_ALT: Final = 200
 """Characters of an image's text that its box shows."""
 
 _DATA = re.compile(r"data:image/[a-z.+-]+[;,]", re.IGNORECASE)
+_ESCAPED = "&<>\"'"
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
 _XMLNS = re.compile(r"<svg[^>]*\sxmlns\s*+=", re.IGNORECASE)
@@ -35,6 +37,12 @@ class Image(NamedTuple):
     content_type: str
     size: int
     content: Callable[[], bytes]
+
+
+def shown_images(message: Message) -> dict[str, Image]:
+    """Return the parts that the HTML of a mail shows, by each of their names."""
+    named = references.by_name(message.attachments)
+    return {name: Image(each.content_type, each.size, each.content) for name, each in named.items() if each.related}
 
 
 class Images:
@@ -73,6 +81,11 @@ class Images:
         content = image.content()
         kind = sniffed(content) or (image.content_type if _TYPE.fullmatch(image.content_type) else "")
         return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
+
+
+def is_data(source: str) -> bool:
+    """Return whether a source is the data URL of an image, without a character that HTML escapes."""
+    return _DATA.match(source) is not None and not any(each in source for each in _ESCAPED)
 
 
 def svg_url(markup: str) -> str:

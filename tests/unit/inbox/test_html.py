@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.inbox.html import safe_html
+from support.mime.mails import leaf, multipart
 
 from rrpy.inbox.web import html
 from rrpy.inbox.web import images as images_module
 from rrpy.inbox.web.html import REMOTE_POLICY, Blocked, Rewriter
-from rrpy.inbox.web.images import Image
+from rrpy.inbox.web.images import Image, shown_images
+from rrpy.mime.message import parse
+from rrpy.mime.references import find, sources
 
 
 def shown(text: str, images: dict[str, Image] | None = None) -> str:
@@ -260,3 +263,64 @@ def test_a_page_has_the_scheme_that_its_reader_chose(given: str, light: str, dar
         assert f"<style>{wanted}</style>" in page
     page = safe_html('<style media="(prefers-color-scheme: dark)">p{}</style>', {}, scheme="dark")
     assert '<style media="(min-width: 0)">' in page
+
+
+def test_the_page_shows_a_part_only_if_it_is_related() -> None:
+    """The list counted such a part as an attachment, and the page showed it as a picture."""
+    hidden = b'<img alt="<!--" src=a.png> --> <img src=cid:b@c>'  # a browser shows both
+    parts = [b"Content-Type: image/png\r\nContent-ID: <%b>\r\n\r\n%b" % (name, PNG) for name in (b"a.png", b"b@c")]
+    message = parse(multipart(leaf(hidden, b"text/html"), *parts))
+    assert [each.related for each in message.attachments] == [False, True]
+    assert list(shown_images(message)) == ["b@c"]
+
+
+PIECES = [
+    *("<img src=cid:a@b>", "<IMG alt='>' src = 'CID:a%40b'>", "<td background=&#97;.png>", "<img src= a.png>"),
+    *("<p style='background:url( \"a.png\" )'>", "<style>p{background:url(cid:a@b)}</style>", "<a href=a.png>", "text"),
+    *("<!--", "-->", "<!-->", "<title>", "</title>", "<script>", "</script >", "<svg>", "</svg>", "<", "<!x>"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_every_picture_that_the_page_shows_is_a_source(text: str) -> None:
+    images = {name: Image("image/png", 8, name.encode) for name in ("a@b", "a.png")}
+    page = shown(text, images)
+    pictures = {name for name in images if base64.b64encode(name.encode()).decode() in page}
+    assert pictures <= {name for source in sources(text) for name in images if find({name: name}, source)}
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("<p title='", "a&amp;", "'>"),
+        ("<p title='", "a", "'>"),
+        ("<a href='https://", "a ", "'>"),
+        ("<style>", "p{background:url(a.png)}", "</style>"),
+        ("<p style='", "background:url(a.png);", "'>"),
+        ("<img src='data:image/png;base64,", "a&", "'>"),
+    ],
+)
+def test_a_long_value_is_cut(before: str, value: str, after: str) -> None:
+    """18 MB of it held the interpreter for three seconds."""
+    page = shown(before + value * (4 * html.MAX_VALUE // len(value)) + after + "end")
+    assert page.endswith("end")
+    assert len(page) < 8 * html.MAX_VALUE
+
+
+def test_the_data_of_an_image_is_not_cut() -> None:
+    image = '<img src="data:image/png;base64,' + "A" * (2 * html.MAX_VALUE) + '">'
+    assert shown(image) == image
+
+
+def test_a_slice_ends_with_so_many_characters() -> None:
+    rewriter = Rewriter("<b>".join(["x" * (html.MAX_VALUE // 2)] * 8), {})
+    slices = 1
+    while not rewriter.work():
+        slices += 1
+    assert slices == 4
+
+
+def test_an_svg_that_is_too_long_is_not_shown_and_the_next_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "MAX_SVG", 100)
+    page = shown(f"<svg>{'<path/>' * 20}</svg>and<svg></svg>")
+    assert page.startswith("and<img")

@@ -8,7 +8,7 @@ import pytest
 from support.linear import repeated, superlinear
 from support.mime.mails import leaf, multipart
 
-from rrpy.mime import encodings
+from rrpy.mime import encodings, html_text
 from rrpy.mime.message import parse
 from rrpy.mime.references import sources
 
@@ -100,7 +100,12 @@ def test_an_attachment_is_related_by_its_location_too() -> None:
         (b"<p style='background: url(&quot;a b.png&quot;)'>", b"image/png", True),
         (b"<a href='a b.png'>", b"image/png", False),
         (b"<p data-src='a b.png'>", b"image/png", False),
-        (b"<script src='a b.png'></script>", b"image/png", False),
+        (b"<input src='a b.png'>", b"image/png", False),
+        (b"<!--[if mso]><img src='a b.png'><![endif]-->", b"image/png", False),
+        (b"<!--><img src='a b.png'>", b"image/png", True),
+        (b"<title><img src='a b.png'></title>", b"image/png", False),
+        (b"<TEXTAREA rows=1><img src='a b.png'>", b"image/png", False),
+        (b"<script>'</scripts>'</script><img src='a b.png'>", b"image/png", True),
     ],
 )
 def test_a_picture_is_related_by_its_file_name_too(html: bytes, kind: bytes, expected: bool) -> None:
@@ -138,6 +143,14 @@ def test_the_text_of_attached_html_is_in_the_charset_of_its_meta() -> None:
     html = b"<meta charset=windows-1251>" + "Привет".encode("cp1251")
     (attachment,) = parse(multipart(leaf(html, b"text/html", disposition=b"attachment"))).attachments
     assert attachment.text().endswith("Привет")
+
+
+@pytest.mark.parametrize("step", [1, 7, 50])
+def test_names_are_found_whatever_the_size_of_a_step_is(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = "<img src='a'><p style='background:url(c)'><img src=cid:d><img src=f>"
+    html = shown.replace("<p", "<!-- <img src='b'> --><title>cid:e</title><p")
+    monkeypatch.setattr(html_text, "STEP", step)
+    assert sources(html) == {"a", "c", "cid:d", "f"}
 
 
 def test_names_are_found_in_linear_time() -> None:
