@@ -21,34 +21,52 @@ export function html(detail) {
   const note = el("div", { className: "note", tabIndex: -1 }, icon("shield"), "Scripts, forms and remote content are blocked");
   const stage = el("div", { className: "stage" });
   let remote = false;
+  const alone = el("a", { className: "button small toggle", target: "_blank", rel: "noopener", title: ALONE, "aria-label": ALONE }, icon("alone"));
   const show = () => {
-    stage.dataset.width = choices.width;
+    resize(stage);
     stage.classList.toggle("dark", choices.dark);
+    alone.href = source(id, remote);
     // A new frame: another address in the same one would be a step of the Back button.
-    stage.replaceChildren(frame(id, remote));
+    stage.replaceChildren(frame(alone.href));
   };
   show();
   showBlocked(id, note, () => {
     remote = true;
     show();
   });
-  return [el("div", { className: "strip" }, note, codes(detail), tools(stage, show)), stage];
+  return [el("div", { className: "strip" }, note, codes(detail), tools(stage, show, alone)), stage];
 }
 
 /**
+ * Return the address of the HTML, as the reader chooses to see it.
  * @param {string} id
  * @param {boolean} remote
- * @returns {AnyElement}
+ * @returns {string}
  */
-function frame(id, remote) {
+function source(id, remote) {
   const query = new URLSearchParams();
   if (remote) query.set("remote_images", "1");
   if (choices.dark) query.set("color_scheme", "dark");
-  return el("iframe", {
-    title: "The message's HTML",
-    sandbox: "allow-popups allow-popups-to-escape-sandbox",
-    src: `${API}/${pathOf(id)}/html${query.size ? `?${query}` : ""}`,
-  });
+  return `${API}/${pathOf(id)}/html${query.size ? `?${query}` : ""}`;
+}
+
+/**
+ * @param {string} src
+ * @returns {AnyElement}
+ */
+function frame(src) {
+  return el("iframe", { title: "The message's HTML", sandbox: "allow-popups allow-popups-to-escape-sandbox", src });
+}
+
+const ALONE = "Open the HTML in a tab of its own, to print it or to look into it";
+
+/**
+ * Give the frame its width. The keyboard scrolls a stage that may be narrower.
+ * @param {AnyElement} stage
+ */
+function resize(stage) {
+  stage.dataset.width = choices.width;
+  stage.tabIndex = choices.width === WIDTHS[0] ? -1 : 0;
 }
 
 /** @type {Record<string, string>} */
@@ -63,13 +81,14 @@ const LABELS = {
  * Return the switches: a width for the frame, and dark mode.
  * @param {AnyElement} stage
  * @param {() => void} show makes the frame anew
+ * @param {Element} alone a link that stands after them
  * @returns {Element}
  */
-function tools(stage, show) {
+function tools(stage, show, alone) {
   const widths = WIDTHS.map((width) =>
     toggle(icon(width), LABELS[width], choices.width === width, () => {
       choose({ width });
-      stage.dataset.width = width;
+      resize(stage);
       for (const each of widths) each.setAttribute("aria-pressed", String(each === widths[WIDTHS.indexOf(width)]));
     }),
   );
@@ -83,6 +102,7 @@ function tools(stage, show) {
     { className: "tools" },
     el("div", { className: "group", role: "group", "aria-label": "Width of the mail" }, ...widths),
     dark,
+    alone,
   );
 }
 

@@ -10,15 +10,20 @@ export function suggest() {
   const found = document.activeElement === byId("search") ? suggested(byId("search").value) : [];
   active = -1;
   byId("suggestions").replaceChildren(...found.map(option));
-  byId("suggestions").hidden = !found.length;
-  byId("search").removeAttribute("aria-activedescendant");
+  showAny(found.length > 0);
 }
 
 /** Suggest nothing. */
 export function endSuggestions() {
-  byId("suggestions").hidden = true;
-  byId("search").removeAttribute("aria-activedescendant");
   active = -1;
+  showAny(false);
+}
+
+/** @param {boolean} any */
+function showAny(any) {
+  byId("suggestions").hidden = !any;
+  byId("search").setAttribute("aria-expanded", String(any));
+  byId("search").removeAttribute("aria-activedescendant");
 }
 
 /**

@@ -69,7 +69,7 @@ def test_all_of_it_goes_by_keyboard(tmp_path: Path, visit: Visit) -> None:
         press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         press("/")
-        expect(page.get_by_role("searchbox")).to_be_focused()
+        expect(page.get_by_role("combobox")).to_be_focused()
 
 
 def test_the_focus_is_seen(tmp_path: Path, visit: Visit) -> None:

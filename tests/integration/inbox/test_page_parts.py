@@ -104,6 +104,11 @@ def test_links_and_codes_are_copied_and_choices_are_kept(tmp_path: Path, visit: 
         heading = page.frame_locator("iframe").get_by_role("heading")
         expect(heading).to_have_css("color", "rgb(1, 1, 1)")  # light, whatever the system prefers
         page.get_by_role("button", name="Dark mode of the mail").click()
+        with page.expect_popup() as alone:
+            page.get_by_role("link", name="Open the HTML in a tab of its own").click()
+        expect(alone.value.get_by_role("heading")).to_have_css("color", "rgb(2, 2, 2)")
+        assert alone.value.evaluate("[origin, opener].join()") == "null,"  # it can reach nothing of the inbox
+        alone.value.close()
         page.get_by_role("button", name="Phone, 375 pixels").click()
         page.get_by_role("button", name="Copy the code 471100").click()
         expect(page.locator("#said")).to_have_text("Copied")

@@ -314,9 +314,9 @@ def test_without_marks_of_the_browser_another_web_page_is_refused_and_ours_is_no
         with ours.expect_download() as download:
             ours.get_by_role("link", name="Download x.pdf").click()
         assert Path(download.value.path()).read_bytes() == b"1234"
-        ours.get_by_role("searchbox").fill("nothing")
+        ours.get_by_role("combobox").fill("nothing")
         expect(ours.get_by_role("heading", name="Nothing found")).to_be_visible()
-        ours.get_by_role("searchbox").fill("secret")
+        ours.get_by_role("combobox").fill("secret")
         ours.get_by_role("option", name="secret").click()
         ours.get_by_role("button", name="Delete the message").click()
         with ours.expect_response(lambda answer: answer.request.method == "DELETE"):

@@ -29,7 +29,7 @@ def test_operators_are_suggested_hits_are_marked_and_the_address_keeps_the_searc
         for subject in ("Grüße", "Your order", "Grüße again"):
             send(host, mail(subject, f"GRUSSE: {subject}\n"))
         page = live(visit(host))
-        box = page.get_by_role("searchbox")
+        box = page.get_by_role("combobox")
         box.press_sequentially("sub")
         expect(page.get_by_role("listbox", name="Operators").get_by_role("option")).to_have_count(1)
         box.press("ArrowDown")
@@ -55,7 +55,7 @@ def test_unread_is_counted_for_every_page_whatever_its_list_shows(tmp_path: Path
         for number in range(3):
             send(host, mail(f"number {number}"))
         page, other = live(visit(host)), live(visit(host))
-        other.get_by_role("searchbox").fill("number 0")
+        other.get_by_role("combobox").fill("number 0")
         expect(other.locator("#messages .item")).to_have_count(1)
         expect(other).to_have_title("(3) rrpy inbox")
         page.get_by_role("option", name="number 2").click()
@@ -74,7 +74,7 @@ def test_escape_gives_the_page_its_keys_back_where_nothing_was_found(tmp_path: P
     with inbox(tmp_path) as (host, _):
         send(host, mail("one"))
         page = live(visit(host))
-        box = page.get_by_role("searchbox")
+        box = page.get_by_role("combobox")
         box.fill("zeppelin")
         expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
         box.press("Escape")

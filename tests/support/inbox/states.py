@@ -44,6 +44,8 @@ def phone_states(page: Page) -> Iterator[str]:
     page.get_by_role("tab", name="HTML", exact=True).click()
     expect(page.frame_locator("iframe").get_by_text("Thank you, Marta!")).to_be_visible()
     yield "phone-html"
+    page.get_by_role("button", name="Phone, 375 pixels").click()
+    yield "phone-wide"
     page.get_by_role("tab", name="Attachments").click()
     expect(page.get_by_role("link", name="Download all")).to_be_visible()
     yield "phone-attachments"
@@ -56,10 +58,10 @@ def phone_states(page: Page) -> Iterator[str]:
     expect(page.get_by_role("list", name="Refused")).to_be_visible()
     yield "phone-refused"
     page.locator("#refused").click()
-    page.get_by_role("searchbox").fill("order has:")
+    page.get_by_role("combobox").fill("")
     expect(page.get_by_role("listbox", name="Operators")).to_be_visible()
     yield "phone-search"
-    page.get_by_role("searchbox").press("Escape")
+    page.get_by_role("combobox").press("Escape")
     expect(page.locator("#messages .item")).to_have_count(len(showcase.mails()))
 
 
@@ -101,7 +103,7 @@ def _dialogs(page: Page) -> Iterator[str]:
 
 def _search(page: Page) -> Iterator[str]:
     page.mouse.move(0, 0)
-    box = page.get_by_role("searchbox")
+    box = page.get_by_role("combobox")
     page.keyboard.press("/")
     expect(page.get_by_role("listbox", name="Operators")).to_be_visible()
     box.press("ArrowDown")
