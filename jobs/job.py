@@ -12,7 +12,7 @@ import msgspec
 DEFAULT_PRIORITY: Final = 10
 
 OVERHEAD: Final = 512
-"""Bytes that a job counts for beside its payload, wherever bytes of jobs are counted."""
+"""Bytes that a job counts for beside its payload and headers, wherever bytes of jobs are counted."""
 
 Headers = Mapping[str, Sequence[str]]
 
@@ -40,7 +40,10 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """The bytes that it counts for, wherever bytes of jobs are counted."""
-        return OVERHEAD + len(self.payload) + len(self.envelope)
+        size = OVERHEAD + len(self.payload) + len(self.envelope)
+        for name, texts in self.headers.items():
+            size += len(name) + sum(map(len, texts))
+        return size
 
 
 class DeadJob(msgspec.Struct, frozen=True):

@@ -187,7 +187,8 @@ class JobsRPC:
             self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], take)
             error = await done
             if error is not None:
-                raise error
+                # A queue gives the same error to all pushes. Its traceback would keep the jobs of each of them.
+                raise error.with_traceback(None)
         return Pushed([job.id for job in jobs])
 
     def _job(self, pushed: PushedJob) -> Job:

@@ -74,7 +74,9 @@ class Figures:
 
 
 def to_row(job: Job) -> Row:
-    """Return the values of a job. Raises ValueError for a text that is not Unicode."""
+    """Return the values of a job. Raises ValueError for a text that is not Unicode, or a priority above 64 bits."""
+    if not -(1 << 63) <= job.priority < 1 << 63:
+        raise ValueError(f"the priority {job.priority} has more than 64 bits")
     for text in (job.id, job.name):
         text.encode()
     headers = msgspec.json.encode(job.headers)

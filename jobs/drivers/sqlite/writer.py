@@ -183,7 +183,7 @@ class Writer(threading.Thread):
                 self.wanted = None
             if not isinstance(self._trouble, Full):
                 self._trouble = None
-        except (sqlite3.Error, OSError) as fault:
+        except Exception as fault:  # also a fault of ours: without its thread the spool would store nothing more
             error = self._trouble = self._explained(fault)
             self.settlements.extendleft(reversed(settlements))
             taken.clear()
@@ -226,9 +226,10 @@ class Writer(threading.Thread):
         elif isinstance(self._trouble, Full):
             self._trouble = None
 
-    def _explained(self, error: sqlite3.Error | OSError) -> JobsError:
-        reason = reason_of(error) if isinstance(error, OSError) else str(error)
-        wants_room = is_for_want_of_room(error) and not isinstance(error, FileNotFoundError)
+    def _explained(self, error: Exception) -> JobsError:
+        reason = str(error) if isinstance(error, sqlite3.Error) else reason_of(error)
+        of_disk = isinstance(error, (sqlite3.Error, OSError)) and not isinstance(error, FileNotFoundError)
+        wants_room = of_disk and is_for_want_of_room(error)
         return (Full if wants_room else Away)(f"the spool {self._spool.path} failed: {reason}")
 
     def _state(self) -> QueueState:

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from support.jobs.places import Place, ids, job, pull, pull_all, push
 from support.waiting import until
@@ -16,6 +17,7 @@ from rrpy.container.errors import ConfigError
 from rrpy.container.log import logger
 from rrpy.jobs.drivers.sqlite.bodies import LARGE
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver, SQLitePipeline
+from rrpy.jobs.drivers.sqlite.spool import Spool
 from rrpy.jobs.protocols import Away, Full, JobsError, PipelineSettings, Rejected
 
 pytestmark = pytest.mark.anyio
@@ -188,3 +190,29 @@ async def test_many_pushes_share_a_commit(tmp_path: Path) -> None:
                 group.create_task(push(queue, job(str(number))))
         assert queue.state().waiting == 500
         assert len(await pull_all(queue, 500)) == 500
+
+
+async def test_a_job_that_no_row_can_hold_is_refused_and_stops_no_other(tmp_path: Path) -> None:
+    """It ended the thread of the spool: no job was stored any more until the host started anew."""
+    async with place_of(tmp_path).queue() as queue:
+        with pytest.raises(Rejected, match="the priority 9223372036854775808 has more than 64 bits"):
+            await push(queue, msgspec.structs.replace(job("high"), priority=1 << 63))
+        await push(queue, msgspec.structs.replace(job("low"), priority=-(1 << 63)))
+        assert ids(await pull(queue)) == ["low"]
+
+
+async def test_a_fault_of_ours_in_a_commit_stops_no_later_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with place_of(tmp_path).queue() as queue:
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "insert", lambda *_: {}["a defect"])
+            with pytest.raises(Away, match="failed: 'a defect'"):
+                await push(queue, job("lost"))
+        await until(lambda: queue.refusal is None)
+        await push(queue, job("kept"))
+        assert ids(await pull(queue)) == ["kept"]
+
+
+def test_headers_count_for_the_size_of_a_job() -> None:
+    """The bound of a pipeline's memory did not hold for them."""
+    one = job("one", b"12345")
+    assert msgspec.structs.replace(one, headers={"ab": ["c", "de"]}).size == one.size + 5
