@@ -243,6 +243,43 @@ def reset(host: RunningHost, plugins: Sequence[str], timeout: float) -> None:
     sys.exit(reset_plugins(host, plugins, timeout))
 
 
+@main.command(short_help="Show the pipelines of jobs of a running host.")
+@click.argument("action", required=False, type=click.Choice(["dead", "retry", "purge"]))
+@click.argument("pipeline", required=False)
+@host_options
+@click.option("--list", "_list", is_flag=True, help="Show the pipelines, which is the default.")
+@click.option("--pause", metavar="NAMES", help="Give workers no more jobs of these pipelines: a,b.")
+@click.option("--resume", metavar="NAMES", help="Give workers jobs of these pipelines again.")
+@click.option("--destroy", metavar="NAMES", help="End these pipelines, which jobs.Declare has made.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@errors_as_sentences
+def jobs(
+    host: RunningHost,
+    action: str | None,
+    pipeline: str | None,
+    pause: str | None,
+    resume: str | None,
+    destroy: str | None,
+    as_json: bool,
+    _list: bool,
+) -> None:
+    """Show the pipelines of jobs of a running host, pause or resume them.
+
+    With an action it shows the dead jobs of a pipeline, puts them into the queue again, or deletes them.
+    """
+    from .commands.jobs import change_dead, change_pipelines, check_arguments, show_pipelines
+
+    given = {"Pause": pause, "Resume": resume, "Destroy": destroy}
+    changes = {method: names for method, names in given.items() if names is not None}
+    check_arguments(action, pipeline, changes)
+    if action is not None and pipeline is not None:
+        change_dead(host, action, pipeline, as_json=as_json)
+    elif changes:
+        change_pipelines(host, changes)
+    else:
+        show_pipelines(host, as_json=as_json)
+
+
 @main.command(short_help="Show new mail of a running host.")
 @host_options
 @click.option(

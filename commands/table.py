@@ -34,12 +34,26 @@ Workers = Sequence[Mapping[str, Any]]
 
 def printed(plugins: Mapping[str, Workers]) -> str:
     """Return the tables of these plugins as stdout takes them: coloured on a terminal, in its width and encoding."""
+    return _printed(workers_view(plugins, time.time()))
+
+
+def _printed(what: RenderableType) -> str:
     # Not on stdout itself: the caller reports a stdout that cannot be written.
     page = io.BytesIO()
     with io.TextIOWrapper(page, sys.stdout.encoding, errors="backslashreplace", write_through=True) as file:
         console = Console(file=file, highlight=False, force_terminal=sys.stdout.isatty())
-        console.print(workers_view(plugins, time.time()))
+        console.print(what)
         return page.getvalue().decode(sys.stdout.encoding).rstrip("\n")
+
+
+def printed_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of texts as stdout takes it. Its last column folds."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=column is not columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return _printed(table)
 
 
 def workers_view(plugins: Mapping[str, Workers], now: float) -> RenderableType:

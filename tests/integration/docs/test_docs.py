@@ -50,6 +50,7 @@ async def test_every_rpc_method_of_a_host_is_documented_and_no_other(tmp_path: P
         "inbox": {"address": f"unix://{tmp_path}/inbox.sock"},
         "status": {"address": f"unix://{tmp_path}/status.sock"},
         "metrics": {"address": f"unix://{tmp_path}/metrics.sock"},
+        "jobs": {},
     }
     plugins = default_plugins()
     (rpc,) = [plugin for plugin in plugins if plugin.name == "rpc"]

@@ -88,15 +88,31 @@ def test_a_mail_that_fails_each_time_is_dead_until_it_is_retried(tmp_path: Path)
         assert line["reason"].startswith("ValueError: it fails in ")
         (dead,) = rpc(host, "jobs.Dead", {"pipeline": "mail"})["jobs"]
         assert (dead["attempts"], dead["reason"]) == (2, line["reason"])
+        shown = host.rrpy("jobs", "dead", "mail").stdout
+        assert dead["id"] in shown
+        assert "ValueError: it fails in" in shown
+        assert json.loads(host.rrpy("jobs", "dead", "mail", "--json").stdout) == [dead]
         (tmp_path / "seen" / "mended").touch()
-        assert rpc(host, "jobs.Retry", {"pipeline": "mail"}) == 1
+        assert host.rrpy("jobs", "retry", "mail").stdout == "1 job in the queue again\n"
         eventually(lambda: seen(tmp_path), "the mail")
 
 
 def test_a_paused_pipeline_takes_mail_and_gives_none(tmp_path: Path) -> None:
     with queueing(tmp_path) as host:
-        rpc(host, "jobs.Pause", {"pipelines": ["mail"]})
+        assert host.rrpy("jobs", "--pause", "mail").stdout == "mail: paused\n"
         send(host, 1)
+        assert host.rrpy("jobs").stdout.split()[-8:] == [
+            "PAUSED",
+            "mail",
+            "sqlite",
+            "spool/mail.db",
+            "1",
+            "0",
+            "0",
+            "0",
+        ]
+        wrong = host.rrpy("jobs", "dead")
+        assert (wrong.returncode, wrong.stderr) == (2, "rrpy: say the pipeline: rrpy jobs dead PIPELINE\n")
         assert rpc(host, "jobs.Stat")["stats"][0]["active"] == 1
         assert rpc(host, "informer.Jobs")[0]["pipeline"] == "mail"
         rpc(host, "jobs.Resume", {"pipelines": ["mail"]})

@@ -1,0 +1,99 @@
+"""`rrpy jobs`: the pipelines of a running host, and their dead jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ..container.text import printable, size_text
+from .console import fail, say, to_json
+from .running import RunningHost
+
+ANSWER_TIMEOUT: Final = 60.0
+"""Seconds that a host has for each answer."""
+ACTIONS: Final = ("dead", "retry", "purge")
+_PAGE: Final = 1000
+"""Dead jobs of one call."""
+
+
+def names_of(value: str) -> list[str]:
+    """Return the names in a list with commas."""
+    return [name for each in value.split(",") if (name := each.strip())]
+
+
+def change_pipelines(host: RunningHost, changes: Mapping[str, str]) -> None:
+    """Call a method of each change, in order, with the pipelines of its list. Raises HostError."""
+    with host.connect(ANSWER_TIMEOUT) as client:
+        for method, value in changes.items():
+            names = names_of(value)
+            client.call(f"jobs.{method}", {"pipelines": names})
+            for name in names:
+                say(printable(f"{name}: {_DONE[method]}"))
+
+
+_DONE: Final = {"Pause": "paused", "Resume": "resumed", "Destroy": "destroyed"}
+
+
+def show_pipelines(host: RunningHost, *, as_json: bool) -> None:
+    """Print the pipelines. Raises HostError."""
+    with host.connect(ANSWER_TIMEOUT) as client:
+        stats = client.call("jobs.Stat")["stats"]
+    if as_json:
+        say(to_json(stats))
+        return
+    from .table import printed_table
+
+    rows = [_row(stat) for stat in stats]
+    columns = ("STATUS", "PIPELINE", "DRIVER", "QUEUE", "WAITING", "DELAYED", "RUNNING", "DEAD")
+    say(printed_table(columns, rows) if rows else "This host has no pipelines.")
+
+
+def _row(stat: Mapping[str, Any]) -> Sequence[str]:
+    status = "READY" if stat["ready"] else "PAUSED"
+    if not stat["connected"]:
+        status = "AWAY"
+    counts = (f"{stat[key]:,}" for key in ("active", "delayed", "reserved", "dead"))
+    return [status, *(printable(stat[key]) for key in ("pipeline", "driver", "queue")), *counts]
+
+
+def change_dead(host: RunningHost, action: str, pipeline: str, *, as_json: bool) -> None:
+    """Print the dead jobs of a pipeline, retry them, or purge them. Raises HostError."""
+    with host.connect(ANSWER_TIMEOUT) as client:
+        if action != "dead":
+            count = client.call(f"jobs.{action.capitalize()}", {"pipeline": pipeline})
+            say(f"{count:,} job{'' if count == 1 else 's'} {_CHANGED[action]}")
+            return
+        found: list[dict[str, Any]] = []
+        while page := client.call("jobs.Dead", {"pipeline": pipeline, "limit": _PAGE, "after": _last(found)})["jobs"]:
+            found += page
+    if as_json:
+        say(to_json(found))
+        return
+    for job in found:
+        say(_dead_text(job))
+    if not found:
+        say("No job is dead.")
+
+
+def _dead_text(job: Mapping[str, Any]) -> str:
+    """Return two lines about a dead job."""
+    died = datetime.fromtimestamp(job["at"], UTC).isoformat(timespec="seconds")
+    attempts = f"{job['attempts']:,} attempt{'' if job['attempts'] == 1 else 's'}"
+    head = f"{job['id']}  {job['name']}  {died}  {attempts}  {size_text(job['size'])}"
+    return f"{printable(head)}\n  {printable(job['reason'])}"
+
+
+_CHANGED: Final = {"retry": "in the queue again", "purge": "deleted"}
+
+
+def _last(found: Sequence[Mapping[str, Any]]) -> str:
+    return str(found[-1]["id"]) if found else ""
+
+
+def check_arguments(action: str | None, pipeline: str | None, changes: Mapping[str, str]) -> None:
+    """End with a sentence for arguments that do not go together."""
+    if action is not None and pipeline is None:
+        fail(f"say the pipeline: rrpy jobs {action} PIPELINE", 2)
+    if action is not None and changes:
+        fail(f"--pause, --resume and --destroy do not go with {action}", 2)
