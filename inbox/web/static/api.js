@@ -97,12 +97,15 @@
  * @property {boolean} persistent
  * @property {boolean} connections
  * @property {boolean} remote_images
+ * @property {boolean} open
  * @property {{ address: string, allow: string[] } | null} [relay]
  *
  * @typedef {Record<"images" | "styles" | "scripts" | "forms" | "frames" | "media", number>} Blocked
  */
 
-export const API = "api/v1";
+// The page's own address may have a login, http://ann:secret@mail.test, and fetch refuses such a URL.
+const { origin, pathname } = new URL("api/v1", location.href);
+export const API = `${origin}${pathname}`;
 
 /** An answer that is not a success. Its message is a sentence of the host's. */
 export class Problem extends Error {

@@ -60,6 +60,9 @@ def test_a_browser_and_a_program_log_in(tmp_path: Path, visit: Visit) -> None:
             page.get_by_role("link", name="Download all").click()
         assert Path(download.value.path()).read_bytes().startswith(b"PK")
 
+        typed = live(visit(url(host).replace("http://", "http://ann:sesame@") + "/"))  # as some people type it
+        expect(typed.locator("#messages .subject")).to_have_text(["Later", "Welcome"])
+
         configuration = b64decode(json.loads(host.rrpy("rpc", "rpc.Config").stdout)).decode()
         assert "***" in configuration
         shown = configuration + json.dumps(host.lines)
