@@ -40,8 +40,8 @@ class Channel(Protocol):
         ...
 
     @property
-    def closing(self) -> bool:
-        """Whether nothing can be written any more."""
+    def is_closing(self) -> Callable[[], bool]:
+        """Return whether nothing can be written any more."""
         ...
 
     @property
@@ -58,6 +58,7 @@ class Pipes:
         self._stdout = cast(asyncio.ReadTransport, process.get_pipe_transport(1))
         self.write: Callable[[Sequence[bytes]], None] = self._stdin.writelines
         self.poll: Callable[[int], Sequence[tuple[int, int]]] = poll_of(self._stdout)
+        self.is_closing: Callable[[], bool] = self._stdin.is_closing
 
     def pause(self, paused: bool) -> None:
         """Stop reading its stdout, or go on with it."""
@@ -69,11 +70,6 @@ class Pipes:
 
     def close(self) -> None:
         """Do nothing: the process's transport closes its pipes."""
-
-    @property
-    def closing(self) -> bool:
-        """Whether its stdin takes nothing any more."""
-        return self._stdin.is_closing()
 
     @property
     def unsent(self) -> int:

@@ -146,12 +146,14 @@ class RelayConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self.write: Callable[[Sequence[bytes]], None]
         self.poll: Callable[[int], Sequence[tuple[int, int]]]
+        self.is_closing: Callable[[], bool]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the host's half of the handshake."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's does not inherit from asyncio's
         self.write = self._transport.writelines
         self.poll = poll_of(self._transport)
+        self.is_closing = self._transport.is_closing
         if not self._relay.opened(self):
             self.close()
             return
@@ -214,11 +216,6 @@ class RelayConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection at once."""
         self._transport.abort()
-
-    @property
-    def closing(self) -> bool:
-        """Whether the connection takes nothing any more."""
-        return self._transport.is_closing()
 
     @property
     def unsent(self) -> int:

@@ -189,7 +189,7 @@ class Requester:
             self.channel.pause(paused)
 
     def _write(self, frame: bytes) -> None:
-        if self.channel is not None and not self.channel.closing:
+        if self.channel is not None and not self.channel.is_closing():
             self.channel.write((frame,))
 
     def _measure_exec_ttl(self) -> None:

@@ -159,7 +159,9 @@ class Worker(LoggedProcess):
 
     def send(self, call: Call) -> None:
         """Send it a request; it must be free. The call gets its answer, or a PoolError."""
-        if not self._takes_requests():
+        channel = self._requester.channel
+        if channel is None or channel.is_closing() or channel.poll(0):
+            self._end_channel(channel)
             self._dispatcher.dispatch(call)
             return
         try:
@@ -172,18 +174,14 @@ class Worker(LoggedProcess):
         self._output.tail.clear()  # the lines of an earlier request explain nothing of this one
         self._requester.send(call, frame)
 
-    def _takes_requests(self) -> bool:
-        """Return whether its channel is open, with nothing to read; otherwise end it."""
-        channel = self._requester.channel
-        if channel is None or channel.closing:
+    def _end_channel(self, channel: Channel | None) -> None:
+        """End a channel that takes no request: it is closed, or has something to read before the worker is asked."""
+        if channel is None or channel.is_closing():
             self._channel_ended("closed its stdin")
-        elif not (unread := channel.poll(0)):
-            return True
-        elif ended(unread):
+        elif ended(channel.poll(0)):
             self._channel_ended("closed its channel")
         else:  # the next caller would get this as the answer
             self.broke_protocol(_SPOKE_UNASKED)
-        return False
 
     def retire(self) -> None:
         """Give it no more requests; it finishes the one under way. `stop_worker` makes it exit."""
@@ -207,7 +205,7 @@ class Worker(LoggedProcess):
         self._last_state = State.STOPPED
         self._requester.ignore()
         channel = self._requester.channel
-        if channel is not None and not channel.closing:
+        if channel is not None and not channel.is_closing():
             channel.write((STOP_FRAME,))
             channel.end()  # for a worker that knows no frames
 
@@ -260,7 +258,7 @@ class Worker(LoggedProcess):
             return
         pipes = Pipes(self._transport)
         self.attach(pipes)
-        if not pipes.closing:  # on a busy machine the process may be dead by now
+        if not pipes.is_closing():  # on a busy machine the process may be dead by now
             pipes.write((host_handshake(os.getpid()),))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:

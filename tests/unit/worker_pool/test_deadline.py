@@ -50,13 +50,15 @@ class Recorder:
 class Channel(asyncio.Protocol):
     """A requester's channel over a socket."""
 
-    closing = False
     unsent = 0
 
     def __init__(self, requester: Requester) -> None:
         self.data_received: Callable[[bytes], None] = requester.feed  # type: ignore[assignment]
         self.transport: Any = None
         requester.channel = self  # type: ignore[assignment]
+
+    def is_closing(self) -> bool:
+        return False
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
