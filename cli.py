@@ -42,6 +42,7 @@ PID_FILE = ".pid"
 def default_plugins() -> list[Plugin]:
     """Return new instances of the host's own plugins, in the order in which they start if no dependency decides."""
     from .inbox.plugin import InboxPlugin
+    from .jobs.drivers.nats.driver import NatsDriver
     from .jobs.plugin import JobsPlugin
     from .ops.metrics import MetricsPlugin
     from .ops.status import StatusPlugin
@@ -60,6 +61,7 @@ def default_plugins() -> list[Plugin]:
         InformerPlugin(),
         ResetterPlugin(),
         SMTPPlugin(),
+        NatsDriver(),
         JobsPlugin({JOB: request_of}),
         InboxPlugin(),
     ]

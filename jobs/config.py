@@ -35,7 +35,11 @@ class PipelineConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A queue of jobs."""
 
     driver: Annotated[
-        str, Meta(description="where the jobs are: `memory`, `sqlite`, or the driver of another plugin")
+        str,
+        Meta(
+            description="where the jobs are: `memory`, `sqlite`, `nats` or the driver of another plugin. `nats` "
+            "needs the section `nats`."
+        ),
     ] = "memory"
     config: Annotated[
         dict[str, Any],

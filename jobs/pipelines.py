@@ -119,7 +119,8 @@ class Pipelines:
         driver = self.drivers.get(config.driver)
         if driver is None:
             known = ", ".join(sorted(self.drivers))
-            raise ConfigError(f"is {config.driver!r}", key=f"{key}.driver", hint=f"known are {known}")
+            hint = "it needs the section nats" if config.driver == "nats" else f"known are {known}"
+            raise ConfigError(f"is {config.driver!r}", key=f"{key}.driver", hint=hint)
         own, rest = split_config(config.config)
         for ignored in sorted(rest.keys() & driver.ignored_keys.keys()):
             self._log.warning("key has no effect", key=f"{key}.config.{ignored}", reason=driver.ignored_keys[ignored])

@@ -11,7 +11,7 @@ from typing import Final
 PAGE: Final = "docs/how-to/from-roadrunner.md"
 
 _BESIDE: Final = "run RoadRunner beside rrpy for it"
-_QUEUE: Final = "it belongs to a driver of jobs that rrpy has not, so set driver: sqlite or memory"
+_QUEUE: Final = "it belongs to a driver of jobs that rrpy has not, so set driver: sqlite, nats or memory"
 _STORE: Final = "it belongs to RoadRunner's plugin kv, so connect to the store from your workers"
 
 SECTIONS: Final[Mapping[str, str]] = {
@@ -30,7 +30,6 @@ SECTIONS: Final[Mapping[str, str]] = {
     "lock": _BESIDE,
     "memcached": _STORE,
     "memory": "a pipeline with driver: memory needs no section; of the plugin kv, connect to a store from your workers",
-    "nats": _QUEUE,
     "otel": "use the section metrics, or the OpenTelemetry SDK of your workers",
     "redis": _STORE,
     "reload": "set pool.debug: true for a fresh worker for each request, or call rrpy reset",

@@ -31,7 +31,7 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     addr: Annotated[
         str,
-        Meta(description="the servers, separated by commas; `tls://` encrypts; a user and a password may be inside"),
+        Meta(description="the servers, separated by commas. `tls://` encrypts. A user and a password may be inside."),
     ] = "nats://127.0.0.1:4222"
     credentials: Annotated[str, Meta(description="a `.creds` file with a JWT and its key; empty means none")] = ""
     tls: Annotated[

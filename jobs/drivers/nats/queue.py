@@ -118,7 +118,8 @@ class NatsQueue:
         """What a successful push means."""
         count = self._pipeline.replicas
         where = "one server of NATS, whose loss loses it" if count == 1 else f"{count} servers of NATS"
-        return Promise(f"stored by {where}, which may lose it in a power failure without `sync_interval: always`")
+        stream = self._pipeline.stream
+        return Promise(f"is in the stream {stream} of {where}; a power failure may too without sync_interval: always")
 
     # Pushing
 

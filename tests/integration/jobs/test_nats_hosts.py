@@ -1,0 +1,71 @@
+"""Mail through NATS: real hosts, a real server, workers, and hosts and a server that die."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from integration.jobs.test_mail_jobs import rpc, seen, send
+from support.container.host import Host, hosting
+from support.jobs.nats_server import NatsServer, nats_server
+from support.waiting import eventually
+from support.worker.delivery import SUPPORT
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server(tmp_path / "nats") as running:
+        yield running
+
+
+@contextmanager
+def sharing(folder: Path, server: NatsServer, handler: str = "", timeout: float = 20) -> Iterator[Host]:
+    """A host that queues mail on NATS; without a handler it has no workers."""
+    (folder / "seen").mkdir(exist_ok=True)
+    command = {
+        "command": f"python -m rrpy.worker job_handlers:{handler or 'email'}",
+        "env": {"PYTHONPATH": SUPPORT, "SEEN": str(folder / "seen")},
+    }
+    jobs = {
+        "consume": ["mail"] if handler else [],
+        "timeout": timeout,
+        "pool": {"num_workers": 1},
+        "pipelines": {"mail": {"driver": "nats", "config": {"ack_wait": "1s"}}},
+    }
+    smtp = {"deliver": "jobs", "jobs": {"pipeline": "mail"}, "pool": {}}
+    own = folder / f"host{len(list(folder.glob('host*')))}"
+    own.mkdir()
+    with hosting(own, server=command, smtp=smtp, jobs=jobs, nats={"addr": server.address}) as host:
+        yield host
+
+
+def test_hosts_share_the_mail_and_one_that_is_killed_loses_none(tmp_path: Path, server: NatsServer) -> None:
+    with sharing(tmp_path, server) as first:
+        promise = "is in the stream mail of one server of NATS, whose loss loses it; a power failure may too"
+        assert first.named(f"a push means: the job {promise} without sync_interval: always")
+        with sharing(tmp_path, server, "slow") as second:
+            send(first, *range(10))
+            send(second, *range(10, 20))
+            eventually(lambda: len(seen(tmp_path)) >= 3, "some mails")
+            second.process.kill()
+            second.process.wait()
+        (stat,) = rpc(first, "jobs.Stat")["stats"]
+        assert (stat["driver"], stat["queue"], stat["connected"]) == ("nats", "mail", True)
+    with sharing(tmp_path, server, "email"):
+        eventually(lambda: len(seen(tmp_path)) == 20, "every mail")
+
+
+def test_mail_is_refused_while_the_server_is_away_and_taken_when_it_is_back(tmp_path: Path, server: NatsServer) -> None:
+    with sharing(tmp_path, server, "email", timeout=1) as host:
+        server.kill()
+        host.wait_for("NATS is reconnecting")
+        with smtplib.SMTP(*host.smtp) as client:
+            client.ehlo()
+            assert client.mail("a@b.c")[0] == 451
+        server.start()
+        eventually(lambda: rpc(host, "jobs.Stat")["stats"][0]["connected"], "it connects again")
+        send(host, 1)
+        eventually(lambda: seen(tmp_path), "the mail")
