@@ -35,7 +35,8 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "nats://127.0.0.1:4222"
     credentials: Annotated[str, Meta(description="a `.creds` file with a JWT and its key; empty means none")] = ""
     tls: Annotated[
-        NatsTLS | None, Meta(description="TLS, for addresses that are not `tls://` too; a server without it is refused")
+        NatsTLS | None,
+        Meta(description="encryption, for addresses without `tls://` too. A server without it is refused."),
     ] = None
 
     @property

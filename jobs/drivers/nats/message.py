@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from ...job import DEFAULT_PRIORITY, OVERHEAD, DeadJob, Job
+from ...job import DEFAULT_PRIORITY, DeadJob, Job
 
 MSG_ID: Final = "Nats-Msg-Id"
 VERSION: Final = "NATS/1.0\r\n"
@@ -39,8 +39,9 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """The bytes that the job counts for."""
-        return OVERHEAD + self.length
+        """The bytes that the job counts for, with its body wherever that is."""
+        job = self.job
+        return job.size - len(job.payload) - len(job.envelope) + self.length
 
     def whole(self, body: bytes) -> Message:
         """Return the message with its body."""
