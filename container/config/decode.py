@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..masking import masked
 from ..secret_names import is_secret_name
 from .expand import expand
-from .fields import decode_field
+from .fields import Secret, decode_field
 from .model import Part, Unknown, options_of, section_of, settings, walk
 from .roadrunner import instead_of
 
@@ -97,7 +97,7 @@ def _explained(error: msgspec.ValidationError, kind: Any, value: Any, path: str)
     text = text[:1].lower() + text[1:].replace("`", "")
     if text.startswith("expected"):
         expected = _KIND.sub(lambda kind: _WORDS[kind[0]], text.partition(", got ")[0])
-        text = f"{expected}, got {_shown(value, path)}"
+        text = f"{expected}, got {_shown(value, path, secret=_has_secret(kind))}"
     return ConfigError(text, key=path)
 
 
@@ -118,8 +118,13 @@ def _step(value: Any, step: str) -> Any:
     return value
 
 
-def _shown(value: Any, path: str) -> str:
-    value = masked(value, secret=any(is_secret_name(name) for name in path.split(".")))
+def _has_secret(kind: Any) -> bool:
+    """Return whether a type is `Secret`, or a list or a mapping of it: names do not say so there."""
+    return kind is Secret or any(map(_has_secret, typing.get_args(kind)))
+
+
+def _shown(value: Any, path: str, *, secret: bool) -> str:
+    value = masked(value, secret=secret or any(is_secret_name(name) for name in path.split(".")))
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -38,3 +38,13 @@ def test_an_address_that_others_reach_needs_users_or_a_word(address: str) -> Non
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", "localhost:0", "unix:///tmp/x.sock", "systemd:inbox"])
 def test_an_address_of_this_machine_needs_nothing(address: str) -> None:
     plugin_of(address=address)
+
+
+@pytest.mark.parametrize("value", [471147, ["471147"], "471147"])
+def test_a_password_of_the_wrong_type_is_not_shown_either(value: object) -> None:
+    """The name of a user does not say that its value is a secret: `expected a text in quotes, got 471147`."""
+    for users in ({"ann": value}, value):
+        with pytest.raises(ConfigError) as raised:
+            plugin_of(users=users)
+        assert "inbox.users" in str(raised.value)
+        assert "471147" not in str(raised.value)
