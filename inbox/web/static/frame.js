@@ -34,7 +34,8 @@ export function html(detail) {
     remote = true;
     show();
   });
-  return [el("div", { className: "strip" }, note, codes(detail), tools(stage, show, alone)), stage];
+  const held = el("span", { className: "held hint" }, "The mail has the keys; Shift+Tab gives them back");
+  return [el("div", { className: "strip" }, note, held, codes(detail), tools(stage, show, alone)), stage];
 }
 
 /**

@@ -3,12 +3,13 @@
 // What we want: the page's keys work after a click into the mail, and the mail's words can still be copied. What we do:
 // the page takes the keyboard back after a click. Ctrl, Cmd and the keys that scroll give it to the frame again. After
 // Tab the frame keeps it: its links are reached by Tab. What can still fail: the first key that scrolls only moves the
-// keyboard.
+// keyboard; a line then says how the page gets it back.
 
 import { byId } from "./dom.js";
 
 const SETTLING = 400; // milliseconds that a click, or the choice of a word, may take
 const COPYING = 1500; // milliseconds that the frame keeps the keyboard for Ctrl and a letter
+const STAYING = COPYING + 300; // milliseconds after which the page says that the frame has the keyboard
 const SCROLLED = 40; // pixels of a part after which the head shrinks
 const ROOM = 240; // pixels that a part must have more than its place; a shorter one would scroll back
 
@@ -21,11 +22,16 @@ let taking;
 /** @returns {HTMLElement | null} the frame, while the page shows one */
 const frame = () => byId("panel").querySelector("iframe");
 
+/** @returns {boolean} whether the frame has the keyboard */
+const isFramed = () => document.activeElement !== null && document.activeElement === frame();
+
 /** Watch where the keyboard is, and how far the message is scrolled. */
 export function watchFrame() {
   addEventListener("blur", (event) => {
     if (event.timeStamp - tabbed > SETTLING) takeBack(SETTLING);
+    else setTimeout(() => byId("panel").classList.toggle("framed", isFramed()), STAYING);
   });
+  addEventListener("focus", () => byId("panel").classList.remove("framed"));
   addEventListener("keydown", onKey, { capture: true });
   byId("panel").addEventListener("scroll", shrink);
   byId("subject").addEventListener("click", () => byId("message").classList.remove("shrunk"));
@@ -35,7 +41,7 @@ export function watchFrame() {
 function takeBack(delay) {
   clearTimeout(taking);
   taking = setTimeout(() => {
-    if (!document.activeElement || document.activeElement !== frame()) return;
+    if (!isFramed()) return;
     byId("panel").focus({ preventScroll: true });
     byId("message").classList.add("shrunk");
   }, delay);

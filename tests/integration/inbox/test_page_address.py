@@ -209,6 +209,11 @@ def test_the_keys_of_the_page_work_after_a_click_into_the_mail(tmp_path: Path, v
         page.keyboard.press("Control+c")  # the words of the mail, although the page has the keyboard
         eventually(lambda: page.evaluate("navigator.clipboard.readText()").strip() == "word", "copied")
         expect(page.locator("#panel")).to_be_focused()
+        held = page.get_by_text("Shift+Tab gives them back")
+        page.keyboard.press("PageDown")  # it scrolls the mail, and its frame gets the keyboard
+        expect(held).to_be_visible()
+        page.keyboard.press("Shift+Tab")
+        expect(held).to_be_hidden()
         page.keyboard.press("#")
         expect(page.get_by_role("option")).to_have_count(2)
 
