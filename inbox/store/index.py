@@ -3,8 +3,9 @@
 What we want: a search finds a part of a word, and one that finds nothing ends soon, also at 100,000 messages. What does
 not work: SQLite's FTS5 with trigrams, which takes many times the time of the rest of a message. What we do: a block of
 messages has a bitmap with a bit for each run of three bytes. A search reads the blocks that have all the runs of its
-words. A block gets its bitmap once it is complete, when no mail waits. The words that its messages share count once,
-and the runs are found without a loop in Python. A bitmap has too much at worst: a search always compares the text.
+words. A block gets its bitmap once it is complete, in pieces, when no mail waits. The words that its messages share
+count once, and the runs are found without a loop in Python. A bitmap has too much at worst: a search always compares
+the text.
 What can still fail: a word of one or two bytes reads every block.
 """
 
@@ -18,8 +19,9 @@ BLOCK: Final = 128
 """Messages of a block, by their numbers."""
 BITS: Final = 1 << 16
 """Bits of a bitmap. A block of varied mail sets a twentieth of them."""
+PIECE: Final = 256 * 1024
+"""Characters that are indexed at once, in about 20 ms. The last message of a piece may exceed it."""
 
-_PIECE: Final = 1 << 20  # bytes whose runs are found at once: they take 40 times as many
 _SPREAD: Final = 2654435761  # Knuth's multiplicative hash
 
 
@@ -31,25 +33,40 @@ class Index:
 
     def __init__(self, saved: Mapping[int, bytes]) -> None:
         self._bitmaps = {block: int.from_bytes(bits, "little") for block, bits in saved.items()}
-        self._next = 0  # each block before this one has a bitmap, or its messages are deleted
         self.unsaved: dict[int, bytes] = {}
+        self._begin(0)
 
-    def missing(self, first: int, last: int) -> int | None:
-        """Return the first complete block without a bitmap, None for none. `first`, `last`: numbers of messages."""
-        self._next = max(self._next, first // BLOCK)
-        while self._next in self._bitmaps:
-            self._next += 1
-        return self._next if self.may_lack(last) else None
+    def _begin(self, block: int) -> None:
+        """Begin a block. Each one before it has a bitmap, or its messages are deleted."""
+        self._block = block
+        self._bits = bytearray(BITS // 8)
+        self._next = block * BLOCK
+
+    def missing(self, first: int, last: int) -> tuple[int, int] | None:
+        """Return the numbers of the next messages to add, up to the end of their block; None for no complete block.
+
+        `first`, `last`: numbers of messages.
+        """
+        block = max(self._block, first // BLOCK)
+        while block in self._bitmaps:
+            block += 1
+        if block != self._block:
+            self._begin(block)
+        return (self._next, (block + 1) * BLOCK) if self.may_lack(last) else None
 
     def may_lack(self, last: int) -> bool:
         """Return whether `missing` may find a block."""
-        return self._next < (last + 1) // BLOCK
+        return self._block < (last + 1) // BLOCK
 
-    def add(self, block: int, texts: Iterable[str]) -> None:
-        """Add a complete block. `texts`: the words of its messages."""
-        bits = bitmap(texts)
-        self._bitmaps[block] = int.from_bytes(bits, "little")
-        self.unsaved[block] = bits
+    def add(self, texts: Iterable[str], end: int) -> None:
+        """Add the words of the messages that `missing` has named, of those with a number below `end`."""
+        for bit in bits_of(texts):
+            self._bits[bit >> 3] |= 1 << (bit & 7)
+        self._next = end
+        if end == (self._block + 1) * BLOCK:
+            bits = bytes(self._bits.rstrip(b"\0"))
+            self._bitmaps[self._block] = int.from_bytes(bits, "little")
+            self.unsaved[self._block] = bits
 
     def forget(self, before: int) -> int:
         """Drop the blocks whose messages all have numbers below `before`; return the first block that stays."""
@@ -71,15 +88,10 @@ class Index:
                 yield max(low, block * BLOCK), min(high, (block + 1) * BLOCK)
 
 
-def bitmap(texts: Iterable[str]) -> bytes:
-    """Return the bitmap of a block. `texts`: the words of its messages. The same in every process, for the file."""
+def bits_of(texts: Iterable[str]) -> set[int]:
+    """Return the bits of the words of messages: the same in every process, for the file."""
     lines = {line for text in texts for line in text.split("\n")}  # mails of one kind share many
-    words = _encoded(" ".join(set(" ".join(lines).split())))
-    bits = bytearray(BITS // 8)
-    for at in range(0, len(words), _PIECE):
-        for bit in _bits_of(words[at : at + _PIECE + 2]):
-            bits[bit >> 3] |= 1 << (bit & 7)
-    return bytes(bits.rstrip(b"\0"))
+    return _bits_of(_encoded(" ".join(set(" ".join(lines).split()))))
 
 
 def _encoded(words: str) -> bytes:

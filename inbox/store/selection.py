@@ -33,7 +33,8 @@ SELECT coalesce((SELECT min(number) FROM messages), 0), coalesce((SELECT max(num
 _LIST: Final = (
     f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ? ORDER BY number DESC"  # noqa: S608
 )
-_WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ? ORDER BY number DESC"
+WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ? ORDER BY number"
+"""The words of a range of messages."""
 
 
 class Slice:
@@ -71,7 +72,7 @@ class Slice:
             return
         first, last = execute(BOUNDS).fetchone()
         for numbers in self._index.ranges(self._search.needed, first, min(before, last + 1)):
-            for number, words in execute(_WORDS, numbers):
+            for number, words in execute(f"{WORDS} DESC", numbers):
                 yield Message(self._database, number, words)
 
 

@@ -17,12 +17,12 @@ import msgspec
 from ..records import NO_RELEASES, MessageList, Record, Release, Stored, Summary
 from . import selection
 from .database import StoreError, connect, stored_size
-from .index import BLOCK, Index
+from .index import PIECE, Index
 from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
 from .results import Added, Batch, Changed, Found
-from .selection import BOUNDS, CONTENT, FIRST, SUMMARY, Slice
+from .selection import BOUNDS, CONTENT, FIRST, SUMMARY, WORDS, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
 
@@ -91,18 +91,24 @@ class Store:
         return batch
 
     def index(self) -> bool:
-        """Index a complete block that is not. Return whether there was one: call it when no mail waits."""
+        """Index a piece of a complete block. Return whether there was one: call it when no mail waits."""
         self.unindexed = False
         if self.total < INDEXED_FROM:
             return False
         with self._database.translated():
-            block = self._index.missing(*self._database.execute(BOUNDS).fetchone())
-            if block is None:
+            missing = self._index.missing(*self._database.execute(BOUNDS).fetchone())
+            if missing is None:
                 return False
             self.unindexed = True
-            query = "SELECT words FROM details WHERE number >= ? AND number < ?"
-            rows = self._database.execute(query, (block * BLOCK, (block + 1) * BLOCK)).fetchall()
-        self._index.add(block, (words for (words,) in rows))
+            texts = []
+            room = PIECE
+            for number, words in self._database.execute(WORDS, missing):
+                texts.append(words)
+                room -= len(words)
+                if room <= 0:
+                    missing = number, number + 1
+                    break
+        self._index.add(texts, missing[1])
         if len(self._index.unsaved) >= UNSAVED:
             self._change(self._save_index)
             self._index.unsaved.clear()

@@ -93,7 +93,6 @@ def test_all_old_messages_leave_a_file_and_its_index_in_few_statements(
     monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     monkeypatch.setattr(stores, "CHANGED", 200)
     monkeypatch.setattr(indexes, "BLOCK", 64)
-    monkeypatch.setattr(stores, "BLOCK", 64)
 
     async def test(loop: TurnedLoop) -> None:
         path = tmp_path / "inbox.db"

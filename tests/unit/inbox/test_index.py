@@ -27,10 +27,12 @@ def read(index: Index, words: Sequence[str], count: int) -> set[int]:
     return {number for low, high in index.ranges(words, 1, count + 1) for number in range(low, high)}
 
 
-def fill(index: Index, texts: Sequence[str]) -> None:
-    """Index the complete blocks of messages that have the numbers from 1 on."""
-    while (block := index.missing(1, len(texts))) is not None:
-        index.add(block, texts[max(0, block * module.BLOCK - 1) : (block + 1) * module.BLOCK - 1])
+def fill(index: Index, texts: Sequence[str], piece: int = BLOCK) -> None:
+    """Index the complete blocks of messages that have the numbers from 1 on. `piece`: messages at a time."""
+    while (missing := index.missing(1, len(texts))) is not None:
+        first, end = missing
+        end = min(end, first + piece)
+        index.add(texts[max(0, first - 1) : end - 1], end)
 
 
 @settings(deadline=None)
@@ -38,9 +40,8 @@ def fill(index: Index, texts: Sequence[str]) -> None:
 def test_a_message_with_the_word_is_always_read(texts: list[str], word: str, again: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", 3)
-        patch.setattr(module, "_PIECE", 4)
         index = Index({})
-        fill(index, texts)
+        fill(index, texts, piece=2)
         if again:  # from a file
             index = Index(index.unsaved)
         wanted = {number for number, text in enumerate(texts, 1) if word in text}
@@ -63,10 +64,12 @@ def test_blocks_without_a_word_are_not_read() -> None:
 def test_a_block_is_indexed_once_it_is_complete() -> None:
     index = Index({})
     assert index.missing(1, BLOCK - 2) is None
-    assert index.missing(1, BLOCK - 1) == 0
-    index.add(0, ["straw"])
+    assert index.missing(1, BLOCK - 1) == (0, BLOCK)
+    index.add(["straw"], 5)
+    assert index.missing(1, BLOCK - 1) == (5, BLOCK)
+    index.add(["more straw"], BLOCK)
     assert index.missing(1, BLOCK - 1) is None
-    assert index.missing(5 * BLOCK + 7, 6 * BLOCK) == 5, "no block of deleted messages"
+    assert index.missing(5 * BLOCK + 7, 6 * BLOCK) == (5 * BLOCK, 6 * BLOCK), "no block of deleted messages"
     assert read(index, ["needle"], 2 * BLOCK) == set(range(BLOCK, 2 * BLOCK + 1))
 
 
@@ -148,11 +151,25 @@ def test_a_search_that_finds_nothing_reads_no_indexed_message(monkeypatch: pytes
     store.close()
 
 
+def test_large_messages_are_indexed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of the largest ones took two seconds, for which mail waited."""
+    monkeypatch.setattr(stores, "INDEXED_FROM", 0)
+    monkeypatch.setattr(stores, "PIECE", 1000)
+    store = Store()
+    store.add(*(record_of(received(f"straw{number}", "x" * 600)) for number in range(BLOCK)))
+    pieces = 0
+    while store.index():
+        pieces += 1
+    assert pieces == BLOCK // 2
+    assert list(store._index.ranges(["needle"], 1, BLOCK + 1)) == [(BLOCK, BLOCK + 1)]
+    assert len(ids(store, search=f"traw{BLOCK - 2}", limit=BLOCK)) == 1
+    store.close()
+
+
 @pytest.mark.anyio
 async def test_messages_are_indexed_after_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "INDEXED_FROM", 0)
     monkeypatch.setattr(module, "BLOCK", 2)
-    monkeypatch.setattr(stores, "BLOCK", 2)
     store = Store()
     mailbox = Mailbox(store)
     for number in range(5):
