@@ -119,9 +119,19 @@ def is_token_hash(text: str) -> bool:
 
 
 class Logins:
-    """The check of logins. `users`: the hash of each name, as PasswordHash writes it; `clock`: returns seconds."""
+    """The check of logins. `users`: the hash of each name, as PasswordHash writes it; `clock`: returns seconds.
 
-    def __init__(self, users: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+    `failed`: called for each wrong try with the user, or `unknown`, and the address. Another name may be a password
+    that was typed into the wrong field. A login that takes no try makes no call, so the tries bound the calls.
+    """
+
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+        failed: Callable[[str, str], object] = lambda user, address: None,
+    ) -> None:
+        self._failed = failed
         self._users = {normalized(name): PasswordHash.parse(text) for name, text in users.items()}
         self._costs = list(self._users.values())
         self._clock = clock
@@ -152,16 +162,13 @@ class Logins:
             check.add_done_callback(lambda _: self._checks.pop(key))
         return await asyncio.shield(check)  # other requests may wait for it
 
-    def has_user(self, name: str) -> bool:
-        """Return whether a user has this name, for the log alone: no client may learn it."""
-        return normalized(name) in self._users
-
     async def _check(self, key: bytes, name: str, password: str, address: str) -> bool:
         found = self._users.get(name)
         # The costs for an unknown name are those of some user, always of the same one.
         wanted = found or self._costs[int.from_bytes(self._digest(name)[:8]) % len(self._costs)]
         matches = await anyio.to_thread.run_sync(wanted.matches, password, limiter=self._threads)
         if not matches or found is None:
+            self._failed("unknown" if found is None else name, address)
             return False
         self._tries.give_back(address)
         self._known.pop(key, None)

@@ -18,7 +18,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from ...container.net.address import peer_host, peer_text
+from ...container.net.address import peer_host
 from ...container.net.http import Application, Receive, Scope, Send
 from ...container.passwords import Logins, TryLater, token_hash
 from ...container.protocols import Logger
@@ -46,7 +46,7 @@ class Login:
     def __init__(self, app: Application, config: InboxConfig, log: Logger) -> None:
         self._app = app
         self._log = log
-        self._logins = Logins({name: value.reveal() for name, value in config.users.items()})
+        self._logins = Logins({name: value.reveal() for name, value in config.users.items()}, failed=self._log_failed)
         self._tokens = {name: each.token.reveal() for name, each in config.tokens.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,10 +81,10 @@ class Login:
                 429, f"there were too many logins; try again in {seconds} s", {"Retry-After": seconds}
             ) from None
         if not known:
-            # Another name may be a password that was typed into the wrong field.
-            user = name if self._logins.has_user(name) else "unknown"
-            self._log.warning("login failed", user=user, remote_addr=peer_text(peer))
             raise _unauthorized("the name or the password is wrong")
+
+    def _log_failed(self, user: str, address: str) -> None:
+        self._log.warning("login failed", user=user, remote_addr=address)
 
 
 def credentials_of(header: bytes) -> Credentials | None:

@@ -138,9 +138,13 @@ async def test_an_unknown_name_costs_what_a_known_one_costs(clock: Clock, hashed
 
 
 async def test_names_and_passwords_are_compared_in_nfc(clock: Clock) -> None:
-    logins = Logins({"z\N{LATIN SMALL LETTER E WITH ACUTE}": cheap("\N{LATIN SMALL LETTER E WITH ACUTE}")}, clock)
+    name, failed = "z\N{LATIN SMALL LETTER E WITH ACUTE}", []
+    users = {name: cheap("\N{LATIN SMALL LETTER E WITH ACUTE}")}
+    logins = Logins(users, clock, lambda *user_and_address: failed.append(user_and_address))
     assert await logins.check("ze\N{COMBINING ACUTE ACCENT}", "e\N{COMBINING ACUTE ACCENT}", "192.0.2.1")
-    assert logins.has_user("ze\N{COMBINING ACUTE ACCENT}")
+    assert not await logins.check("ze\N{COMBINING ACUTE ACCENT}", "e", "192.0.2.1")
+    assert not await logins.check("sesame", "e", "192.0.2.1")
+    assert failed == [(name, "192.0.2.1"), ("unknown", "192.0.2.1")], "no name that may be a password"
 
 
 def test_a_long_text_is_not_normalized() -> None:

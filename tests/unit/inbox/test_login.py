@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 
@@ -12,7 +13,7 @@ from support.log import Log
 
 from rrpy.container.config.fields import Secret
 from rrpy.container.errors import ConfigError
-from rrpy.container.passwords import TRIES, token_hash
+from rrpy.container.passwords import MAX_BYTES, TRIES, token_hash
 from rrpy.inbox.config import InboxConfig, TokenConfig
 from rrpy.inbox.mail_servers import MailServers
 from rrpy.inbox.mailbox import Mailbox
@@ -126,9 +127,22 @@ async def test_a_wrong_login_gets_401_with_one_answer_for_all_names(text: str, i
     answer = await inbox.ask(basic(text))
     assert answer.status_code == 401
     assert answer.json()["detail"] == "the name or the password is wrong"
-    ((_, message, keys),) = inbox.log.lines
-    assert message == "login failed"
-    assert keys == {"user": "ann" if text.startswith("ann") else "unknown", "remote_addr": "127.0.0.1:123"}
+    user = "ann" if text.startswith("ann") else "unknown"
+    wanted = [] if len(text) > MAX_BYTES else [("login failed", {"user": user, "remote_addr": "127.0.0.1"})]
+    assert inbox.log.of("warning") == wanted
+
+
+async def test_no_client_fills_the_log_with_wrong_logins(inbox: Asking) -> None:
+    """Each request had a line, also those that take no try: too long, equal at once, or where there are no users."""
+    await asyncio.gather(*(inbox.ask(basic("ann:x")) for _ in range(20)))
+    for _ in range(20):
+        await inbox.ask(basic("ann:" + "x" * MAX_BYTES + "x"))
+    assert len(inbox.log.lines) == 1
+    tokens = Asking(InboxConfig(tokens=CONFIG.tokens))
+    for number in range(20):
+        assert (await tokens.ask(basic(f"ann:{number}"))).status_code == 401
+    assert tokens.log.lines == []
+    await tokens.aclose()
 
 
 async def test_too_many_wrong_logins_get_429_and_known_ones_still_pass(inbox: Asking) -> None:
