@@ -104,7 +104,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     tls: Annotated[
         CertificateConfig | None,
         Meta(
-            description="HTTPS in place of HTTP. SIGHUP loads the files anew.",
+            description="serve HTTPS in place of HTTP. SIGHUP loads the files anew.",
             examples=["{cert: cert.pem, key: key.pem}"],
         ),
     ] = None
