@@ -113,24 +113,28 @@ def base64_line(data: bytes, start: int, end: int) -> bytes:
 
 def decode_base64(data: bytes, start: int, end: int) -> bytes:
     """Return the decoded bytes of the clean base64 in `data[start:end]`."""
+    pieces = [*base64_pieces(data, start, end)]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def base64_pieces(data: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Yield the decoded bytes of the clean base64 in `data[start:end]`, in pieces of less than SLICE."""
     view = memoryview(data)
-    pieces = []
     while start < end:
         stop = end
         if end - start > SLICE:
             # Nearly all base64 has whole quads in a line, so a slice that ends with a line can be decoded as it is.
             stop = data.rfind(b"\n", start, start + SLICE) + 1
         try:
-            if stop:
-                pieces.append(a2b_base64(view[start:stop]))
-                start = stop
-                continue
+            piece = a2b_base64(view[start:stop]) if stop else b""
         except Error:
-            pass
-        line = base64_line(data, start, end)
-        pieces += [a2b_base64(line[at : at + SLICE]) for at in range(0, len(line), SLICE)]
-        break
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            piece = b""
+        if not piece:
+            break
+        yield piece
+        start = stop
+    line = base64_line(data, start, end)
+    yield from (a2b_base64(line[at : at + SLICE]) for at in range(0, len(line), SLICE))
 
 
 def encode_base64(data: bytes, start: int, end: int) -> bytes:

@@ -77,9 +77,12 @@ class Attachment(msgspec.Struct):
 
     def sha256(self) -> str:
         """Return the SHA-256 of the content, as 64 hexadecimal digits."""
-        if self._is_base64:
-            return hashlib.sha256(self.content()).hexdigest()
-        return hashlib.sha256(memoryview(self._data)[self._start : self._end]).hexdigest()
+        if not self._is_base64:
+            return hashlib.sha256(memoryview(self._data)[self._start : self._end]).hexdigest()
+        digest = hashlib.sha256()
+        for piece in mime_encodings.base64_pieces(self._data, self._start, self._end):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def text(self) -> str:
         """Return the content as text, in the charset of its type, or for HTML of its `meta`.

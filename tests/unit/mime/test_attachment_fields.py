@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from base64 import encodebytes
 from hashlib import sha256
 
 import pytest
@@ -143,6 +145,18 @@ def test_the_text_of_attached_html_is_in_the_charset_of_its_meta() -> None:
     html = b"<meta charset=windows-1251>" + "Привет".encode("cp1251")
     (attachment,) = parse(multipart(leaf(html, b"text/html", disposition=b"attachment"))).attachments
     assert attachment.text().endswith("Привет")
+
+
+def test_the_sum_of_a_large_attachment_does_not_hold_its_content() -> None:
+    content = bytes(4 << 20)
+    part = leaf(encodebytes(content), b"application/zip", encoding=b"base64")
+    (attachment,) = parse(multipart(part)).attachments
+    tracemalloc.start()
+    try:
+        assert attachment.sha256() == sha256(content).hexdigest()
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("step", [1, 7, 50])
