@@ -13,7 +13,7 @@ from support.jobs.nats_server import nats_cluster, nats_server
 from support.jobs.places import ids, is_idle, job, pull, pull_all, push
 from support.waiting import until
 
-from rrpy.jobs.drivers.nats import connection
+from rrpy.jobs.drivers.nats import connection, queue
 from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
 from rrpy.jobs.drivers.nats.requests import IN_FLIGHT
 from rrpy.jobs.protocols import Away, Full, Rejected
@@ -50,6 +50,19 @@ async def test_a_stopped_server_is_a_state_and_ends_no_push(tmp_path: Path, monk
             server.go_on()
             await asyncio.gather(*pushes)
             await until(lambda: one.queue.state().waiting == 150)
+
+
+async def test_a_host_ends_while_the_server_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_FLUSH", 0.1)
+    with nats_server(tmp_path) as server:
+        async with host(server.address, "end") as one:
+            await push(one.queue, *(job(str(number)) for number in range(4)))
+            acknowledged, *_ = await pull_all(one.queue, 2)
+            server.pause()
+            pushing = asyncio.ensure_future(push(one.queue, job("more", bytes(100_000))))
+            acknowledged.ack()
+        with pytest.raises(Away, match="closed"):
+            await pushing
 
 
 async def test_a_server_that_is_away_at_the_start_is_a_state(tmp_path: Path) -> None:
