@@ -15,7 +15,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
-from ..container.errors import ConfigError
+from ..container.errors import ConfigError, HostError
 from ..container.net.address import Address, SystemdAddress
 from ..container.net.listening import Addresses, listen_addresses
 from ..container.net.resolving import is_loopback
@@ -143,10 +143,10 @@ class InboxPlugin:
     async def newest(self, count: int) -> tuple[int, Sequence[Summary]]:
         """Return the number of messages, and the newest ones, the newest first. For plugins of this host.
 
-        Raises StoreError, and RuntimeError while the plugin does not serve.
+        Raises HostError: the database fails, or the plugin does not serve.
         """
         if self._mailbox is None:
-            raise RuntimeError("the inbox does not serve")
+            raise HostError("the inbox does not serve")
         found = await self._mailbox.list_messages(limit=count, before=None)
         return found.total, [msgspec.json.decode(each, type=Summary) for each in found.messages]
 

@@ -8,7 +8,7 @@ import pytest
 from support.log import Log
 
 from rrpy.container.config import Config
-from rrpy.container.errors import ConfigError
+from rrpy.container.errors import ConfigError, HostError
 from rrpy.container.passwords import token_hash
 from rrpy.inbox.plugin import InboxPlugin
 
@@ -48,3 +48,9 @@ def test_a_password_of_the_wrong_type_is_not_shown_either(value: object) -> None
             plugin_of(users=users)
         assert "inbox.users" in str(raised.value)
         assert "471147" not in str(raised.value)
+
+
+@pytest.mark.anyio
+async def test_an_inbox_that_does_not_serve_lists_nothing() -> None:
+    with pytest.raises(HostError, match="the inbox does not serve"):
+        await plugin_of().newest(20)
