@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from contextlib import suppress
 from typing import Final, cast
 
@@ -116,10 +117,14 @@ class _Dialog:
         await self._client.ehlo()
 
     async def _log_in(self) -> None:
+        name, password = self._config.username, self._config.password.reveal()
         try:
-            await self._client.login(self._config.username, self._config.password.reveal())
+            await self._client.login(name, password)
         except aiosmtplib.SMTPAuthenticationError as error:
-            raise self._refused("the login", error.code, error.message) from error
+            text = error.message
+            for secret in filter(None, (password, _base64(password), _base64(f"\0{name}\0{password}"))):
+                text = text.replace(secret, "***")  # some servers repeat the command that they refuse
+            raise self._refused("the login", error.code, text) from None
 
     def _parameters(self, mail: Outgoing) -> str:
         """Return the parameters of MAIL. Raises RelayError where the relay lacks what the message needs."""
@@ -169,6 +174,10 @@ def _translated(error: Exception, name: str) -> RelayError:
     if isinstance(error, aiosmtplib.SMTPConnectError):
         return RelayError(502, f"cannot connect to {name}: {_shown(reason_of(cause))}")
     return RelayError(502, f"{name} fails: {_shown(reason_of(error))}")
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def _shown(text: str) -> str:

@@ -101,6 +101,11 @@ async def test_all_recipients_are_named_before_the_message_and_dots_are_stuffed(
         ({"EHLO": "gibberish"}, {}, "does not speak SMTP: malformed SMTP response line: gibberish"),
         ({"EHLO": "250-relay\n250 SIZE 20"}, {}, "takes 20 bytes, and the message has 21"),
         ({"AUTH": "535 5.7.8 wrong"}, {"username": "ann", "password": Secret("hunter2")}, "the login: 535 5.7.8 wrong"),
+        (
+            {"AUTH": "535 5.7.8 unknown: AUTH PLAIN AGFubgBodW50ZXIy for hunter2"},
+            {"username": "ann", "password": Secret("hunter2")},
+            "the login: 535 5.7.8 unknown: AUTH PLAIN *** for ***",
+        ),
         ({"EHLO": "250 relay"}, {"username": "ann"}, "AUTH"),
         ({}, {"tls": "starttls"}, "does not offer STARTTLS"),
         ({}, {"tls": "implicit"}, "TLS with the relay"),
