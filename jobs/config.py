@@ -46,7 +46,7 @@ class PipelineConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             description="settings of the pipeline, and of its driver. `priority` is that of a job that has none, 10 by "
             "default; a lower number goes first. `prefetch` is how many jobs this host holds at once, by default twice "
-            "its workers."
+            "its workers and at least 32."
         ),
     ] = field(default_factory=dict)
     retry: Annotated[RetryConfig, Meta(description="what happens to a job that fails")] = RetryConfig()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .pipelines import Pipeline
     from .rpc import JobsRPC
 
+LEAST_PREFETCH: Final = 32
+"""Jobs that a host holds at once by default, at least: so workers go on while answers are flushed to the disk."""
 FLUSH: Final = 5.0
 """Seconds that a queue may take to close after the host's grace."""
 
@@ -115,7 +117,7 @@ class JobsPlugin:
         if not self._serving or name in self.pipelines.all:
             raise JobsError(f"the pipeline {name} is there already" if self._serving else "the host does not serve")
         pool = self._running.get("")
-        prefetch = 2 * len(pool.workers()) or 2 if pool is not None else 0
+        prefetch = max(LEAST_PREFETCH, 2 * len(pool.workers())) if pool is not None else 0
         pipeline = self.pipelines.new(name, section.pipelines[name], prefetch)
         await self._open_queue(self._queues, pipeline)
         self.pipelines.all[name] = pipeline
@@ -149,7 +151,7 @@ class JobsPlugin:
 
     def _prefetch(self, pipeline: str) -> int:
         _, pool = self._config.pool_of(pipeline)
-        return 2 * (pool.num_workers or os.cpu_count() or 1)
+        return max(LEAST_PREFETCH, 2 * (pool.num_workers or os.cpu_count() or 1))
 
     async def stop(self) -> None:
         """End the pulling, then let `serve` take down the pools and the queues."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,7 +44,11 @@ INSERT INTO held VALUES (1, '[]')
         "envelope, payload",
         "held": "one, numbers",
     },
+    # The log stays as large as it becomes between two checkpoints: to give its room back each time costs more.
+    pragmas=["wal_autocheckpoint = 2000", "journal_size_limit = 16777216"],
 )
+_STEP: Final = 1024 * 1024
+"""Bytes by which the file grows."""
 _PRIORITIES: Final = 64
 """Priorities that the search for the oldest job reads."""
 _MISSING_BODY: Final = "its payload cannot be read"
@@ -94,6 +98,7 @@ class Spool:
         self.figures = Figures()
         self.next_due: float = float("inf")
         self.held: set[int] = set()
+        self._room = 0
         self._pipeline = pipeline
         self._connection, self._file = open_file(path, name, _SCHEMA)
         self.path = path
@@ -147,7 +152,7 @@ class Spool:
                 numbers = msgspec.json.encode(sorted(self.held | self._before))
                 self._connection.execute("UPDATE held SET numbers = ?", (numbers,))
             self._bodies.flush()
-            self._file.grow(self._connection.execute("PRAGMA page_count").fetchone()[0] * PAGE)
+            self._grow()
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -162,6 +167,15 @@ class Spool:
         for number in self._gone:
             self._bodies.delete(number)
         self._gone.clear()
+
+    def _grow(self) -> None:
+        """Take room for the pages, so that the log can always be written back."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        if pages * PAGE > self._room:
+            self._file.grow(pages * PAGE)
+            with suppress(OSError):  # without room for a whole step the next commit looks again
+                self._file.grow(pages * PAGE + _STEP)
+                self._room = pages * PAGE + _STEP
 
     # Changes
 
