@@ -109,6 +109,7 @@ class Process:
             ):
                 _run_to_end(runner.get_loop(), self._serve(container, signals), container)
         finally:
+            gc.unfreeze()  # Python's own end frees them, with the objects that they hold
             self._leaving.within(grace_period)
             self._leaving.wait_for_threads()
             self._leaving.stay()
