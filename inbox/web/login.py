@@ -84,7 +84,7 @@ class Login:
             raise _unauthorized("the name or the password is wrong")
 
     def _log_failed(self, user: str, address: str) -> None:
-        self._log.warning("login failed", user=user, remote_addr=address)
+        self._log.warning("login failed", user=user, remote_addr=address or "unix")
 
 
 def credentials_of(header: bytes) -> Credentials | None:
