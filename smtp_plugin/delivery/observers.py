@@ -7,7 +7,6 @@ refusal, and the client keeps the mail. After a worker's verdict the reply stand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Final, Protocol
 
 from ...container.protocols import Logger
@@ -33,10 +32,14 @@ class ReceivedMail(Arrival, frozen=True, dict=True, kw_only=True):
     reason: str
     transcript: Sequence[str]
 
-    @cached_property
+    @property
     def message(self) -> Message:
         """The message, parsed at the first access. Parse a large one in a thread."""
-        return parse(self.content)
+        # Not functools.cached_property: before Python 3.12 its lock lets one message of all be parsed at a time.
+        found: Message | None = self.__dict__.get("parsed")
+        if found is None:
+            found = self.__dict__["parsed"] = parse(self.content)
+        return found
 
 
 class MailObserver(Protocol):
