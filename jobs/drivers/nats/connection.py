@@ -33,7 +33,9 @@ _PONG_TIMEOUT: float = 4.0
 """Seconds without an answer to a ping, after which the connection counts as lost."""
 _CONNECT: Final = 5
 _OPENING: Final = 10.0
-_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+_PAUSES: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
+_STABLE: Final = 1.0
+"""Seconds after which the loss of a connection is the first one again, so that the next is made at once."""
 
 
 class State(enum.Enum):
@@ -111,11 +113,14 @@ class Connection:
         self._lost.set()
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         failures = 0
         while True:
+            began = loop.time()
             try:
                 await self._connect_and_stay()
-                failures = 0
+                failures = 0 if loop.time() > began + _STABLE else failures + 1
+                await asyncio.sleep(_pause(failures))
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -128,7 +133,7 @@ class Connection:
                 if refused or failures >= len(self._addresses):
                     self._settled.set()
                 self._addresses.append(self._addresses.pop(0))
-                await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES)) - 1])
+                await asyncio.sleep(_pause(failures))
 
     async def _connect_and_stay(self) -> None:
         """Connect, prepare, and send requests until the connection is lost."""
@@ -180,9 +185,10 @@ class Connection:
         lost = asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait((preparing, lost), return_when=asyncio.FIRST_COMPLETED)
-            if not preparing.done():
+            if preparing.done() and not preparing.cancelled():
+                preparing.result()
+            if self._lost.is_set():
                 raise self._loss()
-            preparing.result()
         finally:
             for each in (preparing, lost):
                 each.cancel()
@@ -249,3 +255,8 @@ class Connection:
         if (after, reason) != (self.state, self.reason):
             self.state, self.reason = after, reason
             self._changed(after, reason)
+
+
+def _pause(failures: int) -> float:
+    """Return the seconds before the next connection."""
+    return _PAUSES[min(failures, len(_PAUSES) - 1)]
