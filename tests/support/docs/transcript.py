@@ -91,7 +91,7 @@ class Transcript:
         """Stop the current host, start `rrpy catch` on the page's ports as `start` does, and return what it prints."""
         self.stop()
         for shown in ("1025", "8025"):
-            real = self._real_port(f"127.0.0.1:{shown}")
+            real = self.free_port(f"127.0.0.1:{shown}")
             self.known[f"localhost:{shown}"] = real.replace("127.0.0.1", "localhost")
         smtp, page = self.known["localhost:1025"], self.known["localhost:8025"]
         command = ["sh", "-c", 'exec "$@" >&2', "sh", *RRPY, "catch", "--smtp", smtp, "--http", page]
@@ -101,9 +101,10 @@ class Transcript:
 
     def _real_address(self, section: str, tree: dict[str, Any]) -> str:
         """Return the address of a section's server in this run: a free port for all hosts of the page."""
-        return self._real_port(self._shown_address(section, tree))
+        return self.free_port(self._shown_address(section, tree))
 
-    def _real_port(self, shown: str) -> str:
+    def free_port(self, shown: str) -> str:
+        """Return the address that an address of the page has in this run."""
         if shown not in self.known:
             holder = socket.socket()  # on Linux no other socket gets the port of one that is bound and does not listen
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,14 +11,16 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 from support.container.programs import needs
 from support.docs.pages import ROOT, Block, page
-from support.docs.transcript import Transcript
+from support.docs.transcript import ConsoleHost, Transcript
 from support.docs.ways_clients import deliver, settings
 from support.docs.ways_kinds import KINDS, Way, write
+from support.jobs.nats_server import nats_server
 from support.smtp_plugin.client import BlockingClient
-from support.waiting import TIMEOUT
+from support.waiting import TIMEOUT, eventually
 from support.worker.host import WorkerHost, last
 
 DOWNLOAD = 200.0
@@ -156,6 +158,26 @@ def php_client(run: Transcript, block: Block) -> None:
         assert client.line().startswith("421 ")
 
 
+def two_hosts(run: Transcript, block: Block) -> None:
+    """Run a server of NATS and two hosts on free ports, and the other commands against them."""
+    program, *starts = [line for line in block.text.splitlines() if line.endswith(" &")]
+    assert program == "nats-server --jetstream --store_dir nats --addr 127.0.0.1 &"
+    with ExitStack() as running:
+        server = running.enter_context(nats_server(run.folder / "nats"))
+        run.known["127.0.0.1:4222"] = f"127.0.0.1:{server.port}"
+        run.free_port("127.0.0.1:2525")
+        for start in starts:
+            *_, name = start.removesuffix(" &").split()
+            (run.folder / name).write_text(run.real((run.folder / name).read_text()))
+            host = ConsoleHost(run.folder, ["-c", name], run.environ())
+            running.callback(host.close)
+            host.ready()
+            running.callback(lambda host=host: host.stop(signal.SIGINT))
+        run.shell("\n".join(line for line in block.text.splitlines() if not line.endswith(" &")))
+        figures = f"rrpy rpc -c {name} jobs.Stat"
+        eventually(lambda: re.search('"active": ?0,.*"reserved": ?0,', run.shell(figures)), "the mail is done")
+
+
 WAYS: dict[str, Way] = {
     "benchmark": benchmark,
     "checkout": checkout,
@@ -171,4 +193,5 @@ WAYS: dict[str, Way] = {
     "php worker": php_worker,
     "program": program,
     "settings": settings,
+    "two hosts": two_hosts,
 }
