@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from time import perf_counter
+from time import thread_time
 from typing import Final
 
 import msgspec
@@ -16,7 +16,8 @@ from .index import Index
 from .marks import IS_READ, with_mark
 from .query import Query
 
-now: Final = perf_counter
+now: Final = thread_time
+"""The clock of a slice: the CPU time of the store's thread, which other programs do not shorten."""
 SLICE: Final = 0.02
 """Seconds of one slice, for which new mail waits. It ends with the message under way."""
 FIRST: Final = 2**63 - 1

@@ -37,8 +37,12 @@ def kept(store: Store, name: str, text: str = "hi", **fields: Any) -> list[str]:
     return list(store.add(record_of(received(name, text, **fields))).evicted)
 
 
-def ids(store: Store, **options: Any) -> list[str]:
-    """Return the ids in the list. `search`: as a text."""
-    options["search"] = parse(options.get("search", ""))
-    page = store.list_messages(**({"limit": 100} | options))
-    return [msgspec.json.decode(each, type=Summary).id for each in page.messages]
+def ids(store: Store, *, limit: int = 100, search: str = "", before: int | None = None) -> list[str]:
+    """Return the ids in the list, from all slices. `search`: as a text."""
+    found: list[str] = []
+    while True:
+        page = store.list_messages(limit=limit - len(found), search=parse(search), before=before)
+        found += [msgspec.json.decode(each, type=Summary).id for each in page.messages]
+        before = page.next
+        if before is None or len(found) == limit:
+            return found
