@@ -93,14 +93,22 @@ class NatsServer:
             self._process.wait(TIMEOUT)
 
     def pause(self) -> None:
-        """Stop the process by SIGSTOP."""
+        """Stop the process by SIGSTOP, and wait until each of its threads stands still."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        if tasks.is_dir():  # not macOS
+            eventually(lambda: all(_state(each) == "T" for each in tasks.iterdir()), "the process stands still")
 
     def go_on(self) -> None:
         """Continue the process by SIGCONT."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+def _state(task: Path) -> str:
+    """Return the state of a thread (proc(5), stat)."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @contextmanager
