@@ -90,7 +90,8 @@ def test_mail_that_is_logged_and_mail_that_is_too_big_is_counted(tmp_path: Path)
 def test_the_page_names_every_metric_that_a_host_has_with_its_type_and_its_labels(tmp_path: Path) -> None:
     rows = table(section(page("docs/how-to/operations.md"), "Metrics"))
     documented = {row[0].strip("`"): (row[1], set(re.findall(r"`(\w+)`", row[2]))) for row in rows.values()}
-    with hosting(tmp_path, **METRICS) as host, BlockingClient(host.smtp) as client:
+    jobs = {"pipelines": {"mail": {}}}
+    with hosting(tmp_path, jobs=jobs, **METRICS) as host, BlockingClient(host.smtp) as client:
         client.line()
         client.say("EHLO x")
         client.say("AUTH PLAIN AHUAcA==")

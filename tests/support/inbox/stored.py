@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rrpy.inbox.records import Summary, record_of
+from rrpy.inbox.records import MessageList, Summary, record_of
 from rrpy.inbox.store.query import parse
 from rrpy.inbox.store.store import Store
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
@@ -42,7 +42,12 @@ def ids(store: Store, *, limit: int = 100, search: str = "", before: int | None 
     found: list[str] = []
     while True:
         page = store.list_messages(limit=limit - len(found), search=parse(search), before=before)
-        found += [msgspec.json.decode(each, type=Summary).id for each in page.messages]
+        found += ids_of(page)
         before = page.next
         if before is None or len(found) == limit:
             return found
+
+
+def ids_of(page: MessageList) -> list[str]:
+    """Return the ids in one answer of a list."""
+    return [msgspec.json.decode(each, type=Summary).id for each in page.messages]

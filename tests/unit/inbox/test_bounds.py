@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from support.inbox.stored import ids, kept, received
+from support.inbox.stored import ids_of, kept, received
 
 from rrpy.container.sqlite.opening import PAGE
 from rrpy.inbox.feed import EVENT, Feed, room_of_feed
@@ -139,7 +139,7 @@ def test_a_summary_larger_than_an_answer_is_alone_in_it() -> None:
     store = Store()
     for name in ("small", "large", "last"):
         kept(store, name, to=RECIPIENTS if name == "large" else ["x@y.z"])
-    found = store.list_messages(limit=10, room=1000)
-    assert ids(store, room=1000) == ["last", "large"]
-    assert ids(store, room=1000, before=found.next) == ["small"]
+    first = store.list_messages(limit=10, room=1000)
+    assert ids_of(first) == ["last", "large"]
+    assert ids_of(store.list_messages(limit=10, room=1000, before=first.next)) == ["small"]
     store.close()
