@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.container.host import Host, gone, hosting, run, write
 from support.waiting import eventually
 from support.worker.delivery import SUPPORT
+
+pytestmark = pytest.mark.usefixtures("measured")
 
 MESSAGE = "Subject: number {}\r\n\r\nhello"
 

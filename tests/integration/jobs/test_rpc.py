@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.container.host import Host, hosting
 from support.rpc.host import request
 from support.waiting import eventually
@@ -15,6 +16,8 @@ from rrpy.goridge.frame import ERROR, PROTO, Decoder
 from rrpy.jobs.rpc import JobHeader, JobOptions, PipelineNames, Pushed, PushedJob, PushRequest, Stats
 from rrpy.rpc import proto
 from rrpy.rpc.errors import RPCError
+
+pytestmark = pytest.mark.usefixtures("measured")
 
 
 def call(host: Host, method: str, message: bytes) -> bytes:
