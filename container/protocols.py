@@ -169,3 +169,12 @@ class Resets(Protocol):
     async def host_resetting(self) -> None:
         """Called while the plugin serves. What it raises is logged."""
         ...
+
+
+@runtime_checkable
+class JobPipelines(Protocol):
+    """A plugin with pipelines of jobs, for `informer.Jobs` and for `/jobs` of the plugin `status`."""
+
+    def job_pipelines(self) -> Sequence[Any]:
+        """Return the state of each pipeline, with RoadRunner's keys."""
+        ...

@@ -1,4 +1,4 @@
-"""The `status` plugin: GET /health and /ready, as RoadRunner has them, for Kubernetes' probes and load balancers.
+"""The `status` plugin: GET /health, /ready and /jobs, as RoadRunner has them, for probes and load balancers.
 
 It answers from before the first plugin starts until after the last one has ended. While the host stops, /ready has the
 code of an unavailable plugin, and /health stays 200 (as RoadRunner's since 2025): an orchestrator must not kill a host
@@ -16,7 +16,7 @@ from anyio.abc import TaskStatus
 from ..container.errors import HostError
 from ..container.health import HealthCheck, ReadinessCheck, ReadinessChecks
 from ..container.net.listening import Addresses, listen_addresses
-from ..container.protocols import Collect, Configurer, Logger
+from ..container.protocols import Collect, Configurer, JobPipelines, Logger
 from .checks import CheckReport, Checks
 from .config import StatusConfig
 from .site import Site
@@ -40,16 +40,19 @@ class StatusPlugin:
         self._unavailable_code = section.unavailable_status_code
         self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._readiness = Checks("readiness", log, timeout=section.check_timeout, code=self._unavailable_code)
+        self._pipelines: list[JobPipelines] = []
         self._host_stops = False
         self.site = Site(listen_addresses(section.address, "status.address"), log)
         self.site.add("/health", self._answer_health)
         self.site.add("/ready", self._answer_ready)
+        self.site.add("/jobs", self._answer_jobs)
 
     def collects(self) -> Sequence[Collect[Any]]:
-        """Collect every plugin with a check."""
+        """Collect every plugin with a check, or with pipelines."""
         return (
             Collect(HealthCheck, lambda plugin: self._health.add(plugin.name, plugin.health_check)),
             Collect(ReadinessCheck, lambda plugin: self._readiness.add(plugin.name, plugin.readiness_check)),
+            Collect(JobPipelines, self._pipelines.append),
             Collect(ReadinessChecks, lambda plugin: self._readiness.add_source(plugin.readiness_checks)),
         )
 
@@ -87,13 +90,13 @@ class StatusPlugin:
             )
         return self._response(await self._readiness.report(plugins))
 
-    def _response(self, reports: list[CheckReport], code: int = 200) -> Response:
-        from starlette.responses import Response
+    async def _answer_jobs(self, _: Request) -> Response:
+        return _json([stat for plugin in self._pipelines for stat in plugin.job_pipelines()])
 
+    def _response(self, reports: list[CheckReport], code: int = 200) -> Response:
         if any(report.status_code >= 500 for report in reports):
             code = self._unavailable_code
-        body = msgspec.json.encode([report._asdict() for report in reports])
-        return Response(body, code, {"cache-control": "no-store"}, "application/json")
+        return _json([report._asdict() for report in reports], code)
 
 
 class StatusRPC:
@@ -110,6 +113,12 @@ class StatusRPC:
     async def ready(self, plugin: str) -> dict[str, Any]:
         """Return the result of a plugin's readiness check."""
         return await _status_of(self._readiness, plugin)
+
+
+def _json(value: object, code: int = 200) -> Response:
+    from starlette.responses import Response
+
+    return Response(msgspec.json.encode(value), code, {"cache-control": "no-store"}, "application/json")
 
 
 async def _status_of(checks: Checks, plugin: str) -> dict[str, Any]:

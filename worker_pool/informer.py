@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from ..container.protocols import Collect
-from .protocols import JobPipelines, PoolInfo, WorkerGroups, WorkerInfo
+from ..container.protocols import Collect, JobPipelines
+from .protocols import PoolInfo, WorkerGroups, WorkerInfo
 from .registry import KnownGroups
 
 

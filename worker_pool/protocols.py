@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -168,13 +168,4 @@ class WorkerGroups(Protocol):
 
     def worker_groups(self) -> Mapping[str, WorkerGroup]:
         """Return the groups by name, which no other plugin may use. Called anew for each request of a client."""
-        ...
-
-
-@runtime_checkable
-class JobPipelines(Protocol):
-    """A plugin with pipelines of jobs, for `informer.Jobs`."""
-
-    def job_pipelines(self) -> Sequence[Any]:
-        """Return the state of each pipeline, with RoadRunner's keys."""
         ...

@@ -31,6 +31,20 @@ def test_a_host_that_is_well_says_so(tmp_path: Path) -> None:
         assert [each["status_code"] for each in unknown.json()] == [404, 200]
 
 
+def test_the_pipelines_of_jobs_are_listed(tmp_path: Path) -> None:
+    with hosting(tmp_path, status=SECTIONS["status"], jobs={"pipelines": {"mail": {}, "reports": {}}}) as host:
+        found = probe(host, "/jobs").json()
+        assert [(each["pipeline"], each["driver"], each["active"]) for each in found] == [
+            ("mail", "memory", 0), ("reports", "memory", 0),
+        ]  # fmt: skip
+
+
+def test_a_host_without_jobs_has_an_empty_list(tmp_path: Path) -> None:
+    with hosting(tmp_path, status=SECTIONS["status"]) as host:
+        response = probe(host, "/jobs")
+        assert (response.status_code, response.json()) == (200, [])
+
+
 def test_head_is_answered_without_a_body_and_other_methods_are_refused(tmp_path: Path) -> None:
     with hosting(tmp_path, status=SECTIONS["status"]) as host:
         head = probe(host, "/ready", "HEAD")
