@@ -34,13 +34,15 @@ class StatusPlugin:
     name = "status"
     config_model = StatusConfig
 
+    def __init__(self) -> None:
+        self._pipelines: list[JobPipelines] = []
+
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a wrong one."""
         section = config.section(self.name, StatusConfig)
         self._unavailable_code = section.unavailable_status_code
         self._health = Checks("health", log, timeout=section.check_timeout, code=self._unavailable_code)
         self._readiness = Checks("readiness", log, timeout=section.check_timeout, code=self._unavailable_code)
-        self._pipelines: list[JobPipelines] = []
         self._host_stops = False
         self.site = Site(listen_addresses(section.address, "status.address"), log)
         self.site.add("/health", self._answer_health)
