@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -77,6 +77,41 @@ class DeclareRequest(ProtoMessage, frozen=True):
     pipeline: dict[str, str] = field(default_factory=dict)
 
 
+class _Push:
+    """The result of one push, now or later."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self._error: JobsError | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def take(self, error: JobsError | None) -> None:
+        """Take the result from the pipeline."""
+        self.done, self._error = True, error
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the result."""
+        if not self.done:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+
+    def check(self) -> None:
+        """Raise the error, if it is one."""
+        if self._error is not None:
+            # A queue gives the same error to all pushes. Its traceback would keep the jobs of each of them.
+            raise self._error.with_traceback(None)
+
+
+async def _waited(pushes: Sequence[_Push], ids: Pushed) -> Pushed:
+    """Return the ids after all pushes have succeeded."""
+    for push in pushes:
+        await push.wait()
+        push.check()
+    return ids
+
+
 class DeadQuery(msgspec.Struct):
     """Which dead jobs of a pipeline. `limit`: at most so many. `after`: those after this id."""
 
@@ -117,13 +152,13 @@ class JobsRPC:
         self._pipelines = pipelines
         self._declares = declares
 
-    async def push(self, request: PushRequest) -> Pushed:
+    def push(self, request: PushRequest) -> Pushed | Awaitable[Pushed]:
         """Push a job, and return its id once it is as safe as the pipeline can make it."""
-        return await self._push([request.job])
+        return self._push([request.job])
 
-    async def push_batch(self, request: PushBatchRequest) -> Pushed:
+    def push_batch(self, request: PushBatchRequest) -> Pushed | Awaitable[Pushed]:
         """Push jobs, and return their ids. Those of one pipeline are pushed together: all or none, with sqlite."""
-        return await self._push(request.jobs)
+        return self._push(request.jobs)
 
     def pause(self, request: PipelineNames) -> None:
         """Pull no more jobs of these pipelines."""
@@ -175,21 +210,20 @@ class JobsRPC:
             found.append(consumer)
         return found
 
-    async def _push(self, pushed: Sequence[PushedJob]) -> Pushed:
+    def _push(self, pushed: Sequence[PushedJob]) -> Pushed | Awaitable[Pushed]:
+        """Push jobs. Return the result at once where every pipeline has them at once: a task would cost more."""
         jobs = [self._job(each) for each in pushed]
+        ids = Pushed([job.id for job in jobs])
+        pushes = []
         for name in dict.fromkeys(job.pipeline for job in jobs):
-            done: asyncio.Future[JobsError | None] = asyncio.get_running_loop().create_future()
-
-            def take(error: JobsError | None, done: asyncio.Future[JobsError | None] = done) -> None:
-                if not done.done():
-                    done.set_result(error)
-
-            self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], take)
-            error = await done
-            if error is not None:
-                # A queue gives the same error to all pushes. Its traceback would keep the jobs of each of them.
-                raise error.with_traceback(None)
-        return Pushed([job.id for job in jobs])
+            push = _Push()
+            self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], push.take)
+            pushes.append(push)
+        if all(push.done for push in pushes):
+            for push in pushes:
+                push.check()
+            return ids
+        return _waited(pushes, ids)
 
     def _job(self, pushed: PushedJob) -> Job:
         options = pushed.options

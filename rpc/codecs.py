@@ -7,10 +7,11 @@ argument and result are such messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from types import UnionType
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar, Union, get_args, get_origin
 
 import msgpack
 import msgspec
@@ -129,6 +130,13 @@ def _encode_raw(result: object) -> bytes:
 def is_message(kind: object) -> bool:
     """Return whether the type of an argument, or of a result, is a message of protobuf. None is the empty one."""
     return kind is None or (isinstance(kind, type) and issubclass(kind, (proto.ProtoMessage, type(None))))
+
+
+def gives_message(hint: object) -> bool:
+    """Return whether a method with this annotation of its result gives messages of protobuf, now or awaited."""
+    if get_origin(hint) in (Union, UnionType):
+        return all(map(gives_message, get_args(hint)))
+    return is_message(get_args(hint)[0] if get_origin(hint) is Awaitable else hint)
 
 
 def _encode_proto(result: Any) -> bytes:

@@ -19,7 +19,7 @@ import msgspec
 
 from ..container.errors import HostError, reason_of
 from ..goridge.frame import PROTO
-from .codecs import Codec, is_message, not_served
+from .codecs import Codec, gives_message, is_message, not_served
 from .errors import RPCError
 
 Parameter = inspect.Parameter
@@ -156,7 +156,7 @@ def _method(name: str, call: Callable[..., Any]) -> Method:
         if usable:
             raise HostError(f"rpc cannot serve {name}: {reason_of(error)}") from error
         hints = {}
-    gives = is_message(hints.get("return", Any))
+    gives = gives_message(hints.get("return", Any))
     if not usable:
         return Method(name, call, doc, None, None, optional=False, proto=gives)
     takes = hints.get(usable[0].name, Any)

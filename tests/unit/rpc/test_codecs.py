@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ def test_a_codec_that_is_not_served_is_an_error_that_names_those_which_are(flags
 LOGGED = LogEntry("b")
 
 
+async def later(entry: LogEntry) -> LogEntry:
+    return entry
+
+
 class Service:
     """Methods that protobuf can carry, `carried`, and others."""
 
@@ -52,6 +57,9 @@ class Service:
 
     def carried_both(self, entry: LogEntry = LOGGED) -> LogEntry:
         return entry
+
+    def carried_later(self) -> LogEntry | Awaitable[LogEntry]:
+        return later(LOGGED)
 
     def text(self, name: str) -> None:
         raise AssertionError(name)
@@ -76,10 +84,15 @@ async def test_protobuf_is_for_methods_whose_argument_and_result_are_its_message
     for method in registry.describe():
         if method.name.startswith("s.Carried"):
             result = await encoded_result(method, b"", PROTO)
-            assert result == {"s.CarriedResult": b"\x0a\x01a", "s.CarriedBoth": b"\x0a\x01b"}.get(method.name, b"")
+            assert result == {
+                "s.CarriedResult": b"\x0a\x01a",
+                "s.CarriedBoth": b"\x0a\x01b",
+                "s.CarriedLater": b"\x0a\x01b",
+            }.get(method.name, b"")
             assert await encoded_result(method, b"\x0a\x01c", PROTO) == {
                 "s.CarriedResult": b"\x0a\x01a",
                 "s.CarriedBoth": b"\x0a\x01c",
+                "s.CarriedLater": b"\x0a\x01b",
             }.get(method.name, b"")
             continue
         with pytest.raises(RPCError, match=r"^rpc: the codec PROTO is not served, use JSON, MSGPACK, RAW$"):
