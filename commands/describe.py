@@ -30,7 +30,14 @@ _NAMES: Final = {
     Duration: "duration",
     Secret: "text",
 }
-_MANY: Final = {str: "texts", Secret: "texts", float: "numbers", dict: "mappings"}
+_MANY: Final = {
+    str: "texts",
+    Secret: "texts",
+    float: "numbers",
+    Duration: "durations",
+    dict: "mappings",
+    Any: "values",
+}
 
 
 def first_sentence(text: str) -> str:
@@ -88,6 +95,8 @@ def yaml_text(value: Any) -> str:
     """Return a default as YAML has it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(yaml_text, value))}]"
     return str(value) if value or not isinstance(value, (str, Secret)) else "''"
 
 
