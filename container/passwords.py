@@ -1,11 +1,11 @@
 """Passwords and tokens: their hashes for a configuration, and the check of a login.
 
-What we want: a stolen configuration gives no password away, a guess costs its sender time, and neither holds up the
-host. What does not work: a fast hash, which is guessed by the billion; a slow one in the event loop, which then stands
-still for each login; a slow one for each request, which a page with twenty files cannot pay.
+What we want: a stolen configuration does not reveal a password, a guess costs its sender time, and neither delays the
+host. What does not work: a fast hash, because an attacker tries billions of passwords; a slow hash in the event loop,
+which blocks it for each login; a slow hash for each request, because a page makes twenty of them.
 What we do: passwords are hashed by scrypt (RFC 7914), in THREADS threads, and a login that has succeeded is known for
-REMEMBERED seconds. Equal logins at the same time are one check. A name that no user has takes as long as one that a
-user has. An address has TRIES wrong logins at once, then one each PAUSE seconds. The tries are counted by address, not
+REMEMBERED seconds. Equal logins at the same time are one check. An unknown name takes as long as a known
+one. An address has TRIES wrong logins at once, then one each PAUSE seconds. The tries are counted by address, not
 by user: so no client can lock out a user at another address. A login that is known needs no try.
 What can still fail: clients of one address, such as those of a proxy, share its tries. Wrong logins from hundreds of
 addresses let new logins wait.

@@ -61,8 +61,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_age: Annotated[
         Duration,
         Meta(
-            description="the time that a message is kept, such as `24h`; 0 means for ever. The inbox looks for older "
-            "ones each minute, and more often where the time is shorter."
+            description="how long the inbox keeps a message, such as `24h`; 0 means for ever. The inbox looks for "
+            "older ones each minute, or more often when the time is below a minute."
         ),
     ] = Duration(0)
     allowed_hosts: Annotated[
@@ -83,15 +83,15 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     users: Annotated[
         dict[str, Secret],
         Meta(
-            description="who may log in, each with the hash of a password: `{ann: 'scrypt:...'}`. `rrpy hash` prints "
-            "the hash. Without users and tokens the inbox asks for no login."
+            description="the users that may log in, each with the hash of a password: `{ann: 'scrypt:...'}`. `rrpy "
+            "hash` prints the hash. Without users and tokens the inbox asks for no login."
         ),
     ] = {}
     tokens: Annotated[
         dict[str, TokenConfig],
         Meta(
-            description="tokens of programs for the API, by name: `{ci: {token: 'sha256:...'}}`. `rrpy hash --token` "
-            "prints a token and its hash. A token may do what a user may, except release a message."
+            description="the tokens of programs that use the API, by name: `{ci: {token: 'sha256:...'}}`. `rrpy hash "
+            "--token` prints a token and its hash. A token may do what a user may, except release a message."
         ),
     ] = {}
     open: Annotated[
@@ -111,7 +111,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     relay: Annotated[
         RelayConfig | None,
         Meta(
-            description="the mail server that gets a message which the page releases. Without it the page releases "
+            description="the mail server through which the inbox releases messages. Without it the inbox releases "
             "none.",
             examples=["{host: mail.example.com, username: ann, password: secret, allow: ['*@example.com']}"],
         ),

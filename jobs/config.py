@@ -17,12 +17,12 @@ DEFAULT_BACKOFF = (Duration(5), Duration(30), Duration(300), Duration(1800))
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What happens to a job that its worker could not do."""
 
-    attempts: Annotated[int, Meta(ge=1, description="how often workers get a job. After that it is dead.")] = 10
+    attempts: Annotated[int, Meta(ge=1, description="how often workers get a job. After that the job is dead.")] = 10
     backoff: Annotated[
         list[Duration],
         Meta(description="the pauses before the next attempts. The last one repeats."),
     ] = field(default_factory=lambda: list(DEFAULT_BACKOFF))
-    dead: Annotated[bool, Meta(description="keep dead jobs, for `jobs.Dead` and `jobs.Retry`; without it they go")] = (
+    dead: Annotated[bool, Meta(description="keep dead jobs, for `jobs.Dead` and `jobs.Retry`; false deletes them")] = (
         True
     )
 
@@ -44,9 +44,9 @@ class PipelineConfig(Struct, frozen=True, forbid_unknown_fields=True):
     config: Annotated[
         dict[str, Any],
         Meta(
-            description="settings of the pipeline, and of its driver. `priority` is that of a job that has none, 10 by "
-            "default; a lower number goes first. `prefetch` is how many jobs this host holds at once, by default twice "
-            "its workers and at least 32."
+            description="settings of the pipeline, and of its driver. `priority` is for jobs that have none, 10 by "
+            "default; a lower number goes first. `prefetch` is the number of jobs that this host holds at once, by "
+            "default twice its workers and at least 32."
         ),
     ] = field(default_factory=dict)
     retry: Annotated[RetryConfig, Meta(description="what happens to a job that fails")] = RetryConfig()
@@ -57,7 +57,7 @@ class JobsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Queues of jobs, and the workers that do them. To consume, it needs the section `server`."""
 
     consume: Annotated[
-        list[str], Meta(description="the pipelines whose jobs this host gives to workers; without any it has none")
+        list[str], Meta(description="the pipelines whose jobs this host gives to workers; empty starts no workers")
     ] = field(default_factory=list)
     timeout: Annotated[PositiveDuration, Meta(description="the time that a push may take")] = PositiveDuration(60)
     pool: Annotated[PoolConfig | None, Meta(description="the workers")] = None

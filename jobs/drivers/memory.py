@@ -25,7 +25,7 @@ class MemoryPipeline(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_bytes: Annotated[
         int,
-        Meta(ge=0, description="bytes of all jobs, dead ones too, from which on no more are taken; 0 means no limit"),
+        Meta(ge=0, description="the limit for the bytes of all jobs, dead ones too; 0 means no limit"),
     ] = DEFAULT_BYTES
 
 

@@ -1,7 +1,7 @@
 """Messages into a queue of jobs: the client has its 250 once the queue has the message.
 
-The queue holds the message as it came, and its arrival as JSON: an event can be six times as large. The host that works
-the job off parses the message (`request_of`), so a host that only accepts does not.
+The queue holds the message as it came, and its arrival as JSON. An event can be six times as large. The host that gives
+the job to a worker parses the message (`request_of`), so a host that only takes mail does not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class MailJobsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: Annotated[str, Meta(min_length=1, description="a pipeline of the section `jobs`")] = "smtp"
     priority: Annotated[int, Meta(description="a lower number goes first; 0 means the priority of the pipeline")] = 0
     delay: Annotated[Duration, Meta(description="the time before a worker may get the message")] = Duration(0)
-    auto_ack: Annotated[bool, Meta(description="a message is done when a worker gets it, whatever it answers")] = False
+    auto_ack: Annotated[
+        bool, Meta(description="a message is done when a worker gets it, whatever the worker answers")
+    ] = False
     keep_passwords: Annotated[
         bool, Meta(description="store the password of AUTH too. Without it the event has an empty one.")
     ] = True
@@ -100,7 +102,7 @@ class JobDelivery:
         self._closed = False
 
     def close(self) -> None:
-        """Give every message whose outcome is still to come the outcome of its session: the host stops."""
+        """Make the outcome of every message that waits the reply of its session: the host stops."""
         self._closed = True
 
     def deliver(self, arrival: Arrival, content: bytes) -> Pending[Outcome]:
@@ -124,7 +126,7 @@ class JobDelivery:
         return pending
 
     def refusal(self) -> Reply | None:
-        """Return the reply that MAIL gets while the pipeline takes nothing; None where it does."""
+        """Return the reply to MAIL while the pipeline takes no jobs; None while it takes them."""
         error = self._queues.job_refusal(self._config.pipeline)
         return None if error is None else _reply(error, self._config.pipeline)
 

@@ -31,12 +31,14 @@ class NatsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     addr: Annotated[
         str,
-        Meta(description="the servers, separated by commas. `tls://` encrypts. A user and a password may be inside."),
+        Meta(
+            description="the servers, separated by commas. `tls://` encrypts. An address may have a user and password."
+        ),
     ] = "nats://127.0.0.1:4222"
     credentials: Annotated[str, Meta(description="a `.creds` file with a JWT and its key; empty means none")] = ""
     tls: Annotated[
         NatsTLS | None,
-        Meta(description="encryption, for addresses without `tls://` too. A server without it is refused."),
+        Meta(description="encryption, for addresses without `tls://` too. The host refuses a server without TLS."),
     ] = None
 
     @property
@@ -75,19 +77,17 @@ class NatsPipeline(Struct, frozen=True, forbid_unknown_fields=True):
     stream: Annotated[
         Name,
         Meta(
-            description="the stream, and the name of its consumer, made where there is none; empty takes the name of "
-            "the pipeline. Dead jobs are in the stream `STREAM-dead`, bodies above the server's `max_payload` in the "
-            "object store `STREAM-bodies`."
+            description="the stream, and the name of its consumer. The host makes a missing one. Empty takes the name "
+            "of the pipeline. Dead jobs are in the stream `STREAM-dead`, bodies above the server's `max_payload` in "
+            "the object store `STREAM-bodies`."
         ),
     ] = ""
     subject: Annotated[Subject, Meta(description="the stream's subject; empty takes the name of the stream")] = ""
     ack_wait: Annotated[
-        PositiveDuration, Meta(description="the time after which another host gets the job of a dead host")
+        PositiveDuration, Meta(description="the time after which another host gets the jobs of a host that died")
     ] = PositiveDuration(30.0)
     replicas: Annotated[int, Meta(ge=1, le=5, description="the servers that keep each job")] = 1
-    max_bytes: Annotated[
-        Count, Meta(description="bytes of the stream, after which mail is refused; 0 means no limit")
-    ] = 0
+    max_bytes: Annotated[Count, Meta(description="the limit for the bytes of the stream; 0 means no limit")] = 0
 
     @property
     def dead_stream(self) -> str:

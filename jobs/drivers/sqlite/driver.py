@@ -21,18 +21,20 @@ class SQLitePipeline(Struct, frozen=True, forbid_unknown_fields=True):
     file: Annotated[
         str,
         Meta(
-            description="the database of this pipeline alone, made with its folder where there is none; empty means "
+            description="the database, for this pipeline alone. The host makes a missing file and folder. Empty means "
             "`spool/NAME.db`, with the pipeline's name. Payloads above 256 KiB are files in the folder "
             "`FILE.bodies`."
         ),
     ] = ""
     max_bytes: Annotated[
         int,
-        Meta(ge=0, description="bytes of all jobs, dead ones too, from which on no more are taken; 0 means no limit"),
+        Meta(ge=0, description="the limit for the bytes of all jobs, dead ones too; 0 means no limit"),
     ] = 0
     min_free: Annotated[
         int,
-        Meta(ge=0, le=100, description="percent of the disk that stay free: below it no jobs are taken; 0 means none"),
+        Meta(
+            ge=0, le=100, description="percent of the disk that stay free, or the queue takes no jobs; 0 means no check"
+        ),
     ] = 5
 
 
