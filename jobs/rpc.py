@@ -157,7 +157,7 @@ class JobsRPC:
         return self._push([request.job])
 
     def push_batch(self, request: PushBatchRequest) -> Pushed | Awaitable[Pushed]:
-        """Push jobs, and return their ids. Those of one pipeline are pushed together: all or none, with sqlite."""
+        """Push jobs, and return their ids. With memory and sqlite a pipeline takes all or none."""
         return self._push(request.jobs)
 
     def pause(self, request: PipelineNames) -> None:
