@@ -6,7 +6,6 @@ Methods of nats-py with an underscore are called here, and in no other module.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, Final
 
 from nats.aio.client import Client
@@ -14,7 +13,6 @@ from nats.errors import Error
 
 from .message import parse_headers
 
-_CLOSE_TIMEOUT: Final = 1.0
 _AGAIN: Final = 3.0
 """Seconds; longer than a task takes to close its client."""
 
@@ -43,28 +41,45 @@ class DriverClient(Client):
             raise Error("the server offers no TLS, and the configuration asks for it")
         await super()._process_info(info, initial_connection)
 
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        """Drop the connection, and report it. nats-py's own waits for the server to take the bytes that are left.
 
-async def end(client: Client) -> None:
-    """Close a client. A server that takes no bytes does not hold it up: nats-py's `close` waits for such a one."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CLOSE_TIMEOUT):
-            await client.close()
+        Where that fails, the subscriptions go on, and the loss is not reported. Here `end` ends all tasks.
+        """
+        if self.is_closed:
             return
-    writer = getattr(client._transport, "_io_writer", None)
-    if writer is not None:
-        writer.transport.abort()
+        self._status = status
+        if (writer := getattr(self._transport, "_io_writer", None)) is not None:
+            writer.transport.abort()
+        if do_cbs and self._closed_cb is not None:
+            await self._closed_cb()
+
+
+async def end(client: Client, *others: asyncio.Task[Any]) -> None:
+    """Close a client, and return after the end of each of its tasks and the others, however the connection ended."""
+    await client.close()
     tasks = [
         client._reading_task,
         client._flusher_task,
         client._ping_interval_task,
         *(each._wait_for_msgs_task for each in client._subs.values()),
     ]
-    await cancel(*(task for task in tasks if task is not None))
+    await cancel(*others, *(task for task in tasks if task is not None))
+    await asyncio.sleep(0)  # the transport closes its socket one turn after `abort`
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks, again where one goes on: nats-py waits by `wait_for`, which can lose a cancellation before 3.12."""
+    """Cancel tasks, and return after their end. A cancellation of the caller counts after that.
+
+    A task that goes on is cancelled again: nats-py waits by `wait_for`, which can lose a cancellation before 3.12.
+    """
+    interruption: asyncio.CancelledError | None = None
     while alive := [task for task in tasks if not task.done()]:
         for task in alive:
             task.cancel()
-        await asyncio.wait(alive, timeout=_AGAIN)
+        try:
+            await asyncio.wait(alive, timeout=_AGAIN)
+        except asyncio.CancelledError as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption

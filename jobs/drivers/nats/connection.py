@@ -9,7 +9,6 @@ makes the next client, with a growing pause. What it needs again (streams, subsc
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -92,20 +91,27 @@ class Connection:
         Raises Differs for a stream of other settings.
         """
         self._task = asyncio.create_task(self._run())
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_OPENING):
                 await self._settled.wait()
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
         if isinstance(self._fault, Differs):
             await self.aclose()
             raise self._fault
 
     async def aclose(self) -> None:
         """Close the connection, and fail whatever has no answer. Idempotent."""
-        if self._task is not None:
-            await cancel(self._task)
+        try:
+            if self._task is not None:
+                await cancel(self._task)
+        finally:
             self._task = None
-        self.requests.close()
-        self._go("close", "")
+            self.requests.close()
+            self._go("close", "")
 
     def renew(self, reason: str) -> None:
         """End this connection, and make the next one, which runs `prepare` again."""
@@ -170,9 +176,7 @@ class Connection:
             await self._stay(client)
         finally:
             self.client = None
-            if sender is not None:
-                await cancel(sender)
-            await end(client)
+            await end(client, *([sender] if sender is not None else []))
         reason = mask_text(str(self._loss()))
         self._go("refuse" if "ermission" in reason else "lose", reason)
 

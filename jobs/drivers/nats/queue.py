@@ -108,10 +108,14 @@ class NatsQueue:
         self._puller.give_back_ready()
         for delivery in list(self._puller.held.values()):
             delivery.give_back()
-        await self._settlements.flush(_FLUSH)
-        await cancel(*self._tasks)
-        await self.connection.aclose()
-        self._closed()
+        try:
+            await self._settlements.flush(_FLUSH)
+        finally:
+            try:
+                await cancel(*self._tasks)
+            finally:
+                await self.connection.aclose()
+                self._closed()
 
     @property
     def promise(self) -> Promise:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from nats.aio.msg import Msg
 from support.jobs.nats_driver import Host, host
 from support.jobs.nats_server import CuttingProxy, NatsServer, nats_server
 from support.jobs.places import ids, is_idle, job, pull, pull_all, push
@@ -26,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 
 async def api(one: Host, verb: str, **argument: object) -> dict:
-    return await one.queue.connection.requests.ask(f"$JS.API.{verb}", msgspec.json.encode(argument), timeout=5)
+    return await one.queue.connection.requests.ask(f"$JS.API.{verb}", msgspec.json.encode(argument), timeout=TIMEOUT)
 
 
 async def emptied(one: Host, stream: str, below: int = 1) -> None:
@@ -200,7 +201,7 @@ async def test_two_hosts_share_the_jobs_and_one_that_dies_loses_none(server: Nat
         wanted = [str(number) for number in range(200)]
         async with dying(server, "share", ack_wait=0.4) as dead:
             await push(alive.queue, *map(job, wanted))
-            await asyncio.wait_for(work(dead, 50), 10)
+            await asyncio.wait_for(work(dead, 50), TIMEOUT)
             await pull(dead.queue, 8)
         task = asyncio.ensure_future(work(alive, 1 << 30))
         await until(lambda: set(seen) >= set(wanted), "each job is seen")
@@ -209,19 +210,29 @@ async def test_two_hosts_share_the_jobs_and_one_that_dies_loses_none(server: Nat
 
 
 async def test_a_slow_job_is_extended_and_comes_once(server: NatsServer) -> None:
-    async with host(server.address, "slow", ack_wait=0.3) as one:
+    extensions: list[str] = []
+
+    async def heard(message: Msg) -> None:
+        if message.data == b"+WPI":
+            extensions.append(message.subject)
+
+    async with host(server.address, "slow", ack_wait=1.5) as one:
+        client = one.queue.connection.client
+        assert client is not None
+        await client.subscribe("$JS.ACK.slow.>", cb=heard)
         await push(one.queue, job("a"))
-        await pull(one.queue)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(one.queue.pull(1, 1), 0.7)
+        (delivery,) = await pull(one.queue)
+        await until(lambda: len(extensions) == 4, "extensions for longer than ack_wait")
+        assert set(extensions) == {delivery.reply}
+        assert await is_idle(one.queue)
 
 
 async def test_what_is_acknowledged_at_the_end_does_not_come_again(server: NatsServer) -> None:
-    async with host(server.address, "end", ack_wait=0.3) as one:
+    async with host(server.address, "end") as one:
         await push(one.queue, *(job(str(number)) for number in range(300)))
         for each in await pull_all(one.queue, 300):
             each.ack()
-    async with host(server.address, "end", ack_wait=0.3) as one:
+    async with host(server.address, "end") as one:
         assert await is_idle(one.queue)
         await emptied(one, "end")
 
@@ -238,14 +249,31 @@ async def test_a_connection_cut_before_the_acknowledgement_stores_one_job(server
 
 
 async def test_a_connection_cut_before_the_answer_to_an_ack_acknowledges_once(server: NatsServer) -> None:
-    async with CuttingProxy(server.port) as proxy, host(proxy.address, "cutack", ack_wait=0.5) as one:
+    async with CuttingProxy(server.port) as proxy, host(proxy.address, "cutack", ack_wait=TIMEOUT) as one:
         await push(one.queue, job("a"))
         (delivery,) = await pull(one.queue)
         proxy.cut()
         delivery.ack()
         await until(lambda: one.states[-1] == "connected" and len(one.states) == 3)
-        await one.queue._settlements.flush(5)
         await emptied(one, "cutack")
+
+
+async def test_a_connection_cut_with_bytes_left_to_send_leaves_no_task(server: NatsServer) -> None:
+    async with CuttingProxy(server.port) as proxy, host(proxy.address, "cutsend") as one:
+        client = one.queue.connection.client
+        assert client is not None
+        client._transport._io_writer.transport.abort()
+        await client._send_command(b"PING\r\n")  # without a flush
+        await until(lambda: one.states == ["connected", "reconnecting", "connected"])
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_task(server: NatsServer) -> None:
+    async with CuttingProxy(server.port) as proxy:
+        opening = asyncio.ensure_future(host(proxy.address, "opening").__aenter__())
+        await until(lambda: proxy._writers, "it connects")
+        opening.cancel()
+        await asyncio.wait([opening])
+        assert opening.cancelled()
 
 
 async def test_a_deleted_stream_is_made_again(server: NatsServer) -> None:
@@ -254,4 +282,4 @@ async def test_a_deleted_stream_is_made_again(server: NatsServer) -> None:
         await asyncio.sleep(0)
         await api(one, "STREAM.DELETE.deleted")
         await push(one.queue, job("a"))
-        assert ids(await asyncio.wait_for(pulling, 20)) == ["a"]
+        assert ids(await asyncio.wait_for(pulling, TIMEOUT)) == ["a"]

@@ -11,7 +11,7 @@ from support.jobs.nats_credentials import operator_mode
 from support.jobs.nats_driver import host
 from support.jobs.nats_server import nats_cluster, nats_server
 from support.jobs.places import ids, is_idle, job, pull, pull_all, push
-from support.waiting import until
+from support.waiting import TIMEOUT, until
 
 from rrpy.jobs.drivers.nats import connection, queue
 from rrpy.jobs.drivers.nats.config import NatsConfig, NatsTLS
@@ -21,18 +21,21 @@ from rrpy.jobs.protocols import Away, Full, Rejected
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_killed_server_loses_no_job_and_stores_no_refused_one(tmp_path: Path) -> None:
+async def test_a_killed_server_loses_no_job_and_stores_no_refused_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with nats_server(tmp_path) as server:
-        async with host(server.address, "kill", timeout=0.6) as one:
+        async with host(server.address, "kill") as one:
             await push(one.queue, job("kept"))
             server.kill()
             await until(lambda: isinstance(one.queue.refusal, Away), "the loss is a state")
             assert not one.queue.state().connected
+            monkeypatch.setattr(one.queue, "_timeout", 0)
             with pytest.raises(Away):
                 await push(one.queue, job("refused"))
-            pulling = asyncio.ensure_future(one.queue.pull(9, 1 << 20))
+            pulling = asyncio.ensure_future(pull(one.queue, 9))
             server.start()
-            (delivery,) = await asyncio.wait_for(pulling, 20)
+            (delivery,) = await pulling
             assert delivery.job.id == "kept"
             delivery.ack()
             assert await is_idle(one.queue)
@@ -40,13 +43,14 @@ async def test_a_killed_server_loses_no_job_and_stores_no_refused_one(tmp_path: 
 
 async def test_a_stopped_server_is_a_state_and_ends_no_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_PING", 0.1)
-    monkeypatch.setattr(connection, "_PONG_TIMEOUT", 0.2)
     with nats_server(tmp_path) as server:
         async with host(server.address, "stop") as one:
             server.pause()
+            monkeypatch.setattr(connection, "_PONG_TIMEOUT", 0.2)
             pushes = [asyncio.ensure_future(push(one.queue, job(str(n), bytes(50_000)))) for n in range(150)]
             await until(lambda: one.queue.refusal, "the stop is a state")
             assert len(one.queue.connection.requests._flying) <= IN_FLIGHT + 3
+            monkeypatch.undo()  # from here on a slow answer does not count as a loss
             server.go_on()
             await asyncio.gather(*pushes)
             await until(lambda: one.queue.state().waiting == 150)
@@ -94,7 +98,7 @@ async def test_a_lost_permission_is_a_state_until_it_comes_back(tmp_path: Path) 
     )
     with nats_server(tmp_path, users.format("other")) as server:
         address = server.address.replace("//", "//u:hunter2@")
-        async with host(address, "denied", timeout=5) as one:
+        async with host(address, "denied") as one:
             text = server.configuration
             server.reload(text.replace("deny: [other]", "deny: [denied]"))
             with pytest.raises(Rejected, match="permissions violation"):
@@ -157,9 +161,9 @@ async def test_a_file_of_credentials_opens_the_account(tmp_path: Path) -> None:
 async def test_no_acknowledged_job_is_missing_after_the_leader_is_killed_under_load(tmp_path: Path) -> None:
     with nats_cluster(tmp_path) as servers:
         addresses = ",".join(server.address for server in servers)
-        async with host(addresses, "load", replicas=3, ack_wait=2) as one:
+        async with host(addresses, "load", timeout=TIMEOUT, replicas=3, ack_wait=2) as one:
             await push(one.queue, job("first"))
-            found = await one.queue.connection.requests.ask("$JS.API.STREAM.INFO.load", timeout=5)
+            found = await one.queue.connection.requests.ask("$JS.API.STREAM.INFO.load", timeout=TIMEOUT)
             leader = int(found["cluster"]["leader"][1:])
             pushes = [asyncio.ensure_future(push(one.queue, job(str(number)))) for number in range(300)]
             await pushes[20]

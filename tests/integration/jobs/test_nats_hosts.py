@@ -22,7 +22,7 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 @contextmanager
-def sharing(folder: Path, server: NatsServer, handler: str = "", timeout: float = 20) -> Iterator[Host]:
+def sharing(folder: Path, server: NatsServer, handler: str = "") -> Iterator[Host]:
     """A host that queues mail on NATS; without a handler it has no workers."""
     (folder / "seen").mkdir(exist_ok=True)
     command = {
@@ -31,7 +31,6 @@ def sharing(folder: Path, server: NatsServer, handler: str = "", timeout: float 
     }
     jobs = {
         "consume": ["mail"] if handler else [],
-        "timeout": timeout,
         "pool": {"num_workers": 1},
         "pipelines": {"mail": {"driver": "nats", "config": {"ack_wait": "1s"}}},
     }
@@ -59,7 +58,7 @@ def test_hosts_share_the_mail_and_one_that_is_killed_loses_none(tmp_path: Path, 
 
 
 def test_mail_is_refused_while_the_server_is_away_and_taken_when_it_is_back(tmp_path: Path, server: NatsServer) -> None:
-    with sharing(tmp_path, server, "email", timeout=1) as host:
+    with sharing(tmp_path, server, "email") as host:
         server.kill()
         host.wait_for("NATS is reconnecting")
         with smtplib.SMTP(*host.smtp) as client:
