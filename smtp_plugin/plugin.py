@@ -220,7 +220,10 @@ class SMTPPlugin:
         return FINE if self._listening is not None else unavailable("the SMTP server does not listen")
 
     def readiness_check(self) -> Status:
-        """Return whether the server takes mail: it listens, and a worker is up where workers decide about mail."""
+        """Return whether the server takes mail: it listens, and a worker is up, or the queue of jobs takes mail."""
+        delivery = self._backend.delivery
+        if self._listening is not None and isinstance(delivery, JobDelivery) and (trouble := delivery.trouble()):
+            return unavailable(trouble)
         if self._listening is None or self._config.deliver != "workers":
             return self.health_check()
         return FINE if self._workers is not None and self._workers.ready else unavailable("no worker is up")

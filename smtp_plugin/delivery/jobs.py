@@ -130,6 +130,11 @@ class JobDelivery:
         error = self._queues.job_refusal(self._config.pipeline)
         return None if error is None else _reply(error, self._config.pipeline)
 
+    def trouble(self) -> str:
+        """Return why the pipeline takes nothing now; empty where it does."""
+        error = self._queues.job_refusal(self._config.pipeline)
+        return "" if error is None else mask_text(str(error))
+
     def outcome(self, arrival: Arrival, error: Exception | None) -> Outcome:
         """Return what the result of a push means for the message."""
         if error is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.container.host import Host, gone, hosting, run, write
+from support.ops.host import SECTIONS, probe
 from support.waiting import eventually
 from support.worker.delivery import SUPPORT
 
@@ -34,7 +35,7 @@ def queueing(folder: Path, handler: str = "email", *, consume: bool = True, **pi
         "pipelines": {"mail": {"driver": "sqlite", "config": {"file": "spool/mail.db"}, **pipeline}},
     }
     smtp = {"deliver": "jobs", "jobs": {"pipeline": "mail"}, "pool": {}}
-    with hosting(folder, server=server, smtp=smtp, jobs=jobs) as host:
+    with hosting(folder, server=server, smtp=smtp, jobs=jobs, status=SECTIONS["status"]) as host:
         yield host
 
 
@@ -157,6 +158,9 @@ def test_a_nearly_full_disk_refuses_mail_with_452_at_mail(tmp_path: Path) -> Non
     with queueing(tmp_path, consume=False, config=config) as host, smtplib.SMTP(*host.smtp) as client:
         client.ehlo()
         assert client.mail("a@b.c")[0] == 452
+        ready, healthy = probe(host, "/ready?plugin=smtp"), probe(host, "/health?plugin=smtp")
+        assert (ready.status_code, healthy.status_code) == (503, 200), "a proxy sends the clients elsewhere"
+        assert "100 % of the disk" in ready.json()[0]["error_message"]
 
 
 def test_two_pipelines_of_one_file_and_an_unknown_pipeline_are_one_sentence(tmp_path: Path) -> None:
