@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -222,7 +223,7 @@ async def test_a_slow_job_is_extended_and_comes_once(server: NatsServer) -> None
         await client.subscribe("$JS.ACK.slow.>", cb=heard)
         await push(one.queue, job("a"))
         (delivery,) = await pull(one.queue)
-        await until(lambda: len(extensions) == 4, "extensions for longer than ack_wait")
+        await until(lambda: len(extensions) >= 4, "extensions for longer than ack_wait")
         assert set(extensions) == {delivery.reply}
         assert await is_idle(one.queue)
 
@@ -267,12 +268,14 @@ async def test_a_connection_cut_with_bytes_left_to_send_leaves_no_task(server: N
         await until(lambda: one.states == ["connected", "reconnecting", "connected"])
 
 
-async def test_an_opening_that_is_cancelled_leaves_no_task(server: NatsServer) -> None:
-    async with CuttingProxy(server.port) as proxy:
-        opening = asyncio.ensure_future(host(proxy.address, "opening").__aenter__())
-        await until(lambda: proxy._writers, "it connects")
+async def test_an_opening_that_is_cancelled_leaves_no_task() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the connection, and says nothing
+        silent.setblocking(False)
+        opening = asyncio.ensure_future(host(f"nats://127.0.0.1:{silent.getsockname()[1]}", "opening").__aenter__())
+        connection, _ = await asyncio.get_running_loop().sock_accept(silent)
         opening.cancel()
         await asyncio.wait([opening])
+        connection.close()
         assert opening.cancelled()
 
 
