@@ -68,17 +68,18 @@ export function isNewest(number) {
 export function takeAnswer(answer, number, more) {
   if (!isNewest(number)) return false;
   state.hits = answer.hits;
-  state.unread = answer.unread;
+  const gone = answer.messages.filter((message) => deleted.has(message.id)); // since the host has read them
+  state.total = answer.total - gone.length;
+  state.unread = answer.unread - gone.filter((message) => !message.read).length;
   const there = answer.messages.filter((message) => !deleted.has(message.id) && !isHidden(message));
   if (more) {
     const known = ids();
     state.messages = [...state.messages, ...there.filter((message) => !known.has(message.id))];
-    state.total = answer.total;
   } else {
     const newest = answer.messages.length ? answer.messages[0].number : 0;
     const since = state.search ? [] : state.messages.filter((message) => message.number > newest);
     state.messages = [...since, ...there];
-    state.total = answer.total + since.length;
+    state.total += since.length;
     state.unread += since.filter((message) => !message.read).length;
   }
   state.next = answer.next;
