@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from .job import Headers
+from .job import MAX_DELAY, Headers
 
 ATTEMPT: Final = "attempt"
 """The header in which a worker gets the number of the attempt."""
@@ -88,7 +88,7 @@ def read_answer(context: bytes, body: bytes) -> Answer:
     except (ValueError, RecursionError):
         return _unreadable(body)
     reason = one_line(data.message or "the worker gave no reason")
-    delay = max(0.0, data.delay_seconds or 0.0)
+    delay = min(max(0.0, data.delay_seconds or 0.0), MAX_DELAY)
     if answer.type == 4:
         return Answer(Meaning.AGAIN, reason, delay, _headers(data))
     if answer.type not in (1, 3):

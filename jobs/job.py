@@ -14,6 +14,9 @@ DEFAULT_PRIORITY: Final = 10
 OVERHEAD: Final = 512
 """Bytes that a job counts for beside its payload and headers, wherever bytes of jobs are counted."""
 
+MAX_DELAY: Final = 10 * 366 * 86_400.0
+"""Seconds that a job can be put off at most: clients and workers may ask for any number."""
+
 Headers = Mapping[str, Sequence[str]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rrpy.jobs.answers import Answer, Meaning, read_answer
+from rrpy.jobs.job import MAX_DELAY
 
 DONE = Answer(Meaning.DONE)
 NO_REASON = "the worker gave no reason"
@@ -28,6 +29,10 @@ NO_REASON = "the worker gave no reason"
         (b'{"type":1,"data":{"message":"m","requeue":false}}', Answer(Meaning.DEAD, "m")),
         (b'{"type":1,"data":[]}', Answer(Meaning.DEAD, NO_REASON)),
         (b'{"type":3,"data":{"message":"m","redelivery":true,"delay_seconds":7}}', Answer(Meaning.FAILED, "m", 7)),
+        (
+            b'{"type":3,"data":{"message":"m","redelivery":true,"delay_seconds":1e300}}',
+            Answer(Meaning.FAILED, "m", MAX_DELAY),
+        ),
         (b'{"type":3,"data":{"message":"m","requeue":true}}', Answer(Meaning.FAILED, "m", 0)),
         (b'{"type":3,"data":{"message":"m","redelivery":false}}', Answer(Meaning.DEAD, "m")),
         (

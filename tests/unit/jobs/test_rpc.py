@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from rrpy.jobs.job import Job
-from rrpy.jobs.protocols import Away, Done
+from rrpy.jobs.protocols import Away, Done, JobsError
 from rrpy.jobs.rpc import JobOptions, JobsRPC, PushedJob, PushRequest
 
-pytestmark = pytest.mark.anyio
 
-
+@pytest.mark.anyio
 async def test_an_error_that_a_queue_gives_to_every_push_keeps_no_job() -> None:
     """Its traceback grew with each push, and held the payloads: some gigabytes for a full pipeline."""
     error = Away("closed")
@@ -30,3 +29,12 @@ async def test_an_error_that_a_queue_gives_to_every_push_keeps_no_job() -> None:
         with pytest.raises(Away):
             await methods.push(PushRequest(PushedJob("x", options=JobOptions(pipeline="mail"))))
     assert len(traceback.extract_tb(error.__traceback__)) < 5
+
+
+def test_a_delay_beyond_all_bounds_is_a_sentence() -> None:
+    """One of 400 digits was an internal error of the host."""
+    pipeline = SimpleNamespace(name="mail", options=SimpleNamespace(priority=10), push=None)
+    pipelines: Any = SimpleNamespace(find=lambda _: pipeline)
+    methods = JobsRPC(pipelines, declares=None)  # type: ignore[arg-type]  # nothing is declared
+    with pytest.raises(JobsError, match="the delay of a job is at most"):
+        methods.push(PushRequest(PushedJob("x", options=JobOptions(pipeline="mail", delay=10**400))))
