@@ -14,6 +14,7 @@ import anyio
 import pytest
 from support.container.clock import TurnedLoop, run
 from support.container.host import hosting
+from support.container.http import serving
 from support.log import Log
 from support.ops.host import SECTIONS, url
 
@@ -31,18 +32,6 @@ STEP = 4 * 1024 * 1024
 async def large(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": LARGE})
-
-
-@contextlib.asynccontextmanager
-async def serving(log: Log) -> AsyncIterator[TCPAddress]:
-    server = HTTPServer(large, listen_addresses("127.0.0.1:0", "x.address"), log)
-    async with anyio.create_task_group() as group:
-        await group.start(lambda *, task_status: server.serve(task_status=task_status))
-        assert isinstance(server.address, TCPAddress)
-        try:
-            yield server.address
-        finally:
-            await server.stop()
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +63,7 @@ def test_the_last_descriptors_are_not_for_http_clients(monkeypatch: pytest.Monke
 
     async def test() -> None:
         log = Log()
-        async with serving(log) as address:
+        async with serving(large, log) as address:
             async with await anyio.connect_tcp(address.host, address.port) as cut:
                 with anyio.fail_after(20), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                     await cut.receive()
@@ -92,7 +81,7 @@ def test_the_last_descriptors_are_not_for_http_clients(monkeypatch: pytest.Monke
 def test_a_request_that_does_not_end_is_cut(said: bytes) -> None:
     async def test(loop: TurnedLoop) -> None:
         async with (
-            serving(Log()) as address,
+            serving(large, Log()) as address,
             flying(loop),
             await anyio.connect_tcp(address.host, address.port) as client,
         ):
@@ -107,7 +96,7 @@ def test_a_request_that_does_not_end_is_cut(said: bytes) -> None:
 
 def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not() -> None:
     async def test(loop: TurnedLoop) -> None:
-        async with serving(Log()) as address:
+        async with serving(large, Log()) as address:
             stuck = await anyio.connect_tcp(address.host, address.port)
             await stuck.send(GET)
             reader, writer = await asyncio.open_connection(address.host, address.port)
@@ -134,7 +123,7 @@ def test_a_client_that_reads_nothing_is_cut_and_one_that_reads_slowly_is_not() -
 
 def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        async with serving(Log()) as address, await anyio.connect_tcp(address.host, address.port) as client:
+        async with serving(large, Log()) as address, await anyio.connect_tcp(address.host, address.port) as client:
             await client.send(GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
             await client.receive(1)
             await client.send(b"zzz\r\n")
@@ -148,7 +137,7 @@ def test_a_body_that_breaks_behind_the_beginning_of_its_answer_is_no_fault(caplo
 
 def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     async def test(loop: TurnedLoop) -> None:
-        async with flying(loop), serving(Log()) as address:
+        async with flying(loop), serving(large, Log()) as address:
             client = await anyio.connect_tcp(address.host, address.port)
             await client.send(GET)
             await client.receive(1)
@@ -160,7 +149,7 @@ def test_a_stop_cuts_a_client_that_does_not_read_and_logs_no_fault(caplog: pytes
 
 def test_what_is_wrong_with_a_request_is_the_clients_fault_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
-        async with serving(Log()) as address:
+        async with serving(large, Log()) as address:
             for request in (
                 b"nonsense\r\n\r\n",
                 GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
 
 import anyio
 import anyio.lowlevel
@@ -13,12 +12,12 @@ import pytest
 import trustme
 import uvloop
 from anyio.abc import ByteReceiveStream
+from support.container.http import serving
 from support.log import Log
 
 from rrpy.container.net import http, http_connection
 from rrpy.container.net.address import TCPAddress
-from rrpy.container.net.http import HTTPServer, Receive, Scope, Send
-from rrpy.container.net.listening import listen_addresses
+from rrpy.container.net.http import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -48,18 +47,6 @@ async def shows_scheme(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": scope["scheme"].encode()})
 
 
-@contextlib.asynccontextmanager
-async def serving(log: Log, tls: ssl.SSLContext) -> AsyncIterator[TCPAddress]:
-    server = HTTPServer(shows_scheme, listen_addresses("127.0.0.1:0", "x.address"), log, tls=tls)
-    async with anyio.create_task_group() as group:
-        await group.start(lambda *, task_status: server.serve(task_status=task_status))
-        assert isinstance(server.address, TCPAddress)
-        try:
-            yield server.address
-        finally:
-            await server.stop()
-
-
 async def ask(address: TCPAddress, client: ssl.SSLContext) -> bytes:
     async with await anyio.connect_tcp(
         address.host, address.port, tls=True, ssl_context=client, tls_standard_compatible=False
@@ -78,13 +65,13 @@ async def is_cut(stream: ByteReceiveStream) -> bool:
 
 
 async def test_a_client_is_served_over_tls(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with serving(log := Log(), contexts[0]) as address:
+    async with serving(shows_scheme, log := Log(), contexts[0]) as address:
         assert (await ask(address, contexts[1])).endswith(b"\r\nhttps\r\n0\r\n\r\n")
     assert log.keys(FAILED) == []
 
 
 async def test_plain_http_is_closed_and_named_in_the_log(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with serving(log := Log(), contexts[0]) as address:
+    async with serving(shows_scheme, log := Log(), contexts[0]) as address:
         async with await anyio.connect_tcp(address.host, address.port) as plain:
             await plain.send(GET)
             assert await is_cut(plain)
@@ -97,7 +84,7 @@ async def test_handshakes_count_as_connections(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_connection, "MAX_CONNECTIONS", 2)
-    async with serving(log := Log(), contexts[0]) as address, contextlib.AsyncExitStack() as stack:
+    async with serving(shows_scheme, log := Log(), contexts[0]) as address, contextlib.AsyncExitStack() as stack:
         silent = [
             await stack.enter_async_context(await anyio.connect_tcp(address.host, address.port)) for _ in range(2)
         ]
@@ -116,7 +103,7 @@ async def test_a_handshake_has_a_deadline(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "HANDSHAKE_TIMEOUT", 0.05)
-    async with serving(log := Log(), contexts[0]) as address:
+    async with serving(shows_scheme, log := Log(), contexts[0]) as address:
         async with await anyio.connect_tcp(address.host, address.port) as silent:
             await silent.send(b"\x16\x03\x01\x02\x00")  # the head of a hello
             assert await is_cut(silent)
@@ -124,7 +111,7 @@ async def test_a_handshake_has_a_deadline(
 
 
 async def test_a_stop_ends_a_handshake_at_once(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with serving(Log(), contexts[0]) as address:
+    async with serving(shows_scheme, Log(), contexts[0]) as address:
         await (queued := await anyio.connect_tcp(address.host, address.port)).send(b"\x16\x03")
         silent = socket.create_connection((address.host, address.port))
         await anyio.lowlevel.checkpoint()
@@ -142,7 +129,7 @@ async def test_a_client_that_asks_nothing_after_its_handshake_is_cut_as_over_pla
     """It had READ_TIMEOUT: the end of the handshake counted as a response that it reads."""
     monkeypatch.setattr(http_connection, "REQUEST_TIMEOUT", 0.05)
     async with (
-        serving(Log(), contexts[0]) as address,
+        serving(shows_scheme, Log(), contexts[0]) as address,
         await anyio.connect_tcp(
             address.host, address.port, tls=True, ssl_context=contexts[1], tls_standard_compatible=False
         ) as silent,
