@@ -256,30 +256,16 @@ def reset(host: RunningHost, plugins: Sequence[str], timeout: float) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @errors_as_sentences
 def jobs(
-    host: RunningHost,
-    action: str | None,
-    pipeline: str | None,
-    pause: str | None,
-    resume: str | None,
-    destroy: str | None,
-    as_json: bool,
-    _list: bool,
+    host: RunningHost, action: str | None, pipeline: str | None, as_json: bool, _list: bool, **changes: str | None
 ) -> None:
     """Show the pipelines of jobs of a running host, pause or resume them.
 
     With an action it shows the dead jobs of a pipeline, puts them into the queue again, or deletes them.
     """
-    from .commands.jobs import change_dead, change_pipelines, check_arguments, show_pipelines
+    from .commands.jobs import run_jobs
 
-    given = {"Pause": pause, "Resume": resume, "Destroy": destroy}
-    changes = {method: names for method, names in given.items() if names is not None}
-    check_arguments(action, pipeline, changes)
-    if action is not None and pipeline is not None:
-        change_dead(host, action, pipeline, as_json=as_json)
-    elif changes:
-        change_pipelines(host, changes)
-    else:
-        show_pipelines(host, as_json=as_json)
+    given = {name: value for name, value in changes.items() if value is not None}
+    run_jobs(host, action, pipeline, given, as_json=as_json)
 
 
 @main.command(short_help="Show new mail of a running host.")

@@ -17,26 +17,39 @@ _PAGE: Final = 1000
 """Dead jobs of one call."""
 
 
-def names_of(value: str) -> list[str]:
-    """Return the names in a list with commas."""
-    return [name for each in value.split(",") if (name := each.strip())]
+def run_jobs(
+    host: RunningHost, action: str | None, pipeline: str | None, changes: Mapping[str, str], *, as_json: bool
+) -> None:
+    """Do what the arguments ask for. `changes`: `pause`, `resume`, `destroy`, each with a list of names with commas.
+
+    Raises HostError; ends with a sentence for arguments that do not go together.
+    """
+    if action is None:
+        if changes:
+            _change_pipelines(host, changes)
+        else:
+            _show_pipelines(host, as_json=as_json)
+    elif pipeline is None:
+        fail(f"say the pipeline: rrpy jobs {action} PIPELINE", 2)
+    elif changes:
+        fail(f"--pause, --resume and --destroy do not go with {action}", 2)
+    else:
+        _change_dead(host, action, pipeline, as_json=as_json)
 
 
-def change_pipelines(host: RunningHost, changes: Mapping[str, str]) -> None:
-    """Call a method of each change, in order, with the pipelines of its list. Raises HostError."""
+def _change_pipelines(host: RunningHost, changes: Mapping[str, str]) -> None:
     with host.connect(ANSWER_TIMEOUT) as client:
-        for method, value in changes.items():
-            names = names_of(value)
-            client.call(f"jobs.{method}", {"pipelines": names})
+        for change, value in changes.items():
+            names = [name for each in value.split(",") if (name := each.strip())]
+            client.call(f"jobs.{change.capitalize()}", {"pipelines": names})
             for name in names:
-                say(printable(f"{name}: {_DONE[method]}"))
+                say(printable(f"{name}: {_DONE[change]}"))
 
 
-_DONE: Final = {"Pause": "paused", "Resume": "resumed", "Destroy": "destroyed"}
+_DONE: Final = {"pause": "paused", "resume": "resumed", "destroy": "destroyed"}
 
 
-def show_pipelines(host: RunningHost, *, as_json: bool) -> None:
-    """Print the pipelines. Raises HostError."""
+def _show_pipelines(host: RunningHost, *, as_json: bool) -> None:
     with host.connect(ANSWER_TIMEOUT) as client:
         stats = client.call("jobs.Stat")["stats"]
     if as_json:
@@ -57,8 +70,8 @@ def _row(stat: Mapping[str, Any]) -> Sequence[str]:
     return [status, *(printable(stat[key]) for key in ("pipeline", "driver", "queue")), *counts]
 
 
-def change_dead(host: RunningHost, action: str, pipeline: str, *, as_json: bool) -> None:
-    """Print the dead jobs of a pipeline, retry them, or purge them. Raises HostError."""
+def _change_dead(host: RunningHost, action: str, pipeline: str, *, as_json: bool) -> None:
+    """Print the dead jobs of a pipeline, retry them, or purge them."""
     with host.connect(ANSWER_TIMEOUT) as client:
         if action != "dead":
             count = client.call(f"jobs.{action.capitalize()}", {"pipeline": pipeline})
@@ -89,11 +102,3 @@ _CHANGED: Final = {"retry": "in the queue again", "purge": "deleted"}
 
 def _last(found: Sequence[Mapping[str, Any]]) -> str:
     return str(found[-1]["id"]) if found else ""
-
-
-def check_arguments(action: str | None, pipeline: str | None, changes: Mapping[str, str]) -> None:
-    """End with a sentence for arguments that do not go together."""
-    if action is not None and pipeline is None:
-        fail(f"say the pipeline: rrpy jobs {action} PIPELINE", 2)
-    if action is not None and changes:
-        fail(f"--pause, --resume and --destroy do not go with {action}", 2)

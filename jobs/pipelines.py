@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from .consumer import Consumer, Format
 from .counts import Counts
 from .job import Job
 from .protocols import (
-    Away,
     Done,
     JobDriver,
     JobsError,
@@ -146,37 +144,6 @@ class Pipelines:
         if pipeline is None:
             raise NoSuchPipeline(name, self.all)
         return pipeline
-
-    def push_job(
-        self,
-        pipeline: str,
-        job_id: str,
-        name: str,
-        payload: bytes,
-        envelope: bytes,
-        *,
-        priority: int | None,
-        delay: float,
-        auto_ack: bool,
-        done: Done,
-    ) -> None:
-        """Push one job, for plugins that know no Job. `done` gets the error, None for success."""
-        found = self.all.get(pipeline)
-        if found is None:
-            done(Away(f"the pipeline {pipeline} is not there"))
-            return
-        due = time.time() + delay if delay > 0 else 0.0
-        job = Job(
-            job_id,
-            name,
-            pipeline,
-            payload,
-            envelope,
-            priority=found.options.priority if priority is None else priority,
-            due=due,
-            auto_ack=auto_ack,
-        )
-        found.push((job,), done)
 
 
 def _decoded(model: type[msgspec.Struct], value: dict[str, Any], path: str) -> Any:

@@ -7,6 +7,7 @@ each queue sends what is settled, and closes.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,8 @@ from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
 from .config import JobsConfig, PipelineConfig
-from .protocols import Done, JobDriver, JobsError
+from .job import Job
+from .protocols import Away, Done, JobDriver, JobsError
 
 if TYPE_CHECKING:
     from .consumer import Format
@@ -220,6 +222,11 @@ class JobsPlugin:
         done: Done,
     ) -> None:
         """Push one job. `done` is called once, with the error or None, and must not raise."""
-        self.pipelines.push_job(
-            pipeline, job_id, name, payload, envelope, priority=priority, delay=delay, auto_ack=auto_ack, done=done
-        )
+        found = self.pipelines.all.get(pipeline)
+        if found is None:
+            done(Away(f"the pipeline {pipeline} is not there"))
+            return
+        priority = found.options.priority if priority is None else priority
+        due = time.time() + delay if delay > 0 else 0.0
+        job = Job(job_id, name, pipeline, payload, envelope, priority=priority, due=due, auto_ack=auto_ack)
+        found.push((job,), done)
