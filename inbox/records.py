@@ -171,8 +171,7 @@ class Detail(msgspec.Struct, frozen=True):
     `summary`: a Summary object. `headers`: each name as first written, with its decoded values in order. `text`,
     `html`: empty where the message has none. `defects`: tokens of docs/reference/events.md. `from` to `references`:
     parsed from the raw headers. `date`: as RFC 3339 has it, null for none. `text_from_html`: the words of the HTML
-    where there is no text. `session`: a SessionInfo object. A message that an older rrpy has stored may lack the newer
-    fields of `session`.
+    of a message without text. `session`: a SessionInfo object; one that an older rrpy has stored may lack newer fields.
     `releases`: Release objects, the last ones, oldest first.
     """
 

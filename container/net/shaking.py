@@ -31,7 +31,7 @@ class TLSAcceptor(Generic[P]):
     """Accepts connections on bound sockets, and shakes hands with each.
 
     `context`: of later handshakes; `timeout`: seconds of one. `enter`: called with the peer of an accepted connection,
-    returns its protocol, or None where there is no room. `ended`: called after the handshake, also of a cancelled one,
+    returns its protocol, or None to refuse it. `ended`: called after the handshake, also of a cancelled one,
     with the protocol, the peer, and the error of a failed handshake.
     """
 
@@ -101,7 +101,7 @@ class TLSAcceptor(Generic[P]):
             client, peer = bound.socket.accept()
         except (BlockingIOError, InterruptedError):  # the client has left
             return
-        except OSError as error:  # one of the client's, or there is no descriptor left in the whole system
+        except OSError as error:  # of this client, or the whole system lacks descriptors
             self._log.warning("cannot accept a connection", error=str(error))
             self._pause(bound)
             return

@@ -105,7 +105,7 @@ class Listener:
             self._tls_acceptor.context = context
 
     def _accepted(self, peer: Any) -> Connection | None:
-        """Return the connection of a client that is about to shake hands; None where there is no room for it."""
+        """Return the connection of a client that is about to shake hands, None to refuse it."""
         connection = Connection.of(self)
         if self._enter(connection, peer) is None:
             return connection

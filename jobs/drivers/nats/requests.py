@@ -31,7 +31,7 @@ _RESOURCES: Final = frozenset((10002, 10023, 10028, 10047))
 _STORE_FAILED: Final = 10077
 """The store refuses. Its text says which limit; the text of another failure is an error of the server's disk."""
 _MISSING: Final = frozenset((10014, 10037, 10059))
-"""There is no such consumer, message or stream: an answer, which says `missing`."""
+"""The consumer, message or stream is absent. That is an answer, which says `missing`."""
 _NEVER: Final = frozenset((10049, 10052, 10074, 10076, 10039))
 """Failures of the server's kind (code 500 and above) that a repetition does not mend: settings, no JetStream."""
 

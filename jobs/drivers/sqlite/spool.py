@@ -378,5 +378,5 @@ class Spool:
         return oldest
 
     def is_full(self, more: int, max_bytes: int) -> bool:
-        """Return whether there is no room for so many bytes more. 0: no limit."""
+        """Return whether `more` bytes exceed the limit; 0 means no limit."""
         return 0 < max_bytes < self.figures.bytes + more
