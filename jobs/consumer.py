@@ -171,7 +171,7 @@ class Consumer:
             self._resting = _PAUSE
             delivery.give_back()
             return
-        counts.finished(time.perf_counter() - run.began if run.began else 0.0)
+        counts.attempts.add(time.perf_counter() - run.began if run.began else 0.0)
         if run.job.auto_ack and run.begun:
             counts.ok += 1
         elif isinstance(answer, Payload):

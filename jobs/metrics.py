@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .counts import BUCKETS, Counts
+from .counts import BUCKETS, Counts, Durations, Pushes
 from .pipelines import Pipeline, Pipelines
 
 _COUNTERS: Final[dict[str, tuple[str, Callable[[Counts], int]]]] = {
@@ -67,16 +68,23 @@ class JobsCollector(Collector):
         for name, (text, read) in _TOTALS.items():
             counter = CounterMetricFamily(name, text, labels=["pipeline"])
             yield counter, lambda each, counter=counter, read=read: counter.add_metric([each.name], float(read(each)))  # type: ignore[misc]
-        histogram = HistogramMetricFamily(
+        labels = ("job", "driver", "source")  # RoadRunner's; a job is a pipeline there
+        requests = CounterMetricFamily("rr_jobs_requests_total", "Jobs that were to be pushed.", labels=labels)
+        latency = HistogramMetricFamily("rr_jobs_push_latency", "From the request to the success.", labels=labels)
+        yield requests, lambda each: _add_pushes(each, lambda key, pushes: requests.add_metric(key, pushes.requested))
+        yield latency, lambda each: _add_pushes(each, lambda key, pushes: _add(latency, key, pushes.latency))
+        durations = HistogramMetricFamily(
             "rr_jobs_duration_seconds", "From the request to a worker to its answer.", labels=["pipeline"]
         )
-        yield histogram, lambda each: histogram.add_metric([each.name], _buckets(each.counts), each.counts.seconds)
+        yield durations, lambda each: _add(durations, [each.name], each.counts.attempts)
 
 
-def _buckets(counts: Counts) -> list[tuple[str, float]]:
-    total = 0
-    found = []
-    for bound, count in zip([*map(str, BUCKETS), "+Inf"], counts.durations, strict=True):
-        total += count
-        found.append((bound, float(total)))
-    return found
+def _add_pushes(pipeline: Pipeline, add: Callable[[Sequence[str], Pushes], None]) -> None:
+    for source in ("single", "batch"):
+        add([pipeline.name, pipeline.driver, source], getattr(pipeline.counts, source))
+
+
+def _add(histogram: HistogramMetricFamily, labels: Sequence[str], durations: Durations) -> None:
+    """Add the values of a pipeline. Prometheus counts each bucket with all that are shorter."""
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    histogram.add_metric(labels, list(zip(bounds, map(float, accumulate(durations.buckets)), strict=True)), durations.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -37,13 +38,17 @@ class Pipeline:
         self.counts = Counts()
         self.consumer: Consumer | None = None
 
-    def push(self, jobs: Sequence[Job], done: Done) -> None:
-        """Push jobs; count the result."""
+    def push(self, jobs: Sequence[Job], done: Done, *, batch: bool = False) -> None:
+        """Push jobs; count the result. `batch`: they came together."""
         counts = self.counts
+        pushes = counts.batch if batch else counts.single
+        pushes.requested += len(jobs)
+        began = perf_counter()
 
         def count(error: JobsError | None) -> None:
             if error is None:
                 counts.pushed += len(jobs)
+                pushes.latency.add(perf_counter() - began, len(jobs))
             else:
                 counts.push_failed += len(jobs)
             done(error)

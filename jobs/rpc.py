@@ -158,7 +158,7 @@ class JobsRPC:
 
     def push_batch(self, request: PushBatchRequest) -> Pushed | Awaitable[Pushed]:
         """Push jobs, and return their ids. With memory and sqlite a pipeline takes all or none."""
-        return self._push(request.jobs)
+        return self._push(request.jobs, batch=True)
 
     def pause(self, request: PipelineNames) -> None:
         """Pull no more jobs of these pipelines."""
@@ -210,14 +210,14 @@ class JobsRPC:
             found.append(consumer)
         return found
 
-    def _push(self, pushed: Sequence[PushedJob]) -> Pushed | Awaitable[Pushed]:
+    def _push(self, pushed: Sequence[PushedJob], *, batch: bool = False) -> Pushed | Awaitable[Pushed]:
         """Push jobs. Return the result at once where every pipeline has them at once: a task would cost more."""
         jobs = [self._job(each) for each in pushed]
         ids = Pushed([job.id for job in jobs])
         pushes = []
         for name in dict.fromkeys(job.pipeline for job in jobs):
             push = _Push()
-            self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], push.take)
+            self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], push.take, batch=batch)
             pushes.append(push)
         if all(push.done for push in pushes):
             for push in pushes:

@@ -19,7 +19,7 @@ async def test_an_error_that_a_queue_gives_to_every_push_keeps_no_job() -> None:
     """Its traceback grew with each push, and held the payloads: some gigabytes for a full pipeline."""
     error = Away("closed")
 
-    def push(jobs: Sequence[Job], done: Done) -> None:
+    def push(jobs: Sequence[Job], done: Done, *, batch: bool) -> None:
         done(error)
 
     pipeline = SimpleNamespace(name="mail", options=SimpleNamespace(priority=10), push=push)
