@@ -224,7 +224,7 @@ def rpc(host: RunningHost, method: str, argument: str | None, timeout: float) ->
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @errors_as_sentences
 def workers(host: RunningHost, plugins: Sequence[str], interactive: bool, as_json: bool) -> None:
-    """Show the workers of a running host: of these plugins, or of all."""
+    """Show the workers of a running host: of these plugins, or of all. Show its pipelines of jobs too."""
     from .commands.workers import show_workers
 
     show_workers(host, plugins, interactive=interactive, as_json=as_json)

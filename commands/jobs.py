@@ -55,19 +55,10 @@ def _show_pipelines(host: RunningHost, *, as_json: bool) -> None:
     if as_json:
         say(to_json(stats))
         return
-    from .table import printed_table
+    from .pipelines import pipelines_table
+    from .table import printed
 
-    rows = [_row(stat) for stat in stats]
-    columns = ("STATUS", "PIPELINE", "DRIVER", "QUEUE", "WAITING", "DELAYED", "RUNNING", "DEAD")
-    say(printed_table(columns, rows) if rows else "This host has no pipelines.")
-
-
-def _row(stat: Mapping[str, Any]) -> Sequence[str]:
-    status = "READY" if stat["ready"] else "PAUSED"
-    if not stat["connected"]:
-        status = "AWAY"
-    counts = (f"{stat[key]:,}" for key in ("active", "delayed", "reserved", "dead"))
-    return [status, *(printable(stat[key]) for key in ("pipeline", "driver", "queue")), *counts]
+    say(printed(pipelines_table(stats)) if stats else "This host has no pipelines.")
 
 
 def _change_dead(host: RunningHost, action: str, pipeline: str, *, as_json: bool) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 from ..container.errors import HostError
 from ..container.text import printable
 from ..rpc.client import ReconnectingClient
+from .pipelines import Pipelines, pipelines_of, pipelines_table
 from .running import NO_ANSWER, NO_WORKERS, workers_of
 from .table import Workers, workers_table
 
@@ -41,20 +42,28 @@ class PluginWorkers(NamedTuple):
     pool: Mapping[str, int] | None
 
 
-class Snapshot(NamedTuple):
-    """The plugins of a host at one moment. `clock`: monotonic seconds; `now`: the same moment in unix seconds."""
+class Picture(NamedTuple):
+    """The plugins of a host with their workers, and its pipelines of jobs."""
 
     plugins: Mapping[str, PluginWorkers]
+    pipelines: Pipelines = ()
+
+
+class Snapshot(NamedTuple):
+    """A host at one moment. `clock`: monotonic seconds; `now`: the same moment in unix seconds."""
+
+    picture: Picture
     clock: float
     now: float
 
 
-def plugins_of(client: ReconnectingClient, names: Sequence[str] = ()) -> Mapping[str, PluginWorkers]:
+def picture_of(client: ReconnectingClient, names: Sequence[str] = ()) -> Picture:
     """Return the workers of each plugin. `names`: of these; empty for all that own workers. Raises HostError."""
-    return {
+    plugins = {
         name: PluginWorkers(workers_of(client, name), client.call("informer.Pool", name))
         for name in names or client.call("informer.List")
     }
+    return Picture(plugins, pipelines_of(client, names))
 
 
 def rates(before: Snapshot | None, after: Snapshot) -> dict[str, float]:
@@ -63,8 +72,8 @@ def rates(before: Snapshot | None, after: Snapshot) -> dict[str, float]:
     The pool counts, not the workers: those that were replaced in between are in.
     """
     found: dict[str, float] = {}
-    for name, plugin in after.plugins.items():
-        old = before.plugins.get(name) if before is not None else None
+    for name, plugin in after.picture.plugins.items():
+        old = before.picture.plugins.get(name) if before is not None else None
         if before is None or old is None or old.pool is None or plugin.pool is None:
             continue
         served = plugin.pool["served"] - old.pool["served"]
@@ -76,9 +85,10 @@ def rates(before: Snapshot | None, after: Snapshot) -> dict[str, float]:
 def view(snapshot: Snapshot, rate: Mapping[str, float], *, height: int, away: bool = False) -> RenderableType:
     """Return a snapshot as a screen of `height` lines shows it. `away`: the host has not answered since."""
     first = Text(NO_ANSWER, "bold red") if away else Text(HINT, "dim")
-    plugins = snapshot.plugins
-    frames = sum(_TABLE_FRAME if plugin.workers else 1 for plugin in plugins.values())
-    rows = divide_rows([len(plugin.workers) for plugin in plugins.values()], height - 1 - frames)
+    plugins, pipelines = snapshot.picture
+    counts = [*(len(plugin.workers) for plugin in plugins.values()), len(pipelines)]
+    frames = sum(_TABLE_FRAME if count else 1 for count in counts[:-1]) + (_TABLE_FRAME if pipelines else 0)
+    *rows, last = divide_rows(counts, height - 1 - frames)
     parts: list[RenderableType] = [first]
     for (name, plugin), shown in zip(plugins.items(), rows, strict=True):
         parts.append(heading(name, plugin, rate.get(name), shown))
@@ -86,6 +96,9 @@ def view(snapshot: Snapshot, rate: Mapping[str, float], *, height: int, away: bo
             parts.append(workers_table(plugin.workers[:shown], snapshot.now))
     if not plugins:
         parts.append(NO_WORKERS)
+    if pipelines:
+        title = Text("Pipelines of jobs:", no_wrap=True)
+        parts += [_add_shown(title, last, len(pipelines)), pipelines_table(pipelines[:last])]
     return Group(*parts)
 
 
@@ -101,9 +114,7 @@ def heading(name: str, plugin: PluginWorkers, rate: float | None, shown: int) ->
             text.append(f", {pool['no_free_workers']:,} refused", "red")
     else:
         text.append(f": {_workers(count)}" if count else " has no workers.")
-    if shown < count:
-        text.append(f" ({shown:,} of {count:,} shown)", "dim")
-    return text
+    return _add_shown(text, shown, count)
 
 
 def divide_rows(wanted: Sequence[int], room: int) -> list[int]:
@@ -115,7 +126,7 @@ def divide_rows(wanted: Sequence[int], room: int) -> list[int]:
     return got
 
 
-def watch(ask: Callable[[], Mapping[str, PluginWorkers]]) -> None:
+def watch(ask: Callable[[], Picture]) -> None:
     """Draw what `ask` returns, once a second, on the terminal that stdout is, until SIGINT or SIGTERM.
 
     Raises what the first `ask` raises; a HostError of a later one is shown, and the snapshot stays. At the end it
@@ -150,9 +161,13 @@ def _workers(count: int) -> str:
     return f"{count:,} worker{'' if count == 1 else 's'}"
 
 
-def _snapshot(ask: Callable[[], Mapping[str, PluginWorkers]]) -> Snapshot:
-    plugins = ask()
-    return Snapshot(plugins, time.monotonic(), time.time())
+def _add_shown(text: Text, shown: int, count: int) -> Text:
+    return text.append(f" ({shown:,} of {count:,} shown)", "dim") if shown < count else text
+
+
+def _snapshot(ask: Callable[[], Picture]) -> Snapshot:
+    picture = ask()
+    return Snapshot(picture, time.monotonic(), time.time())
 
 
 @contextmanager

@@ -1,10 +1,9 @@
-"""The table that `rrpy workers` prints, with RoadRunner's columns. Only `printed` looks at stdout."""
+"""The tables that `rrpy workers` prints, with RoadRunner's columns. Only `printed` looks at stdout."""
 
 from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from ..container.text import printable, size_text
 from ..worker_pool.states import State
+from .pipelines import Pipelines, pipelines_table
 from .running import NO_WORKERS
 
 _S = State
@@ -28,43 +28,36 @@ STYLES: Final[Mapping[str, str]] = {
 }
 """The style of each state, by its text: yellow leaves soon, red is dead or broken."""
 
+_UNBOUNDED: Final = 100_000
+"""Columns of a page that has no width of its own."""
+
 Workers = Sequence[Mapping[str, Any]]
 """The workers of a plugin, as `informer.Workers` gives them."""
 
 
-def printed(plugins: Mapping[str, Workers]) -> str:
-    """Return the tables of these plugins as stdout takes them: coloured on a terminal, in its width and encoding."""
-    return _printed(workers_view(plugins, time.time()))
-
-
-def _printed(what: RenderableType) -> str:
+def printed(what: RenderableType) -> str:
+    """Return tables as stdout takes them: coloured on a terminal, in its width; one line a row in a file or pipe."""
     # Not on stdout itself: the caller reports a stdout that cannot be written.
     page = io.BytesIO()
     with io.TextIOWrapper(page, sys.stdout.encoding, errors="backslashreplace", write_through=True) as file:
-        console = Console(file=file, highlight=False, force_terminal=sys.stdout.isatty())
+        terminal = sys.stdout.isatty()
+        console = Console(file=file, highlight=False, force_terminal=terminal, width=None if terminal else _UNBOUNDED)
         console.print(what)
         return page.getvalue().decode(sys.stdout.encoding).rstrip("\n")
 
 
-def printed_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of texts as stdout takes it. Its last column folds."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, no_wrap=column is not columns[-1], overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return _printed(table)
-
-
-def workers_view(plugins: Mapping[str, Workers], now: float) -> RenderableType:
-    """Return one table for each plugin. `now`: unix seconds, to which ages are counted."""
+def workers_view(plugins: Mapping[str, Workers], pipelines: Pipelines, now: float) -> RenderableType:
+    """Return one table for each plugin, and one of the pipelines. `now`: unix seconds, to which ages are counted."""
     parts: list[RenderableType] = []
     for name, workers in plugins.items():
         if workers:
             parts += [Text.assemble("Workers of ", (printable(name), "bold"), ":"), workers_table(workers, now)]
         else:
             parts.append(Text.assemble((printable(name), "bold"), " has no workers."))
-    return Group(*parts or [NO_WORKERS])
+    parts = parts or [NO_WORKERS]
+    if pipelines:
+        parts += [Text("Pipelines of jobs:"), pipelines_table(pipelines)]
+    return Group(*parts)
 
 
 def workers_table(workers: Workers, now: float) -> Table:

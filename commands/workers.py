@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from io import TextIOWrapper
 from typing import Final
 
 from .console import can_draw, fail, fail_to_print, say, to_json
+from .pipelines import pipelines_of
 from .running import RunningHost, workers_of
 
 ANSWER_TIMEOUT: Final = 10.0
@@ -30,25 +32,26 @@ def show_workers(host: RunningHost, plugins: Sequence[str], *, interactive: bool
                 fail(f"no plugin {name} owns workers; those that do: {', '.join(known) or 'none'}", 1)
         if not interactive:
             found = {name: workers_of(client, name) for name in plugins or known}
+            pipelines = [] if as_json else pipelines_of(client, plugins)
     if interactive:
         _watch(host, plugins)
     elif as_json:
         say(to_json(found))
     else:
-        from .table import printed
+        from .table import printed, workers_view
 
-        say(printed(found))
+        say(printed(workers_view(found, pipelines, time.time())))
 
 
 def _watch(host: RunningHost, plugins: Sequence[str]) -> None:
     from ..rpc.client import ReconnectingClient
-    from .live import plugins_of, watch
+    from .live import picture_of, watch
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an error in the middle would leave the terminal as it is
     client = ReconnectingClient(lambda: host.connect(LIVE_ANSWER_TIMEOUT))
     with closing(client), suppress(KeyboardInterrupt):
         try:
-            watch(lambda: plugins_of(client, plugins))
+            watch(lambda: picture_of(client, plugins))
         except OSError as error:
             fail_to_print(error)

@@ -87,4 +87,6 @@ def _add_pushes(pipeline: Pipeline, add: Callable[[Sequence[str], Pushes], None]
 def _add(histogram: HistogramMetricFamily, labels: Sequence[str], durations: Durations) -> None:
     """Add the values of a pipeline. Prometheus counts each bucket with all that are shorter."""
     bounds = [*map(str, BUCKETS), "+Inf"]
-    histogram.add_metric(labels, list(zip(bounds, map(float, accumulate(durations.buckets)), strict=True)), durations.seconds)
+    histogram.add_metric(
+        labels, list(zip(bounds, map(float, accumulate(durations.buckets)), strict=True)), durations.seconds
+    )

@@ -105,16 +105,10 @@ def test_a_paused_pipeline_takes_mail_and_gives_none(tmp_path: Path) -> None:
     with queueing(tmp_path) as host:
         assert host.rrpy("jobs", "--pause", "mail").stdout == "mail: paused\n"
         send(host, 1)
-        assert host.rrpy("jobs").stdout.split()[-8:] == [
-            "PAUSED",
-            "mail",
-            "sqlite",
-            "spool/mail.db",
-            "1",
-            "0",
-            "0",
-            "0",
-        ]
+        row = ["PAUSED", "mail", "sqlite", "spool/mail.db", "10", "1", "0", "0", "0"]
+        assert host.rrpy("jobs").stdout.split()[-9:] == row
+        for plugins in ([], ["jobs"]):
+            assert host.rrpy("workers", *plugins).stdout.split()[-9:] == row
         wrong = host.rrpy("jobs", "dead")
         assert (wrong.returncode, wrong.stderr) == (2, "rrpy: say the pipeline: rrpy jobs dead PIPELINE\n")
         assert rpc(host, "jobs.Stat")["stats"][0]["active"] == 1

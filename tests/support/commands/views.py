@@ -10,6 +10,20 @@ from rich.console import Console, RenderableType
 from rrpy.worker_pool.states import State
 
 NOW = 1_800_000_000.0
+STAT = {
+    "pipeline": "mail",
+    "driver": "sqlite",
+    "queue": "spool/mail.db",
+    "active": 1234,
+    "delayed": 2,
+    "reserved": 3,
+    "ready": True,
+    "priority": 10,
+    "dead": 4,
+    "connected": True,
+    "reason": "",
+}
+"""A pipeline as `informer.Jobs` gives it."""
 
 
 def row(pid: int = 100, status: State = State.READY, **keys: Any) -> dict[str, Any]:

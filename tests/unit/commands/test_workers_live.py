@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.commands.views import NOW, drawn, row
+from support.commands.views import NOW, STAT, drawn, row
 
-from rrpy.commands.live import HINT, PluginWorkers, Snapshot, divide_rows, plugins_of, rates, view
+from rrpy.commands.live import HINT, Picture, PluginWorkers, Snapshot, divide_rows, picture_of, rates, view
 from rrpy.commands.running import NO_ANSWER
 from rrpy.container.errors import HostError
 from rrpy.rpc.client import ReconnectingClient
@@ -21,7 +21,7 @@ def pool(served: int = 0, **keys: int) -> dict[str, int]:
 
 
 def picture(clock: float = 10, /, **plugins: PluginWorkers) -> Snapshot:
-    return Snapshot(plugins, clock, NOW)
+    return Snapshot(Picture(plugins), clock, NOW)
 
 
 def smtp(served: int, pids: tuple[int, ...] = (1, 2)) -> PluginWorkers:
@@ -91,13 +91,22 @@ def test_a_host_that_is_away_is_told_above_its_last_picture() -> None:
     assert rest == shown(picture(smtp=smtp(5)))[1:]
 
 
-@given(st.lists(st.integers(0, 60), max_size=4), st.integers(1, 80))
-def test_a_picture_fits_its_screen_as_long_as_the_frames_of_its_tables_do(counts: list[int], height: int) -> None:
+@given(st.lists(st.integers(0, 60), max_size=4), st.integers(0, 60), st.integers(1, 80))
+def test_a_picture_fits_its_screen_as_long_as_the_frames_of_its_tables_do(
+    counts: list[int], pipelines: int, height: int
+) -> None:
     plugins = {f"p{index}": PluginWorkers([row(pid=1)] * count, pool()) for index, count in enumerate(counts)}
-    lines = shown(picture(**plugins), height=height)
-    frames = sum(5 if count else 1 for count in counts)
+    lines = shown(Snapshot(Picture(plugins, [STAT] * pipelines), 10, NOW), height=height)
+    frames = sum(5 if count else 1 for count in counts) + (5 if pipelines else 0)
     assert len(lines) <= max(height, 2 + frames)
-    assert sum(" ready " in line for line in lines) == min(sum(counts), max(0, height - 1 - frames))
+    rows = sum(" ready " in line or " READY " in line for line in lines)
+    assert rows == min(sum(counts) + pipelines, max(0, height - 1 - frames))
+
+
+def test_pipelines_are_shown_below_the_workers_and_say_how_many_are_shown() -> None:
+    lines = shown(Snapshot(Picture({"smtp": smtp(5)}, [STAT] * 30), 10, NOW), height=31)
+    (at,) = (number for number, line in enumerate(lines) if line == "Pipelines of jobs: (18 of 30 shown)")
+    assert at > lines.index(next(line for line in lines if line.startswith("smtp: ")))
 
 
 def test_a_pool_that_is_too_large_for_the_screen_says_how_much_is_shown() -> None:
@@ -149,6 +158,7 @@ class Connection:
             "informer.List": ["http", "smtp"],
             "informer.Workers": {"workers": [row(pid=5)] if argument == "smtp" else None},
             "informer.Pool": pool(9) if argument == "smtp" else None,
+            "informer.Jobs": [STAT],
         }[method]
 
     def close(self) -> None:
@@ -158,22 +168,23 @@ class Connection:
 def test_all_plugins_are_asked_for_or_those_named() -> None:
     client = ReconnectingClient(Host().connect)
     smtp = PluginWorkers([row(pid=5)], pool(9))
-    assert plugins_of(client) == {"http": PluginWorkers([], None), "smtp": smtp}
-    assert plugins_of(client, ["smtp"]) == {"smtp": smtp}
+    assert picture_of(client) == Picture({"http": PluginWorkers([], None), "smtp": smtp}, [STAT])
+    assert picture_of(client, ["smtp"]) == Picture({"smtp": smtp}, [])
+    assert picture_of(client, ["jobs.fast"]).pipelines == [STAT]
 
 
 def test_a_connection_is_kept_and_another_one_taken_after_it_broke() -> None:
     host = Host()
     client = ReconnectingClient(host.connect)
-    plugins_of(client)
-    plugins_of(client)
+    picture_of(client)
+    picture_of(client)
     assert len(host.connections) == 1
     host.there = False
     for _ in range(2):
         with pytest.raises(HostError):
-            plugins_of(client)
+            picture_of(client)
     host.there = True
-    assert plugins_of(client)["smtp"].pool == pool(9)
+    assert picture_of(client).plugins["smtp"].pool == pool(9)
     assert [each.closed for each in host.connections] == [True, False]
     client.close()
     client.close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.commands.views import NOW, drawn, row
+from support.commands.views import NOW, STAT, drawn, row
 
+from rrpy.commands.pipelines import pipelines_table
 from rrpy.commands.table import STYLES, age_text, workers_table, workers_view
 from rrpy.worker_pool.states import TRANSITIONS, State
 
@@ -58,10 +59,36 @@ def test_the_columns_are_roadrunners() -> None:
 
 
 def test_every_plugin_has_its_table_under_its_name() -> None:
-    text = drawn(workers_view({"smtp": [row(pid=11)], "[http]": [row(pid=22)], "idle": []}, NOW))
+    text = drawn(workers_view({"smtp": [row(pid=11)], "[http]": [row(pid=22)], "idle": []}, [], NOW))
     assert text.index("Workers of smtp:") < text.index("11 ") < text.index("Workers of [http]:") < text.index("22 ")
     assert text.endswith("idle has no workers.")
 
 
 def test_without_plugins_it_says_so() -> None:
-    assert drawn(workers_view({}, NOW)) == "No plugin of this host owns workers."
+    assert drawn(workers_view({}, [], NOW)) == "No plugin of this host owns workers."
+
+
+def test_pipelines_are_the_last_table_also_without_workers() -> None:
+    lines = drawn(workers_view({}, [STAT], NOW)).splitlines()
+    assert lines[:2] == ["No plugin of this host owns workers.", "Pipelines of jobs:"]
+    head, _, line = (text for text in lines[2:] if text)
+    assert head.split() == [
+        *("STATUS", "PIPELINE", "DRIVER", "QUEUE", "PRIORITY", "WAITING", "DELAYED", "RUNNING", "DEAD")
+    ]
+    assert line.split() == ["READY", "mail", "sqlite", "spool/mail.db", "10", "1,234", "2", "3", "4"]
+    assert "Pipelines" not in drawn(workers_view({"smtp": [row()]}, [], NOW))
+
+
+def test_a_pipeline_has_the_colour_of_its_status_and_its_texts_do_no_harm() -> None:
+    hostile = {"pipeline": "[red]x\x1b[2J", "driver": "a\nb", "queue": "\u202eq"}
+    for keys, start in (
+        ({}, "\x1b[32mREADY"),
+        ({"ready": False}, "\x1b[33mPAUSED"),
+        ({"ready": False, "connected": False}, "\x1b[31mAWAY"),
+    ):
+        assert start in drawn(pipelines_table([STAT | keys]), colours=True)
+    text = drawn(pipelines_table([STAT | hostile]), width=200)
+    assert r"[red]x\x1b[2J" in text
+    assert r"a\nb" in text
+    assert "\u202e" not in text
+    assert "PAUSED" in drawn(pipelines_table([{"pipeline": "of another plugin"}]))
