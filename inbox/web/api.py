@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..config import InboxConfig
 from ..feed import EVENTS
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
-from ..records import Stored
+from ..records import Stored, fold
 from ..relay.exchange import RelayError
 from ..relay.release import Releaser
 from ..store.query import Query, QueryError, parse
@@ -119,10 +120,10 @@ class API:
         scheme = request.query_params.get("color_scheme", COLOR_SCHEMES[0])
         if scheme not in COLOR_SCHEMES:
             raise Problem(400, f"color_scheme is {scheme!r}; it is {' or '.join(COLOR_SCHEMES)}")
-        return self._messages.answer(request, partial(self._html, request, remote, scheme))
+        return self._messages.answer(request, partial(self._html, request, remote, scheme, _marked(request)))
 
-    async def _html(self, request: Request, remote: bool, scheme: str) -> Response:
-        rewriter = await self._rewrite(request, remote, scheme)
+    async def _html(self, request: Request, remote: bool, scheme: str, hits: Sequence[str]) -> Response:
+        rewriter = await self._rewrite(request, remote, scheme, hits)
         headers = {"Content-Security-Policy": REMOTE_POLICY if remote else POLICY, "Referrer-Policy": "no-referrer"}
         page = await anyio.to_thread.run_sync(rewriter.page)
         return Response(page, headers=headers, media_type="text/html")
@@ -132,15 +133,17 @@ class API:
         return self._messages.answer(request, partial(self._blocked, request))
 
     async def _blocked(self, request: Request) -> Response:
-        return _json((await self._rewrite(request, False, COLOR_SCHEMES[0])).blocked)
+        return _json((await self._rewrite(request)).blocked)
 
-    async def _rewrite(self, request: Request, remote: bool, scheme: str) -> Rewriter:
+    async def _rewrite(
+        self, request: Request, remote: bool = False, scheme: str = COLOR_SCHEMES[0], hits: Sequence[str] = ()
+    ) -> Rewriter:
         """Rewrite the HTML of a message. Each slice of the work waits for a thread anew."""
         async with self._rewriting:
             message = await self._parsed(await self._read(request))
             if not message.html_body:
                 raise Problem(404, "the message has no HTML")
-            rewriter = Rewriter(message.html_body, shown_images(message), remote, scheme)
+            rewriter = Rewriter(message.html_body, shown_images(message), remote, scheme, hits)
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
         return rewriter
@@ -297,6 +300,14 @@ def _search(request: Request) -> Query:
         return parse(text)
     except QueryError as error:
         raise Problem(400, str(error)) from None
+
+
+def _marked(request: Request) -> list[str]:
+    """Return the texts that a page marks, folded."""
+    texts = request.query_params.getlist("mark")
+    if sum(map(len, texts)) > routes.MAX_MARKED:
+        raise Problem(400, f"mark: at most {routes.MAX_MARKED} characters in all")
+    return [" ".join(fold(text).split()) for text in texts]
 
 
 def _chosen(request: Request) -> tuple[Query | list[str], int | None]:

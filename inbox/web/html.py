@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from ...mime.html_text import raw_end, unescape
 from .images import Image, Images, box_url, is_data, svg_url
+from .marking import Marker
 
 MAX_MARKUP: Final = 500_000
 """Tags, attributes, comments and images of one page, about two seconds; the page ends there."""
@@ -94,7 +95,7 @@ _PLAIN: Final = frozenset(("http", "https", "mailto"))
 _CSS_URL = re.compile(r"""url\(\s*+(?:"([^"()]*+)"|'([^'()]*+)'|([^"'()\s]*+))\s*+\)""", re.IGNORECASE)
 _FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)(?:[?#]|$)", re.IGNORECASE)
 _IMPORT = re.compile(r"@import\s", re.IGNORECASE)
-_SVG_TAG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)
+_SVG_TAG = re.compile(r"<!--(?:-?>|.*?-->|.*)|<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE | re.DOTALL)
 _BLANKS = re.compile(r"[\x00-\x20]+")
 
 # A browser asks the reader's system for the scheme, not the frame. So the page answers these questions itself.
@@ -125,16 +126,23 @@ class Rewriter:
 
     `images`: the mail's own, by Content-ID, Content-Location and file name; the page has them as data URLs. `remote`:
     keep the sources of the other images; REMOTE_POLICY then lets a browser load them. `scheme`: of COLOR_SCHEMES; the
-    mail's rules for it apply, whatever the reader's system prefers. `blocked`: counts as it goes.
+    mail's rules for it apply, whatever the reader's system prefers. `hits`: folded texts that the page marks.
+    `blocked`: counts as it goes.
     """
 
     def __init__(
-        self, text: str, images: Mapping[str, Image], remote: bool = False, scheme: str = COLOR_SCHEMES[0]
+        self,
+        text: str,
+        images: Mapping[str, Image],
+        remote: bool = False,
+        scheme: str = COLOR_SCHEMES[0],
+        hits: Sequence[str] = (),
     ) -> None:
         self._text = text.replace("\x00", "")
         self._images = Images(images)
         self._remote = remote
         self._scheme = scheme
+        self._marker = Marker(hits)
         self.blocked = Blocked()
         self._doctype = ""
         self._began = False
@@ -163,9 +171,9 @@ class Rewriter:
         while self._markups < stop and self._pos < far:
             at = text.find("<", self._pos)
             if at < 0 or self._markups >= MAX_MARKUP or self._size >= MAX_PAGE:
-                self._out.append(text[self._pos :] if at < 0 else _CUT)
+                self._out.append(self._marker.mark(text[self._pos :]) if at < 0 else _CUT)
                 return True
-            self._out.append(text[self._pos : at])
+            self._out.append(self._marker.mark(text[self._pos : at]))
             self._began = self._began or bool(text[self._pos : at].strip())
             self._pos = self._markup(at)
             self._markups += 1
@@ -231,6 +239,8 @@ class Rewriter:
         depth = 0
         for found in _SVG_TAG.finditer(self._text, at, at + MAX_SVG) if self._has_svg_end else ():
             self._markups += 1
+            if found[1] is None:
+                continue  # a comment may have the end tag
             depth += -1 if found[1] else not found[0].endswith("/>")
             if depth <= 0:
                 attributes, _ = self._attributes(at + len("<svg"))

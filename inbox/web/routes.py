@@ -20,6 +20,8 @@ MAX_LIMIT: Final = 500
 """Messages of one answer."""
 MAX_SEARCH: Final = 256
 """Characters of a search. Its cost grows with them, and mail waits for it."""
+MAX_MARKED: Final = 5000
+"""Characters of the texts that the page of a message's HTML marks; the `hits` of any search have fewer."""
 MAX_WAIT: Final = 300
 """Seconds of a wait."""
 TEXT: Final[dict[str, Any]] = {"type": "string"}
@@ -201,6 +203,9 @@ ROUTES: Final = (
             _ID,
             Parameter("remote_images", "query", _ONCE, "1: the browser may load the images that are not in the mail"),
             Parameter("color_scheme", "query", _SCHEME, "the scheme that the mail is shown in, whatever the browser's"),
+            Parameter(
+                "mark", "query", TEXT, "a text that is marked, as the `hits` of a search; several times for several"
+            ),
         ),
         (400, 403, 404),
     ),

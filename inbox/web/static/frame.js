@@ -3,7 +3,7 @@
 import { API, get, pathOf } from "./api.js";
 import { choices, choose, WIDTHS } from "./choices.js";
 import { codes } from "./copy.js";
-import { button, el, icon, toggle } from "./dom.js";
+import { button, byId, el, icon, toggle } from "./dom.js";
 import { counted } from "./format.js";
 import { trying } from "./notices.js";
 import { state } from "./state.js";
@@ -11,6 +11,15 @@ import { state } from "./state.js";
 /** @typedef {import("./api.js").Blocked} Blocked */
 /** @typedef {import("./api.js").Detail} Detail */
 /** @typedef {import("./dom.js").AnyElement} AnyElement */
+
+let marked = ""; // the hits in the frame that is shown
+/** @type {() => void} */
+let showAgain = () => {};
+
+/** Show the frame anew where the search has other hits now. */
+export function remark() {
+  if (marked !== state.hits.join("\n") && byId("panel").querySelector("iframe")) showAgain();
+}
 
 /**
  * @param {Detail} detail
@@ -23,13 +32,15 @@ export function html(detail) {
   let remote = false;
   const alone = el("a", { className: "button small toggle", target: "_blank", rel: "noopener", title: ALONE, "aria-label": ALONE }, icon("alone"));
   const show = () => {
+    marked = state.hits.join("\n");
     resize(stage);
     stage.classList.toggle("dark", choices.dark);
     alone.href = source(id, remote);
     // A new frame: another address in the same one would be a step of the Back button.
-    stage.replaceChildren(frame(alone.href));
+    stage.replaceChildren(frame(source(id, remote, state.hits)));
   };
   show();
+  showAgain = show;
   showBlocked(id, note, () => {
     remote = true;
     show();
@@ -42,12 +53,14 @@ export function html(detail) {
  * Return the address of the HTML, as the reader chooses to see it.
  * @param {string} id
  * @param {boolean} remote
+ * @param {string[]} [hits] texts that the host marks
  * @returns {string}
  */
-function source(id, remote) {
+function source(id, remote, hits = []) {
   const query = new URLSearchParams();
   if (remote) query.set("remote_images", "1");
   if (choices.dark) query.set("color_scheme", "dark");
+  for (const hit of hits) query.append("mark", hit);
   return `${API}/${pathOf(id)}/html${query.size ? `?${query}` : ""}`;
 }
 

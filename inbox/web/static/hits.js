@@ -1,6 +1,8 @@
-// The hits of a search, marked in the list and in the open message. The marks change no element.
+// The hits of a search, marked in the list and in the open message. The marks change no element. The host marks those in
+// the frame of a mail's HTML: this page reads nothing there.
 
 import { byId, list } from "./dom.js";
+import { remark } from "./frame.js";
 import { state } from "./state.js";
 
 const MAX_HITS = 2000; // marks of the page
@@ -22,6 +24,7 @@ export function watchHits() {
 
 function mark() {
   waiting = undefined;
+  remark();
   if (!("highlights" in CSS)) return; // an older browser marks nothing
   /** @type {Range[]} */
   const ranges = [];
@@ -63,7 +66,9 @@ export function spans(text, hits) {
   const found = [];
   for (const hit of hits) {
     for (let at = folded.indexOf(hit); hit && at >= 0; at = folded.indexOf(hit, at + hit.length)) {
-      found.push([places[at], places[at + hit.length]]);
+      let after = at + hit.length;
+      while (places[after] === places[after - 1]) after += 1; // `ß` is two letters
+      found.push([places[at], places[after]]);
     }
   }
   return found;

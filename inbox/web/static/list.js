@@ -6,6 +6,7 @@ import { noMail, nothingFound } from "./empty.js";
 import { counted, day, refused, sender, size, subject, when } from "./format.js";
 import { markHits } from "./hits.js";
 import { alarmOf } from "./notices.js";
+import { DEFECTS, has } from "./operators.js";
 import { foundRefusals, KEPT, nothingRefused, showRefusals } from "./refusals.js";
 import { beginRequest, isNewest, shown, state, takeAnswer } from "./state.js";
 import { showUnread } from "./title.js";
@@ -174,6 +175,9 @@ function showCounts() {
   byId("chosen-count").textContent = chosen.size ? `${chosen.size.toLocaleString()} selected` : "";
   list.classList.toggle("choosing", chosen.size > 0);
   byId("all-read").hidden = !unread || state.refused;
+  const filtered = has(search, DEFECTS);
+  byId("defects").hidden = state.refused || !(filtered || messages.some((message) => message.defects));
+  byId("defects").setAttribute("aria-pressed", String(filtered));
   byId("clear-label").textContent = search && !state.refused ? "Delete these" : "Delete all";
   byId("more").hidden = next === null || state.refused;
   list.hidden = byId("compact").hidden = state.refused;

@@ -1,5 +1,7 @@
 // The operators of a search, each with its meaning, as the field suggests them.
 
+export const DEFECTS = "has:defect"; // what the filter "defects" searches for
+
 /** @type {[string, string][]} */
 export const OPERATORS = [
   ["from:", "the sender has it"],
@@ -41,6 +43,34 @@ export function completed(search, operator) {
   const rest = search.slice(0, search.length - lastWord(search).length);
   return rest + operator + (operator.endsWith(":") ? "" : " ");
 }
+
+/**
+ * Return whether a search has an operator as a word of its own.
+ * @param {string} search
+ * @param {string} operator
+ * @returns {boolean}
+ */
+export function has(search, operator) {
+  return words(search).some((word) => word.toLowerCase() === operator);
+}
+
+/**
+ * Return a search with an operator, or without it where it has it.
+ * @param {string} search
+ * @param {string} operator
+ * @returns {string}
+ */
+export function toggled(search, operator) {
+  const rest = words(search).filter((word) => word.toLowerCase() !== operator);
+  return [...rest, ...(has(search, operator) ? [] : [operator])].join(" ");
+}
+
+/**
+ * Return the words of a search; a text in quotes is a part of one.
+ * @param {string} search
+ * @returns {string[]}
+ */
+const words = (search) => search.match(/(?:"[^"]*"?|[^\s"])+/g) || [];
 
 /** @param {string} search */
 function lastWord(search) {

@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { load } from "./list.js";
+import { DEFECTS, toggled } from "./operators.js";
 import { state } from "./state.js";
 import { endSuggestions, suggest } from "./suggestions.js";
 
@@ -20,6 +21,12 @@ export function search() {
     history.replaceState(history.state, "", location.pathname + query + location.hash);
     load();
   }, TYPING);
+}
+
+/** Show only messages with defects, or all again. */
+export function toggleDefects() {
+  byId("search").value = toggled(byId("search").value.trim(), DEFECTS);
+  search();
 }
 
 /** Empty the field. */

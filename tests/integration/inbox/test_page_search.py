@@ -50,6 +50,52 @@ def test_operators_are_suggested_hits_are_marked_and_the_address_keeps_the_searc
         expect(page.locator("#subject")).to_have_text("Grüße")
 
 
+def test_hits_are_marked_in_the_html_of_a_mail_too(tmp_path: Path, visit: Visit) -> None:
+    """The frame shows itself to no script of the page, so the search left its words plain."""
+    with inbox(tmp_path) as (host, client):
+        send(host, mail("Order", html="<p title='order'>Your <b>Order</b> &amp; your ord&euml;r</p>"))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        marks = page.frame_locator("iframe").locator("mark")
+        expect(page.frame_locator("iframe").get_by_text("Your")).to_be_visible()
+        expect(marks).to_have_count(0)
+        box = page.get_by_role("combobox")
+        box.fill("order has:html")
+        expect(marks).to_have_text(["Order", "ord\u00ebr"])
+        expect(marks.first).to_have_css("background-color", "rgb(253, 230, 138)")
+        box.fill("order from:")  # wrong: the hits stay
+        expect(page.locator("#wrong")).to_be_visible()
+        expect(marks).to_have_count(2)
+        expect(page.get_by_role("link", name="Open the HTML")).to_have_attribute("href", re.compile("/html$"))
+        box.press("Escape")
+        expect(marks).to_have_count(0)
+        assert client.get("messages/latest/html", params={"mark": "x" * 5001}).status_code == 400
+
+
+def test_the_filter_defects_is_a_search_that_it_begins_and_ends(tmp_path: Path, visit: Visit) -> None:
+    with inbox(tmp_path) as (host, _):
+        send(host, mail("whole"))
+        page = live(visit(host))
+        button = page.get_by_role("button", name="defects")
+        expect(page.get_by_role("option")).to_have_count(1)
+        expect(button).to_be_hidden()
+        send(host, "Content-Type: multipart/mixed\r\nSubject: broken\r\n\r\nHi\r\n")
+        expect(button).to_have_attribute("aria-pressed", "false")
+        box = page.get_by_role("combobox")
+        box.fill('-is:read "has:defect"')
+        expect(page.locator("#messages .item")).to_have_count(0)
+        box.fill("-is:read")
+        expect(page.locator("#messages .item")).to_have_count(2)
+        button.click()
+        expect(box).to_have_value("-is:read has:defect")
+        shows(page, ["broken"])
+        expect(button).to_have_attribute("aria-pressed", "true")
+        button.click()
+        expect(box).to_have_value("-is:read")
+        expect(button).to_have_attribute("aria-pressed", "false")
+        expect(page.locator("#messages .item")).to_have_count(2)
+
+
 def test_unread_is_counted_for_every_page_whatever_its_list_shows(tmp_path: Path, visit: Visit) -> None:
     with inbox(tmp_path) as (host, client):
         for number in range(3):
