@@ -20,7 +20,7 @@ from ..container.health import FINE, Status, unavailable
 from ..container.protocols import Collect, Configurer, Logger
 from ..worker_pool import Pool, PoolFactory
 from .config import JobsConfig, PipelineConfig
-from .job import Job
+from .job import Headers, Job
 from .protocols import Away, Done, JobDriver, JobsError
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ class JobsPlugin:
         payload: bytes,
         envelope: bytes,
         *,
+        headers: Headers,
         priority: int | None,
         delay: float,
         auto_ack: bool,
@@ -228,5 +229,15 @@ class JobsPlugin:
             return
         priority = found.options.priority if priority is None else priority
         due = time.time() + delay if delay > 0 else 0.0
-        job = Job(job_id, name, pipeline, payload, envelope, priority=priority, due=due, auto_ack=auto_ack)
+        job = Job(
+            job_id,
+            name,
+            pipeline,
+            payload,
+            envelope,
+            headers=headers,
+            priority=priority,
+            due=due,
+            auto_ack=auto_ack,
+        )
         found.push((job,), done)

@@ -152,7 +152,7 @@ class SMTPPlugin:
         config = self._config
         self._backend.new_id = new_ordered_uuid
         self._backend.delivery = delivery = JobDelivery(
-            self._jobs, config.jobs, self._log, all_headers=config.headers == "all"
+            self._jobs, config.jobs, self._log, self._budget, all_headers=config.headers == "all"
         )
         try:
             yield

@@ -174,7 +174,9 @@ class Email(Parsed):
         try:
             event = loads(body)
         except (ValueError, RecursionError):
-            raise ValueError("the job is not a mail: its body is not JSON") from None
+            raise ValueError(
+                "the job is not a mail: its body is not JSON. With smtp.jobs.payload: raw a handler takes a Request"
+            ) from None
         return cls(event)
 
     def __repr__(self) -> str:

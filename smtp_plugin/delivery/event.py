@@ -76,6 +76,11 @@ class Arrival(msgspec.Struct, frozen=True):
             tls=session.tls,
         )
 
+    @property
+    def received_at(self) -> str:
+        """The time of its last byte, as ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.at, UTC).isoformat(timespec="microseconds")
+
 
 def build_event(
     arrival: Arrival, message: Message, paths: Sequence[str] | None = None, *, all_headers: bool = False
@@ -89,7 +94,7 @@ def build_event(
         "id": arrival.id,
         "uuid": arrival.uuid,
         "remote_addr": arrival.remote_addr,
-        "received_at": datetime.fromtimestamp(arrival.at, UTC).isoformat(timespec="microseconds"),
+        "received_at": arrival.received_at,
         "envelope": {
             "from": arrival.sender,
             "to": arrival.to,

@@ -1,14 +1,17 @@
 """Messages into a queue of jobs: the client has its 250 once the queue has the message.
 
-The queue holds the message as it came, and its arrival as JSON. An event can be six times as large. The host that gives
-the job to a worker parses the message (`request_of`), so a host that only takes mail does not.
+By default the queue holds the message as it came, and its arrival as JSON. An event can be six times as large. The host
+that gives the job to a worker parses the message (`request_of`), so a host that only takes mail does not. With other
+payloads a job has no arrival: the worker gets its payload as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Final, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Final, Literal, Protocol, runtime_checkable
 
+import anyio
+import anyio.to_thread
 import msgspec
 from msgspec import Meta, Struct
 
@@ -17,9 +20,11 @@ from ...container.masking import mask_text
 from ...container.protocols import Logger
 from ...mime.message import parse
 from ..protocol import replies
+from ..protocol.body import Budget
 from ..protocol.replies import Reply
 from .event import Arrival, build_event
-from .outcome import ACCEPTED, FAILED, Outcome, Pending
+from .outcome import ACCEPTED, FAILED, Outcome, Pending, Running
+from .workers import OFF_LOOP
 
 JOB: Final = "smtp.email"
 """The name of the job."""
@@ -29,6 +34,14 @@ class MailJobsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The jobs of messages, with `deliver: jobs`."""
 
     pipeline: Annotated[str, Meta(min_length=1, description="a pipeline of the section `jobs`")] = "smtp"
+    payload: Annotated[
+        Literal["mail", "event", "raw"],
+        Meta(
+            description="what the queue holds. `mail`: the message and its envelope; the host that consumes makes the "
+            "event for its worker. `event`: the event itself, for consumers other than rrpy; it can be six times as "
+            "large. `raw`: the message, which a worker gets as it came, with the envelope in the job's headers."
+        ),
+    ] = "mail"
     priority: Annotated[int, Meta(description="a lower number goes first; 0 means the priority of the pipeline")] = 0
     delay: Annotated[Duration, Meta(description="the time before a worker may get the message")] = Duration(0)
     auto_ack: Annotated[
@@ -59,6 +72,7 @@ class JobQueues(Protocol):
         payload: bytes,
         envelope: bytes,
         *,
+        headers: Mapping[str, Sequence[str]],
         priority: int | None,
         delay: float,
         auto_ack: bool,
@@ -89,17 +103,25 @@ class _Stored(Struct, frozen=True, omit_defaults=True):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(_Stored).decode
+_NO_HEADERS: Final[Mapping[str, Sequence[str]]] = {}
 
 
 class JobDelivery:
-    """Puts messages into a pipeline. `all_headers`: events have every header undecoded too."""
+    """Puts messages into a pipeline.
 
-    def __init__(self, queues: JobQueues, config: MailJobsConfig, log: Logger, *, all_headers: bool) -> None:
+    `budget`: a large event is charged to it. `all_headers`: events have every header undecoded too.
+    """
+
+    def __init__(
+        self, queues: JobQueues, config: MailJobsConfig, log: Logger, budget: Budget, *, all_headers: bool
+    ) -> None:
         self._queues = queues
         self._config = config
         self._log = log
+        self._budget = budget
         self._all_headers = all_headers
         self._closed = False
+        self._turn = anyio.Lock()
 
     def close(self) -> None:
         """Make the outcome of every message that waits the reply of its session: the host stops."""
@@ -111,13 +133,43 @@ class JobDelivery:
         if arrival.authentication is not None and not config.keep_passwords:
             mechanism, username, _ = arrival.authentication
             arrival = msgspec.structs.replace(arrival, authentication=(mechanism, username, ""))
+        if config.payload == "mail":
+            return self._push(arrival, content, _encode(_Stored(arrival, self._all_headers)))
+        if config.payload == "raw":
+            return self._push(arrival, content, headers=_headers_of(arrival))
+        if len(content) > OFF_LOOP:
+            return Running(self._push_large(arrival, content), self._log, arrival.uuid)
+        return self._push(arrival, self._event(arrival, content))
+
+    async def _push_large(self, arrival: Arrival, content: bytes) -> Outcome:
+        """Make the event of a large message in a thread, one at a time, and push it."""
+        async with self._turn:
+            event = await anyio.to_thread.run_sync(self._event, arrival, content)
+        self._budget.used += len(event)
+        try:
+            return await self._push(arrival, event).wait()
+        finally:
+            self._budget.used -= len(event)
+
+    def _event(self, arrival: Arrival, content: bytes) -> bytes:
+        return build_event(arrival, parse(content), all_headers=self._all_headers)
+
+    def _push(
+        self,
+        arrival: Arrival,
+        payload: bytes,
+        envelope: bytes = b"",
+        headers: Mapping[str, Sequence[str]] = _NO_HEADERS,
+    ) -> _Push:
+        config = self._config
         pending = _Push(self, arrival)
         self._queues.push_job(
             config.pipeline,
             arrival.id,
             JOB,
-            content,
-            _encode(_Stored(arrival, self._all_headers)),
+            payload,
+            envelope,
+            headers=headers,
             priority=config.priority or None,
             delay=float(config.delay),
             auto_ack=config.auto_ack,
@@ -169,7 +221,25 @@ def _reply(error: Exception, pipeline: str) -> Reply:
     return reply.decided_by(f"smtp.jobs.pipeline: {pipeline}")
 
 
+def _headers_of(arrival: Arrival) -> Mapping[str, Sequence[str]]:
+    """Return the envelope as the headers of a job. The password of AUTH is not among them."""
+    headers = {
+        "from": [arrival.sender],
+        "to": arrival.to,
+        "helo": [arrival.helo],
+        "remote_addr": [arrival.remote_addr],
+        "uuid": [arrival.uuid],
+        "received_at": [arrival.received_at],
+    }
+    return headers if arrival.authentication is None else headers | {"username": [arrival.authentication[1]]}
+
+
 def request_of(job: StoredJob) -> bytes:
-    """Return the event of a message, for the worker that gets the job. Raises ValueError for another job's envelope."""
+    """Return what the worker gets that has the job: the event of its message, or its payload where it has no envelope.
+
+    Raises ValueError for another job's envelope.
+    """
+    if not job.envelope:
+        return job.payload
     stored = _decode(job.envelope)
     return build_event(stored.arrival, parse(job.payload), all_headers=stored.all_headers)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import smtplib
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ MESSAGE = "Subject: number {}\r\n\r\nhello"
 
 
 @contextmanager
-def queueing(folder: Path, handler: str = "email", *, consume: bool = True, **pipeline: Any) -> Iterator[Host]:
+def queueing(
+    folder: Path, handler: str = "email", *, consume: bool = True, payload: str = "mail", **pipeline: Any
+) -> Iterator[Host]:
     """A host that queues mail. Its workers, if any, write what they see into the folder `seen`."""
     (folder / "seen").mkdir(exist_ok=True)
     server = {
@@ -34,7 +37,7 @@ def queueing(folder: Path, handler: str = "email", *, consume: bool = True, **pi
         "pool": {"num_workers": 1},
         "pipelines": {"mail": {"driver": "sqlite", "config": {"file": "spool/mail.db"}, **pipeline}},
     }
-    smtp = {"deliver": "jobs", "jobs": {"pipeline": "mail"}, "pool": {}}
+    smtp = {"deliver": "jobs", "jobs": {"pipeline": "mail", "payload": payload}, "pool": {}}
     with hosting(folder, server=server, smtp=smtp, jobs=jobs, status=SECTIONS["status"]) as host:
         yield host
 
@@ -70,6 +73,43 @@ def test_a_mail_is_taken_without_a_worker_and_worked_off_by_the_next_host(tmp_pa
         assert (found["text"], found["mode"], found["job"]) == ("hello", "jobs", "smtp.email")
         assert found["headers"] == {"attempt": ["1"]}
         eventually(lambda: rpc(host, "jobs.Stat")["stats"][0]["reserved"] == 0, "the acknowledgement")
+
+
+def test_a_queue_of_events_holds_what_a_worker_gets(tmp_path: Path) -> None:
+    """A large event is made in a thread, a small one at once."""
+    large = MESSAGE.format(2) + "x" * 300_000
+    with queueing(tmp_path, consume=False, payload="event") as host:
+        send(host, 1)
+        with smtplib.SMTP(*host.smtp) as client:
+            client.sendmail("a@b.c", ["x@y.z"], large)
+    with closing(sqlite3.connect(tmp_path / "spool" / "mail.db")) as database:
+        (small,) = database.execute("select payload from jobs where payload is not null").fetchone()
+    event = json.loads(small)
+    assert (event["event"], event["envelope"]["to"], event["message"]["body"]) == (
+        "EMAIL_RECEIVED",
+        ["x@y.z"],
+        "hello\r\n",
+    )
+    with queueing(tmp_path):
+        eventually(lambda: len(seen(tmp_path)) == 2, "both mails")
+    assert {found["sender"] for found in seen(tmp_path).values()} == {"a@b.c"}
+    assert len(seen(tmp_path)["number 2"]["text"]) > 300_000
+
+
+def test_a_worker_of_raw_mail_gets_its_bytes_with_the_envelope_in_the_headers(tmp_path: Path) -> None:
+    with queueing(tmp_path, "raw", payload="raw") as host:
+        with smtplib.SMTP(*host.smtp) as client:
+            client.ehlo("me")
+            client.login("ann", "secret")
+            client.sendmail("a@b.c", ["x@y.z", "u@v.w"], MESSAGE.format(1))
+        eventually(lambda: seen(tmp_path), "the mail")
+    (found,) = seen(tmp_path).values()
+    assert found["body"] == MESSAGE.format(1) + "\r\n"
+    headers = found["headers"]
+    assert (headers["from"], headers["to"], headers["helo"]) == (["a@b.c"], ["x@y.z", "u@v.w"], ["me"])
+    assert (headers["username"], headers["attempt"]) == (["ann"], ["1"])
+    assert "secret" not in json.dumps(found)
+    assert set(headers) == {"from", "to", "helo", "remote_addr", "uuid", "received_at", "username", "attempt"}
 
 
 def test_a_killed_host_loses_no_mail_that_got_250(tmp_path: Path) -> None:
@@ -161,6 +201,7 @@ def test_two_pipelines_of_one_file_and_an_unknown_pipeline_are_one_sentence(tmp_
     one = {"driver": "sqlite", "config": {"file": "a.db"}}
     for jobs, smtp, sentence in (
         ({"pipelines": {"a": one, "b": one}}, {}, "jobs.pipelines.b.config.file is 'a.db', the file of the pipeline a"),
+        ({"pipelines": {"smtp": one}}, {"jobs": {"payload": "all"}}, "expected one of mail, event, raw, got 'all'"),
         ({"pipelines": {"a": one}}, {"deliver": "jobs"}, "smtp.jobs.pipeline is 'smtp', which is not a pipeline"),
         ({"pipelines": {"a": {"driver": "kafka"}}}, {}, "jobs.pipelines.a.driver is 'kafka'"),
         ({"pipelines": {"a": {**one, "config": {"pile": 1}}}}, {}, "jobs.pipelines.a.config.pile is not a known key"),

@@ -35,6 +35,13 @@ def email(request: Request):
     return mail(handle)(request)
 
 
+def raw(request: Request) -> None:
+    record = {"body": request.body.decode(), "headers": request.json()["headers"]}
+    file = SEEN / ".number raw"
+    file.write_text(json.dumps(record))
+    file.rename(SEEN / "number raw")
+
+
 def slow(found: Email) -> None:
     write(found)
     time.sleep(0.1)
