@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import anyio
 
-from ..mime.matching import Filter, Folded
+from ..mime.matching import Filter, Mail
+from ..mime.message import Message, parse
 from .records import Stored, Summary
 
 
@@ -30,7 +31,7 @@ class Waiter:
 
     def fits(self, summary: Summary) -> bool:
         """Return whether the request waits for a message of the list."""
-        return self.wanted.fits(_folded(summary))
+        return self.wanted.fits(_mail(summary, None))
 
     def end(self, found: Awaited | None) -> None:
         """Give the message to the request, None where the host stops."""
@@ -58,8 +59,8 @@ class Waiters:
         """Compare a new message with every filter."""
         if not self._all:
             return
-        folded = _folded(summary)
-        for waiter in [each for each in self._all if number > each.after and each.wanted.fits(folded)]:
+        mail = _mail(summary, message)
+        for waiter in [each for each in self._all if number > each.after and each.wanted.fits(mail)]:
             self._all.discard(waiter)
             waiter.end(Awaited(summary.id, message))
 
@@ -70,5 +71,9 @@ class Waiters:
         self._all.clear()
 
 
-def _folded(summary: Summary) -> Folded:
-    return Folded.of(summary.to, summary.sender, summary.subject)
+def _mail(summary: Summary, stored: Stored | None) -> Mail:
+    def message() -> Message:
+        assert stored is not None
+        return parse(stored.content)
+
+    return Mail(summary.to, summary.sender, summary.subject, summary.header_from, message)

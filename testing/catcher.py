@@ -14,7 +14,7 @@ from ..container.log import logger
 from ..container.net.listening import BoundSockets, listen_addresses
 from ..container.text import printable
 from ..mime.addresses import Address
-from ..mime.matching import Filter, Folded
+from ..mime.matching import Filter, Mail
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
 from ..smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
@@ -149,9 +149,8 @@ class Catcher:
     ) -> CaughtMail:
         """Return the first mail that fits and was not returned before; wait for it, at most `timeout` seconds.
 
-        `to`: one of its recipients. `subject`: the whole subject, or a compiled pattern to search in it. Case does not
-        count, except in a pattern, and `*` stands for any text. Raises AssertionError, whose text lists the mails so
-        far, and what the server refused.
+        `to`, `sender`, `subject`: as docs/how-to/testing.md has them. `subject` may be a compiled pattern to search in
+        it. Raises AssertionError, whose text lists the mails so far, and what the server refused.
         """
         __tracebackhide__ = True
         pattern = subject if isinstance(subject, re.Pattern) else None
@@ -244,5 +243,5 @@ class _CatcherBackend(Backend):
 
 
 def _fits(mail: CaughtMail, wanted: Filter, pattern: re.Pattern[str] | None) -> bool:
-    fits = wanted.fits(Folded.of(mail.recipients, mail.sender, mail.subject))
+    fits = wanted.fits(Mail.of(mail.recipients, mail.sender, mail.message))
     return fits and (pattern is None or pattern.search(mail.subject) is not None)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...container.version import VERSION
-from ...mime.matching import Filter
+from ...mime.matching import Filter, FilterError
 from ...mime.message import Attachment, Message
 from ...mime.message import parse as parse_message
 from ..config import InboxConfig
@@ -289,7 +289,10 @@ def _no_message(request: Request) -> Problem:
 def _filter(request: Request) -> Filter:
     """Return the filter of a `wait`."""
     query = request.query_params
-    return Filter.of(query.get("to"), query.get("from"), query.get("subject"))
+    try:
+        return Filter.of(query.get("to"), query.get("from"), query.get("subject"))
+    except FilterError as error:
+        raise Problem(400, str(error)) from None
 
 
 def _search(request: Request) -> Query:

@@ -148,6 +148,8 @@ _CHOSEN = (
 )
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
+_FORMS = "a part, after `=` the whole, after `~` a regular expression of RE2; case does not count"
+
 ROUTES: Final = (
     Route(
         "GET",
@@ -263,9 +265,9 @@ ROUTES: Final = (
         "Get the newest message that fits, as soon as there is one",
         Answer(200, "the message", Detail),
         (
-            Parameter("to", "query", TEXT, "one of its recipients; case does not count, and `*` stands for any text"),
-            Parameter("from", "query", TEXT, "its sender, in the same way"),
-            Parameter("subject", "query", TEXT, "its whole subject, in the same way"),
+            Parameter("to", "query", TEXT, f"a recipient: {_FORMS}"),
+            Parameter("from", "query", TEXT, "the sender, in the same way"),
+            Parameter("subject", "query", TEXT, "the subject, in the same way"),
             Parameter("after", "query", _NUMBER, "a number: only a later message fits"),
             Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 404"),
         ),

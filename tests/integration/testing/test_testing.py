@@ -80,8 +80,8 @@ def test_addresses_and_subjects_fit_as_in_the_api_of_the_inbox(rr_smtp: Catcher)
     for _ in range(3):
         send(rr_smtp, subject="Welcome, Ann")
     rr_smtp.expect(to="X@Y.z", sender="A@b.C", subject="welcome, ann", timeout=0)
-    rr_smtp.expect(to="*@y.z", sender="a@*", subject="Welcome*", timeout=0)
-    for wanted in ({"to": "x"}, {"sender": "a"}, {"subject": "Welcome"}, {"subject": re.compile("welcome")}):
+    rr_smtp.expect(to="*@y.z", sender="a@*", subject="Welcome", timeout=0)
+    for wanted in ({"to": "=x"}, {"to": "xx@y.z"}, {"sender": "=a"}, {"subject": re.compile("welcome")}):
         with pytest.raises(AssertionError):
             rr_smtp.expect(**wanted, timeout=0)
 

@@ -68,7 +68,7 @@ async def test_a_refusal_is_no_message_and_pushes_none_out() -> None:
         mailbox.refuse(report(number=number))
     found = await mailbox.list_messages(limit=10, before=None)
     assert (found.total, len(found.messages), mailbox.refusals.newest_first().total) == (2, 2, 2)
-    assert await mailbox.wait(Filter(sender="a@b.c", to="x@y.z"), timeout=0, after=2) is None
+    assert await mailbox.wait(Filter.of(sender="a@b.c", to="x@y.z"), timeout=0, after=2) is None
     assert await mailbox.clear() == 2
     assert mailbox.refusals.newest_first().total == 2
     assert mailbox.clear_refusals() == 2
