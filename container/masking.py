@@ -40,7 +40,8 @@ _PROGRAMS: Final = frozenset(("curl", "mariadb", "mysql", "mysqladmin", "mysqldu
 _URL_SECRETS: Final = frozenset(("key", "sig", "signature"))
 """Names that are secret only as a parameter of a URL."""
 
-_HEADER_NAME: Final = re.compile(r"(?<![\w.-])([\w.-]{1,64}+): ")
+_HEADER_NAME: Final = re.compile(r" :([\w.-]{1,64}+)(?![\w.-])")
+"""A name before a colon and a blank, in a text read from its end: so the search begins with two known characters."""
 
 # Patterns that begin with one character search in a fraction of the time of `in` with two.
 _TWO_DASHES: Final = re.compile(r"-(?<=--)")
@@ -92,7 +93,7 @@ def may_hold_secret(text: str, *, in_json: bool = False) -> bool:
 
 def _has_secret_near_a_blank(text: str) -> bool:
     return (
-        (": " in text and any(map(is_secret_name, _HEADER_NAME.findall(text))))
+        (": " in text and any(is_secret_name(name[::-1]) for name in _HEADER_NAME.findall(text[::-1])))
         or " -p" in text
         or " -u" in text
         or " -U" in text
