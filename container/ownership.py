@@ -30,8 +30,8 @@ def open_own(path: str, flags: int, mode: int = 0o666) -> int:
     """
     try:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
+    except OSError:
+        if not Path(path).is_symlink():
             raise
     if os.geteuid() == _ROOT != os.lstat(path).st_uid:
         raise PermissionError(errno.EPERM, "it is a link of another user, which root does not follow")

@@ -79,9 +79,11 @@ class Consumer:
 
     async def run(self, pool: Pool) -> None:
         """Give jobs to the workers of a pool until cancelled, or until `stop`."""
-        while not self._stopping:
-            await self._running.wait()
+        while True:
             await self._rest()
+            await self._running.wait()
+            if self._stopping:
+                return
             self._room.clear()
             if self._held >= self._prefetch:
                 await self._room.wait()
@@ -91,8 +93,9 @@ class Consumer:
                     self._give(pool, delivery)
 
     def stop(self) -> None:
-        """Begin the end: what the pool hands back from now on is given back."""
+        """Begin the end: what the pool hands back from now on is given back, and `run` pulls no more."""
         self._stopping = True
+        self._running.set()
 
     async def idle(self) -> None:
         """Return when no job is held any more, after `stop`."""

@@ -12,7 +12,10 @@ import msgspec
 DEFAULT_PRIORITY: Final = 10
 
 OVERHEAD: Final = 512
-"""Bytes that a job counts for beside its payload and headers, wherever bytes of jobs are counted."""
+"""Bytes that a job counts for beside its payload and texts, wherever bytes of jobs are counted."""
+
+TEXT: Final = 64
+"""Bytes that each text of the headers counts for beside its letters, as it takes them in memory."""
 
 MAX_DELAY: Final = 10 * 366 * 86_400.0
 """Seconds that a job can be put off at most: clients and workers may ask for any number."""
@@ -43,9 +46,9 @@ class Job(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """The bytes that it counts for, wherever bytes of jobs are counted."""
-        size = OVERHEAD + len(self.payload) + len(self.envelope)
+        size = OVERHEAD + len(self.payload) + len(self.envelope) + _length(self.id) + _length(self.name)
         for name, texts in self.headers.items():
-            size += len(name) + sum(map(len, texts))
+            size += TEXT * (1 + len(texts)) + _length(name) + sum(map(_length, texts))
         return size
 
 
@@ -64,6 +67,11 @@ class DeadJob(msgspec.Struct, frozen=True):
     size: int
     priority: int = DEFAULT_PRIORITY
     headers: Headers = {}
+
+
+def _length(text: str) -> int:
+    """Return the bytes of a text, at most."""
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 def new_id() -> str:

@@ -84,12 +84,13 @@ class JobsPlugin:
         """Open the queues, then the pools, then pull. Raises ConfigError, JobsError, WorkerBootError."""
         self.pipelines.make(self._prefetch, drivers_known=True)
         async with AsyncExitStack() as queues:
+            queues.push_async_callback(self._close_all)
             for pipeline in self.pipelines.all.values():
-                await self._open_queue(queues, pipeline)
+                await self._open_queue(pipeline)
             async with AsyncExitStack() as stack:
                 pools = {name: await stack.enter_async_context(pool) for name, pool in self._pools.items()}
                 async with anyio.create_task_group() as group:
-                    self._group, self._running, self._queues = group, pools, queues
+                    self._group, self._running = group, pools
                     for name in self._config.consume:
                         self._consume(self.pipelines.find(name), pools[self._config.pipelines[name].pool])
                     self._serving = True
@@ -114,6 +115,9 @@ class JobsPlugin:
         It is consumed where the section has one pool.
         """
         config = {key: value for key, value in values.items() if key not in ("name", "driver")}
+        if "file" in config:  # workers of another user call this, and root would write where they say
+            hint = "the file of a declared pipeline is spool/NAME.db"
+            raise ConfigError("is a key of the configuration alone", key="file", hint=hint)
         name = values.get("name", "")
         section = JobsConfig(pipelines={name: PipelineConfig(values.get("driver", "memory"), config)})
         if not self._serving or name in self.pipelines.all:
@@ -121,7 +125,7 @@ class JobsPlugin:
         pool = self._running.get("")
         prefetch = max(LEAST_PREFETCH, 2 * len(pool.workers())) if pool is not None else 0
         pipeline = self.pipelines.new(name, section.pipelines[name], prefetch)
-        await self._open_queue(self._queues, pipeline)
+        await self._open_queue(pipeline)
         self.pipelines.all[name] = pipeline
         if pool is not None:
             self._consume(pipeline, pool)
@@ -135,6 +139,7 @@ class JobsPlugin:
         if pipeline.consumer is not None:
             pipeline.consumer.pause()
             await pipeline.consumer.idle()
+            pipeline.consumer.stop()
         await self._close(pipeline)
 
     async def _close(self, pipeline: Pipeline) -> None:
@@ -143,10 +148,14 @@ class JobsPlugin:
             with anyio.move_on_after(FLUSH, shield=True):
                 await pipeline.queue.aclose()
 
-    async def _open_queue(self, queues: AsyncExitStack, pipeline: Pipeline) -> None:
+    async def _close_all(self) -> None:
+        async with AsyncExitStack() as closing:
+            for pipeline in self._open:
+                closing.push_async_callback(self._close, pipeline)
+
+    async def _open_queue(self, pipeline: Pipeline) -> None:
         await pipeline.queue.open()
         self._open.add(pipeline)
-        queues.push_async_callback(self._close, pipeline)
         promise = pipeline.queue.promise
         say = self._log.info if promise.power_failure else self._log.warning
         say(f"a push means: the job {promise.text}", pipeline=pipeline.name)

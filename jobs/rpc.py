@@ -214,10 +214,13 @@ class JobsRPC:
         """Push jobs. Return the result at once where every pipeline has them at once: a task would cost more."""
         jobs = [self._job(each) for each in pushed]
         ids = Pushed([job.id for job in jobs])
+        parts: dict[str, list[Job]] = {}
+        for job in jobs:
+            parts.setdefault(job.pipeline, []).append(job)
         pushes = []
-        for name in dict.fromkeys(job.pipeline for job in jobs):
+        for name, part in parts.items():
             push = _Push()
-            self._pipelines.find(name).push([job for job in jobs if job.pipeline == name], push.take, batch=batch)
+            self._pipelines.find(name).push(part, push.take, batch=batch)
             pushes.append(push)
         if all(push.done for push in pushes):
             for push in pushes:

@@ -20,7 +20,8 @@ from typing import Final
 
 from ..ownership import open_own
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # any other error: the file system cannot do it
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors for want of room. After any other one the file system cannot give room in advance."""
 LOG_ROOM: Final = 1024 * 1024
 """Bytes that the log's file keeps."""
 
@@ -83,5 +84,5 @@ def _allocate(descriptor: int, size: int) -> None:
         try:
             os.posix_fallocate(descriptor, 0, size)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..errors import HostError, reason_of
-from .file import LOG_ROOM, DatabaseFile
+from .file import FULL, LOG_ROOM, DatabaseFile
 
 PAGE: Final = 4096
 """Bytes of a page of a database."""
@@ -126,9 +126,9 @@ def _check_tables(connection: sqlite3.Connection, schema: Schema, version: int) 
 
 
 def is_for_want_of_room(error: sqlite3.Error | OSError) -> bool:
-    """Return whether the disk is full. For a quota SQLite has SQLITE_IOERR_WRITE; OSError comes from `grow`."""
+    """Return whether the disk is full. For a quota SQLite has SQLITE_IOERR_WRITE."""
     if isinstance(error, OSError):
-        return True
+        return error.errno in FULL
     code = getattr(error, "sqlite_errorcode", 0)
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 

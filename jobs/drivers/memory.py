@@ -50,7 +50,7 @@ class _Held:
     def retry(self, delay: float, headers: Headers | None = None) -> None:
         """Put it into the queue again, with `attempt` one higher."""
         if headers is not None:
-            self.job = msgspec.structs.replace(self.job, headers=headers)
+            self._queue.change(self, msgspec.structs.replace(self.job, headers=headers))
         self.attempt += 1
         self._queue.put(self, delay)
 
@@ -186,6 +186,12 @@ class MemoryQueue:
         """Forget a job that is in no other place."""
         if self._jobs.pop(held.job.id, None) is not None:
             self._bytes -= held.job.size
+
+    def change(self, held: _Held, job: Job) -> None:
+        """Give a job that is held other headers. Count its bytes, which `delete` takes off again."""
+        if not self._closed:
+            self._bytes += job.size - held.job.size
+        held.job = job
 
     def bury(self, held: _Held, reason: str) -> None:
         """Keep a job among the dead."""

@@ -158,6 +158,22 @@ def test_a_retry_comes_again_with_its_attempt_and_headers(place: Place) -> None:
     with_queue(place, test)
 
 
+def test_other_headers_of_a_retry_count_until_the_job_is_done(place: Place) -> None:
+    """Each retry with fewer headers left bytes behind, until the pipeline was full without a job in it."""
+
+    async def test(queue: Queue) -> None:
+        await push(queue, job("a", headers={"x": ["1" * 2000]}))
+        for headers, least, most in (({"x": ["2" * 9000]}, 9000, 20000), ({}, 1, 2000)):
+            (delivery,) = await pull(queue)
+            delivery.retry(0, headers)
+            await until(lambda least=least, most=most: least <= queue.state().bytes < most)
+        (delivery,) = await pull(queue)
+        delivery.ack()
+        await until(lambda: queue.state().bytes == 0)
+
+    with_queue(place, test)
+
+
 def test_a_retry_goes_to_the_end_and_what_is_given_back_to_its_place(place: Place) -> None:
     async def test(queue: Queue) -> None:
         await push(queue, *(job(each) for each in "abc"))

@@ -2,13 +2,16 @@
 
 A file and its folder are on the disk before the job's row is. A row goes before its file does. So a file without a row
 is what a killed host left, and goes at the next start.
+Every operation is relative to the descriptor of the folder. A host that runs as root uses no folder, and follows no
+link, of another user: else that user leads it to any file.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,22 +20,25 @@ from ....container.ownership import open_own
 LARGE: Final = 256 * 1024
 """Bytes of a payload above which it is a file: below it rows are faster."""
 
+_ROOT: Final = 0
+
 
 class Bodies:
     """The files. Synchronous, for one thread; raises OSError. The folder is made with the first file."""
 
     def __init__(self, spool: str) -> None:
-        self._folder = Path(spool + ".bodies")
-        self._new: list[Path] = []
+        self._path = Path(spool + ".bodies")
+        self._new: list[int] = []
 
     def write(self, number: int, payload: bytes) -> None:
         """Write a payload to the disk; `flush` makes its name safe too."""
-        if not self._folder.is_dir():
-            self._folder.mkdir(mode=0o700)
-            _flush_folder(self._folder.parent)
-        path = self._path(number)
-        descriptor = open_own(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._new.append(path)
+        if not self._path.is_dir():
+            self._path.mkdir(mode=0o700)
+            _flush_folder(self._path.parent)
+        with self._folder() as folder:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(str(number), flags, 0o600, dir_fd=folder)
+        self._new.append(number)
         try:
             left = memoryview(payload)
             while left:
@@ -44,7 +50,8 @@ class Bodies:
     def flush(self) -> None:
         """Write the names of new files to the disk."""
         if self._new:
-            _flush_folder(self._folder)
+            with self._folder() as folder:
+                os.fsync(folder)
 
     def keep(self) -> None:
         """Keep the new files: their rows are on the disk."""
@@ -52,32 +59,42 @@ class Bodies:
 
     def forget(self) -> None:
         """Delete the new files: their rows are not there."""
-        for path in self._new:
-            with suppress(OSError):
-                path.unlink()
+        for number in self._new:
+            self.delete(number)
         self._new.clear()
 
     def read(self, number: int) -> bytes:
         """Return a payload."""
-        return self._path(number).read_bytes()
+        with self._folder() as folder:
+            descriptor = os.open(str(number), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
 
     def delete(self, number: int) -> None:
         """Delete a payload whose row is gone. One that stays goes at the next start."""
-        with suppress(OSError):
-            self._path(number).unlink()
+        with suppress(OSError), self._folder() as folder:
+            os.unlink(str(number), dir_fd=folder)
 
     def delete_orphans(self, is_known: Callable[[int], bool]) -> int:
         """Delete the files without a row; return their number. Files with other names are not ours."""
         orphans = 0
-        with suppress(FileNotFoundError), os.scandir(self._folder) as found:
+        with suppress(FileNotFoundError), self._folder() as folder, os.scandir(folder) as found:
             for each in found:
                 if each.name.isascii() and each.name.isdigit() and not is_known(int(each.name)):
                     self.delete(int(each.name))
                     orphans += 1
         return orphans
 
-    def _path(self, number: int) -> Path:
-        return self._folder / str(number)
+    @contextmanager
+    def _folder(self) -> Iterator[int]:
+        """Open the folder, and give its descriptor."""
+        descriptor = open_own(str(self._path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if os.geteuid() == _ROOT != os.fstat(descriptor).st_uid:
+                raise PermissionError(errno.EPERM, f"{self._path} is a folder of another user, which root does not use")
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def _flush_folder(folder: Path) -> None:

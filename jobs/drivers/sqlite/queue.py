@@ -49,8 +49,11 @@ class SQLiteDelivery:
 
     def retry(self, delay: float, headers: Headers | None = None) -> None:
         """Put it into the queue again, with `attempt` one higher."""
-        texts = None if headers is None else msgspec.json.encode(headers)
-        self._queue.settle((Spool.retry, self._number, time.time() + delay if delay > 0 else 0.0, texts))
+        texts, more = None, 0
+        if headers is not None:
+            texts = msgspec.json.encode(headers)
+            more = msgspec.structs.replace(self.job, headers=headers).size - self.job.size
+        self._queue.settle((Spool.retry, self._number, time.time() + delay if delay > 0 else 0.0, texts, more))
 
     def give_back(self) -> None:
         """Put it back as it was."""

@@ -213,17 +213,18 @@ class Spool:
         self._delete(number)
         self.figures.waiting -= 1
 
-    def retry(self, number: int, due: float, headers: bytes | None) -> None:
-        """Put a job that is held into the queue again."""
+    def retry(self, number: int, due: float, headers: bytes | None, more: int) -> None:
+        """Put a job that is held into the queue again. `headers`: None to keep them; `more`: bytes that they add."""
         self._drop(number)
         self._last += 1
         now = time.time()
         state = DELAYED if due > now else WAITING
         self._connection.execute(
             "UPDATE jobs SET state = ?, due = ?, place = ?, since = ?, attempt = attempt + 1, "
-            "headers = coalesce(?, headers) WHERE number = ?",
-            (state, due, self._last, now, headers, number),
+            "headers = coalesce(?, headers), size = size + ? WHERE number = ?",
+            (state, due, self._last, now, headers, more, number),
         )
+        self.figures.bytes += more
         if state == DELAYED:
             self.figures.waiting -= 1
             self.figures.delayed += 1

@@ -228,11 +228,7 @@ class Writer(threading.Thread):
 
     def _explained(self, error: Exception) -> JobsError:
         reason = str(error) if isinstance(error, sqlite3.Error) else reason_of(error)
-        wants_room = (
-            isinstance(error, (sqlite3.Error, OSError))
-            and not isinstance(error, FileNotFoundError)
-            and is_for_want_of_room(error)
-        )
+        wants_room = isinstance(error, (sqlite3.Error, OSError)) and is_for_want_of_room(error)
         return (Full if wants_room else Away)(f"the spool {self._spool.path} failed: {reason}")
 
     def _state(self) -> QueueState:

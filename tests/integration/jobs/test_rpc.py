@@ -78,6 +78,7 @@ def test_a_declared_pipeline_is_consumed_once_it_is_resumed_and_ends(tmp_path: P
             ("jobs.Pause", {"pipelines": ["nope"]}, "no such pipeline: nope; known are mail"),
             ("jobs.Declare", {"pipeline": {"name": "mail"}}, "the pipeline mail is there already"),
             ("jobs.Declare", {"pipeline": {"name": "a b"}}, "'a b' is not a name"),
+            ("jobs.Declare", {"pipeline": {"name": "x", "driver": "sqlite", "file": "/tmp/x"}}, "file is a key of the"),
             ("jobs.Declare", {"pipeline": {"name": "x", "driver": "kafka"}}, "is 'kafka'; known are memory"),
             ("jobs.Push", {"job": job | {"options": {"pipeline": "nope"}}}, "no such pipeline: nope"),
         ):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from support.jobs.places import Place, job, push
-from support.waiting import until
+from support.waiting import TIMEOUT, until
 
 from rrpy.container.config.fields import Duration
 from rrpy.container.log import logger
@@ -191,3 +191,28 @@ async def test_a_paused_pipeline_is_not_pulled() -> None:
         assert parts.pool.waiting == []
         parts.consumer.resume()
         await until(lambda: len(parts.pool.waiting) == 2)
+
+
+async def test_a_pause_holds_while_the_pulling_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the rest it pulled once more: a destroyed pipeline waited for jobs for ever."""
+    monkeypatch.setattr("rrpy.jobs.consumer._PAUSE", 0.01)
+    async with consuming() as parts:
+        await push(parts.queue, job("a"))
+        for _ in range(2):  # the second time it rests
+            await until(lambda: parts.pool.waiting)
+            parts.pool.waiting.pop()[1](NoFreeWorker(60))
+        parts.consumer.pause()
+        await asyncio.sleep(0.02)  # a later timer than that of the rest
+        await asyncio.sleep(0)
+        assert parts.queue.state().waiting == 1
+        assert parts.pool.waiting == []
+
+
+async def test_a_paused_pipeline_ends_at_a_stop() -> None:
+    """The task of each destroyed pipeline waited for a resume until the end of the host."""
+    async with Place(MemoryDriver, {}, durable=False).queue() as queue:
+        consumer = Consumer("smtp", "memory", queue, RetryConfig(), 4, {}, Counts(), logger("jobs"))
+        running = asyncio.ensure_future(consumer.run(Recorder()))
+        await asyncio.sleep(0)
+        consumer.stop()
+        await asyncio.wait_for(running, TIMEOUT)

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from support.container.users import NOBODY, as_root, public_folder
 from support.jobs.places import Place, ids, job, pull, pull_all, push
 from support.waiting import until
 
 from rrpy.container.errors import ConfigError
 from rrpy.container.log import logger
-from rrpy.jobs.drivers.sqlite.bodies import LARGE
+from rrpy.jobs.drivers.sqlite.bodies import LARGE, Bodies
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver, SQLitePipeline
 from rrpy.jobs.drivers.sqlite.spool import Spool
+from rrpy.jobs.job import TEXT
 from rrpy.jobs.protocols import Away, Full, JobsError, PipelineSettings, Rejected
 
 pytestmark = pytest.mark.anyio
@@ -212,7 +214,29 @@ async def test_a_fault_of_ours_in_a_commit_stops_no_later_job(tmp_path: Path, mo
         assert ids(await pull(queue)) == ["kept"]
 
 
-def test_headers_count_for_the_size_of_a_job() -> None:
-    """The bound of a pipeline's memory did not hold for them."""
+def test_every_text_of_a_job_counts_for_its_size_as_it_takes_memory() -> None:
+    """The bound of a pipeline's memory did not hold for them: ids of 10 MB, and empty values, cost nothing."""
     one = job("one", b"12345")
-    assert msgspec.structs.replace(one, headers={"ab": ["c", "de"]}).size == one.size + 5
+    assert msgspec.structs.replace(one, headers={"ab": ["c", "de"]}).size == one.size + 5 + 3 * TEXT
+    assert msgspec.structs.replace(one, headers={"\U0001f600": []}).size == one.size + 4 + TEXT
+    assert msgspec.structs.replace(one, id="i" * 1003, name=one.name + "n" * 10).size == one.size + 1010
+
+
+@as_root
+def test_root_s_host_keeps_no_payload_in_a_folder_or_behind_a_link_of_another_user() -> None:
+    """A worker's user put a link there, and root wrote the worker's bytes into any folder, and deleted files in it."""
+    with public_folder() as folder:
+        (folder / "target").mkdir()
+        (folder / "target" / "5").write_text("root's")
+        theirs = folder / "smtp.db.bodies"
+        bodies = Bodies(str(folder / "smtp.db"))
+        for make in (lambda: theirs.symlink_to(folder / "target"), theirs.mkdir):
+            make()
+            os.chown(theirs, NOBODY, -1, follow_symlinks=False)
+            for act in (lambda: bodies.write(1, b"x"), lambda: bodies.read(5), lambda: bodies.delete_orphans(bool)):
+                with pytest.raises(PermissionError, match="of another user"):
+                    act()
+            bodies.delete(5)
+            assert [each.name for each in (folder / "target").iterdir()] == ["5"]
+            if theirs.is_symlink():
+                theirs.unlink()
