@@ -116,7 +116,8 @@ class Body:
                     chunks[-1] = bytearray(chunks[-1] + data)
             else:
                 chunks.append(data)
-            self.charge(size)
+            self._held += size
+            budget.used += size
 
     def charge(self, size: int) -> None:
         """Charge the budget with `size` bytes more, until `release`."""

@@ -43,7 +43,7 @@ class Conversation:
     dialog waits for the caller, and after the end. `incoming`: the body or the refused chunk that `reader` reads.
     `body`: the message under way, also between two chunks. `line_feeds`: every line so far has ended in a bare LF.
     `exchange`: the AUTH exchange under way. `idle_commands`: commands since the last message, recipients and large
-    chunks aside. `line`: the last command, for reports. `auth_seen`: the client has sent AUTH.
+    chunks aside. `line`: the last command, for reports. `auth_seen`: the client has sent AUTH. `out`: replies to send.
     """
 
     __slots__ = (
@@ -51,7 +51,6 @@ class Conversation:
         "_enhanced",
         "_errors",
         "_line_refusal",
-        "_out",
         "_overshoot",
         "auth_seen",
         "body",
@@ -65,6 +64,7 @@ class Conversation:
         "incoming",
         "line",
         "line_feeds",
+        "out",
         "phase",
         "position",
         "quit",
@@ -100,7 +100,7 @@ class Conversation:
         self.line_feeds = True
         self.line = b""
         self.auth_seen = False
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []
         self._errors = 0
         self._overshoot = 0  # recipients of the transaction over the limit
         self._draining = False
@@ -111,18 +111,18 @@ class Conversation:
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        self._out.append(data)
+        self.out.append(data)
 
     def reply(self, reply: Reply, *, last: bool = False) -> None:
         """Send a reply. Count and report it where it refuses. `last`: the session ends with it."""
-        self._out.append(reply.extended if self._enhanced else reply.plain)
+        self.out.append(reply.extended if self._enhanced else reply.plain)
         if reply.code >= 400:
             self._count(reply)
             self._report(reply, last)
 
     def send(self, reply: Reply) -> None:
         """Send a reply, as `reply` does, and leave the report to the caller."""
-        self._out.append(reply.extended if self._enhanced else reply.plain)
+        self.out.append(reply.extended if self._enhanced else reply.plain)
         if reply.code >= 400:
             self._count(reply)
 

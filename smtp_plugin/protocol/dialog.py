@@ -32,7 +32,7 @@ from .protocols import SessionState
 from .refusal import Report, masked
 from .replies import Reply
 from .rules import Rules
-from .verbs import VERBS
+from .verbs import VERBS, without
 
 MAX_COMMAND: Final = 512
 """Longest command line in bytes, CR LF included: RFC 5321 section 4.5.3.1.4."""
@@ -66,22 +66,22 @@ class Dialog(Conversation):
     called with each refusal, except the reply that `answer` is given; None switches it off.
     """
 
-    __slots__ = ("_left", "_share", "_yielded")
+    __slots__ = ("_left", "_share", "_usual", "_yielded")
 
     def __init__(
         self, rules: Rules, session: SessionState, trace: Trace | None = None, report: Report | None = None
     ) -> None:
-        super().__init__(rules, session, trace, report)
-        self._share = SHARE if trace is None else TRACED_SHARE
-        self._left = self._share
+        Conversation.__init__(self, rules, session, trace, report)  # a third of the time of super()
+        self.reader = Dialog._read_command
+        self._left = self._share = SHARE if trace is None else TRACED_SHARE
+        self._usual = without(rules.unusual)
         self._yielded: Reader | None = None
-        self.expect_command()
 
     # For the caller: bytes, replies, events.
 
     def greet(self) -> None:
         """Send the greeting."""
-        self.write(self.rules.greeting)
+        self.out.append(self.rules.greeting)
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they arrived, cut anywhere, and handle the complete commands, as many as the share allows."""
@@ -101,10 +101,8 @@ class Dialog(Conversation):
 
     def take_output(self) -> bytes:
         """Return the replies to send now, and forget them."""
-        out = self._out
-        data = b"".join(out)  # no copy of a single one
-        out.clear()
-        return data
+        out, self.out = self.out, []
+        return b"".join(out)  # no copy of a single one
 
     def next_event(self) -> Event | None:
         """Return the caller's next step, and forget it."""
@@ -232,10 +230,7 @@ class Dialog(Conversation):
     def _run(self) -> None:
         if self.idle_commands > MAX_IDLE_COMMANDS and self.incoming is None:
             self.close(replies.TOO_MANY_COMMANDS)
-        reading = True
         while self.position < len(self.data):
-            if not reading:
-                return
             reader = self.reader
             if reader is None:
                 if self.closing:
@@ -247,7 +242,8 @@ class Dialog(Conversation):
                 self.wait_for(Event.YIELD)
                 return
             self._left = left - 1
-            reading = reader(self)
+            if not reader(self) and self.position < len(self.data):
+                return
         self.data = b""
         self.position = 0
 
@@ -273,8 +269,8 @@ class Dialog(Conversation):
         self.idle_commands += 1
         word, _, argument = line.partition(b" ")
         verb = word.upper()
-        entry = VERBS[self.phase].get(verb)
-        if entry is None or len(line) > LONG_COMMAND or verb in self.rules.unusual:
+        entry = self._usual[self.phase].get(verb)
+        if entry is None or len(line) > LONG_COMMAND:
             return self._read_unusual(line)
         self.line = line
         if self.trace is not None:

@@ -7,6 +7,7 @@ itself, or stays where it is. `VERBS` joins both tables.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 
 from . import auth, replies, transfer
@@ -203,3 +204,9 @@ def _compile(phase: Phase) -> Mapping[bytes, tuple[Handler, Phase]]:
 
 VERBS: Final[Mapping[Phase, Mapping[bytes, tuple[Handler, Phase]]]] = {phase: _compile(phase) for phase in Phase}
 """For each phase and verb: the function, and the phase after a verb that was accepted."""
+
+
+@cache  # a server has one set of them
+def without(verbs: frozenset[bytes]) -> Mapping[Phase, Mapping[bytes, tuple[Handler, Phase]]]:
+    """Return VERBS without some verbs."""
+    return {phase: {verb: row[verb] for verb in row.keys() - verbs} for phase, row in VERBS.items()}

@@ -27,11 +27,10 @@ class Admission:
 
     def enter(self, connection: object) -> bool:
         """Count a connection, once; return whether there is room for it."""
-        if connection in self._served:
-            return True
-        if 0 < self._most <= len(self._served):
-            return False
-        self._served.add(connection)
+        served = self._served
+        if 0 < self._most <= len(served):
+            return connection in served
+        served.add(connection)
         return True
 
     def admit(self, connection: object, host: str) -> bool:
@@ -59,10 +58,13 @@ class Admission:
 
     def leave(self, connection: object) -> None:
         """Forget a connection."""
-        leaving = connection in self._leaving
         self._served.discard(connection)
-        self._leaving.discard(connection)
-        host = self._hosts.pop(connection, None) if self.most_per_host else None
+        leaving = connection in self._leaving
+        if leaving:
+            self._leaving.discard(connection)
+        if not self.most_per_host:
+            return
+        host = self._hosts.pop(connection, None)
         if host is not None:
             counts = self._leaving_per_host if leaving else self._served_per_host
             counts[host] -= 1

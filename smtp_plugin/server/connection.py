@@ -23,13 +23,10 @@ import ssl
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import Final, Self, cast
-
-from aiosmtpd.proxy_protocol import ProxyData
+from typing import Any, Final, Self
 
 from ...container.heap import CONNECTION_BYTES, HEAP
-from ...container.net.address import peer_host, peer_text
-from ...container.net.tls import handshake_fault
+from ...container.net.address import peer_host
 from ...container.states import Machine
 from ..delivery.outcome import FAILED, Outcome, Pending
 from ..protocol.body import Body
@@ -39,24 +36,22 @@ from ..protocol.replies import Reply
 from ..session import Envelope, Session
 from . import states
 from .deadlines import Progress
-from .flow import LARGE_READ, MAX_UNHANDLED, Flow
+from .flow import LARGE_READ, MAX_UNHANDLED, MAX_UNSENT
 from .handshake import note_tls
+from .opening import Opening
 from .protocols import Owner
-from .proxy import ProxyHeader, client_of
+from .proxy import ProxyHeader
 
 RECIPIENT_CHARGE: Final = 600
 """Bytes that the budget is charged for a recipient of a message that waits for its outcome."""
 
 
-class Connection(Flow):
+class Connection(Opening):
     """One connection: the shell of I/O around a `Dialog`."""
 
-    listener: Owner
-    session: Session
     # On the class: a connection pays for what it uses.
     _pending: Pending[Outcome] | None = None
     _body: Body | None = None  # of the message whose outcome is pending
-    _since = 0.0  # the time of the last reply, or of the step that the connection waits in
     _touched = 0.0
     _sent = 0
     _progress: Progress | None = None  # made by the first sweep, which most short sessions do not see
@@ -85,10 +80,10 @@ class Connection(Flow):
 
     # Called by the transport.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:  # uvloop's are not a subclass of asyncio's
         """Greet the client, or turn it away where there are too many."""
-        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's are not a subclass of asyncio's
-        self._limit_unsent(transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(MAX_UNSENT)
         listener = self.listener
         self.session = session = self._create_session()
         if listener.transcript_lines:
@@ -111,15 +106,6 @@ class Connection(Flow):
         else:
             self._turn_away(refusal, peer_host(session.peer))
             self.proceed()
-
-    def _turn_away(self, refusal: Reply, host: str) -> None:
-        """Say that there are too many connections; cut this one where too many others wait for their end."""
-        lingers = self.listener.may_linger(self, host)
-        if self.listener.turned_away > 1:
-            self.dialog.report = None  # the listener's warning has their number
-        self.dialog.close(refusal if lingers else None)
-        if not lingers:
-            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Handle the bytes that arrived."""
@@ -153,7 +139,8 @@ class Connection(Flow):
         if self.transport is None:
             return
         self._state.on("lost")
-        self.dialog.close(None)
+        if not self.dialog.closing:
+            self.dialog.close(None)
         if self._held:
             self._charge(0)
         self.transport = None
@@ -171,11 +158,6 @@ class Connection(Flow):
         """End the session now, with a last reply or without one; a message under way is lost."""
         self.dialog.close(reply)
         self.proceed()
-
-    def abort(self) -> None:
-        """Close the socket at once, with unsent replies or without."""
-        if self.transport is not None:
-            self.transport.abort()
 
     def cancel_delivery(self) -> bool:
         """Cancel the delivery under way; return whether it can be cancelled, and so ends soon."""
@@ -233,14 +215,14 @@ class Connection(Flow):
 
     def _flush(self) -> None:
         """Send the dialog's replies. A reply begins the wait; input without a reply is progress of a body at most."""
-        out = self.dialog.take_output()
-        transport = self.transport
-        if out and transport is not None:
+        dialog, transport = self.dialog, self.transport
+        if dialog.out and transport is not None:
+            said, dialog.out = b"".join(dialog.out), []  # `take_output`, without a call for each command
             trace = self.listener.trace_replies
             if trace is not None:
-                trace(self.session, out)
-            self._sent += len(out)
-            transport.write(out)
+                trace(self.session, said)
+            self._sent += len(said)
+            transport.write(said)
             self._since = self.loop.time()
         else:
             self._touched = self.loop.time()
@@ -308,81 +290,6 @@ class Connection(Flow):
         self.dialog.answer(*outcome.replies, close=outcome.close)
         self.proceed()
         self._control_reading()
-
-    # PROXY and TLS.
-
-    def _handle_proxy_header(self, data: ProxyData | None) -> None:
-        """Begin the dialog after a header, where there is one now."""
-        if data is not None and self._proxy_header is not None:
-            self.listener.spawn(self._begin(data, self._proxy_header))
-
-    async def _begin(self, data: ProxyData, header: ProxyHeader) -> None:
-        """Begin the dialog after a valid PROXY header; without one, close without a reply."""
-        valid = await self._take_proxy_header(data)
-        self._proxy_header = None
-        self._state.on("done")
-        if not valid:
-            reason = f"no valid PROXY header: {data.error}" if data.error else "the PROXY header is refused"
-            self.listener.report_end(self.session, reason, "smtp.proxy_protocol: true")
-            self.dialog.close(None)
-        elif not self.dialog.closing:
-            self.dialog.greet()
-            if header.rest:
-                self.dialog.receive(header.rest)
-        self.proceed()
-        self._control_reading()
-
-    async def _take_proxy_header(self, data: ProxyData) -> bool:
-        """Take the client's address from the header; return whether the header is valid."""
-        self.session.proxy_data = data
-        if not data.valid:
-            return False
-        client = client_of(data) or self.session.peer
-        self.session.remote_addr = peer_text(client)
-        refusal = self.listener.admit(self, peer_host(client))
-        if refusal is not None:
-            self._turn_away(refusal, peer_host(client))
-        return True
-
-    async def _start_tls(self, context: ssl.SSLContext) -> None:
-        """Shake hands after STARTTLS; a connection whose handshake fails is closed."""
-        if self.transport is None:
-            return
-        try:
-            upgraded = await self.loop.start_tls(
-                self.transport, self, context, server_side=True, ssl_handshake_timeout=self.listener.timeouts.opening
-            )
-        except BaseException as error:
-            self.listener.report_end(self.session, handshake_fault(error))
-            self._give_up()
-            if not isinstance(error, Exception):
-                raise
-            await self._tls_failed(error)
-            return
-        if upgraded is None or upgraded.is_closing() or self.transport is None:
-            self._give_up()
-            return
-        self._state.on("done")
-        self.transport = upgraded
-        self._congested = False
-        self._limit_unsent(upgraded)
-        note_tls(self.session, upgraded)
-        self.dialog.tls_started()
-        self._tls_started()
-        self._since = self.loop.time()
-        self.proceed()
-
-    def _give_up(self) -> None:
-        """End a connection inside a handshake, of whose loss the TLS layer does not inform the protocol."""
-        if self.transport is not None:
-            self.transport.abort()
-            self.connection_lost(None)
-
-    def _tls_started(self) -> None:
-        """Called after a handshake; for a handler's hook."""
-
-    async def _tls_failed(self, error: Exception) -> None:
-        """Called after a handshake that failed; for a handler's hook."""
 
     # The end.
 

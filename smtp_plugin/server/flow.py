@@ -45,9 +45,6 @@ class Flow(aiosmtpd.smtp.SMTP):
         """Do what the dialog asks for, send its replies, close where it has ended."""
         raise NotImplementedError
 
-    def _limit_unsent(self, transport: asyncio.Transport) -> None:
-        transport.set_write_buffer_limits(MAX_UNSENT)
-
     # Called by the transport.
 
     def pause_writing(self) -> None:

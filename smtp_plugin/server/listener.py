@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Coroutine
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -75,7 +76,6 @@ class Listener:
         self._acceptor: Acceptor | None = None
         self._tls_acceptor: TLSAcceptor[Connection] | None = None
         self._idle = asyncio.Event()
-        self._idle.set()
         self._late = False
         self._start_sweeps()
 
@@ -83,7 +83,7 @@ class Listener:
         """Accept connections on sockets."""
         reserve = Reserve(MAIL_RESERVE, bound, self.log)
         if self.implicit_tls is None:
-            self._acceptor = Acceptor(bound, lambda: Connection.of(self), reserve)
+            self._acceptor = Acceptor(bound, partial(Connection.of, self), reserve)
             await self._acceptor.start()
             return
         self._tls_acceptor = TLSAcceptor(
@@ -132,7 +132,6 @@ class Listener:
     def add(self, connection: ServedConnection) -> Reply | None:
         """Register a connection; return the refusal where there is no room for it."""
         self.connections.add(connection)
-        self._idle.clear()
         refusal = self._enter(connection, connection.session.peer)
         if refusal is None:
             self.backend.connected(connection)
@@ -184,7 +183,7 @@ class Listener:
         self._start_sweeps()
         for connection in list(self.connections):
             connection.drain()
-        await self._idle.wait()
+        await self._wait_for_the_last()
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._wait_for_deliveries(self._delivering)
@@ -197,6 +196,11 @@ class Listener:
         """Count one such message less."""
         self._delivering.discard(connection)
         self._delivery_ended.set()
+
+    async def _wait_for_the_last(self) -> None:
+        while self.connections:
+            self._idle.clear()
+            await self._idle.wait()
 
     async def _wait_for_deliveries(self, connections: set[ServedConnection]) -> None:
         while connections & self._delivering:
@@ -215,7 +219,7 @@ class Listener:
         await asyncio.sleep(0)  # uvloop sends what was written at the end of its turn
         for connection in list(self.connections):
             connection.abort()
-        await self._idle.wait()
+        await self._wait_for_the_last()
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._tls_acceptor is not None:
