@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,6 +16,8 @@ from .protocols import PoolInfo, WorkerInfo
 from .registry import KnownGroups
 from .states import State
 
+_OF_PLUGINS: Final = {"rr_jobs_requests"}
+"""Names of counters that the plugin of a pool shows itself, with RoadRunner's meaning."""
 _NO_POOL = PoolInfo(workers=0, waiting=0, running=0, served=0, no_free_workers=0)
 
 
@@ -60,7 +63,8 @@ def _workers(prefix: str, workers: Sequence[WorkerInfo]) -> Iterable[Metric]:
 
 def _pool(prefix: str, pool: PoolInfo) -> Iterable[Metric]:
     yield GaugeMetricFamily(f"{prefix}_requests_queue", "Requests that wait for a worker.", pool.waiting)
-    yield CounterMetricFamily(f"{prefix}_requests", "Requests that the workers have answered.", pool.served)
+    if (answered := f"{prefix}_requests") not in _OF_PLUGINS:
+        yield CounterMetricFamily(answered, "Requests that the workers have answered.", pool.served)
     yield CounterMetricFamily(
         f"{prefix}_no_free_workers", "Requests refused because no worker was free.", pool.no_free_workers
     )

@@ -95,6 +95,12 @@ def test_a_name_that_is_no_metrics_name_becomes_one():
     assert "rr_my_own_plugin_total_workers" in numbers(collector_of({"my-own.plugin": Group()}))
 
 
+def test_the_pool_of_jobs_leaves_the_name_of_requests_to_roadrunners_metric():
+    found = numbers(collector_of({"jobs": Group(), "jobs.fast": Group()}))
+    assert "rr_jobs_requests_total" not in found
+    assert {"rr_jobs_requests_queue", "rr_jobs_fast_requests_total"} <= set(found)
+
+
 @pytest.mark.parametrize("early", [True, False])
 def test_the_informer_shows_also_the_groups_of_plugins_that_it_collects_later(early):
     informer = InformerPlugin()

@@ -1,6 +1,6 @@
 <?php
-// Stands for Composer's autoload of spiral/roadrunner-worker and spiral/goridge, which no registry of the checks has:
-// the names and the signatures that docs/ uses, on the frames of examples/php-mail. What the real packages put on the
+// Stands for Composer's autoload of spiral/roadrunner-worker, spiral/roadrunner-jobs and spiral/goridge, which no registry
+// of the checks has: the names and the signatures that docs/ and examples/ use, on the frames of examples/php-mail. What the real packages put on the
 // wire is in support/rpc/php_client.py.
 
 namespace {
@@ -39,6 +39,55 @@ namespace Spiral\RoadRunner {
         }
 
         public function error(string $error): void { \send(STDOUT, \ERROR, $error); }
+    }
+}
+
+namespace Spiral\RoadRunner\Jobs {
+    use Spiral\RoadRunner\Payload;
+    use Spiral\RoadRunner\Worker;
+
+    class ReceivedTask {
+        private int $delay = 0;
+
+        public function __construct(private Worker $worker, private array $context, private string $payload) {}
+
+        public function getId(): string { return $this->context['id']; }
+
+        public function getName(): string { return $this->context['job']; }
+
+        public function getPayload(): string { return $this->payload; }
+
+        public function complete(): void { $this->respond(0, []); }
+
+        public function withDelay(int $seconds): self {
+            $task = clone $this;
+            $task->delay = $seconds;
+            return $task;
+        }
+
+        public function fail(string|\Stringable|\Throwable $error, bool $requeue = false): void {
+            $headers = $this->context['headers'];
+            $this->respond(1, ['message' => (string) $error, 'requeue' => $requeue, 'delay_seconds' => $this->delay,
+                ...($headers ? ['headers' => $headers] : [])]);
+        }
+
+        private function respond(int $type, array $data): void {
+            $this->worker->respond(new Payload(json_encode(['type' => $type, 'data' => $data], JSON_THROW_ON_ERROR)));
+        }
+    }
+
+    class Consumer {
+        private Worker $worker;
+
+        public function __construct() { $this->worker = Worker::create(); }
+
+        public function waitTask(): ?ReceivedTask {
+            $payload = $this->worker->waitPayload();
+            if ($payload === null) {
+                return null;
+            }
+            return new ReceivedTask($this->worker, json_decode($payload->header, true), $payload->body);
+        }
     }
 }
 
