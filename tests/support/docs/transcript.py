@@ -131,12 +131,15 @@ class Transcript:
     def environ(self) -> dict[str, str]:
         """Return the environment of the page's commands: the folder is the home, `rrpy` and `python` are ours.
 
-        `rrpy send` takes the port of the page's catcher from it, which the page leaves out as the default.
+        `rrpy send` takes the port of the page's catcher from it, and a client of RPC that of the host, which the page
+        leaves out as the default.
         """
         host, _, port = self.known.get("localhost:1025", "").rpartition(":")
+        rpc = self.known.get("127.0.0.1:6001")
         return {
             **os.environ,
             **({"SMTP_HOST": host, "SMTP_PORT": port} if port else {}),
+            **({"RR_RPC": f"tcp://{rpc}"} if rpc else {}),
             "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",

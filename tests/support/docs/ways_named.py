@@ -173,7 +173,7 @@ def two_hosts(run: Transcript, block: Block) -> None:
             running.callback(host.close)
             host.ready()
             running.callback(lambda host=host: host.stop(signal.SIGINT))
-        run.shell("\n".join(line for line in block.text.splitlines() if not line.endswith(" &")))
+        run.shell("\n".join(line for line in block.text.splitlines() if not line.endswith(" &") and line != "sleep 5"))
         figures = f"rrpy rpc -c {name} jobs.Stat"
         eventually(lambda: re.search('"active": ?0,.*"reserved": ?0,', run.shell(figures)), "the mail is done")
 
