@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import urandom
 from time import time_ns
 from typing import Final
@@ -16,6 +16,12 @@ OVERHEAD: Final = 512
 
 TEXT: Final = 64
 """Bytes that each text of the headers counts for beside its letters, as it takes them in memory."""
+
+PAGE: Final = 1024 * 1024
+"""Bytes of the dead jobs that are listed at once. Their headers may be as large as their payloads."""
+
+MAX_ID: Final = 255
+"""Characters of an id at most: NATS has it in a subject, and drops the connection of a client with a long one."""
 
 MAX_DELAY: Final = 10 * 366 * 86_400.0
 """Seconds that a job can be put off at most: clients and workers may ask for any number."""
@@ -47,9 +53,7 @@ class Job(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """The bytes that it counts for, wherever bytes of jobs are counted."""
         size = OVERHEAD + len(self.payload) + len(self.envelope) + _length(self.id) + _length(self.name)
-        for name, texts in self.headers.items():
-            size += TEXT * (1 + len(texts)) + _length(name) + sum(map(_length, texts))
-        return size
+        return size + _headers_length(self.headers) if self.headers else size
 
 
 class DeadJob(msgspec.Struct, frozen=True):
@@ -69,9 +73,25 @@ class DeadJob(msgspec.Struct, frozen=True):
     headers: Headers = {}
 
 
+def first_page(found: Iterable[DeadJob]) -> list[DeadJob]:
+    """Return the first of the dead jobs, in about PAGE bytes together, and one at least. It reads no more of them."""
+    page: list[DeadJob] = []
+    room = PAGE
+    for job in found:
+        page.append(job)
+        room -= OVERHEAD + sum(map(_length, (job.id, job.name, job.reason))) + _headers_length(job.headers)
+        if room <= 0:
+            break
+    return page
+
+
 def _length(text: str) -> int:
     """Return the bytes of a text, at most."""
     return len(text) if text.isascii() else 4 * len(text)
+
+
+def _headers_length(headers: Headers) -> int:
+    return sum(TEXT * (1 + len(texts)) + _length(name) + sum(map(_length, texts)) for name, texts in headers.items())
 
 
 def new_id() -> str:

@@ -199,7 +199,10 @@ class Queue(Protocol):
         ...
 
     async def list_dead(self, limit: int, after: str = "") -> Sequence[DeadJob]:
-        """Return dead jobs in the order of their ids, those after the id `after`. Raises Away."""
+        """Return dead jobs in the order of their ids, those after the id `after`, as `job.first_page` bounds them.
+
+        Raises Away.
+        """
         ...
 
     async def revive(self, ids: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from msgspec import field
 from ..rpc.proto import Number, ProtoMessage
 from .consumer import Consumer
 from .errors import JobsError
-from .job import MAX_DELAY, Job, new_id
+from .job import MAX_DELAY, MAX_ID, Job, new_id
 from .pipelines import Pipelines
 from .protocols import DeadJob
 from .stat import PipelineStat
@@ -231,6 +231,8 @@ class JobsRPC:
     def _job(self, pushed: PushedJob) -> Job:
         options = pushed.options
         pipeline = self._pipelines.find(options.pipeline)
+        if len(pushed.id) > MAX_ID:
+            raise JobsError(f"the id of a job has at most {MAX_ID} characters")
         if options.delay > MAX_DELAY:
             raise JobsError(f"the delay of a job is at most {MAX_DELAY:.0f} s")
         return Job(

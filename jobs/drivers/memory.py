@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from ..job import first_page
 from ..protocols import Away, DeadJob, Done, Full, Headers, Job, JobsError, PipelineSettings, Promise, QueueState
 
 DEFAULT_BYTES: Final = 256 * 1024 * 1024
@@ -159,7 +160,7 @@ class MemoryQueue:
     async def list_dead(self, limit: int, after: str = "") -> Sequence[DeadJob]:
         """Return dead jobs in the order of their ids."""
         ids = heapq.nsmallest(limit, (each for each in self._dead if each > after))
-        return [self._dead[each][1] for each in ids]
+        return first_page(self._dead[each][1] for each in ids)
 
     async def revive(self, ids: Sequence[str] | None = None) -> int:
         """Put dead jobs into the queue again."""

@@ -17,6 +17,7 @@ from rrpy.jobs.drivers.memory import MemoryDriver
 from rrpy.jobs.drivers.nats.config import NatsConfig
 from rrpy.jobs.drivers.nats.driver import NatsDriver
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver
+from rrpy.jobs.job import PAGE
 from rrpy.jobs.protocols import Away, Full, Queue
 
 PLACES: dict[str, Callable[[Path], Place]] = {
@@ -154,6 +155,24 @@ def test_a_retry_comes_again_with_its_attempt_and_headers(place: Place) -> None:
         (third,) = await pull(queue)
         assert (third.attempt, third.job.headers, third.job.envelope) == (3, {"y": ["2"]}, b"e")
         third.ack()
+
+    with_queue(place, test)
+
+
+def test_dead_jobs_are_listed_in_pages_of_bounded_bytes(place: Place) -> None:
+    """One call made all of them at once: 2 GB for 60 jobs with long headers."""
+
+    async def test(queue: Queue) -> None:
+        names = [f"{number:02}" for number in range(PAGE // 50_000 + 2)]
+        await push(queue, *(job(name, headers={"x": ["1" * 50_000]}) for name in names))
+        for each in await pull_all(queue, len(names)):
+            each.dead("for nothing")
+        await until(lambda: queue.state().dead == len(names) or queue.state().running == 0)
+        found: list[str] = []
+        while page := await queue.list_dead(1000, found[-1] if found else ""):
+            assert len(page) < len(names)
+            found += [each.id for each in page]
+        assert found == names
 
     with_queue(place, test)
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from ...job import DEFAULT_PRIORITY, DeadJob, Job
+from ...job import DEFAULT_PRIORITY, MAX_ID, DeadJob, Job
 
 MSG_ID: Final = "Nats-Msg-Id"
 VERSION: Final = "NATS/1.0\r\n"
+_MOST: Final = 2**63 - 1
 _SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 
 
@@ -99,26 +101,26 @@ def parse_headers(raw: bytes) -> dict[str, str]:
 
 
 def from_message(headers: Mapping[str, str], body: bytes) -> Message:
-    """Return the job of a message. Raises ValueError for headers that are not a job's."""
+    """Return the job of a message. Raises ValueError for headers that are not a job's: every client can publish."""
     try:
-        split = int(headers.get("rr_split", "0"))
+        split = _number(headers, "rr_split", 0, 0, len(body) if "rr_object" not in headers else _MOST)
         stored = headers.get("rr_object", "")
         job = Job(
-            id=unquote(headers["rr_id"], errors="strict"),
+            id=_id(headers["rr_id"]),
             name=unquote(headers.get("rr_job", "")),
             pipeline=unquote(headers.get("rr_pipeline", "")),
             payload=body[split:],
             envelope=body[:split],
             headers=_texts(headers["rr_headers"]) if "rr_headers" in headers else {},
-            priority=int(headers.get("rr_priority", DEFAULT_PRIORITY)),
-            due=float(headers.get("rr_due", "0")),
+            priority=_number(headers, "rr_priority", DEFAULT_PRIORITY, -_MOST, _MOST),
+            due=_time(headers.get("rr_due", "0")),
             auto_ack=headers.get("rr_auto_ack") == "1",
         )
         return Message(
             job,
-            attempt=int(headers.get("rr_attempt", "1")),
+            attempt=_number(headers, "rr_attempt", 1, 1, _MOST),
             object=unquote(stored),
-            length=int(headers.get("rr_size", "0")) if stored else len(body),
+            length=_number(headers, "rr_size", 0, 0, _MOST) if stored else len(body),
             split=split,
             reason=unquote(headers.get("rr_reason", "")),
         )
@@ -156,7 +158,29 @@ def _texts(text: str) -> dict[str, list[str]]:
     lists = isinstance(found, dict) and all(isinstance(each, list) for each in found.values())
     if not lists or not all(isinstance(one, str) for each in found.values() for one in each):
         raise ValueError("rr_headers is not {name: [texts]}")
+    msgspec.json.encode(found)  # raises for half a pair of surrogates, which no worker's context can have
     return dict(found)
+
+
+def _id(text: str) -> str:
+    found = unquote(text, errors="strict")
+    if not 0 < len(found) <= MAX_ID:
+        raise ValueError(f"rr_id has {len(found)} characters, of {MAX_ID}")
+    return found
+
+
+def _number(headers: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    value = int(headers.get(name, default))
+    if not least <= value <= most:
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _time(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("rr_due is not a time")
+    return value
 
 
 @functools.lru_cache(256)

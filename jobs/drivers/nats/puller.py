@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ...errors import Away, Rejected
-from ...job import Job
+from ...job import MAX_DELAY, Job
 from .config import NatsPipeline
 from .delivery import FREE_DELIVERIES, PUT_OFF, Delivery, Settlements
 from .message import Message, from_message
@@ -171,7 +171,7 @@ class Puller:
         delay = delivery.job.due - time.time() if delivery.job.due else 0
         if delay > 0:
             heapq.heappush(self._put_off, delivery.job.due)
-            self._settlements.give_back(delivery, delay)
+            self._settlements.give_back(delivery, min(delay, MAX_DELAY))
         elif delivery.deliveries > FREE_DELIVERIES + self._attempts:
             self.held[message.reply] = delivery
             delivery.dead(f"{delivery.deliveries - 1} hosts had it, and ended or lost the servers before its end")

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ....container.sqlite.opening import PAGE, Schema, open_file
+from ...job import first_page
 from ...protocols import DeadJob, Job
 from .bodies import LARGE, Bodies
 
@@ -349,14 +350,14 @@ class Spool:
 
     def list_dead(self, limit: int, after: str) -> list[DeadJob]:
         """Return dead jobs in the order of their ids."""
-        return [
+        return first_page(
             DeadJob(job_id, name, reason, attempt, died, size, priority, msgspec.json.decode(headers))
             for job_id, name, reason, attempt, died, size, priority, headers in self._connection.execute(
                 "SELECT id, name, reason, attempt, died, size, priority, headers FROM jobs "  # noqa: S608 - a number
                 f"WHERE state = {DEAD} AND id > ? ORDER BY id LIMIT ?",
                 (after, limit),
             )
-        ]
+        )
 
     def oldest(self) -> float:
         """Return since when the oldest free job waits, of the lowest priorities; 0 without one."""

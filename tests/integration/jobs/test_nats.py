@@ -181,6 +181,36 @@ async def test_a_message_that_is_not_a_job_is_a_dead_letter(server: NatsServer) 
         ]
 
 
+async def test_a_dead_letter_of_another_client_hides_no_other_one(server: NatsServer) -> None:
+    async with host(server.address, "mixed") as one:
+        client = one.queue.connection.client
+        assert client is not None
+        await push(one.queue, job("a"))
+        (delivery,) = await pull(one.queue)
+        delivery.dead("for a")
+        await client.publish("mixed-dead.0", b"hello")
+        await until(lambda: one.queue.state().dead == 2)
+        assert [(each.id, each.reason[:24]) for each in await one.queue.list_dead(9)] == [
+            ("0", "the message is not a job"),
+            ("a", "for a"),
+        ]
+        assert await one.queue.purge() == 2
+
+
+async def test_a_job_that_is_due_in_a_thousand_years_is_put_off(server: NatsServer) -> None:
+    """The pause did not fit into the server's nanoseconds: it gave the job again and again."""
+    async with host(server.address, "later") as one:
+        client = one.queue.connection.client
+        assert client is not None
+        pulling = asyncio.ensure_future(pull(one.queue))
+        await client.publish("later", b"", headers={"rr_id": "late", "rr_due": "4e10"})
+        await until(lambda: one.queue.state().delayed == 1)
+        await push(one.queue, job("a"))
+        assert ids(await pulling) == ["a"]
+        info = await api(one, "CONSUMER.INFO.later.later")
+        assert info["num_redelivered"] == 0
+
+
 async def test_another_host_gets_the_jobs_of_one_that_died(server: NatsServer) -> None:
     async with host(server.address, "hosts", ack_wait=0.4) as alive:
         async with dying(server, "hosts", ack_wait=0.4) as dead:

@@ -69,8 +69,17 @@ def test_no_text_of_a_job_ends_a_header_line(field: str) -> None:
         {"rr_id": "a", "rr_priority": "high"},
         {"rr_id": "a", "rr_headers": '{"a": "b"}'},
         {"rr_id": "a", "rr_headers": "[" * 100_000},
+        {"rr_id": "a", "rr_headers": '{"a": ["\\ud800"]}'},
         {"rr_id": "a", "rr_due": "x"},
+        {"rr_id": "a", "rr_due": "inf"},
+        {"rr_id": "a", "rr_due": "nan"},
+        {"rr_id": "a", "rr_priority": "9" * 30},
+        {"rr_id": "a", "rr_attempt": "9" * 30},
+        {"rr_id": "a", "rr_split": "-1"},
+        {"rr_id": "a", "rr_object": "a", "rr_size": "-1"},
         {"rr_id": "%ff"},
+        {"rr_id": ""},
+        {"rr_id": "a" * 256},
     ],
 )
 def test_headers_that_are_not_a_jobs_are_said(headers: dict[str, str]) -> None:
