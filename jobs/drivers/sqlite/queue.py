@@ -25,7 +25,8 @@ from ...protocols import (
     QueueState,
     Rejected,
 )
-from .spool import Spool, Taken, to_row
+from .rows import to_row
+from .spool import Spool, Taken
 from .writer import Ask, Limits, Push, Settlement, Turn, Wanted, Writer, full
 
 _MANY: Final = 1000
@@ -114,7 +115,7 @@ class SQLiteQueue:
             state = await opened
         except BaseException:
             writer.stopping = True
-            writer.wake.set()
+            writer.rouse()
             raise
         if isinstance(state, Exception):
             writer.join()
@@ -138,7 +139,7 @@ class SQLiteQueue:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.stopping = True
-            writer.wake.set()
+            writer.rouse()
             try:
                 await self._ended
                 writer.join()
@@ -165,7 +166,7 @@ class SQLiteQueue:
         if self._timer is None:
             self._timer = loop.call_at(push.deadline, self._time_out)
         self._writer.pushes.append(push)
-        self._writer.wake.set()
+        self._writer.rouse()
 
     def _time_out(self) -> None:
         """Fail the pushes that take too long: the disk stands still. One timer serves all of them."""
@@ -196,7 +197,7 @@ class SQLiteQueue:
         pulling: asyncio.Future[list[SQLiteDelivery]] = asyncio.get_running_loop().create_future()
         if writer is not None:
             writer.wanted = Wanted(jobs, size, pulling)
-            writer.wake.set()
+            writer.rouse()
         try:
             return await pulling
         except asyncio.CancelledError:
@@ -211,7 +212,7 @@ class SQLiteQueue:
         """Put a settlement into the next commit. After the end it is lost: the job comes again."""
         if self._writer is not None:
             self._writer.settlements.append(settlement)
-            self._writer.wake.set()
+            self._writer.rouse()
 
     def _take(self, turn: Turn) -> None:
         """Take the results of a commit."""
@@ -271,7 +272,7 @@ class SQLiteQueue:
             raise Away(f"the pipeline {self._settings.name} is closed")
         answer = asyncio.get_running_loop().create_future()
         self._writer.asks.append(Ask(work, answer))
-        self._writer.wake.set()
+        self._writer.rouse()
         return await answer
 
 

@@ -9,11 +9,12 @@ retries.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from copy import copy
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +22,7 @@ from ....container.sqlite.opening import PAGE, Schema, open_file
 from ...job import first_page
 from ...protocols import DeadJob, Job
 from .bodies import LARGE, Bodies
+from .rows import ROWS, Row, insertion
 
 WAITING, DELAYED, DEAD = 0, 1, 2
 
@@ -54,8 +56,6 @@ _PRIORITIES: Final = 64
 """Priorities that the search for the oldest job reads."""
 _MISSING_BODY: Final = "its payload cannot be read"
 
-Row = tuple[Any, ...]
-
 
 class Taken(NamedTuple):
     """A job that a pull took."""
@@ -66,8 +66,7 @@ class Taken(NamedTuple):
     job: Job
 
 
-@dataclass
-class Figures:
+class Figures(msgspec.Struct):
     """Counts of rows. `waiting` counts those that are held too. `bytes`: of all jobs."""
 
     waiting: int = 0
@@ -76,16 +75,6 @@ class Figures:
     bytes: int = 0
     duplicates: int = 0
     redelivered: int = 0
-
-
-def to_row(job: Job) -> Row:
-    """Return the values of a job. Raises ValueError for a text that is not Unicode, or a priority above 64 bits."""
-    if not -(1 << 63) <= job.priority < 1 << 63:
-        raise ValueError(f"the priority {job.priority} has more than 64 bits")
-    for text in (job.id, job.name):
-        text.encode()
-    headers = msgspec.json.encode(job.headers)
-    return job.id, job.priority, job.due, job.size, job.name, job.auto_ack, headers, job.envelope, job.payload
 
 
 class Spool:
@@ -100,6 +89,7 @@ class Spool:
         self.next_due: float = float("inf")
         self.held: set[int] = set()
         self._room = 0
+        self._oldest: float | None = None  # read again when it is asked for
         self._pipeline = pipeline
         self._connection, self._file = open_file(path, name, _SCHEMA)
         self.path = path
@@ -143,7 +133,7 @@ class Spool:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all changes of the block, or none, durable."""
-        figures, held, before = replace(self.figures), set(self.held), set(self._before)
+        figures, held, before = copy(self.figures), set(self.held), set(self._before)
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if not self._file.is_there():
@@ -162,6 +152,7 @@ class Spool:
             self._bodies.forget()
             self._gone.clear()
             self._find_due()
+            self._oldest = None
             raise
         self._changed = False
         self._bodies.keep()
@@ -180,26 +171,30 @@ class Spool:
 
     # Changes
 
-    def insert(self, rows: Iterable[Row]) -> None:
+    def insert(self, rows: Sequence[Row]) -> None:
         """Add jobs. One whose id is there is not added."""
+        for at in range(0, len(rows), ROWS):
+            self._insert(rows[at : at + ROWS])
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        """Add jobs by one statement: each call of SQLite gives the other threads a chance to run first."""
         now = time.time()
         figures = self.figures
+        values: list[Row] = []
         for job_id, priority, due, size, name, auto_ack, headers, envelope, payload in rows:
             self._last += 1
-            number = self._last
-            large = len(payload) > LARGE
             state = DELAYED if due > now else WAITING
-            row = (number, job_id, state, priority, number, due, now, 1, size, name, auto_ack, headers, envelope)
-            added = self._connection.execute(
-                "INSERT INTO jobs (number, id, state, priority, place, due, since, attempt, size, name, auto_ack, "
-                "headers, envelope, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO NOTHING",
-                (*row, None if large else payload),
-            ).rowcount
-            if not added:
-                figures.duplicates += 1
+            stored = None if len(payload) > LARGE else payload
+            order = (self._last, job_id, state, priority, self._last, due, now, 1)
+            values.append((*order, size, name, auto_ack, headers, envelope, stored))
+        found = self._connection.execute(insertion(len(values)), tuple(chain.from_iterable(values)))
+        added = {number for (number,) in found}
+        figures.duplicates += len(rows) - len(added)
+        for row, (number, _, state, *_) in zip(rows, values, strict=True):
+            if number not in added:
                 continue
-            if large:
+            due, size, payload = row[2], row[3], row[8]
+            if len(payload) > LARGE:
                 self._bodies.write(number, payload)
             figures.bytes += size
             if state == DELAYED:
@@ -207,6 +202,7 @@ class Spool:
                 self.next_due = min(self.next_due, due)
             else:
                 figures.waiting += 1
+                self._oldest = self._oldest or None
 
     def ack(self, number: int) -> None:
         """Delete a job that is held."""
@@ -241,6 +237,7 @@ class Spool:
         self._bury(number, reason)
 
     def _bury(self, number: int, reason: str) -> None:
+        self._oldest = None
         self._connection.execute(
             f"UPDATE jobs SET state = {DEAD}, reason = ?, died = ? WHERE number = ?",  # noqa: S608 - a number
             (reason.encode("utf-8", "replace").decode(), time.time(), number),
@@ -251,6 +248,7 @@ class Spool:
     def _drop(self, number: int) -> None:
         self.held.remove(number)
         self._changed = True
+        self._oldest = None
 
     def _delete(self, number: int) -> None:
         (size, in_file) = self._connection.execute(
@@ -270,6 +268,7 @@ class Spool:
         ).rowcount
         self.figures.waiting += found
         self.figures.delayed -= found
+        self._oldest = None
         self._find_due()
 
     def _find_due(self) -> None:
@@ -311,6 +310,7 @@ class Spool:
         self.figures.redelivered += redelivered
         self.held.add(number)
         self._changed = True
+        self._oldest = None
         texts = msgspec.json.decode(headers, type=dict[str, list[str]])
         job = Job(job_id, name, self._pipeline, payload, envelope, texts, priority, due, bool(auto_ack))
         return Taken(number, attempt, redelivered, job)
@@ -329,6 +329,7 @@ class Spool:
             )
         self.figures.dead -= len(found)
         self.figures.waiting += len(found)
+        self._oldest = None
         return len(found)
 
     def purge(self, ids: Sequence[str] | None, limit: int) -> int:
@@ -359,10 +360,14 @@ class Spool:
             )
         )
 
+    @property
     def oldest(self) -> float:
-        """Return since when the oldest free job waits, of the lowest priorities; 0 without one."""
-        if not self.has_free:
-            return 0.0
+        """Since when the oldest free job waits, of the lowest priorities; 0 without one. A new job changes no other."""
+        if self._oldest is None:
+            self._oldest = self._find_oldest() if self.has_free else 0.0
+        return self._oldest
+
+    def _find_oldest(self) -> float:
         oldest = float("inf")
         priority = -(1 << 62)
         for _ in range(_PRIORITIES):

@@ -2,8 +2,9 @@
 
 What we want: a flush to the disk costs far more than a job does, so all pushes, settlements and pulls that wait share
 one. What we do: the loop appends to three deques and wakes the thread; the thread takes what is there, and calls the
-loop once for each commit. What can fail: the disk. Then pushes fail at once, settlements stay and are tried again, and
-`trouble` says why, until a commit succeeds.
+loop once for each commit. Clients and workers that have their answer come back within a millisecond or two. So a commit
+waits that long for as many as the last one had and left; a client that is alone never waits. What can fail: the disk.
+Then pushes fail at once, settlements stay and are tried again, and `trouble` says why, until a commit succeeds.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from typing import Any, Final, NamedTuple
 from ....container.errors import reason_of
 from ....container.sqlite.opening import is_for_want_of_room
 from ...protocols import Away, Done, Full, JobsError, QueueState
-from .spool import Row, Spool, Taken
+from .rows import Row
+from .spool import Spool, Taken
 
 BATCH: Final = 1000
 """Pushes of one commit."""
 BATCH_BYTES: Final = 16 * 1024 * 1024
 """Bytes of the pushes of one commit; a larger push is alone."""
+_GATHER: Final = 0.002
+"""Seconds that a commit waits at most for the clients and workers of the last one."""
 _PAUSE: Final = 1.0
 """Seconds between two attempts while the disk is in trouble."""
 _LONGEST: Final = 30.0
@@ -114,6 +118,16 @@ class Writer(threading.Thread):
         self._tell = tell
         self._ended = ended
         self._trouble: JobsError | None = None
+        self._expected = 0  # pushes and settlements of the next commit
+        self._gathering = False
+
+    def rouse(self) -> None:
+        """Wake the thread for what the loop has given it; while it gathers only when all that it expects are there."""
+        if not self.wake.is_set() and not (self._gathering and self._lacks()):
+            self.wake.set()
+
+    def _lacks(self) -> bool:
+        return len(self.pushes) + len(self.settlements) < self._expected
 
     def run(self) -> None:
         """Serve until `stopping`."""
@@ -144,9 +158,21 @@ class Writer(threading.Thread):
         while not self.stopping or self.pushes or self.settlements or self.asks:
             self.wake.wait(self._time_to_wait())
             self.wake.clear()
+            self._gather()
+            done = len(self.pushes) + len(self.settlements)
             self._turn()
+            self._expected = min(BATCH, done + len(self.pushes) + len(self.settlements))
             if self.stopping and self._trouble is not None:
                 break  # the jobs of the settlements come again
+
+    def _gather(self) -> None:
+        """Wait a moment for the pushes and settlements that are expected."""
+        if (self.pushes or self.settlements) and self._trouble is None and not self.stopping:
+            self._gathering = True
+            if self._lacks():
+                self.wake.wait(_GATHER)
+            self._gathering = False
+            self.wake.clear()
 
     def _time_to_wait(self) -> float:
         if self.stopping:
@@ -204,15 +230,19 @@ class Writer(threading.Thread):
         return found
 
     def _insert(self, pushes: Sequence[Push]) -> None:
+        rows: list[Row] = []
+        size = 0
         for push in pushes:
             if push.done is None:  # its caller has Away already
                 continue
             if isinstance(self._trouble, Full):
                 push.result = self._trouble
-            elif self._spool.is_full(push.size, self._limits.max_bytes):
+            elif self._spool.is_full(size + push.size, self._limits.max_bytes):
                 push.result = full(self._pipeline, self._limits.max_bytes)
             else:
-                self._spool.insert(push.rows)
+                rows += push.rows
+                size += push.size
+        self._spool.insert(rows)
 
     def _check_disk(self) -> None:
         """Set or clear the trouble of a disk that is nearly full."""
@@ -236,7 +266,7 @@ class Writer(threading.Thread):
         figures = spool.figures
         trouble = self._trouble
         try:
-            oldest = spool.oldest()
+            oldest = spool.oldest
         except sqlite3.Error:
             oldest = 0.0
         return QueueState(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import time
@@ -16,11 +17,12 @@ from support.waiting import until
 
 from rrpy.container.errors import ConfigError
 from rrpy.container.log import logger
+from rrpy.jobs.drivers.sqlite import writer
 from rrpy.jobs.drivers.sqlite.bodies import LARGE, Bodies
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver, SQLitePipeline
 from rrpy.jobs.drivers.sqlite.spool import Spool
 from rrpy.jobs.job import TEXT
-from rrpy.jobs.protocols import Away, Full, JobsError, PipelineSettings, Rejected
+from rrpy.jobs.protocols import Away, Full, JobsError, PipelineSettings, QueueState, Rejected
 
 pytestmark = pytest.mark.anyio
 
@@ -201,6 +203,34 @@ async def test_a_job_that_no_row_can_hold_is_refused_and_stops_no_other(tmp_path
             await push(queue, msgspec.structs.replace(job("high"), priority=1 << 63))
         await push(queue, msgspec.structs.replace(job("low"), priority=-(1 << 63)))
         assert ids(await pull(queue)) == ["low"]
+
+
+async def test_clients_that_push_again_and_again_share_each_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them had a commit of their own while the others were on the way: it cost each mail 30 us more."""
+    names = map(str, itertools.count())
+    states: list[QueueState] = []  # of the commits; each brings a new one
+
+    async def share_a_commit() -> bool:
+        states.clear()
+        for _ in range(2):
+            queue.push((job(next(names)),), lambda _: states.append(queue.state()))
+        await until(lambda: len(states) == 2)
+        return states[0] is states[1]
+
+    async with place_of(tmp_path).queue() as queue:
+        while not await share_a_commit():
+            pass
+        monkeypatch.setattr(writer, "_GATHER", 60.0)
+        first = asyncio.create_task(push(queue, job("first")))
+        _, pending = await asyncio.wait([first], timeout=0.05)
+        assert pending, "it had a commit of its own"
+        await asyncio.gather(first, push(queue, job("second")))
+        monkeypatch.undo()
+        await push(queue, job("alone"))
+        monkeypatch.setattr(writer, "_GATHER", 60.0)
+        await push(queue, job("alone again"))  # the last commit had one push, so this one waits for none
 
 
 async def test_a_fault_of_ours_in_a_commit_stops_no_later_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
