@@ -260,8 +260,10 @@ def _whole(wanted: str) -> Callable[[Value], bool]:
 
 def _expression(expression: str, name: str) -> Callable[[Value], bool]:
     """Return the search of a regular expression. Raises FilterError."""
-    import re2  # a filter without expressions does not load it
-
+    try:
+        import re2  # a filter without expressions does not load it
+    except ImportError:
+        raise FilterError(name, "is a regular expression, which needs google-re2: pip install 'rrpy[re2]'") from None
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from hypothesis import given
@@ -153,3 +154,9 @@ def test_it_says_what_a_regular_expression_says(wanted: str, text: str) -> None:
     assert Wanted(wanted, whole=True).fits(text) is (re.fullmatch(expression, text) is not None)
     assert Wanted(wanted).fits(text) is (re.search(expression, text) is not None)
     assert Wanted(f"~{expression}").fits(text) is (re.search(expression, text) is not None)
+
+
+def test_without_google_re2_an_expression_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(FilterError, match=re.escape("pip install 'rrpy[re2]'")):
+        Filter.of(subject="~order")
