@@ -18,7 +18,7 @@ import anyio.to_thread
 import msgspec
 
 from ..container.heap import HEAP
-from ..mime.matching import Filter
+from ..mime.message import Message
 from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
 from .records import MessageList, Record, Release, Stored, instant, record_of
@@ -27,7 +27,7 @@ from .store.arrivals import Arrivals
 from .store.query import EVERYTHING, Query
 from .store.results import Batch, Changed
 from .store.store import MAX_LIST, Store
-from .waiting import Awaited, Waiter, Waiters
+from .waiting import Arrival, Waits
 
 R = TypeVar("R")
 
@@ -48,7 +48,7 @@ class Mailbox:
         self.feed = feed or Feed()
         self.refusals = refusals or Refusals()
         self._store = store
-        self._waiters = Waiters()
+        self.waits = Waits(store, self._run)
         self._arrivals = Arrivals(self._store_mails, self._index)
         self._turn = anyio.Lock()
         self._turn_of_others = anyio.Lock()
@@ -73,7 +73,7 @@ class Mailbox:
     def stop(self) -> None:
         """End the streams, the requests that wait, and the work of `until_stop`."""
         self.feed.close()
-        self._waiters.close()
+        self.waits.close()
         for scope in self._until_stop:
             scope.cancel()
 
@@ -107,9 +107,13 @@ class Mailbox:
 
         async with self._turn:
             records, batch = await self._in_thread(stored)
-            for record, added in zip(records, batch.added, strict=True):
+            for mail, record, added in zip(mails, records, batch.added, strict=True):
                 self.feed.publish("message", added.message.summary)
-                self._waiters.offer(added.number, record.summary, added.message)
+                if waiters := self.waits.interested(added.number):
+                    arrival = Arrival(record.summary, added.message, added.number, partial(_message_of, mail))
+                    slow = any(each.wish.wanted.is_slow for each in waiters)
+                    find = partial(arrival.fitting, waiters)
+                    arrival.offer(await self._in_thread(find) if slow else find())
             for mail in mails:
                 if mail.code >= 400:
                     self.feed.publish("refusal", self.refusals.add_message(mail))
@@ -155,20 +159,6 @@ class Mailbox:
         if message is not None:
             HEAP.freed(len(message.content))  # the answer with these bytes ends soon
         return message
-
-    async def wait(self, wanted: Filter, timeout: float, after: int = 0) -> Awaited | None:
-        """Return the newest message that fits and has a number above `after`. Wait for one if need be.
-
-        None after `timeout` seconds, or when the host stops.
-        """
-        deadline = anyio.current_time() + timeout
-        with self._waiters.waiting(wanted, after) as waiter:
-            found = await self._scan(waiter)
-            if waiter.found is None and found is not None:
-                return Awaited(found)
-            with anyio.CancelScope(deadline=deadline):
-                await waiter.ended.wait()
-        return waiter.found
 
     async def delete(self, message_id: str) -> bool:
         """Delete a message. Return False for an unknown id."""
@@ -264,16 +254,6 @@ class Mailbox:
             if await self._in_thread(lambda: self._store.add_release(message_id, release)):
                 self.feed.publish("released", msgspec.json.encode({"id": message_id, "release": release}))
 
-    async def _scan(self, waiter: Waiter) -> str | None:
-        """Return the id of the newest message that a request waits for, of those that are there."""
-        before: int | None = None
-        while not waiter.ended.is_set():
-            found = await self._run(partial(self._store.find, waiter.fits, waiter.after, before))
-            if found.next is None:
-                return found.id
-            before = found.next
-        return None
-
     async def _run(self, work: Callable[[], R]) -> R:
         async with self._turn_of_others, self._turn:
             return await self._in_thread(work)
@@ -287,3 +267,7 @@ class Mailbox:
 
     def _publish_deleted(self, *ids: str) -> None:
         self.feed.publish("deleted", msgspec.json.encode({"ids": ids}))
+
+
+def _message_of(mail: IncomingMail) -> Message:
+    return mail.message

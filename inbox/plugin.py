@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import msgspec
@@ -27,10 +27,15 @@ from .mail_servers import MailServers, publish_changes
 from .protocols import IncomingMail, IncomingRefusal, MailServer
 from .records import Summary
 from .relay.own import check_relay
+from .rpc import InboxRPC
 
 if TYPE_CHECKING:
     from ..container.net.http import HTTPServer
     from .mailbox import Mailbox
+
+
+MAX_CONNECTIONS: Final = 4096
+"""Clients of the page and the API at the same time: thousands may wait for mail."""
 
 
 class InboxPlugin:
@@ -61,6 +66,17 @@ class InboxPlugin:
     def listens(self) -> Sequence[Addresses]:
         """Return the addresses of the page."""
         return [self._addresses]
+
+    def rpc(self) -> InboxRPC:
+        """Return the methods on the RPC bus."""
+        return InboxRPC(self)
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox. Raises HostError while the plugin does not serve."""
+        if self._mailbox is None:
+            raise HostError("the inbox does not serve")
+        return self._mailbox
 
     async def mail_received(self, mail: IncomingMail) -> None:
         """Keep a mail. Returns once it is safe; raises StoreError."""
@@ -93,7 +109,7 @@ class InboxPlugin:
         )
         try:
             app = application(mailbox, self._servers, config, self._log, is_open=is_open)
-            self._http = HTTPServer(app, self._addresses, self._log, tls=self._tls)
+            self._http = HTTPServer(app, self._addresses, self._log, tls=self._tls, connections=MAX_CONNECTIONS)
             async with anyio.create_task_group() as group:
                 group.start_soon(publish_changes, self._servers, mailbox.feed)
                 group.start_soon(expire, mailbox, config.max_age, self._log)
@@ -145,9 +161,7 @@ class InboxPlugin:
 
         Raises HostError: the database fails, or the plugin does not serve.
         """
-        if self._mailbox is None:
-            raise HostError("the inbox does not serve")
-        found = await self._mailbox.list_messages(limit=count, before=None)
+        found = await self.mailbox.list_messages(limit=count, before=None)
         return found.total, [msgspec.json.decode(each, type=Summary) for each in found.messages]
 
     async def stop(self) -> None:

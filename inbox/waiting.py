@@ -1,79 +1,303 @@
-"""Requests that wait for a message. Each new message is compared with their filters in memory, without the store."""
+"""Requests that wait for messages. Each new message is compared with their filters in memory, without the store.
+
+A request reads the messages that are there once; `offer` brings it the later ones. Requests that came first get a
+message first. What makes it hard: a request may end with fewer messages than it wants. It gives them back then, and the
+others that wait under its claim read the messages anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import anyio
 
 from ..mime.matching import Filter, Mail
-from ..mime.message import Message, parse
+from ..mime.message import Message
 from .records import Stored, Summary
+from .store.results import Found
+
+R = TypeVar("R")
+
+MAX_CLAIMED: Final = 100_000
+"""Messages that claims remember. The oldest are forgotten."""
+MAX_COUNT: Final = 100
+"""Messages of one wait."""
+MISSES: Final = 20
+"""Messages that did not fit, of those that a failed wait lists: the newest ones."""
+
+
+class Wish(NamedTuple):
+    """The messages that a request waits for.
+
+    `after`: they have numbers above this one; None for those that arrive later than the request. `newest`: the newest
+    of those that are there, else the oldest. `claim`: no other request of this name gets them; empty for no claim.
+    """
+
+    wanted: Filter
+    after: int | None = 0
+    newest: bool = True
+    total: int = 1
+    claim: str = ""
 
 
 class Awaited(NamedTuple):
     """A message that a request has waited for. `message`: None for one that was there before the request."""
 
     id: str
+    number: int
     message: Stored | None = None
 
 
-class Waiter:
-    """One request. `found`: the message that it waits for; None until it arrives."""
+class Waited(NamedTuple):
+    """The end of a wait. `messages`: fewer than the wish has, where the time is over. `wish`: `after` is a number."""
 
-    def __init__(self, wanted: Filter, after: int) -> None:
-        self.wanted = wanted
-        self.after = after
-        self.found: Awaited | None = None
-        self.ended = anyio.Event()
+    messages: Sequence[Awaited]
+    wish: Wish
 
-    def fits(self, summary: Summary) -> bool:
-        """Return whether the request waits for a message of the list."""
-        return self.wanted.fits(_mail(summary, None))
-
-    def end(self, found: Awaited | None) -> None:
-        """Give the message to the request, None where the host stops."""
-        self.found = found
-        self.ended.set()
+    @property
+    def is_complete(self) -> bool:
+        """Whether all messages came."""
+        return len(self.messages) == self.wish.total
 
 
-class Waiters:
-    """All requests that wait."""
+class Miss(NamedTuple):
+    """A message that came instead. `why`: a sentence for each condition that it does not fit; empty where it fits."""
+
+    summary: Summary
+    why: Sequence[str]
+
+
+class Candidate(Protocol):
+    """A message of the store. It reads its parts as they are asked for."""
+
+    @property
+    def summary(self) -> Summary: ...  # noqa: D102
+    @property
+    def parsed(self) -> Message: ...  # noqa: D102
+
+
+class Source(Protocol):
+    """The store."""
+
+    @property
+    def last(self) -> int:
+        """The number of the newest message so far, 0 for none."""
+        ...
+
+    def find(
+        self, fits: Callable[[Candidate], bool], after: int, before: int | None = None, *, newest: bool = True
+    ) -> Found:
+        """Return the newest message that fits, or the oldest, of one slice."""
+        ...
+
+    def latest(self, after: int, count: int) -> Sequence[Candidate]:
+        """Return the newest messages with a number above `after`, the oldest first."""
+        ...
+
+
+class Run(Protocol):
+    """Runs a function in the store's thread."""
+
+    def __call__(self, work: Callable[[], R], /) -> Awaitable[R]: ...  # noqa: D102
+
+
+class Claims:
+    """The messages that requests have taken, by the names of their claims."""
 
     def __init__(self) -> None:
-        self._all: set[Waiter] = set()
+        self._taken: dict[tuple[str, str], None] = {}
 
-    @contextmanager
-    def waiting(self, wanted: Filter, after: int) -> Iterator[Waiter]:
-        """Wait inside the block for a message with a number above `after`."""
-        waiter = Waiter(wanted, after)
-        self._all.add(waiter)
-        try:
-            yield waiter
-        finally:
-            self._all.discard(waiter)
+    def has(self, claim: str, message_id: str) -> bool:
+        """Return whether a request of this name has the message."""
+        return bool(claim) and (claim, message_id) in self._taken
 
-    def offer(self, number: int, summary: Summary, message: Stored) -> None:
-        """Compare a new message with every filter."""
-        if not self._all:
+    def take(self, claim: str, message_id: str) -> bool:
+        """Take a message. Return False where a request of this name has it."""
+        if not claim:
+            return True
+        if (claim, message_id) in self._taken:
+            return False
+        self._taken[claim, message_id] = None
+        if len(self._taken) > MAX_CLAIMED:
+            del self._taken[next(iter(self._taken))]
+        return True
+
+    def give_back(self, claim: str, message_id: str) -> None:
+        """Let another request of this name have a message."""
+        self._taken.pop((claim, message_id), None)
+
+
+class Waiter:
+    """One request. `got`: its messages so far. `woken`: set when it has all, has to read anew, or the host stops."""
+
+    def __init__(self, wish: Wish, claims: Claims) -> None:
+        self.wish = wish
+        self.got: list[Awaited] = []
+        self.woken = anyio.Event()
+        self._claims = claims
+        # Arrivals come after the messages that are there, where the oldest come first.
+        self._held: list[Awaited] | None = None if wish.newest or wish.after is None else []
+
+    def has_all(self) -> bool:
+        """Return whether it has as many messages as it wants."""
+        return len(self.got) == self.wish.total
+
+    def fits(self, candidate: Candidate) -> bool:
+        """Return whether the request waits for a message of the store. Called in the store's thread."""
+        summary = candidate.summary
+        if self._claims.has(self.wish.claim, summary.id) or self._has(summary.id):
+            return False
+        return self.wish.wanted.fits(_mail(summary, lambda: candidate.parsed))
+
+    def offer(self, awaited: Awaited) -> None:
+        """Take a new message that fits."""
+        if self._held is None:
+            self.take(awaited)
+        else:
+            self._held.append(awaited)
+
+    def take(self, awaited: Awaited) -> None:
+        """Take a message that fits, unless the request has all, or another one of its claim has this one."""
+        if self.has_all() or self._has(awaited.id) or not self._claims.take(self.wish.claim, awaited.id):
             return
-        mail = _mail(summary, message)
-        for waiter in [each for each in self._all if number > each.after and each.wanted.fits(mail)]:
-            self._all.discard(waiter)
-            waiter.end(Awaited(summary.id, message))
+        self.got.append(awaited)
+        if self.has_all():
+            self.woken.set()
+
+    def take_held(self) -> None:
+        """Take the messages that have arrived while the request read the others."""
+        held, self._held = self._held or (), None
+        for awaited in held:
+            self.take(awaited)
+
+    def give_back(self) -> None:
+        """Give up every message."""
+        for awaited in self.got:
+            self._claims.give_back(self.wish.claim, awaited.id)
+        self.got.clear()
+
+    def _has(self, message_id: str) -> bool:
+        return any(each.id == message_id for each in self.got)
+
+
+class Waits:
+    """All requests that wait. `run`: runs a function in the store's thread."""
+
+    def __init__(self, source: Source, run: Run) -> None:
+        self._source = source
+        self._run = run
+        self._claims = Claims()
+        self._all: dict[Waiter, None] = {}
+        self._closed = False
+
+    async def wait(self, wish: Wish, timeout: float) -> Waited:
+        """Return the messages of a wish, in the order that it has. Wait for them if need be.
+
+        Fewer, and no claim for them, after `timeout` seconds or when the host stops.
+        """
+        deadline = anyio.current_time() + timeout
+        with self._waiting(wish) as waiter:
+            after = await self._run(lambda: self._source.last) if wish.after is None else wish.after
+            scans = wish.after is not None
+            while True:
+                if scans:
+                    await self._scan(waiter, after)
+                waiter.take_held()
+                if waiter.has_all() or self._closed:
+                    break
+                with anyio.CancelScope(deadline=deadline) as scope:
+                    await waiter.woken.wait()
+                if scope.cancelled_caught or waiter.has_all() or self._closed:
+                    break
+                waiter.woken = anyio.Event()
+                scans = True
+            messages = sorted(waiter.got, key=lambda each: each.number, reverse=wish.newest)
+            return Waited(messages, wish._replace(after=after))
+
+    async def misses(self, wish: Wish) -> Sequence[Miss]:
+        """Return the newest messages after `wish.after`, the oldest first: why each was not enough."""
+
+        def missed() -> Sequence[Miss]:
+            return [self._missed(wish, each) for each in self._source.latest(wish.after or 0, MISSES)]
+
+        return await self._run(missed)
+
+    def interested(self, number: int) -> Sequence[Waiter]:
+        """Return the requests that a new message is for, if it fits: those that came first are first."""
+        return [each for each in self._all if (each.wish.after or 0) < number]
+
+    @property
+    def closed(self) -> bool:
+        """Whether the host stops."""
+        return self._closed
 
     def close(self) -> None:
         """End every wait: the host stops."""
+        self._closed = True
         for waiter in self._all:
-            waiter.end(None)
-        self._all.clear()
+            waiter.woken.set()
+
+    @contextmanager
+    def _waiting(self, wish: Wish) -> Iterator[Waiter]:
+        waiter = Waiter(wish, self._claims)
+        self._all[waiter] = None
+        complete = False
+        try:
+            yield waiter
+            complete = waiter.has_all()
+        finally:
+            del self._all[waiter]
+            if waiter.got and wish.claim and not complete:
+                waiter.give_back()
+                for other in self._all:
+                    if other.wish.claim == wish.claim:
+                        other.woken.set()
+
+    async def _scan(self, waiter: Waiter, after: int) -> None:
+        """Give the request the messages that are there."""
+        newest = waiter.wish.newest
+        before: int | None = None
+        while not (waiter.has_all() or self._closed):
+            find = partial(self._source.find, waiter.fits, after, before, newest=newest)
+            found = await self._run(find)
+            if found.id is not None and found.number is not None:
+                waiter.take(Awaited(found.id, found.number))
+            if found.next is None:
+                return
+            if newest:
+                before = found.next
+            else:
+                after = found.next
+
+    def _missed(self, wish: Wish, candidate: Candidate) -> Miss:
+        summary = candidate.summary
+        why = wish.wanted.why_not(_mail(summary, lambda: candidate.parsed))
+        if not why and self._claims.has(wish.claim, summary.id):
+            why = [f"claim: another request of {wish.claim!r} has it"]
+        return Miss(summary, why)
 
 
-def _mail(summary: Summary, stored: Stored | None) -> Mail:
-    def message() -> Message:
-        assert stored is not None
-        return parse(stored.content)
+class Arrival(NamedTuple):
+    """A new message. `message`: returns it parsed."""
 
+    summary: Summary
+    stored: Stored
+    number: int
+    message: Callable[[], Message]
+
+    def fitting(self, waiters: Sequence[Waiter]) -> Sequence[Waiter]:
+        """Return the requests that it fits."""
+        mail = _mail(self.summary, self.message)
+        return [each for each in waiters if each.wish.wanted.fits(mail)]
+
+    def offer(self, waiters: Sequence[Waiter]) -> None:
+        """Offer it to requests that it fits."""
+        for each in waiters:
+            each.offer(Awaited(self.summary.id, self.number, self.stored if each.wish.total == 1 else None))
+
+
+def _mail(summary: Summary, message: Callable[[], Message]) -> Mail:
     return Mail(summary.to, summary.sender, summary.subject, summary.header_from, message)

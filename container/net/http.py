@@ -57,12 +57,19 @@ UVICORN_NAMES: Final[Mapping[str, Sequence[str]]] = {
 class HTTPServer:
     """Serves an ASGI application on the addresses of a setting, from `serve` until `stop`.
 
-    `address`: the first one, with the port that port 0 became; None before it serves. `tls`: for HTTPS. The
-    application's lifespan events are not used: a plugin has its own.
+    `address`: the first one, with the port that port 0 became; None before it serves. `tls`: for HTTPS. `connections`:
+    at the same time, None for http_connection.MAX_CONNECTIONS. The application's lifespan events are not used: a plugin
+    has its own.
     """
 
     def __init__(
-        self, app: Application, addresses: Addresses, log: Logger, *, tls: ssl.SSLContext | None = None
+        self,
+        app: Application,
+        addresses: Addresses,
+        log: Logger,
+        *,
+        tls: ssl.SSLContext | None = None,
+        connections: int | None = None,
     ) -> None:
         self.addresses = addresses
         self.address: Address | None = None
@@ -70,6 +77,7 @@ class HTTPServer:
         self._log = log
         self._stop = anyio.Event()
         self._tls = tls
+        self._connections = connections
         self._acceptor: Acceptor | TLSAcceptor[HTTPConnection] | None = None
         self._turned_away = 0
         self._failed: list[str] = []
@@ -129,10 +137,8 @@ class HTTPServer:
 
     def _enter(self, server: uvicorn.Server, _: object) -> HTTPConnection | None:
         """Return the protocol of a connection that shakes hands; None where there are too many of both."""
-        from .http_connection import MAX_CONNECTIONS
-
         assert isinstance(self._acceptor, TLSAcceptor)
-        if len(server.server_state.connections) + self._acceptor.pending < MAX_CONNECTIONS:
+        if len(server.server_state.connections) + self._acceptor.pending < self._most:
             return self._connection(server)
         self._turn_away()
         return None
@@ -170,10 +176,17 @@ class HTTPServer:
 
         return HTTPConnection(
             self._turn_away,
+            self._most,
             config=server.config,
             server_state=server.server_state,
             app_state=server.lifespan.state,
         )
+
+    @property
+    def _most(self) -> int:
+        from . import http_connection
+
+        return self._connections or http_connection.MAX_CONNECTIONS
 
     def _turn_away(self) -> None:
         self._turned_away += 1

@@ -5,7 +5,7 @@ byte by byte, or read no response. What does not work: uvicorn's own limits, whi
 and keep them, and wait for ever for a request and for a reader.
 What we want besides: a proxy before the host and the host agree where each request ends. h11 refuses most bytes that
 two readers may read in two ways, and `fault_of` the rest.
-What can still fail: MAX_CONNECTIONS clients keep others out, for REQUEST_TIMEOUT seconds at a time.
+What can still fail: so many clients as a server takes keep others out, for REQUEST_TIMEOUT seconds at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..heap import CONNECTION_BYTES, HEAP
 
 MAX_CONNECTIONS: Final = 256
-"""Connections of one server at the same time."""
+"""Connections of one server at the same time, unless its plugin says otherwise."""
 REQUEST_TIMEOUT: Final = 10.0
 """Seconds that a whole request may take."""
 READ_TIMEOUT: Final = 30.0
@@ -44,12 +44,13 @@ _BUSY: Final = (
 
 
 class HTTPConnection(H11Protocol):
-    """A connection. `turn_away`: called when there are too many; `uvicorns`: the arguments of uvicorn's protocol."""
+    """A connection. `turn_away`: called when there are more than `most`; `uvicorns`: of uvicorn's protocol."""
 
-    def __init__(self, turn_away: Callable[[], None], **uvicorns: Any) -> None:
+    def __init__(self, turn_away: Callable[[], None], most: int, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self.conn = _Requests(h11.SERVER)
         self._turn_away = turn_away
+        self._most = most
         self._request_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         # Bytes that the client had not read when each timer was started.
@@ -59,7 +60,7 @@ class HTTPConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for a request; where there are too many connections, answer 503 and close."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self._most:
             self._turn_away()
             transport.write(_BUSY)
             transport.close()

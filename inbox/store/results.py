@@ -23,14 +23,18 @@ class Batch(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The result of `find`. `id`: None for no message; `next`: where the next slice begins, None after the last."""
+    """The result of `find`. `id`, `number`: None for no message; `next`: as in Changed."""
 
     id: str | None
+    number: int | None
     next: int | None
 
 
 class Changed(NamedTuple):
-    """The result of a change of many messages. `ids`: of those that have changed; `next`: as in Found."""
+    """The result of a change of many messages. `ids`: of those that have changed.
+
+    `next`: where the next slice begins, None at the end.
+    """
 
     ids: Sequence[str]
     next: int | None = None

@@ -14,15 +14,15 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ..records import NO_RELEASES, MessageList, Record, Release, Stored, Summary
-from . import selection
+from ..records import NO_RELEASES, MessageList, Record, Release, Stored
+from . import finding
 from .database import StoreError, connect, stored_size
 from .index import PIECE, Index
 from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
 from .results import Added, Batch, Changed, Found
-from .selection import BOUNDS, CONTENT, FIRST, SUMMARY, WORDS, Slice
+from .selection import BOUNDS, CONTENT, SUMMARY, WORDS, Message, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
 
@@ -142,20 +142,23 @@ class Store:
         detail = msgspec.json.decode(kept, type=_Kept)
         return Stored(with_mark(*summary), bytes(detail.session), content, bytes(detail.releases))
 
-    def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
-        """Return the newest message that fits and has a number between `after` and `before`. Read one slice."""
-        ends = selection.now() + selection.SLICE
-        last = FIRST if before is None else before
-        query = "SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number DESC"
+    @property
+    def last(self) -> int:
+        """The number of the newest message so far, 0 for none."""
         with self._database.translated():
-            for number, summary in self._database.execute(query, (after, last)):
-                message = msgspec.json.decode(summary, type=Summary)
-                if fits(message):
-                    return Found(message.id, None)
-                last = number
-                if selection.now() >= ends:
-                    return Found(None, last)
-        return Found(None, None)
+            return finding.last(self._database)
+
+    def find(
+        self, fits: Callable[[Message], bool], after: int, before: int | None = None, *, newest: bool = True
+    ) -> Found:
+        """Return a message, as finding.find does."""
+        with self._database.translated():
+            return finding.find(self._database, fits, after, before, newest=newest)
+
+    def latest(self, after: int, count: int) -> list[Message]:
+        """Return the newest messages with a number above `after`, at most `count`, the oldest first."""
+        with self._database.translated():
+            return finding.latest(self._database, after, count)
 
     def delete(self, message_id: str) -> str | None:
         """Delete a message and return its id, None for an unknown one."""

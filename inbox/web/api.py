@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -14,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...container.version import VERSION
-from ...mime.matching import Filter, FilterError
 from ...mime.message import Attachment, Message
 from ...mime.message import parse as parse_message
 from ..config import InboxConfig
@@ -33,13 +30,13 @@ from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name, shown
 from .html import COLOR_SCHEMES, POLICY, REMOTE_POLICY, Rewriter
 from .images import shown_images
+from .openapi import openapi
+from .parameters import MAX_NUMBER, flag, number
 from .previews import preview_of
 from .problems import Problem
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
-
-MAX_NUMBER = 2**63 - 1
-"""The largest integer of SQLite."""
+from .waits import wait, wait_request
 
 MAX_ANSWERS = 8
 """Answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
@@ -61,12 +58,12 @@ class API:
         self._messages = Answers(MAX_ANSWERS)
         self._lists = Answers(MAX_ANSWERS)
         self._rewriting = anyio.Semaphore(REWRITERS)
-        self._openapi = msgspec.json.encode(routes.openapi(VERSION, EVENTS))
+        self._document = msgspec.json.encode(openapi(VERSION, EVENTS))
 
     async def list_messages(self, request: Request) -> Response:
         """Return a part of the list."""
-        limit = _number(request, "limit", 50, 1, routes.MAX_LIMIT)
-        before = _number(request, "before", None, 0, MAX_NUMBER)
+        limit = number(request, "limit", 50, 1, routes.MAX_LIMIT)
+        before = number(request, "before", None, 0, MAX_NUMBER)
         search = _search(request)
 
         async def make() -> Response:
@@ -80,7 +77,7 @@ class API:
 
     async def mark_messages(self, request: Request) -> Response:
         """Mark every message, or the chosen ones, as read or unread."""
-        read = bool(_number(request, "read", 1, 0, 1))
+        read = bool(number(request, "read", 1, 0, 1))
         return _json(routes.Marked(await self._mailbox.mark(read, *_chosen(request))))
 
     async def list_refusals(self, _: Request) -> Response:
@@ -114,7 +111,7 @@ class API:
 
     async def html(self, request: Request) -> Response:
         """Return the page that shows a message's HTML."""
-        remote = _flag(request, "remote_images")
+        remote = flag(request, "remote_images")
         if remote and self._config.remote_images == "never":
             raise Problem(403, "inbox.remote_images is never")
         scheme = request.query_params.get("color_scheme", COLOR_SCHEMES[0])
@@ -210,24 +207,26 @@ class API:
         return _json(release)
 
     async def wait(self, request: Request) -> Response:
-        """Return the newest message that fits, as soon as there is one."""
-        timeout = _seconds(request, "timeout", 30.0, routes.MAX_WAIT)
-        after = _number(request, "after", 0, 0, MAX_NUMBER)
-        wanted = _filter(request)
+        """Return the message that fits, or several, as soon as they are there."""
+        wanted = wait_request(request)
         if request.method == "HEAD":
             return _response(b"")
-        found = await while_connected(request, lambda: self._mailbox.wait(wanted, timeout, after))
-        if found is None and self._mailbox.feed.closed:
-            raise Problem(503, "the host stops")
-        if found is None:
-            raise Problem(404, f"no message that fits arrived within {timeout:g} s")
-        return self._messages.answer(request, partial(self._awaited, found))
+        waited = await while_connected(request, lambda: wait(self._mailbox, wanted))
+        if waited is None:
+            return Response(status_code=204)
+        if wanted.count is None:
+            return self._messages.answer(request, partial(self._awaited, waited[0]))
+        return self._lists.answer(request, partial(self._all_awaited, waited))
 
     async def _awaited(self, found: Awaited) -> Response:
         stored = found.message or await self._mailbox.read(found.id)
         if stored is None:
             raise Problem(404, "the message that fits was deleted")
         return _response(await anyio.to_thread.run_sync(stored.detail))
+
+    async def _all_awaited(self, found: Sequence[Awaited]) -> Response:
+        stored = [await self._mailbox.read(each.id) for each in found]
+        return _json(routes.AwaitedList([msgspec.Raw(each.summary) for each in stored if each is not None]))
 
     async def stream(self, request: Request) -> Response:
         """Follow the events of the inbox."""
@@ -269,7 +268,7 @@ class API:
 
     async def openapi(self, _: Request) -> Response:
         """Return the API's own document."""
-        return _response(self._openapi)
+        return _response(self._document)
 
     async def _read(self, request: Request) -> Stored:
         found = await self._mailbox.read(request.path_params["id"])
@@ -284,15 +283,6 @@ class API:
 def _no_message(request: Request) -> Problem:
     name = request.path_params["id"]
     return Problem(404, "the inbox is empty" if name == "latest" else f"there is no message {name}")
-
-
-def _filter(request: Request) -> Filter:
-    """Return the filter of a `wait`."""
-    query = request.query_params
-    try:
-        return Filter.of(query.get("to"), query.get("from"), query.get("subject"))
-    except FilterError as error:
-        raise Problem(400, str(error)) from None
 
 
 def _search(request: Request) -> Query:
@@ -316,7 +306,7 @@ def _marked(request: Request) -> list[str]:
 def _chosen(request: Request) -> tuple[Query | list[str], int | None]:
     """Return the messages that a change is for: ids, or a search with the number that they are below."""
     ids = request.query_params.getlist("id")
-    before = _number(request, "before", None, 0, MAX_NUMBER)
+    before = number(request, "before", None, 0, MAX_NUMBER)
     search = _search(request)
     if "search" in request.query_params and not search.tests:
         raise Problem(400, "search is empty; leave it out to choose every message")
@@ -327,33 +317,6 @@ def _chosen(request: Request) -> tuple[Query | list[str], int | None]:
     if len(ids) > routes.MAX_LIMIT:
         raise Problem(400, f"id: at most {routes.MAX_LIMIT} of them")
     return ids, None
-
-
-def _number(request: Request, name: str, default: Any, low: int, high: int) -> Any:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    digits = text.isascii() and text.isdecimal() and len(text) < 20  # int() of a long text is slow
-    if not digits or not low <= int(text) <= high:
-        raise Problem(400, f"{name} is {text!r}; it is a whole number from {low} to {high}")
-    return int(text)
-
-
-def _flag(request: Request, name: str) -> bool:
-    return bool(_number(request, name, 0, 0, 1))
-
-
-def _seconds(request: Request, name: str, default: float, high: float) -> float:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= high:
-        raise Problem(400, f"{name} is {text!r}; it is a number of seconds from 0 to {high}")
-    return value
 
 
 def _json(value: object) -> Response:

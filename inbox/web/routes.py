@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from ..records import SCHEMAS, Detail, MessageList, Release, SessionInfo, Summary
-from ..refusals import Refusal, RefusalList
+from ..records import SCHEMAS, Detail, MessageList, Release
+from ..refusals import RefusalList
 from ..store.query import OPERATORS
+from ..waiting import MAX_COUNT
+from ..wishes import MAX_WAIT, WITHIN
 from .html import COLOR_SCHEMES, Blocked
-from .problems import PROBLEM_TYPE, ProblemBody
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"
@@ -22,8 +23,6 @@ MAX_SEARCH: Final = 256
 """Characters of a search. Its cost grows with them, and mail waits for it."""
 MAX_MARKED: Final = 5000
 """Characters of the texts that the page of a message's HTML marks; the `hits` of any search have fewer."""
-MAX_WAIT: Final = 300
-"""Seconds of a wait."""
 TEXT: Final[dict[str, Any]] = {"type": "string"}
 FLAG: Final[dict[str, Any]] = {"type": "boolean"}
 
@@ -54,6 +53,12 @@ class Cleared(msgspec.Struct, frozen=True):
     """The number of messages, or of refusals, that were deleted."""
 
     deleted: int
+
+
+class AwaitedList(msgspec.Struct, frozen=True):
+    """The messages of a wait with `count`: Summary objects, in the order that the wait has."""
+
+    messages: Sequence[Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]]
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -149,6 +154,25 @@ _CHOSEN = (
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
 
 _FORMS = "a part, after `=` the whole, after `~` a regular expression of RE2; case does not count"
+
+_AFTER = {"oneOf": [_NUMBER, {"type": "string", "enum": ["now", "latest"]}], "default": 0}
+_ORDER = {"type": "string", "enum": ["newest", "oldest"], "default": "newest"}
+_COUNT = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}
+_WITHIN = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": WITHIN}
+_WAIT = (
+    Parameter("to", "query", TEXT, f"a recipient: {_FORMS}"),
+    Parameter("from", "query", TEXT, "the sender, in the same way"),
+    Parameter("subject", "query", TEXT, "the subject, in the same way"),
+    Parameter("body", "query", TEXT, "the text, or the text of the HTML, in the same way"),
+    Parameter("header", "query", TEXT, "`Name: value`, the value in the same way; several times for several"),
+    Parameter("after", "query", _AFTER, "a number: only a later message fits; `now`: one that arrives from now on"),
+    Parameter("order", "query", _ORDER, "which of the messages that are there"),
+    Parameter("count", "query", _COUNT, "wait for so many, and answer a list"),
+    Parameter("claim", "query", {"type": "string", "maxLength": 100}, "no other request of this name gets the message"),
+    Parameter("none", "query", _ONCE, "1: wait for none; a message that fits is an error, 409"),
+    Parameter("within", "query", _WITHIN, "seconds, with `none`; then the answer is 204"),
+    Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 408"),
+)
 
 ROUTES: Final = (
     Route(
@@ -262,16 +286,10 @@ ROUTES: Final = (
         "GET",
         "/wait",
         "wait",
-        "Get the newest message that fits, as soon as there is one",
-        Answer(200, "the message", Detail),
-        (
-            Parameter("to", "query", TEXT, f"a recipient: {_FORMS}"),
-            Parameter("from", "query", TEXT, "the sender, in the same way"),
-            Parameter("subject", "query", TEXT, "the subject, in the same way"),
-            Parameter("after", "query", _NUMBER, "a number: only a later message fits"),
-            Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 404"),
-        ),
-        (400, 404),
+        "Get the message that fits, as soon as there is one",
+        Answer(200, "the message; with `count` an AwaitedList; status 204 for `none=1`", Detail),
+        _WAIT,
+        (400, 404, 408, 409),
     ),
     Route(
         "GET",
@@ -311,80 +329,3 @@ ROUTES: Final = (
     Route("GET", "/info", "info", "Get the host's version, its address and its limits", Answer(200, "the host", Info)),
     Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1")),
 )
-ERRORS: Final = {
-    400: "a parameter, the body or the Host header is wrong",
-    401: "the inbox has users or tokens, and the request has no right login",
-    403: "the request is from another web page, or for a host name or an address that is not allowed; or a token may "
-    "not do it",
-    404: "it does not exist, or none arrived in time",
-    409: "the inbox has released the message before, and it came back",
-    413: "the message or the body is too large",
-    429: "the client has tried too many wrong passwords; Retry-After has the seconds until the next try",
-    500: "the inbox failed",
-    502: "the relay refuses the message, or cannot be reached",
-    503: "the stream has too many readers, the host stops, or its database fails",
-    504: "the relay does not answer in time",
-}
-SECURITY: Final = {
-    "user": {"type": "http", "scheme": "basic", "description": "a user of `inbox.users`, or a token by its name"},
-    "token": {"type": "http", "scheme": "bearer", "description": "a token of `inbox.tokens`"},
-}
-"""The logins. An inbox without users and tokens needs none."""
-EVERYWHERE: Final = (400, 401, 403, 429, 500, 503)
-
-
-def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
-    """Return the API's OpenAPI 3.1 document. `version`: of the host; `events`: of the stream."""
-    models = [
-        ProblemBody,
-        Summary,
-        SessionInfo,
-        Refusal,
-        *(route.answer.model for route in ROUTES if route.answer.model is not None),
-        *(route.body for route in ROUTES if route.body is not None),
-    ]
-    _, schemas = msgspec.json.schema_components(models, ref_template=f"{SCHEMAS}{{name}}")
-    schemas["Connection"] = CONNECTION
-    paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route, events)
-    info = {"title": "rrpy inbox", "version": version, "description": "The mail that the host has caught."}
-    components = {"schemas": schemas, "securitySchemes": SECURITY}
-    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
-
-
-def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": route.answer.description}
-    if route.answer.status != 204:
-        answer["content"] = {route.answer.media_type: {"schema": _schema(route.answer)}}
-    operation: dict[str, Any] = {
-        "operationId": route.name,
-        "summary": route.summary,
-        "parameters": [
-            {
-                "name": each.name,
-                "in": each.place,
-                "required": each.place == "path",
-                "schema": each.schema,
-                "description": each.description,
-            }
-            for each in route.parameters
-        ],
-        "responses": {str(route.answer.status): answer},
-        "security": [{}, {"user": []}, *([] if route.users_only else [{"token": []}])],
-    }
-    if route.body is not None:
-        schema = {"$ref": f"{SCHEMAS}{route.body.__name__}"}
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
-    if route.name == "stream":
-        operation["description"] = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.items())
-    problem = {"schema": {"$ref": f"{SCHEMAS}ProblemBody"}}
-    for status in sorted({*EVERYWHERE, *route.errors}):
-        operation["responses"][str(status)] = {"description": ERRORS[status], "content": {PROBLEM_TYPE: problem}}
-    return operation
-
-
-def _schema(answer: Answer) -> dict[str, Any]:
-    if answer.model is not None:
-        return {"$ref": f"{SCHEMAS}{answer.model.__name__}"}
-    return {"type": "object"} if answer.media_type == JSON else TEXT

@@ -212,7 +212,7 @@ def test_waiting_ends_with_the_message_that_fits(tmp_path: Path) -> None:
         assert newest["subject"] == "Your order 17"
         assert client.get("wait", params={"to": "one@example.com", "timeout": "0"}).json()["summary"]["number"] == 1
         late = client.get("wait", params={"after": newest["number"], "timeout": 0.05})
-        assert (late.status_code, late.json()["detail"]) == (404, "no message that fits arrived within 0.05 s")
+        assert (late.status_code, late.json()["detail"]) == (408, "no mail within 0.05 s")
         thread = waits(after=str(newest["number"]))
         send(host, mail("third"))
         thread.join(TIMEOUT)

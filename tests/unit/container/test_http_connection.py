@@ -62,7 +62,7 @@ class Served:
         self.connection, self.client = self.connect()
 
     def connect(self) -> tuple[HTTPConnection, Client]:
-        connection, client = HTTPConnection(self.turn_away, **self.options), Client()
+        connection, client = HTTPConnection(self.turn_away, MAX_CONNECTIONS, **self.options), Client()
         client.connection = connection
         connection.connection_made(client)
         return connection, client

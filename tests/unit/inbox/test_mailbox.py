@@ -1,59 +1,30 @@
-"""The order in which a mailbox works: mail first, then the others in turn; and the requests that wait."""
+"""The order in which a mailbox works: mail first, then the others in turn."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import cached_property
 from itertools import count
-from typing import Any
 
 import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
 from support.inbox.stored import MAIL, ids, kept, received
-from support.waiting import TIMEOUT, until
+from support.inbox.watched import Watched
+from support.waiting import TIMEOUT
 
 from rrpy.inbox import mailbox as mailboxes
 from rrpy.inbox.mailbox import Mailbox
-from rrpy.inbox.records import MessageList, Record, Summary
+from rrpy.inbox.records import MessageList
 from rrpy.inbox.store import selection
 from rrpy.inbox.store.query import parse
-from rrpy.inbox.store.store import Batch, Found, Store
-from rrpy.inbox.waiting import Awaited
-from rrpy.mime.matching import Filter
+from rrpy.inbox.store.store import Found, Store
 from rrpy.mime.message import Message
 from rrpy.mime.message import parse as parse_message
 from rrpy.smtp_plugin.delivery.observers import ReceivedMail
 
 pytestmark = pytest.mark.anyio
-
-
-class Watched(Store):
-    """A store that notes its operations. `gate`: the first operation waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done: list[str] = []
-        self.begun = threading.Event()
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def add(self, *records: Record) -> Batch:
-        return self._noted("add", lambda: super(Watched, self).add(*records))
-
-    def list_messages(self, **options: Any) -> MessageList:
-        return self._noted("list", lambda: super(Watched, self).list_messages(**options))
-
-    def find(self, fits: Callable[[Summary], bool], after: int, before: int | None = None) -> Found:
-        return self._noted("find", lambda: super(Watched, self).find(fits, after, before))
-
-    def _noted(self, name: str, work: Callable[[], Any]) -> Any:
-        self.begun.set()
-        assert self.gate.wait(TIMEOUT)
-        self.done.append(name)
-        return work()
 
 
 async def test_a_mail_goes_before_all_that_waits() -> None:
@@ -136,97 +107,7 @@ def test_the_time_of_a_slice_is_bounded_whatever_it_reads(search: str, monkeypat
         if before is None:
             break
     assert slices == [9, 5, None]
-    assert store.find(lambda _: False, 0) == Found(None, 9)
-
-
-async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
-    """Each mail made every waiting request read the store, one after the other, before the next mail."""
-    store = Watched()
-    mailbox = Mailbox(store)
-    got: list[Awaited | None] = []
-
-    async def wait(wanted: Filter, after: int = 0) -> None:
-        got.append(await mailbox.wait(wanted, TIMEOUT, after))
-
-    with anyio.fail_after(TIMEOUT):
-        async with anyio.create_task_group() as group:
-            for _ in range(1000):
-                group.start_soon(wait, Filter.of(subject="*wanted*"))
-            group.start_soon(wait, Filter.of(subject="*wanted*"), 50)
-            await anyio.wait_all_tasks_blocked()
-            await until(lambda: store.done.count("find") == 1001)
-            for number in range(10):
-                await mailbox.add(received(str(number)))
-            assert got == []
-            await mailbox.add(received("Wanted"))
-            assert store.done.count("find") == 1001
-            await until(lambda: len(got) == 1000)
-            assert got == [Awaited("Wanted", store.read("Wanted"))] * 1000
-            for number in range(40):
-                await mailbox.add(received(f"wanted {number}"))
-    assert got[-1] == Awaited("wanted 39", store.read("wanted 39"))
-    found = store.read("wanted 39")
-    assert found is not None
-    assert found.listed().number == 51
-
-
-async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(selection, "SLICE", 0)
-    store = Watched()
-    for number in range(10):
-        kept(store, str(number))
-    store.begun.clear()
-    store.gate.clear()
-    mailbox = Mailbox(store)
-    got: list[Awaited | None] = []
-
-    async def wait() -> None:
-        got.append(await mailbox.wait(Filter.of(sender="new@b.c"), 0))
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(wait)
-        await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
-        group.start_soon(mailbox.add, received("new", sender="New@b.c"))
-        await anyio.wait_all_tasks_blocked()
-        store.gate.set()
-    assert got == [Awaited("new", store.read("new"))]
-
-
-async def test_a_wait_ends_when_the_host_stops() -> None:
-    mailbox = Mailbox(Store())
-    got: list[Awaited | None] = []
-
-    async def wait() -> None:
-        got.append(await mailbox.wait(Filter(), 300))
-
-    with anyio.fail_after(TIMEOUT):
-        async with anyio.create_task_group() as group:
-            group.start_soon(wait)
-            await anyio.wait_all_tasks_blocked()
-            await mailbox.aclose()
-    assert got == [None]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "fits"),
-    [
-        (Filter(), True),
-        (Filter.of(to="bob@b.c"), True),
-        (Filter.of(to="carol@b.c"), False),
-        (Filter.of(sender="ann@b.c"), True),
-        (Filter.of(sender="=ann"), False),
-        (Filter.of(subject="*grüsse"), True),
-        (Filter.of(to="bob@b.c", subject="no"), False),
-    ],
-)
-async def test_a_filter_ignores_case(wanted: Filter, fits: bool) -> None:
-    mailbox = Mailbox(Store())
-    mail = received("x", sender="Ann@b.c", to=["Dan@b.c", "BOB@b.c"], content="Subject: Schöne GRÜßE\n\n".encode())
-    await mailbox.add(mail)
-    assert (await mailbox.wait(wanted, 0) is not None) == fits
-    await mailbox.aclose()
+    assert store.find(lambda _: False, 0) == Found(None, None, 9)
 
 
 class Slow(ReceivedMail, frozen=True, dict=True, kw_only=True):
