@@ -111,7 +111,7 @@ class Mailbox:
                 self.feed.publish("message", added.message.summary)
                 if waiters := self.waits.interested(added.number):
                     arrival = Arrival(record.summary, added.message, added.number, partial(_message_of, mail))
-                    slow = any(each.wish.wanted.is_slow for each in waiters)
+                    slow = any(each.target.wanted.is_slow for each in waiters)
                     find = partial(arrival.fitting, waiters)
                     arrival.offer(await self._in_thread(find) if slow else find())
             for mail in mails:

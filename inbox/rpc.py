@@ -12,7 +12,7 @@ from ..container.errors import HostError
 if TYPE_CHECKING:
     from .mailbox import Mailbox
 
-from .wishes import WaitFailed, WaitRequest, wait
+from .wait_request import WaitFailed, WaitRequest, wait
 
 
 class Serving(Protocol):

@@ -29,7 +29,7 @@ MISSES: Final = 20
 """Messages that did not fit, of those that a failed wait lists: the newest ones."""
 
 
-class Wish(NamedTuple):
+class Target(NamedTuple):
     """The messages that a request waits for.
 
     `after`: they have numbers above this one; None for those that arrive later than the request. `newest`: the newest
@@ -52,15 +52,15 @@ class Awaited(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """The end of a wait. `messages`: fewer than the wish has, where the time is over. `wish`: `after` is a number."""
+    """The end of a wait. `messages`: fewer than are wanted, where the time is over. In `target` `after` is a number."""
 
     messages: Sequence[Awaited]
-    wish: Wish
+    target: Target
 
     @property
     def is_complete(self) -> bool:
         """Whether all messages came."""
-        return len(self.messages) == self.wish.total
+        return len(self.messages) == self.target.total
 
 
 class Miss(NamedTuple):
@@ -133,24 +133,24 @@ class Claims:
 class Waiter:
     """One request. `got`: its messages so far. `woken`: set when it has all, has to read anew, or the host stops."""
 
-    def __init__(self, wish: Wish, claims: Claims) -> None:
-        self.wish = wish
+    def __init__(self, target: Target, claims: Claims) -> None:
+        self.target = target
         self.got: list[Awaited] = []
         self.woken = anyio.Event()
         self._claims = claims
         # Arrivals come after the messages that are there, where the oldest come first.
-        self._held: list[Awaited] | None = None if wish.newest or wish.after is None else []
+        self._held: list[Awaited] | None = None if target.newest or target.after is None else []
 
     def has_all(self) -> bool:
         """Return whether it has as many messages as it wants."""
-        return len(self.got) == self.wish.total
+        return len(self.got) == self.target.total
 
     def fits(self, candidate: Candidate) -> bool:
         """Return whether the request waits for a message of the store. Called in the store's thread."""
         summary = candidate.summary
-        if self._claims.has(self.wish.claim, summary.id) or self._has(summary.id):
+        if self._claims.has(self.target.claim, summary.id) or self._has(summary.id):
             return False
-        return self.wish.wanted.fits(_mail(summary, lambda: candidate.parsed))
+        return self.target.wanted.fits(_mail(summary, lambda: candidate.parsed))
 
     def offer(self, awaited: Awaited) -> None:
         """Take a new message that fits."""
@@ -161,7 +161,7 @@ class Waiter:
 
     def take(self, awaited: Awaited) -> None:
         """Take a message that fits, unless the request has all, or another one of its claim has this one."""
-        if self.has_all() or self._has(awaited.id) or not self._claims.take(self.wish.claim, awaited.id):
+        if self.has_all() or self._has(awaited.id) or not self._claims.take(self.target.claim, awaited.id):
             return
         self.got.append(awaited)
         if self.has_all():
@@ -176,7 +176,7 @@ class Waiter:
     def give_back(self) -> None:
         """Give up every message."""
         for awaited in self.got:
-            self._claims.give_back(self.wish.claim, awaited.id)
+            self._claims.give_back(self.target.claim, awaited.id)
         self.got.clear()
 
     def _has(self, message_id: str) -> bool:
@@ -193,15 +193,15 @@ class Waits:
         self._all: dict[Waiter, None] = {}
         self._closed = False
 
-    async def wait(self, wish: Wish, timeout: float) -> Waited:
-        """Return the messages of a wish, in the order that it has. Wait for them if need be.
+    async def wait(self, target: Target, timeout: float) -> Waited:
+        """Return the messages of a target, in the order that it has. Wait for them if need be.
 
         Fewer, and no claim for them, after `timeout` seconds or when the host stops.
         """
         deadline = anyio.current_time() + timeout
-        with self._waiting(wish) as waiter:
-            after = await self._run(lambda: self._source.last) if wish.after is None else wish.after
-            scans = wish.after is not None
+        with self._waiting(target) as waiter:
+            after = await self._run(lambda: self._source.last) if target.after is None else target.after
+            scans = target.after is not None
             while True:
                 if scans:
                     await self._scan(waiter, after)
@@ -214,20 +214,20 @@ class Waits:
                     break
                 waiter.woken = anyio.Event()
                 scans = True
-            messages = sorted(waiter.got, key=lambda each: each.number, reverse=wish.newest)
-            return Waited(messages, wish._replace(after=after))
+            messages = sorted(waiter.got, key=lambda each: each.number, reverse=target.newest)
+            return Waited(messages, target._replace(after=after))
 
-    async def misses(self, wish: Wish) -> Sequence[Miss]:
-        """Return the newest messages after `wish.after`, the oldest first: why each was not enough."""
+    async def misses(self, target: Target) -> Sequence[Miss]:
+        """Return the newest messages after `target.after`, the oldest first: why each was not enough."""
 
         def missed() -> Sequence[Miss]:
-            return [self._missed(wish, each) for each in self._source.latest(wish.after or 0, MISSES)]
+            return [self._missed(target, each) for each in self._source.latest(target.after or 0, MISSES)]
 
         return await self._run(missed)
 
     def interested(self, number: int) -> Sequence[Waiter]:
         """Return the requests that a new message is for, if it fits: those that came first are first."""
-        return [each for each in self._all if (each.wish.after or 0) < number]
+        return [each for each in self._all if (each.target.after or 0) < number]
 
     @property
     def closed(self) -> bool:
@@ -241,8 +241,8 @@ class Waits:
             waiter.woken.set()
 
     @contextmanager
-    def _waiting(self, wish: Wish) -> Iterator[Waiter]:
-        waiter = Waiter(wish, self._claims)
+    def _waiting(self, target: Target) -> Iterator[Waiter]:
+        waiter = Waiter(target, self._claims)
         self._all[waiter] = None
         complete = False
         try:
@@ -250,15 +250,15 @@ class Waits:
             complete = waiter.has_all()
         finally:
             del self._all[waiter]
-            if waiter.got and wish.claim and not complete:
+            if waiter.got and target.claim and not complete:
                 waiter.give_back()
                 for other in self._all:
-                    if other.wish.claim == wish.claim:
+                    if other.target.claim == target.claim:
                         other.woken.set()
 
     async def _scan(self, waiter: Waiter, after: int) -> None:
         """Give the request the messages that are there."""
-        newest = waiter.wish.newest
+        newest = waiter.target.newest
         before: int | None = None
         while not (waiter.has_all() or self._closed):
             find = partial(self._source.find, waiter.fits, after, before, newest=newest)
@@ -272,11 +272,11 @@ class Waits:
             else:
                 after = found.next
 
-    def _missed(self, wish: Wish, candidate: Candidate) -> Miss:
+    def _missed(self, target: Target, candidate: Candidate) -> Miss:
         summary = candidate.summary
-        why = wish.wanted.why_not(_mail(summary, lambda: candidate.parsed))
-        if not why and self._claims.has(wish.claim, summary.id):
-            why = [f"claim: another request of {wish.claim!r} has it"]
+        why = target.wanted.why_not(_mail(summary, lambda: candidate.parsed))
+        if not why and self._claims.has(target.claim, summary.id):
+            why = [f"claim: another request of {target.claim!r} has it"]
         return Miss(summary, why)
 
 
@@ -291,12 +291,12 @@ class Arrival(NamedTuple):
     def fitting(self, waiters: Sequence[Waiter]) -> Sequence[Waiter]:
         """Return the requests that it fits."""
         mail = _mail(self.summary, self.message)
-        return [each for each in waiters if each.wish.wanted.fits(mail)]
+        return [each for each in waiters if each.target.wanted.fits(mail)]
 
     def offer(self, waiters: Sequence[Waiter]) -> None:
         """Offer it to requests that it fits."""
         for each in waiters:
-            each.offer(Awaited(self.summary.id, self.number, self.stored if each.wish.total == 1 else None))
+            each.offer(Awaited(self.summary.id, self.number, self.stored if each.target.total == 1 else None))
 
 
 def _mail(summary: Summary, message: Callable[[], Message]) -> Mail:

@@ -10,8 +10,8 @@ import msgspec
 from ..records import SCHEMAS, Detail, MessageList, Release
 from ..refusals import RefusalList
 from ..store.query import OPERATORS
+from ..wait_request import MAX_WAIT, WITHIN
 from ..waiting import MAX_COUNT
-from ..wishes import MAX_WAIT, WITHIN
 from .html import COLOR_SCHEMES, Blocked
 
 PREFIX: Final = "/api/v1"

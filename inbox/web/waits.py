@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from ...mime.matching import FilterError
 from ..mailbox import Mailbox
+from ..wait_request import MAX_WAIT, HostStops, WaitFailed, WaitRequest
+from ..wait_request import wait as wait_for
 from ..waiting import MAX_COUNT, Awaited, Miss
-from ..wishes import MAX_WAIT, HostStops, WaitFailed, WaitRequest
-from ..wishes import wait as wait_for
 from .parameters import MAX_NUMBER, flag, number, seconds
 from .problems import PROBLEM_TYPE, Problem, ProblemBody
 
@@ -80,7 +80,7 @@ def wait_request(request: Request) -> WaitRequest:
     if len(wanted.claim) > 100:
         raise Problem(400, "claim has more than 100 characters")
     try:
-        wanted.wish()
+        wanted.target()
     except FilterError as error:
         raise Problem(400, str(error)) from None
     return wanted

@@ -10,7 +10,7 @@ from rrpy.inbox.feed import Feed, room_of_feed
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.refusals import MAX_BYTES, MAX_REFUSALS, Refusal, Refusals, room_of_refusals
 from rrpy.inbox.store.store import Store
-from rrpy.inbox.waiting import Wish
+from rrpy.inbox.waiting import Target
 from rrpy.mime.matching import Filter
 from rrpy.smtp_plugin.delivery.refusals import RefusalReport
 
@@ -69,7 +69,7 @@ async def test_a_refusal_is_no_message_and_pushes_none_out() -> None:
         mailbox.refuse(report(number=number))
     found = await mailbox.list_messages(limit=10, before=None)
     assert (found.total, len(found.messages), mailbox.refusals.newest_first().total) == (2, 2, 2)
-    assert not (await mailbox.waits.wait(Wish(Filter.of(sender="a@b.c", to="x@y.z"), after=2), timeout=0)).messages
+    assert not (await mailbox.waits.wait(Target(Filter.of(sender="a@b.c", to="x@y.z"), after=2), timeout=0)).messages
     assert await mailbox.clear() == 2
     assert mailbox.refusals.newest_first().total == 2
     assert mailbox.clear_refusals() == 2

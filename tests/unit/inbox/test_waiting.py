@@ -1,4 +1,4 @@
-"""Requests that wait for messages: what each gets, in which order, and what it is told in the end."""
+"""Requests that wait for messages: what each gets, in which order, and what its failure reports."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from support.waiting import TIMEOUT, until
 from rrpy.inbox.mailbox import Mailbox
 from rrpy.inbox.store import selection
 from rrpy.inbox.store.store import Store
-from rrpy.inbox.waiting import Waited, Wish
-from rrpy.inbox.wishes import HostStops, WaitFailed, WaitRequest, wait
+from rrpy.inbox.wait_request import HostStops, WaitFailed, WaitRequest, wait
+from rrpy.inbox.waiting import Target, Waited
 from rrpy.mime.matching import Filter, FilterError
 
 pytestmark = pytest.mark.anyio
@@ -31,9 +31,9 @@ def names(waited: Waited) -> list[str]:
     return [each.id for each in waited.messages]
 
 
-async def got(mailbox: Mailbox, **wish: Any) -> list[str]:
+async def got(mailbox: Mailbox, **target: Any) -> list[str]:
     """What a request gets of what is there."""
-    return names(await mailbox.waits.wait(Wish(wish.pop("wanted", ANY), **wish), 0))
+    return names(await mailbox.waits.wait(Target(target.pop("wanted", ANY), **target), 0))
 
 
 async def filled(*subjects: str) -> Mailbox:
@@ -50,7 +50,7 @@ async def test_a_thousand_waiting_requests_read_the_store_once_each() -> None:
     ended: list[Waited] = []
 
     async def waits(after: int = 0) -> None:
-        ended.append(await mailbox.waits.wait(Wish(WANTED, after), TIMEOUT))
+        ended.append(await mailbox.waits.wait(Target(WANTED, after), TIMEOUT))
 
     with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
@@ -85,13 +85,13 @@ async def test_a_waiting_request_sees_a_mail_that_arrives_while_it_reads_the_oth
     mailbox = Mailbox(store)
     ended: dict[str, list[str]] = {}
 
-    async def waits(name: str, wish: Wish) -> None:
-        ended[name] = names(await mailbox.waits.wait(wish, 0))
+    async def waits(name: str, target: Target) -> None:
+        ended[name] = names(await mailbox.waits.wait(target, 0))
 
     async with anyio.create_task_group() as group:
-        group.start_soon(waits, "newest", Wish(Filter.of(sender="new@b.c")))
-        group.start_soon(waits, "oldest", Wish(Filter.of(subject="~8|9|new"), newest=False, total=3))
-        group.start_soon(waits, "later", Wish(ANY, after=None))
+        group.start_soon(waits, "newest", Target(Filter.of(sender="new@b.c")))
+        group.start_soon(waits, "oldest", Target(Filter.of(subject="~8|9|new"), newest=False, total=3))
+        group.start_soon(waits, "later", Target(ANY, after=None))
         await anyio.to_thread.run_sync(store.begun.wait, TIMEOUT)
         group.start_soon(mailbox.add, received("new", sender="New@b.c"))
         await anyio.wait_all_tasks_blocked()
@@ -140,7 +140,7 @@ async def test_a_message_fits_whether_it_is_there_or_comes(conditions: Any, fits
     ended: list[str] = []
 
     async def waits() -> None:
-        ended.extend(names(await mailbox.waits.wait(Wish(Filter.of(**conditions)), TIMEOUT if fits else 0.01)))
+        ended.extend(names(await mailbox.waits.wait(Target(Filter.of(**conditions)), TIMEOUT if fits else 0.01)))
 
     if is_there:
         await mailbox.add(mail)
@@ -175,7 +175,7 @@ async def test_a_message_of_a_claim_goes_to_one_request_and_each_gets_its_own() 
     ended: list[str] = []
 
     async def waits() -> None:
-        ended.extend(names(await mailbox.waits.wait(Wish(ANY, claim="a"), TIMEOUT)))
+        ended.extend(names(await mailbox.waits.wait(Target(ANY, claim="a"), TIMEOUT)))
 
     with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
@@ -194,18 +194,18 @@ async def test_a_request_that_gets_too_few_gives_them_to_the_others_of_its_claim
     assert await got(mailbox, claim="b") == ["0"]
     ended: list[Sequence[str]] = []
 
-    async def waits(wish: Wish) -> None:
-        ended.append(names(await mailbox.waits.wait(wish, TIMEOUT)))
+    async def waits(target: Target) -> None:
+        ended.append(names(await mailbox.waits.wait(target, TIMEOUT)))
 
     with anyio.fail_after(TIMEOUT):
         async with anyio.create_task_group() as group:
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as first:
-                    first.start_soon(waits, Wish(ANY, total=3, claim="a"))
+                    first.start_soon(waits, Target(ANY, total=3, claim="a"))
                     await until(lambda: any(each.got for each in mailbox.waits.interested(1)))
                     await mailbox.add(received("1"))
-                    group.start_soon(waits, Wish(ANY, newest=False, claim="a"))
-                    group.start_soon(waits, Wish(ANY, after=1, claim="a"))
+                    group.start_soon(waits, Target(ANY, newest=False, claim="a"))
+                    group.start_soon(waits, Target(ANY, after=1, claim="a"))
                     await anyio.wait_all_tasks_blocked()
                     scope.cancel()
     assert sorted(ended) == [["0"], ["1"]]
@@ -258,14 +258,14 @@ async def test_a_wait_for_none_fails_with_the_message_that_comes() -> None:
         ({"body": "~("}, "body is not a regular expression"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_told_in_one_sentence(fields: dict[str, Any], reason: str) -> None:
+def test_a_wait_that_makes_no_sense_is_refused_in_one_sentence(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(FilterError, match=reason):
-        WaitRequest(**fields).wish()
+        WaitRequest(**fields).target()
 
 
 def test_a_request_in_json_has_the_words_of_the_api() -> None:
     found = msgspec.convert({"from": "ann", "after": "now", "header": ["X: 1"], "count": 3}, WaitRequest)
-    assert str(found.wish().wanted) == "from='ann', header=X: 1"
+    assert str(found.target().wanted) == "from='ann', header=X: 1"
     for wrong in ({"after": "later"}, {"count": 0}, {"timeout": 301}, {"order": "random"}, {"too": "x"}):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(wrong, WaitRequest)

@@ -9,7 +9,7 @@ import msgspec
 
 from ..mime.matching import Filter, FilterError
 from ..mime.misses import Came, report, wanted_text
-from .waiting import MAX_COUNT, Awaited, Miss, Waits, Wish
+from .waiting import MAX_COUNT, Awaited, Miss, Target, Waits
 
 MAX_WAIT: Final = 300
 """Seconds of a wait."""
@@ -48,7 +48,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     within: Seconds | None = None
     timeout: Seconds | None = None
 
-    def wish(self) -> Wish:
+    def target(self) -> Target:
         """Return the messages that are meant. Raises FilterError."""
         if self.none:
             for name in ("count", "claim", "timeout"):
@@ -58,7 +58,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise FilterError("within", "goes with none; a wait for a message has timeout")
         wanted = Filter.of(self.to, self.sender, self.subject, self.body, self.header)
         after = self.after if isinstance(self.after, int) else None
-        return Wish(wanted, after, self.order == "newest", self.count or 1, self.claim)
+        return Target(wanted, after, self.order == "newest", self.count or 1, self.claim)
 
     @property
     def seconds(self) -> float:
@@ -93,16 +93,16 @@ async def wait(inbox: Waitable, request: WaitRequest) -> Sequence[Awaited]:
 
     Raises FilterError, WaitFailed, HostStops and StoreError.
     """
-    wish = request.wish()
-    waited = await inbox.waits.wait(wish, request.seconds)
+    target = request.target()
+    waited = await inbox.waits.wait(target, request.seconds)
     if not waited.is_complete and inbox.waits.closed:
         raise HostStops("the host stops")
     if waited.is_complete != request.none:
         return waited.messages
-    wanted = wanted_text(wish.total, str(wish.wanted))
+    wanted = wanted_text(target.total, str(target.wanted))
     seconds = f"within {request.seconds:g} s"
     if request.none:
         (found,) = waited.messages
-        misses = [each for each in await inbox.waits.misses(waited.wish) if each.summary.id == found.id]
+        misses = [each for each in await inbox.waits.misses(waited.target) if each.summary.id == found.id]
         raise WaitFailed(f"a {wanted} came {seconds}", misses, unwanted=True)
-    raise WaitFailed(f"no {wanted} {seconds}", await inbox.waits.misses(waited.wish), unwanted=False)
+    raise WaitFailed(f"no {wanted} {seconds}", await inbox.waits.misses(waited.target), unwanted=False)
