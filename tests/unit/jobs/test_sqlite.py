@@ -53,6 +53,18 @@ async def test_a_repeated_large_job_leaves_no_second_file(tmp_path: Path) -> Non
         assert len(list((tmp_path / "smtp.db.bodies").iterdir())) == 1
 
 
+@pytest.mark.parametrize("block", [4096, 1000], ids=["past the cache", "refused by the file system"])
+def test_a_payload_is_whole_whether_or_not_the_file_system_lets_it_pass_the_cache(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rrpy.jobs.drivers.sqlite.bodies._BLOCK", block)
+    files = Bodies(str(tmp_path / "smtp.db"))
+    for size in (1, LARGE, 1024 * 1024 + 4096, 3 * 1024 * 1024 + 17):
+        payload = os.urandom(size)
+        files.write(size, payload)
+        assert files.read(size) == payload
+
+
 async def test_files_without_a_job_go_at_the_start_and_foreign_files_stay(tmp_path: Path) -> None:
     bodies = tmp_path / "smtp.db.bodies"
     async with place_of(tmp_path).queue() as queue:
