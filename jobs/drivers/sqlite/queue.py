@@ -87,11 +87,20 @@ class SQLiteQueue:
     @property
     def refusal(self) -> JobsError | None:
         """The error that a push would get now."""
+        began = self._writer.began if self._writer is not None else 0.0
+        if self._refusal is None and began and time.monotonic() > began + self._settings.timeout:
+            return self._too_slow()
         return self._refusal
 
     def state(self) -> QueueState:
         """Return the figures of the last commit."""
+        error = self.refusal
+        if isinstance(error, Away) and self._state.connected:
+            return msgspec.structs.replace(self._state, connected=False, reason=str(error))
         return self._state
+
+    def _too_slow(self) -> Away:
+        return Away(f"the disk of the spool {self._path} did not answer within {self._settings.timeout:g} s")
 
     async def open(self) -> None:
         """Open the file, and start its thread. Raises JobsError."""
@@ -107,9 +116,11 @@ class SQLiteQueue:
             if not opened.done():
                 opened.set_result(state)
 
-        writer = Writer(
-            self._open, self._limits, self._settings.name, take, self._take, lambda: self._ended.set_result(None)
-        )
+        def end() -> None:
+            if not self._ended.done():  # `aclose` may have gone on without it
+                self._ended.set_result(None)
+
+        writer = Writer(self._open, self._limits, self._settings.name, take, self._take, end)
         writer.start()
         try:
             state = await opened
@@ -172,7 +183,7 @@ class SQLiteQueue:
         """Fail the pushes that take too long: the disk stands still. One timer serves all of them."""
         loop = asyncio.get_running_loop()
         self._timer = None
-        error = Away(f"the spool {self._path} did not store the job within {self._settings.timeout:g} s")
+        error = self._too_slow()
         while self._on_the_way:
             push = self._on_the_way[0]
             if push.done is not None:
@@ -273,7 +284,11 @@ class SQLiteQueue:
         answer = asyncio.get_running_loop().create_future()
         self._writer.asks.append(Ask(work, answer))
         self._writer.rouse()
-        return await answer
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                return await answer
+        except TimeoutError:
+            raise self._too_slow() from None
 
 
 def _changed(change: _Change, ids: Sequence[str] | None, spool: Spool) -> int:

@@ -8,6 +8,7 @@ retries.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -52,6 +53,8 @@ INSERT INTO held VALUES (1, '[]')
 )
 _STEP: Final = 1024 * 1024
 """Bytes by which the file grows."""
+_MOST_DUE: Final = 1000
+"""Delayed jobs that one commit lets wait."""
 _PRIORITIES: Final = 64
 """Priorities that the search for the oldest job reads."""
 _MISSING_BODY: Final = "its payload cannot be read"
@@ -153,6 +156,8 @@ class Spool:
             self._gone.clear()
             self._find_due()
             self._oldest = None
+            with suppress(sqlite3.Error):  # on a full disk the log cannot grow to its checkpoint
+                self._connection.execute("PRAGMA wal_checkpoint").fetchall()
             raise
         self._changed = False
         self._bodies.keep()
@@ -259,16 +264,22 @@ class Spool:
             self._gone.append(number)
 
     def release_due(self) -> None:
-        """Let the delayed jobs wait that are due."""
+        """Let delayed jobs wait that are due, as many as one commit takes. `next_due` says whether there are more."""
         if self.next_due > time.time():
             return
         found = self._connection.execute(
-            f"UPDATE jobs SET state = {WAITING} WHERE state = {DELAYED} AND due <= ?",  # noqa: S608 - numbers
+            f"UPDATE jobs SET state = {WAITING} WHERE number IN (SELECT number FROM jobs "  # noqa: S608 - numbers
+            f"WHERE state = {DELAYED} AND due <= ? ORDER BY due LIMIT {_MOST_DUE})",
             (time.time(),),
         ).rowcount
         self.figures.waiting += found
         self.figures.delayed -= found
         self._oldest = None
+        self._find_due()
+
+    def move_due(self, seconds: float) -> None:
+        """Move the due time of each delayed job: the clock was set by so much."""
+        self._connection.execute(f"UPDATE jobs SET due = due + ? WHERE state = {DELAYED}", (seconds,))  # noqa: S608
         self._find_due()
 
     def _find_due(self) -> None:

@@ -4,7 +4,9 @@ What we want: a flush to the disk costs far more than a job does, so all pushes,
 one. What we do: the loop appends to three deques and wakes the thread; the thread takes what is there, and calls the
 loop once for each commit. Clients and workers that have their answer come back within a millisecond or two. So a commit
 waits that long for as many as the last one had and left; a client that is alone never waits. What can fail: the disk.
-Then pushes fail at once, settlements stay and are tried again, and `trouble` says why, until a commit succeeds.
+Then pushes fail at once, settlements stay and are tried again, and `trouble` says why, until a commit succeeds. A
+disk that does not answer holds the thread up: `began` says since when. The clock may be set: then the due times move
+with it, because a delay is a time from now.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ _PAUSE: Final = 1.0
 """Seconds between two attempts while the disk is in trouble."""
 _LONGEST: Final = 30.0
 """Seconds after which the clock is read again: it may be set while a delayed job waits."""
+_SET: Final = 10.0
+"""Seconds by which a clock that was set differs. A smaller step makes a job that much early or late."""
 
 Settlement = tuple[Any, ...]
 """A method of Spool, and its arguments."""
@@ -110,6 +114,8 @@ class Writer(threading.Thread):
         """The pull that waits."""
         self.wake = threading.Event()
         self.stopping = False
+        self.began = 0.0
+        """The time.monotonic() of the commit under way; 0 without one."""
         self._loop = asyncio.get_running_loop()
         self._opening = opening
         self._limits = limits
@@ -120,6 +126,7 @@ class Writer(threading.Thread):
         self._trouble: JobsError | None = None
         self._expected = 0  # pushes and settlements of the next commit
         self._gathering = False
+        self._clock = _clock()
 
     def rouse(self) -> None:
         """Wake the thread for what the loop has given it; while it gathers only when all that it expects are there."""
@@ -136,15 +143,13 @@ class Writer(threading.Thread):
         except Exception as error:
             self._call(self._opened, error, 0)
             return
-        self._folder = os.open(self._spool.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            self._check_disk()
+            self._trouble = self._lack_of_room()
             self._call(self._opened, self._state(), self._spool.orphans)
             if self._trouble is not None:
                 self._call(self._tell, Turn(self._state(), self._trouble, (), None, (), (), None))
             self._serve()
         finally:
-            os.close(self._folder)
             self._spool.close()
             self._call(self._ended)
 
@@ -183,8 +188,9 @@ class Writer(threading.Thread):
 
     def _turn(self) -> None:
         """Commit all that waits."""
+        self.began = time.monotonic()
         trouble = self._trouble
-        self._check_disk()
+        lack = self._lack_of_room()
         wanted = self.wanted
         pushes = self._take_pushes()
         settlements = _take(self.settlements)
@@ -193,22 +199,29 @@ class Writer(threading.Thread):
         answers: list[tuple[asyncio.Future[Any], Any]] = []
         error: JobsError | None = None
         spool = self._spool
+        jump = _clock() - self._clock
+        was_set = abs(jump) >= _SET
         can_take = wanted is not None and spool.has_free
-        if not (pushes or settlements or asks or trouble or can_take or spool.next_due <= time.time()):
+        due = spool.next_due <= time.time()
+        if not (pushes or settlements or asks or trouble or lack or can_take or due or was_set):
+            self.began = 0.0
             return
         try:
             with spool.transaction():
+                if was_set:
+                    spool.move_due(jump)
                 for method, *values in settlements:
                     method(spool, *values)
                 spool.release_due()
-                answers = [(ask.answer, ask.work(spool)) for ask in asks]
-                self._insert(pushes)
+                answers = [(ask.answer, ask.work(spool)) for ask in asks if not ask.answer.done()]
+                self._insert(pushes, lack)
                 if wanted is not None and spool.has_free:
                     taken = spool.take(wanted.jobs, wanted.size)
             if taken and self.wanted is wanted:
                 self.wanted = None
-            if not isinstance(self._trouble, Full):
-                self._trouble = None
+            if was_set:
+                self._clock += jump
+            self._trouble = lack
         except Exception as fault:  # also a fault of ours: without its thread the spool would store nothing more
             error = self._trouble = self._explained(fault)
             self.settlements.extendleft(reversed(settlements))
@@ -216,6 +229,9 @@ class Writer(threading.Thread):
             answers = [(ask.answer, None) for ask in asks]
             for push in pushes:
                 push.result = error
+            if trouble is None:
+                self.wake.set()  # without the pushes, and with an empty log, the rest may have room now
+        self.began = 0.0
         self._call(self._tell, Turn(self._state(), self._trouble, pushes, wanted, taken, answers, error))
 
     def _take_pushes(self) -> list[Push]:
@@ -229,14 +245,14 @@ class Writer(threading.Thread):
             found.append(self.pushes.popleft())
         return found
 
-    def _insert(self, pushes: Sequence[Push]) -> None:
+    def _insert(self, pushes: Sequence[Push], lack: Full | None) -> None:
         rows: list[Row] = []
         size = 0
         for push in pushes:
             if push.done is None:  # its caller has Away already
                 continue
-            if isinstance(self._trouble, Full):
-                push.result = self._trouble
+            if lack is not None:
+                push.result = lack
             elif self._spool.is_full(size + push.size, self._limits.max_bytes):
                 push.result = full(self._pipeline, self._limits.max_bytes)
             else:
@@ -244,17 +260,17 @@ class Writer(threading.Thread):
                 size += push.size
         self._spool.insert(rows)
 
-    def _check_disk(self) -> None:
-        """Set or clear the trouble of a disk that is nearly full."""
+    def _lack_of_room(self) -> Full | None:
+        """Return the error of a disk that is nearly full."""
         if not self._limits.min_free:
-            return
-        found = os.fstatvfs(self._folder)
-        if found.f_bavail * 100 < found.f_blocks * self._limits.min_free:
-            self._trouble = Full(
-                f"less than {self._limits.min_free} % of the disk of {self._spool.path} is free (min_free)"
-            )
-        elif isinstance(self._trouble, Full):
-            self._trouble = None
+            return None
+        try:
+            found = os.statvfs(self._spool.folder)
+        except OSError:
+            return None  # the commit says what is wrong
+        if found.f_bavail * 100 >= found.f_blocks * self._limits.min_free:
+            return None
+        return Full(f"less than {self._limits.min_free} % of the disk of {self._spool.path} is free (min_free)")
 
     def _explained(self, error: Exception) -> JobsError:
         reason = str(error) if isinstance(error, sqlite3.Error) else reason_of(error)
@@ -291,3 +307,9 @@ def full(name: str, max_bytes: int) -> Full:
 def _take(waiting: deque[Any]) -> list[Any]:
     """Empty a deque that the loop appends to."""
     return [waiting.popleft() for _ in range(len(waiting))]
+
+
+def _clock() -> float:
+    """Return by how much the clock is ahead of one that is never set, and that goes on while the machine sleeps."""
+    steady = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.time() - steady

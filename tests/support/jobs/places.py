@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from support.waiting import TIMEOUT
 
+from rrpy.container.config.fields import decode_field
 from rrpy.container.log import logger
 from rrpy.jobs.protocols import Delivery, Job, JobDriver, JobsError, PipelineSettings, Queue
 
@@ -33,7 +34,7 @@ class Place:
         """Open a queue, and close it."""
         driver = self._make()
         assert isinstance(driver, JobDriver)
-        model = msgspec.convert({**self._config, **config}, driver.pipeline_model, strict=False)
+        model = msgspec.convert({**self._config, **config}, driver.pipeline_model, strict=False, dec_hook=decode_field)
         queue = driver.queue(PipelineSettings("smtp", model, logger("jobs"), timeout=timeout, attempts=attempts))
         await queue.open()
         try:

@@ -13,6 +13,7 @@ SEEN = Path(os.environ.get("SEEN", "."))
 
 def write(found: Email, **more: object) -> None:
     record = {
+        "id": found.id,
         "sender": found.envelope.sender,
         "recipients": [str(each) for each in found.envelope.recipients],
         "text": found.text.strip(),

@@ -6,12 +6,12 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
+from support.container.disk import fill, small_disk
 from support.inbox.stored import ids, kept, received
 
 from rrpy.inbox.mailbox import Mailbox
@@ -24,29 +24,13 @@ DISK = 10 * 1024 * 1024
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", str(disk)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root can mount a disk here")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with small_disk(tmp_path, DISK) as disk:
+        yield disk
 
 
 def free(disk: Path) -> int:
     """Return the bytes that are free."""
     return shutil.disk_usage(disk).free
-
-
-def fill(disk: Path) -> None:
-    """Take all the room that is left, as another program does."""
-    with (disk / "other").open("ab", buffering=0) as other:
-        for size in (65536, 4096):
-            try:
-                while True:
-                    other.write(b"x" * size)
-            except OSError:
-                pass
 
 
 def text(size: int) -> str:
