@@ -2,39 +2,56 @@
 
 The object is stored before the job, and removed after its acknowledgement. The server removes one that was forgotten
 after 14 days.
+
+An object is a run of chunks on one subject, then their description on another, as NATS's clients for object stores
+have it (ADR-20). The host publishes the chunks itself, as pieces of the body that it holds: nats-py's `put` copies each
+byte three times, in chunks of 128 KiB. A chunk has an id, so one that is sent again is stored once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ...errors import Away, Rejected
+import msgspec
+
+from ...errors import Away, Full, Rejected
+from ...job import new_id
 from .config import NatsPipeline
+from .message import MSG_ID, VERSION
+from .requests import Requests
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js import JetStreamContext
-    from nats.js.object_store import ObjectStore
 
 KEPT: Final = 14 * 24 * 3600.0
 """Seconds after which the server removes an object."""
 _PAUSE: Final = 0.25
+_CHUNK: Final = 512 * 1024
+_HEADERS: Final = 1024
+"""Bytes of a message that the chunk leaves free, where the server takes less than a whole one."""
 
 
 class Bodies:
     """The object store of one pipeline. `client` returns the client of the connection, None while there is none."""
 
-    def __init__(self, pipeline: NatsPipeline, client: Callable[[], Client | None]) -> None:
+    def __init__(self, pipeline: NatsPipeline, requests: Requests, client: Callable[[], Client | None]) -> None:
         self._bucket = pipeline.bucket
+        self._stream = f"OBJ_{pipeline.bucket}"
         self._replicas = pipeline.replicas
+        self._requests = requests
         self._client = client
 
-    async def put(self, name: str, body: bytes, timeout: float) -> None:
+    async def put(self, name: str, parts: Sequence[bytes], timeout: float) -> None:
         """Store a body under this name; again over the next connection where one is lost. A repetition replaces it.
 
-        Raises Away after `timeout` seconds.
+        `parts`: the body, one after the other. Raises Full, Rejected, and Away after `timeout` seconds.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         reason = "NATS is away"
@@ -42,8 +59,8 @@ class Bodies:
             async with asyncio.timeout_at(deadline):
                 while True:
                     try:
-                        await (await self._store(self._jetstream())).put(name, body)
-                    except asyncio.CancelledError:
+                        await self._put(name, parts, deadline)
+                    except (asyncio.CancelledError, Full, Rejected):
                         raise
                     except Exception as error:  # nats-py raises what the socket, the server or its time limit raise
                         reason = str(error) or type(error).__name__
@@ -52,6 +69,58 @@ class Bodies:
                         return
         except TimeoutError:
             raise Away(f"NATS did not store the body of a job in time: {reason}") from None
+
+    async def _put(self, name: str, parts: Sequence[bytes], deadline: float) -> None:
+        from nats.js.errors import NotFoundError
+
+        jetstream = self._jetstream()
+        await self._make(jetstream)
+        try:
+            before = (await (await jetstream.object_store(self._bucket)).get_info(name)).nuid
+        except NotFoundError:
+            before = ""
+        new = new_id()
+        try:
+            await self._publish(name, new, parts, deadline)
+        except (Full, Rejected):
+            before = new
+            raise
+        finally:
+            if before:
+                with suppress(Exception):  # the chunks of an object without a description go after 14 days
+                    await jetstream.purge_stream(self._stream, subject=self._chunks(before))
+
+    async def _publish(self, name: str, number: str, parts: Sequence[bytes], deadline: float) -> None:
+        """Publish the chunks, each after the acknowledgement of the one before, then their description."""
+        client = self._client()
+        step = min(_CHUNK, client.max_payload - _HEADERS) if client is not None else _CHUNK
+        digest = hashlib.sha256()
+        count = 0
+        for part in parts:
+            for at in range(0, len(part), step):
+                chunk = memoryview(part)[at : at + step]
+                digest.update(chunk)
+                await self._ask(self._chunks(number), chunk, f"{MSG_ID}: {number}.{count}", deadline)
+                count += 1
+        description = {
+            "name": name,
+            "bucket": self._bucket,
+            "nuid": number,
+            "size": sum(map(len, parts)),
+            "chunks": count,
+            "digest": f"SHA-256={base64.urlsafe_b64encode(digest.digest()).decode()}",
+            "mtime": datetime.now(UTC).isoformat(),
+            "options": {"max_chunk_size": step},
+        }
+        subject = f"$O.{self._bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
+        await self._ask(subject, msgspec.json.encode(description), "Nats-Rollup: sub", deadline)
+
+    async def _ask(self, subject: str, body: bytes | memoryview, header: str, deadline: float) -> None:
+        left = deadline - asyncio.get_running_loop().time()
+        await self._requests.ask(subject, body, f"{VERSION}{header}\r\n\r\n".encode(), timeout=left)
+
+    def _chunks(self, number: str) -> str:
+        return f"$O.{self._bucket}.C.{number}"
 
     async def get(self, name: str, size: int) -> bytes:
         """Return a body of so many bytes. It reads chunk by chunk: nats-py's own reading takes ten times as long.
@@ -67,7 +136,7 @@ class Bodies:
             sequence = 0
             for _ in range(info.chunks or 0):
                 message = await jetstream.get_msg(
-                    f"OBJ_{self._bucket}", seq=sequence + 1, subject=f"$O.{self._bucket}.C.{info.nuid}", next=True
+                    self._stream, seq=sequence + 1, subject=self._chunks(info.nuid), next=True
                 )
                 parts.append(message.data or b"")
                 sequence = message.seq or 0
@@ -91,15 +160,16 @@ class Bodies:
         except Exception:  # nats-py raises what the socket, the server or its time limit raise
             return
 
-    async def _store(self, jetstream: JetStreamContext) -> ObjectStore:
+    async def _make(self, jetstream: JetStreamContext) -> None:
+        """Make the object store where it is not there."""
         from nats.js import api
         from nats.js.errors import NotFoundError
 
         try:
-            return await jetstream.object_store(self._bucket)
+            await jetstream.object_store(self._bucket)
         except NotFoundError:
             config = api.ObjectStoreConfig(bucket=self._bucket, ttl=KEPT, replicas=self._replicas)
-            return await jetstream.create_object_store(self._bucket, config=config)
+            await jetstream.create_object_store(self._bucket, config=config)
 
     def _jetstream(self) -> JetStreamContext:
         client = self._client()

@@ -13,6 +13,8 @@ from nats.errors import Error
 
 from .message import parse_headers
 
+_PIECE: Final = 64 * 1024
+"""Bytes of a body from which it goes to the socket as it is; a smaller one is copied with its command."""
 _AGAIN: Final = 3.0
 """Seconds; longer than a task takes to close its client."""
 
@@ -24,10 +26,18 @@ class DriverClient(Client):
         super().__init__()
         self._must_encrypt = must_encrypt
 
-    async def send(self, subject: str, reply: str, headers: bytes, body: bytes) -> None:
-        """Send a message whose headers are bytes already. `publish` checks and encodes each header's line."""
-        start = f"HPUB {subject} {reply} {len(headers)} " if headers else f"PUB {subject} {reply} "
-        await self._send_command(b"%b%d\r\n%b%b\r\n" % (start.encode(), len(headers) + len(body), headers, body))
+    async def send(self, subject: str, reply: str, headers: bytes, body: bytes | memoryview) -> None:
+        """Send a message whose headers are bytes already. `publish` checks and encodes each header's line.
+
+        Without a limit on unsent bytes `_send_command` never waits, so the pieces of a message stay together.
+        """
+        kind = f"HPUB {subject} {reply} {len(headers)}" if headers else f"PUB {subject} {reply}"
+        start = f"{kind} {len(headers) + len(body)}\r\n".encode() + headers
+        if len(body) < _PIECE:
+            await self._send_command(b"".join((start, body, b"\r\n")))
+        else:
+            for piece in (start, body, b"\r\n"):
+                await self._send_command(piece)  # type: ignore[arg-type]  # the socket takes a view as well
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 

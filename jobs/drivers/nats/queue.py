@@ -76,7 +76,7 @@ class NatsQueue:
         self._log = settings.log
         self._name = settings.name
         self.connection = Connection(servers, self._prepare, self._changed)
-        self._bodies = Bodies(pipeline, lambda: self.connection.client)
+        self._bodies = Bodies(pipeline, self.connection.requests, lambda: self.connection.client)
         self._settlements = Settlements(
             self.connection.requests, pipeline, settings.timeout, self._released, self._forget
         )
@@ -157,7 +157,7 @@ class NatsQueue:
         name = message.job.id
         stored = Message(_without_body(message.job), object=name, length=message.length, split=message.split)
         try:
-            await self._bodies.put(name, body_of(message), self._timeout)
+            await self._bodies.put(name, (message.job.envelope, message.job.payload), self._timeout)
             left = max(0.1, deadline - loop.time())
             answer: Answer = await self.connection.requests.ask(self.place, b"", to_headers(stored, name), timeout=left)
         except (Full, Rejected) as error:

@@ -44,7 +44,7 @@ class Request:
 
     __slots__ = ("body", "deadline", "done", "headers", "sent", "subject")
 
-    def __init__(self, subject: str, body: bytes, headers: bytes, deadline: float, done: Done) -> None:
+    def __init__(self, subject: str, body: bytes | memoryview, headers: bytes, deadline: float, done: Done) -> None:
         self.subject = subject
         self.body = body
         self.headers = headers
@@ -73,7 +73,7 @@ class Requests:
     def add(
         self,
         subject: str,
-        body: bytes,
+        body: bytes | memoryview,
         headers: bytes,
         timeout: float,
         done: Done,
@@ -99,7 +99,9 @@ class Requests:
         if self._timer is None:
             self._timer = loop.call_later(_PAUSE, self._sweep)
 
-    async def ask(self, subject: str, body: bytes = b"", headers: bytes = b"", *, timeout: float) -> dict[str, Any]:
+    async def ask(
+        self, subject: str, body: bytes | memoryview = b"", headers: bytes = b"", *, timeout: float
+    ) -> dict[str, Any]:
         """Return the server's answer. Raises Full, Rejected and Away."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.add(subject, body, headers, timeout, lambda answer: None if future.done() else future.set_result(answer))

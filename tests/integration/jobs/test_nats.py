@@ -62,6 +62,32 @@ async def test_a_large_body_is_an_object_until_the_ack(server: NatsServer) -> No
         await emptied(one, "OBJ_large-bodies", 4096)
 
 
+async def test_a_large_body_is_an_object_for_every_client_of_nats_and_a_repetition_replaces_it(
+    server: NatsServer,
+) -> None:
+    """nats-py checks the digest of what it reads."""
+    async with host(server.address, "objects") as one:
+        for filling in b"ab":
+            body = bytes([filling]) * (5 << 19)
+            await push(one.queue, job("big/1", body, envelope=b"{}"))
+            client = one.queue.connection.client
+            found = await (await client.jetstream().object_store("objects-bodies")).get("big/1")
+            assert found.data == b"{}" + body
+            state = (await api(one, "STREAM.INFO.OBJ_objects-bodies"))["state"]
+            assert state["messages"] == found.info.chunks + 1
+
+
+async def test_a_full_object_store_refuses_a_large_body_at_once_and_keeps_no_part_of_it(server: NatsServer) -> None:
+    """The host tried again until its time was over, and said that NATS is away."""
+    async with host(server.address, "narrow") as one:
+        await push(one.queue, job("first", bytes(2 << 20)))
+        config = (await api(one, "STREAM.INFO.OBJ_narrow-bodies"))["config"]
+        await api(one, "STREAM.UPDATE.OBJ_narrow-bodies", **config | {"max_bytes": 4 << 20})
+        with pytest.raises(Full, match="maximum bytes exceeded"):
+            await push(one.queue, job("second", bytes(4 << 20)))
+        await emptied(one, "OBJ_narrow-bodies", 3 << 20)
+
+
 async def test_a_job_whose_body_is_gone_is_a_dead_letter(server: NatsServer) -> None:
     async with host(server.address, "gone") as one:
         await push(one.queue, job("big", bytes(2 << 20)))
