@@ -1,8 +1,8 @@
 """The jobs of one pipeline on their way to the workers: pulled with credit, answered once.
 
 What we want: a job costs no task and no timer. One task pulls in batches; the pool calls `make` when a worker takes a
-job, and `take` with its answer. At most `prefetch` jobs are held. What can fail: no worker takes a job; then it is
-given back, and the pulling pauses for a moment.
+job, and `take` with its answer. At most `prefetch` jobs are held, of about `HELD_BYTES`. What can fail: no worker takes
+a job; then it is given back, and the pulling pauses for a moment.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ OFF_LOOP: Final = 256 * 1024
 """Bytes of a job above which its request is made in a thread."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of the jobs that one pull takes at most; a larger job is alone."""
+HELD_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of the jobs that are held, with the requests made of large ones; one job more may exceed it."""
 _PAUSE: Final = 0.5
 """Seconds without a pull after the pool had no worker."""
 
@@ -64,7 +66,7 @@ class Consumer:
         self._formats = formats
         self._counts = counts
         self._log = log
-        self._held = 0
+        self._held = self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._room = asyncio.Event()
@@ -85,11 +87,12 @@ class Consumer:
             if self._stopping:
                 return
             self._room.clear()
-            if self._held >= self._prefetch:
+            if self._held >= self._prefetch or self._bytes >= HELD_BYTES:
                 await self._room.wait()
                 continue
+            size = min(MAX_BYTES, HELD_BYTES - self._bytes)
             with anyio.CancelScope() as self._pulling:
-                for delivery in await self._queue.pull(self._prefetch - self._held, MAX_BYTES):
+                for delivery in await self._queue.pull(self._prefetch - self._held, size):
                     self._give(pool, delivery)
 
     def stop(self) -> None:
@@ -125,10 +128,12 @@ class Consumer:
 
     def _give(self, pool: Pool, delivery: Delivery) -> None:
         """Let a worker take a job."""
-        self._held += 1
-        run = _Run(self, delivery)
         job = delivery.job
-        if len(job.payload) > OFF_LOOP and job.name in self._formats:
+        large = len(job.payload) > OFF_LOOP and job.name in self._formats
+        run = _Run(self, delivery, (1 + large) * len(job.payload))
+        self._held += 1
+        self._bytes += run.size
+        if large:
             task = asyncio.get_running_loop().create_task(self._give_large(pool, run))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -168,6 +173,7 @@ class Consumer:
     def take(self, run: _Run, answer: Payload | Exception) -> None:
         """Settle a job by its worker's answer, or by the error in its place."""
         self._held -= 1
+        self._bytes -= run.size
         self._room.set()
         delivery, counts = run.delivery, self._counts
         if not run.begun and isinstance(answer, (NoFreeWorker, QueueFull, PoolClosed)):
@@ -209,12 +215,13 @@ class Consumer:
 
 
 class _Run:
-    """A job that is given to the pool. `begun`: a worker has it."""
+    """A job that is given to the pool. `size`: the bytes that it counts for. `begun`: a worker has it."""
 
-    __slots__ = ("_consumer", "began", "begun", "body", "delivery", "job")
+    __slots__ = ("_consumer", "began", "begun", "body", "delivery", "job", "size")
 
-    def __init__(self, consumer: Consumer, delivery: Delivery) -> None:
+    def __init__(self, consumer: Consumer, delivery: Delivery, size: int) -> None:
         self._consumer = consumer
+        self.size = size
         self.delivery = delivery
         self.job = delivery.job
         self.body: bytes | None = None

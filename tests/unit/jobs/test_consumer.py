@@ -103,6 +103,20 @@ async def test_no_more_jobs_are_held_than_prefetch() -> None:
         assert parts.queue.state().waiting == 2
 
 
+async def test_no_more_bytes_are_held_than_a_bound_and_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of `prefetch` jobs could be as large as a mail: 32 of 25 MB took 1.7 GB."""
+    monkeypatch.setattr("rrpy.jobs.consumer.HELD_BYTES", 10_000)
+    async with consuming(prefetch=32) as parts:
+        await push(parts.queue, *(job(str(each), bytes(4000)) for each in range(6)))
+        await parts.work(3)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert parts.queue.state().waiting == 3
+        parts.pool.answers[0](Payload())
+        await parts.work(1)
+        assert parts.queue.state().waiting == 2
+
+
 async def test_a_failed_job_is_tried_again_and_dead_after_its_attempts() -> None:
     async with consuming() as parts:
         await push(parts.queue, job("a"))
