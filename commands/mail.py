@@ -107,3 +107,25 @@ def dump(folder: str, url: str, mbox: bool) -> None:
     from .dump import dump as run
 
     run(url, Path(folder), mbox=mbox)
+
+
+@click.command(short_help="Serve the mail of an inbox to an agent.")
+@click.option(
+    "--url",
+    envvar="RRPY_INBOX",
+    default="http://localhost:8025",
+    show_default=True,
+    metavar="URL",
+    help="The inbox; or the variable RRPY_INBOX.",
+)
+@click.option("--token", envvar="RRPY_TOKEN", default="", metavar="TOKEN", help="A token of it; or RRPY_TOKEN.")
+@errors_as_sentences
+def mcp(url: str, token: str) -> None:
+    """Serve the mail of an inbox to an agent, by the Model Context Protocol on stdin and stdout.
+
+    The client of the agent starts this command. The agent lists, searches, reads and awaits mail; it deletes mail only
+    where the inbox has inbox.mcp.write. The command needs the extra rrpy[mcp].
+    """
+    from .mcp import serve
+
+    serve(url, token)

@@ -25,6 +25,12 @@ class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[Secret, Meta(description="its hash, which `rrpy hash --token` prints", examples=["'sha256:...'"])]
 
 
+class AgentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What agents may do that use the inbox by the Model Context Protocol."""
+
+    write: Annotated[bool, Meta(description="let agents delete mail; without it they only read")] = False
+
+
 class CertificateConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The certificate of the page, for HTTPS."""
 
@@ -108,6 +114,9 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             examples=["{cert: cert.pem, key: key.pem}"],
         ),
     ] = None
+    mcp: Annotated[
+        AgentsConfig, Meta(description="the tools for agents, at `/mcp` and in `rrpy mcp`. They need `rrpy[mcp]`.")
+    ] = AgentsConfig()
     relay: Annotated[
         RelayConfig | None,
         Meta(

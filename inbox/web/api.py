@@ -263,6 +263,7 @@ class API:
                 open=self._is_open,
                 relay=relay,
                 remote_images=config.remote_images == "click",
+                agents_write=config.mcp.write,
             )
         )
 

@@ -20,6 +20,8 @@ from ..mail_servers import MailServers
 from ..mailbox import Mailbox
 from ..relay.release import Releaser
 from ..store.database import StoreError
+from .agents import PATH as AGENTS_PATH
+from .agents import Agents
 from .api import API
 from .guard import LIVEZ, Guard
 from .login import TOKEN, Login
@@ -54,9 +56,12 @@ def application(
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     found.append(Route(LIVEZ, _alive))
+    agents = Agents(_read_whole)
+    found.append(Route(AGENTS_PATH, agents.answer, methods=["POST"]))
     app = Starlette(routes=found, exception_handlers=dict.fromkeys(_ANSWERED, _problem) | {Exception: _failed})
     app.router.redirect_slashes = False
-    return Guard(Login(app, config, log) if config.asks_for_login else app, config.allowed_hosts, log)
+    agents.app = Guard(Login(app, config, log) if config.asks_for_login else app, config.allowed_hosts, log)
+    return agents.app
 
 
 def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:

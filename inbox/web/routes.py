@@ -86,7 +86,7 @@ class Info(msgspec.Struct, frozen=True):
     `smtp_address`: for mail, as a URL; empty while no server listens. `max_messages`, `max_bytes`: 0 for no limit.
     `max_age`: seconds that a message is kept, 0 for ever.
     `connections`: whether the host has a mail server. `open`: whether other machines reach the inbox without a login.
-    `remote_images`: whether a reader may load those of a message.
+    `remote_images`: whether a reader may load those of a message. `agents_write`: `inbox.mcp.write`.
     `relay`: null where no message can be released.
     """
 
@@ -99,6 +99,7 @@ class Info(msgspec.Struct, frozen=True):
     connections: bool
     open: bool
     remote_images: bool
+    agents_write: bool = False
     relay: RelayInfo | None = None
 
 

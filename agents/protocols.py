@@ -1,0 +1,29 @@
+"""The door of an inbox that the tools use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class ToolFailed(Exception):
+    """A tool cannot do what it is asked for. The text is one sentence for the agent.
+
+    `received`: the mails that came instead of the awaited one, as the API describes them. They are untrusted.
+    """
+
+    def __init__(self, reason: str, received: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(reason)
+        self.received = received
+
+
+class Inbox(Protocol):
+    """The API of an inbox (docs/reference/api.md)."""
+
+    async def ask(self, method: str, path: str, query: Mapping[str, Any], *, timeout: float = 0) -> Any:
+        """Return the JSON of an answer, None for one without content. Raises ToolFailed.
+
+        `path`: below `/api/v1`, such as `/messages`. `query`: values of None are left out. `timeout`: seconds that the
+        inbox may wait before it answers.
+        """
+        ...
