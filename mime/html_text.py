@@ -26,7 +26,7 @@ STEP: Final = 64 * 1024
 LONGEST_TAG: Final = 64
 """Characters of the name of a tag that `raw_end` and its like look for."""
 
-_TAG: Final = re.compile(
+TAG: Final = re.compile(
     r"""<(?:!--.*?(?:-->|\Z)
     | (?P<hidden>script|style|title|template)\b.*?(?:</(?P=hidden)\b[^>]*+(?:>|\Z)|\Z)
     | (?P<end>/?+)(?P<name>[a-z][a-z0-9]*+)
@@ -38,7 +38,7 @@ _LINE: Final = """address article aside body caption center dd div dl dt fieldse
     hr html legend li main nav section tr table thead tbody tfoot"""
 _PARAGRAPH: Final = "blockquote h1 h2 h3 h4 h5 h6 ol p pre ul"
 _BREAKS: Final = {**dict.fromkeys(_LINE.split(), 1), **dict.fromkeys(_PARAGRAPH.split(), 2)}
-_ATTRIBUTE: Final = re.compile(r"""([^\s=/"'>]++)\s*+(?:=\s*+("[^"]*+"?+|'[^']*+'?+|[^\s"'>][^\s>]*+))?+""")
+ATTRIBUTE: Final = re.compile(r"""([^\s=/"'>]++)\s*+(?:=\s*+("[^"]*+"?+|'[^']*+'?+|[^\s"'>][^\s>]*+))?+""")
 _TARGET: Final = re.compile(r"(?:https?|mailto|tel|ftp):", re.IGNORECASE)
 _BLANKS: Final = re.compile(r"[ \t\r\n\f]++")
 _RUN: Final = re.compile(r" {2,}+")
@@ -73,7 +73,7 @@ def unescape(text: str) -> str:
 def text_of(source: str) -> str:
     """Return the readable text of HTML, with LF line ends, of its first MAX_HTML characters."""
     # Each tag gives four groups: the first is a hidden element's name.
-    parts = _TAG.split(_BLANKS.sub(" ", source[:MAX_HTML]))
+    parts = TAG.split(_BLANKS.sub(" ", source[:MAX_HTML]))
     writer = _Writer()
     writer.text(parts[0])
     for end, name, attributes, text in zip(parts[2::5], parts[3::5], parts[4::5], parts[5::5], strict=True):
@@ -148,7 +148,7 @@ _ACTIONS: Final[dict[str, Callable[[_Writer, str, str], None]]] = {
 
 def _attribute(attributes: str, wanted: str) -> str:
     """Return the value of an attribute, "" for none."""
-    for attribute in _ATTRIBUTE.finditer(attributes):
+    for attribute in ATTRIBUTE.finditer(attributes):
         if attribute[1].lower() == wanted:
             return (attribute[2] or "").strip("\"'")
     return ""

@@ -7,7 +7,7 @@ import struct
 import zlib
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import make_msgid
+from email.utils import localtime, make_msgid
 
 from rrpy.worker import Accept, Email, Reject, Verdict
 
@@ -151,7 +151,7 @@ def _plain(name: str, address: str, subject: str, text: str) -> EmailMessage:
 def _mail(sender: str, to: str, subject: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"], mail["Subject"] = sender, to, subject
-    mail["Message-ID"] = make_msgid(domain="larch-loom.example")
+    mail["Message-ID"], mail["Date"] = make_msgid(domain="larch-loom.example"), localtime()
     return mail
 
 
