@@ -93,6 +93,19 @@ def ingest(paths: Sequence[str], smtp: str | None) -> None:
     sys.exit(run(server_address(smtp), paths))
 
 
+@click.command("check", short_help="Check a mail in a file, without a network.")
+@click.argument("file", metavar="FILE", shell_complete=files)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as the inbox's API has it.")
+def check_mail(file: str, as_json: bool) -> None:
+    """Say what is wrong with the mail in FILE, with where and the remedy; `-` reads it from stdin.
+
+    A finding is an error, a warning or a hint. Exit code 1: there is an error; 2: the file cannot be read.
+    """
+    from .mail_check import check_file
+
+    sys.exit(check_file(file, as_json=as_json))
+
+
 @click.command(short_help="Write the mail of an inbox into a folder.")
 @click.argument("folder", metavar="FOLDER", shell_complete=folders)
 @click.option("--http", "url", default="http://localhost:8025", show_default=True, metavar="URL", help="The inbox.")

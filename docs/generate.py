@@ -30,6 +30,7 @@ from rrpy.commands.describe import sections, table
 from rrpy.commands.template import template
 from rrpy.container.config.config import File
 from rrpy.container.states import HOST, PLUGIN, HostState, PluginState, Table, mermaid
+from rrpy.mime.check.rules import RULES
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.phases import SEQUENCE, Phase
 from rrpy.smtp_plugin.server.states import CONNECTION
@@ -69,6 +70,7 @@ def pages() -> dict[str, dict[str, str]]:
             "dialog": _fenced(mermaid(_joined(dialog_table()), Phase.CONNECTED)),
         },
         "reference/api.md": {module.__name__: _name_table(module) for module in PUBLIC},
+        "reference/check.md": {"rules": _rule_table()},
         "reference/smtp.md": {"replies": _reply_table()},
         "reference/configuration.md": {name: table(model) for model, name in _first_paths(_models()).items()},
         "../rr.yaml": {WHOLE: template(default_plugins(), {"smtp.hostname": "buggregator.local"})},
@@ -98,6 +100,19 @@ def layers() -> dict[str, Sequence[str]]:
         if source.count(".") == 1
     }
     return {_short(name): [_short(other) for other in forbidden if other not in forbidden[name]] for name in forbidden}
+
+
+def _rule_table() -> str:
+    rows = [
+        f"| `{name}` | {rule.severity} | {rule.source} | {_cell(rule.text)} | {_cell(rule.remedy)} |"
+        for name, rule in RULES.items()
+    ]
+    return "\n".join(["| rule | severity | source | what is wrong | remedy |", "|---|---|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    """Return a text as a cell of a table has it: what looks like markup stays a text."""
+    return text.replace("<", "&lt;").replace("*", "\\*").replace("|", "\\|").replace("_", "\\_")
 
 
 def _models() -> Mapping[str, type[Struct]]:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..mime.check.findings import Finding
     from ..mime.message import Attachment
     from .catcher import Catcher, CaughtMail
 
-__all__ = ["Attachment", "Catcher", "CaughtMail"]
+__all__ = ["Attachment", "Catcher", "CaughtMail", "Finding"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,8 @@ from ..container.log import logger
 from ..container.net.listening import BoundSockets, listen_addresses
 from ..container.text import printable
 from ..mime.addresses import Address
+from ..mime.check.check import check
+from ..mime.check.findings import Finding
 from ..mime.matching import Filter, Mail
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
@@ -81,6 +83,10 @@ class CaughtMail(NamedTuple):
     def attachments(self) -> Sequence[Attachment]:
         """The attachments: `filename`, `content_type`, `size`, `content()`, which is bytes, and `text()`."""
         return self.message.attachments
+
+    def check(self) -> list[Finding]:
+        """Return what is wrong with the mail, the most severe first (docs/reference/check.md)."""
+        return check(self.raw)
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, decoded; None for none."""

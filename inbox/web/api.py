@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...container.version import VERSION
+from ...mime.check.check import check
+from ...mime.check.rules import SEVERITIES
 from ...mime.message import Attachment, Message
 from ...mime.message import parse as parse_message
 from ..config import InboxConfig
@@ -41,7 +43,7 @@ from .waits import wait, wait_request
 MAX_ANSWERS = 8
 """Answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
 REWRITERS = 2
-"""Messages whose HTML is rewritten at the same time, each in slices."""
+"""Messages whose HTML is rewritten at the same time, each in slices; or that are checked."""
 
 
 class API:
@@ -144,6 +146,17 @@ class API:
             while not await anyio.to_thread.run_sync(rewriter.work):
                 pass
         return rewriter
+
+    async def check(self, request: Request) -> Response:
+        """Return what is wrong with a message."""
+        return self._messages.answer(request, partial(self._check, request))
+
+    async def _check(self, request: Request) -> Response:
+        async with self._rewriting:
+            stored = await self._read(request)
+            findings = await anyio.to_thread.run_sync(check, stored.content)
+        errors, warnings, hints = (sum(found.severity == each for found in findings) for each in SEVERITIES)
+        return _json(routes.Checked(findings, errors, warnings, hints))
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""

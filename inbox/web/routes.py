@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from ...mime.check.findings import Finding
 from ..records import SCHEMAS, Detail, MessageList, Release
 from ..refusals import RefusalList
 from ..store.query import OPERATORS
@@ -71,6 +72,15 @@ class ReleaseTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The addresses that a message goes to: all, or none."""
 
     to: list[str]
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What is wrong with a message, the most severe first (docs/reference/check.md); the number of each severity."""
+
+    findings: Sequence[Finding]
+    errors: int
+    warnings: int
+    hints: int
 
 
 class RelayInfo(msgspec.Struct, frozen=True):
@@ -242,6 +252,15 @@ ROUTES: Final = (
         "blocked",
         "Get the number of things that the page of a message's HTML leaves out",
         Answer(200, "the numbers", Blocked),
+        (_ID,),
+        (404,),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/check",
+        "check",
+        "Check a message without a network: its headers, its HTML, its links",
+        Answer(200, "what is wrong", Checked),
         (_ID,),
         (404,),
     ),

@@ -116,7 +116,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "part-malformed": Rule(
         "warning",
-        "docs/reference/events.md, Defects",
+        "RFC 2045, RFC 2046",
         "The structure or the encoding of the mail is broken.",
         "Let a library for mail build the message.",
     ),
@@ -183,7 +183,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "html-script": Rule(
         "error",
-        "Gmail, Outlook, SpamAssassin HTML_TAG_EXISTS_SCRIPT",
+        "Gmail, Outlook",
         "The HTML has a script: no program runs it, and filters refuse it.",
         "Remove scripts, event attributes and javascript: links.",
     ),

@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ..html_text import matches
 from .findings import Findings
 from .source import Source
 
 AROUND: Final = 20
 """Characters before and after a placeholder that its place shows."""
+LONGEST: Final = 200
+"""Characters that a placeholder has at most."""
 MAX_TEXT: Final = 1024 * 1024
 """Characters of each text that are read."""
 
 _URL = re.compile(r"(?:https?|mailto):[^\s<>\"]++", re.IGNORECASE)
 FIELD: Final = re.compile(
     r"""\{\{[^{}\n]{1,80}+\}\} | \{%[^{}%\n]{1,80}+%\} | \$\{[\w.]{1,40}+\} | <%[^<>%\n]{1,80}+%>
-    | \*\|[\w:.]{1,40}+\|\* | \[\[[A-Za-z_]\w{0,40}+\]\] | (?<![%\w])%[A-Z][A-Z0-9_]{2,40}+%(?!\w) | \[object\ Object\]""",
+    | \*\|[\w:.]{1,40}+\|\* | \[\[[A-Za-z_]\w{0,40}+\]\]
+    | (?<![%\w])%[A-Z][A-Z0-9_]{2,40}+%(?!\w) | \[object\ Object\]""",
     re.VERBOSE,
 )
 """A placeholder of a template language, or what JavaScript writes for an object."""
@@ -57,5 +61,5 @@ def check_words(mail: Source, found: Findings) -> None:
 
 
 def _found(pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    for match in pattern.finditer(text):
+    for match in matches(pattern, text, LONGEST):
         yield text[max(0, match.start() - AROUND) : match.end() + AROUND]
