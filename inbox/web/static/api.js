@@ -100,6 +100,17 @@
  * @property {boolean} open
  * @property {{ address: string, allow: string[] } | null} [relay]
  *
+ * @typedef {object} Finding a rule that a message breaks
+ * @property {string} rule
+ * @property {"error" | "warning" | "hint"} severity
+ * @property {string} text
+ * @property {string} remedy
+ * @property {string} source
+ * @property {number} count
+ * @property {string[]} places the first ones
+ *
+ * @typedef {{ findings: Finding[], errors: number, warnings: number, hints: number }} Checked
+ *
  * @typedef {Record<"images" | "styles" | "scripts" | "forms" | "frames" | "media", number>} Blocked
  */
 

@@ -106,7 +106,7 @@ export function onKey(event) {
   if (state.refused) return onRefusedKey(event);
   const inList = target === list || target === document.body || (event.key in STEPS && holdsFrame(target));
   const action = KEYS[event.key] || (inList && LIST_KEYS[event.key]);
-  if (/^[1-8]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
+  if (/^[1-9]$/.test(event.key) && chooseNumber(Number(event.key))) return event.preventDefault();
   if (!action) return;
   action();
   event.preventDefault();

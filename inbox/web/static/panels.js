@@ -2,6 +2,7 @@
 
 import { ask, pathOf } from "./api.js";
 import { choices, choose } from "./choices.js";
+import { checks } from "./checks.js";
 import { codes } from "./copy.js";
 import { el, icon, table, toggle } from "./dom.js";
 import { attachments } from "./files.js";
@@ -19,7 +20,7 @@ import { links } from "./targets.js";
 const MAX_SHOWN = 1024 * 1024; // characters of the text, and bytes of the source
 
 /** @type {Record<string, (detail: Detail) => (string | Node)[]>} */
-export const panels = { text, html, markup, links, headers, source, attachments, session };
+export const panels = { text, html, markup, links, headers, source, attachments, checks, session };
 
 /** @param {Detail} detail */
 function text(detail) {

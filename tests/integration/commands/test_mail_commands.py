@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mailbox
 import os
 import socket
@@ -267,3 +268,25 @@ def test_an_inbox_that_is_not_there_is_named(tmp_path: Path) -> None:
         )
     assert (done.returncode, done.stderr) == (1, f"rrpy: cannot reach the inbox at {where}: connection refused\n")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mail_in_a_file_is_checked(tmp_path: Path) -> None:
+    def check(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        done = subprocess.run([*RRPY, "check", *arguments], input=stdin, capture_output=True, timeout=TIMEOUT)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    (tmp_path / "a.eml").write_bytes(MAIL)
+    code, output, _ = check(str(tmp_path / "a.eml"))
+    assert code == 1
+    assert output.startswith("error   The mail has no Date. [date-missing; RFC 5322 section 3.6.1]\n        Add the ")
+    assert output.endswith("2 errors, 1 warning and 1 hint\n")
+    code, output, _ = check(
+        "-", "--json", stdin=MAIL.replace(b"Order", b"Order\nDate: Mon, 30 Nov 2026 10:00:00 +0100")
+    )
+    assert code == 1
+    assert [each["rule"] for each in json.loads(output)["findings"]][:1] == ["from-missing"]
+    right = b"From: a@example.com\nDate: Mon, 30 Nov 2026 10:00:00 +0100\n" + MAIL
+    assert check("-", stdin=right)[0] == 0
+    assert check("-", stdin=b"\r\n") == (2, "", "rrpy: stdin is empty\n")
+    assert check(str(tmp_path / "none")) == (2, "", f"rrpy: cannot read {tmp_path}/none: no such file or directory\n")
+    assert check(str(tmp_path))[0] == 2

@@ -136,3 +136,26 @@ def test_links_and_codes_are_copied_and_choices_are_kept(tmp_path: Path, visit: 
         expect(page.get_by_role("button", name="Dark mode of the mail")).to_have_attribute("aria-pressed", "true")
         page.get_by_role("tab", name="Text").click()
         expect(page.locator(".text")).to_have_css("font-family", re.compile("mono", re.IGNORECASE))
+
+
+def test_a_message_is_checked_and_says_where_it_is_wrong(tmp_path: Path, visit: Visit) -> None:
+    trap = "<img src='https://a.test/{{ x }}.png' onerror=top.alert(1)>"
+    with inbox(tmp_path) as (host, client):
+        send(host, mail("Checked", html=trap * 7))
+        page = live(visit(host))
+        page.get_by_role("option").click()
+        page.keyboard.press("8")
+        panel = page.locator("#panel")
+        expect(panel.locator(".verdict")).to_have_text("3 errors, 2 warnings, 2 hints")
+        first = panel.locator(".findings > li").first
+        expect(first).to_contain_text("errorThe mail has no Date.")
+        expect(first.get_by_role("link")).to_have_attribute(
+            "href", "https://www.rfc-editor.org/rfc/rfc5322#section-3.6.1"
+        )
+        script = panel.locator(".findings > li", has_text="html-script")
+        expect(script.locator(".places li")).to_have_text([f"HTML line 1: {trap}"] * 5 + ["and 2 more"])
+        expect(panel.locator("img")).to_have_count(0)
+        got = client.get("messages/latest/check").json()
+        assert (got["errors"], got["warnings"], got["hints"]) == (3, 2, 2)
+        assert {each["rule"] for each in got["findings"]} >= {"date-missing", "html-script", "merge-field", "image-alt"}
+        assert client.get("messages/none/check").status_code == 404

@@ -21,6 +21,7 @@ DOCUMENTED = {
     ("html", "light"): "inbox.webp",
     ("html", "dark"): "inbox-dark.webp",
     ("search", "light"): "inbox-search.webp",
+    ("check", "light"): "inbox-check.webp",
     ("phone-html", "light"): "inbox-phone.webp",
 }
 """The states and schemes whose pictures the pages show, and their names there."""
@@ -30,7 +31,7 @@ LARGE, SMALL = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 ROWS = {"list", "search", "selected", "phone-list"}
 """The states whose rows axe-core looks at. They take half of its time, and are the same in the others."""
-DARK = {"list", "refused", "html", "html-source", "attachments", "code", "session", "release", "wrong-search"}
+DARK = {"list", "refused", "html", "html-source", "attachments", "code", "session", "release", "wrong-search", "check"}
 """The states whose contrast axe-core looks at in the dark scheme too: all colours are in them."""
 RUN = """async ({ exclude, rules }) => {
   const options = { iframes: false, resultTypes: ["violations"] };

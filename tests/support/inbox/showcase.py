@@ -92,7 +92,7 @@ def mails() -> list[tuple[EmailMessage, list[str] | None]]:
     news.set_content("Three new weaves, spun in the valley and dyed with walnut. https://shop.example/winter\n")
     news.add_alternative(NEWS.format(style=STYLE), subtype="html")
     lottery = _mail("Prize Desk <winner@lottery.example>", "info@larch-loom.example", "You have WON 1.000.000 USD")
-    lottery.set_content("Dear winner, send us your bank account to get your prize today.\n")
+    lottery.set_content("Dear {{ winner }}, send us your bank account today: http://bit.ly/prize\n")
     return [
         (news, ["ann@friend.example", "bob@friend.example"]),
         (report, None),

@@ -75,6 +75,13 @@ def _message(page: Page) -> Iterator[str]:
         expect(page.locator("#panel")).not_to_have_text("Loading")
         expect(page.get_by_role("tab", selected=True)).to_contain_text(tab)
         yield tab.lower().replace(" ", "-")
+    page.get_by_role("option", name="Vos échantillons").click()
+    page.get_by_role("tab", name="Check").click()
+    expect(page.locator(".verdict")).to_have_text("1 hint")
+    yield "check-good"
+    page.get_by_role("option", name="You have WON").click()
+    expect(page.locator(".verdict")).to_have_text("1 error, 2 warnings, 1 hint")
+    yield "check"
     page.get_by_role("option", name="Your sign-in code").click()
     page.get_by_role("tab", name="Text", exact=True).click()
     expect(page.locator(".codes")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from email.message import EmailMessage
 from pathlib import Path
 
 import msgspec
@@ -45,8 +46,9 @@ def test_a_mail_without_a_fault_has_no_finding() -> None:
 
 
 @pytest.mark.parametrize("mail", [mail for mail, _ in showcase.mails()], ids=lambda mail: mail["Subject"])
-def test_the_mails_of_a_shop_are_well_made(mail: object) -> None:
-    assert set(broken(mail.as_bytes())) == {"dkim-missing"}  # type: ignore[attr-defined]
+def test_the_mails_of_a_shop_are_well_made_but_for_the_lottery(mail: EmailMessage) -> None:
+    wrong = {"merge-field", "link-http", "link-shortener"} if "lottery" in mail["From"] else set()
+    assert set(broken(mail.as_bytes())) == {"dkim-missing", *wrong}
 
 
 def test_the_corpus_of_clean_mails_gives_no_false_alarm() -> None:
