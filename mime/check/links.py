@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from .findings import Findings
 from .markup import Markup, is_remote
@@ -38,8 +39,9 @@ def check_links(mail: Source, markup: Markup, found: Findings) -> None:
         for rule in rules:
             markup.add(rule, reference.at)
     for match in _URL.finditer(mail.message.body[:MAX_TEXT]):
-        for rule in _rules_of(match[0].rstrip(".,;:!?)]'"), "a"):
-            found.add(rule, f"text: {match[0]}")
+        target = match[0].rstrip(".,;:!?)]'")
+        for rule in _rules_of(target, "a"):
+            found.add(rule, f"text: {target}")
 
 
 def _rules_of(target: str, kind: str) -> list[str]:
@@ -63,7 +65,7 @@ def _rules_of(target: str, kind: str) -> list[str]:
 def host_of(url: str) -> str:
     """Return the host of a URL of the web in lower case, "" for another URL."""
     match = _HOST.match(url)
-    return match[2].lower().rstrip(".") if match else ""
+    return unquote(match[2]).lower().rstrip(".") if match else ""
 
 
 def is_private(host: str) -> bool:

@@ -199,7 +199,7 @@ MAILS: Final[dict[str, tuple[list[bytes], list[bytes]]]] = {
             body("<img src='//localhost/a.png' alt='' width=90>"),
             checked("Go to http://localhost:3000/a.\n"),
         ],
-        [checked("https://93.184.216.34/ and https://localhost.example.com/\n"), checked()],
+        [checked("https://93.184.216.34/, https://a%2eexample/ and https://localhost.example.com/\n"), checked()],
     ),
     "link-relative": (
         [body("<a href='/reset'>x</a>"), body("<img src=logo.png alt='' width=90>")],
