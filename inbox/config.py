@@ -12,6 +12,7 @@ from ..container.config.fields import Duration, Secret
 from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
 from ..container.passwords import MAX_BYTES, PasswordHash, is_token_hash, normalized
+from ..mime.mailboxes import MailboxBy
 from .relay.config import RelayConfig
 
 Count = Annotated[int, Meta(ge=0)]
@@ -23,6 +24,9 @@ class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A token for programs that use the API."""
 
     token: Annotated[Secret, Meta(description="its hash, which `rrpy hash --token` prints", examples=["'sha256:...'"])]
+    mailbox: Annotated[
+        str, Meta(description="the only mailbox that the token may read and change; empty for all of them")
+    ] = ""
 
 
 class AgentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +59,9 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "Only its owner may read the file, and one host at a time can use it."
         ),
     ] = ""
-    max_messages: Annotated[Count, Meta(description="messages to keep, the newest ones; 0 means no limit")] = 500
+    max_messages: Annotated[
+        Count, Meta(description="messages to keep in each mailbox, the newest ones; 0 means no limit")
+    ] = 500
     max_bytes: Annotated[
         Count,
         Meta(
@@ -71,6 +77,25 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "older ones each minute, or more often when the time is below a minute."
         ),
     ] = Duration(0)
+    mailbox_by: Annotated[
+        str,
+        Meta(
+            description="what names the mailbox of a mail. `none`: all mail has one; `username`: the name of AUTH; "
+            "`recipient`: the address; `domain`: its domain; `plus`: its part between `+` and `@`; `header:X-Test-Id`: "
+            "this header. Mail without it is in the mailbox `default`. Mail to recipients of several mailboxes is "
+            "stored in each.",
+            examples=["header:X-Test-Id"],
+        ),
+    ] = "none"
+    max_mailboxes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="mailboxes to keep, 1 at least. A new one takes the place of the one with the fewest messages, "
+            "of several the oldest, whose messages are deleted. `default` always stays.",
+        ),
+    ] = 1000
     allowed_hosts: Annotated[
         list[str],
         Meta(
@@ -97,7 +122,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, TokenConfig],
         Meta(
             description="the tokens of programs that use the API, by name: `{ci: {token: 'sha256:...'}}`. `rrpy hash "
-            "--token` prints a token and its hash. A token may do what a user may, except release a message."
+            "--token` prints a token and its hash. A token may do what a user may, except release a message. With a "
+            "`mailbox` it sees that one alone: `{ci: {token: 'sha256:...', mailbox: test-7}}`."
         ),
     ] = {}
     open: Annotated[
@@ -131,6 +157,10 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
             if not _NAME.fullmatch(name.lower()):
                 hint = "it is written without a scheme and a port; a wildcard is written `*.test`"
                 raise ConfigError(f"{name!r} is not a host name", key="allowed_hosts", hint=hint)
+        try:
+            MailboxBy.parse(self.mailbox_by)
+        except ValueError as error:
+            raise ConfigError(f"is wrong: {error}", key="mailbox_by") from None
         _check_logins(self.users, self.tokens)
 
     @property

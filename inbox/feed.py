@@ -2,13 +2,14 @@
 
 A slow reader costs nothing: no task waits for it and no queue grows for it. A reader whose position has left the ring
 gets `reset`: it loads everything again. So does a reader that comes back after a restart.
+A reader may follow one mailbox. It passes over the events of the others, and those of the host.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Set
 from typing import Final, NamedTuple
 
 import anyio
@@ -28,7 +29,10 @@ KEEP_ALIVE: Final = 15.0
 EVENTS: Final = {
     "message": "a message arrived; the data is its summary",
     "deleted": 'messages were deleted, by hand or for newer ones; the data is `{"ids": [...]}`',
-    "read": 'messages were marked; the data is `{"ids": [...], "read": bool, "unread": count}`; null for every message',
+    "read": (
+        'messages were marked; the data is `{"ids": [...], "read": bool, "unread": count}`; ids are null for every '
+        "message. The count is that of the mailbox for a reader that follows one"
+    ),
     "released": 'the relay has taken or refused a message; the data is `{"id": "...", "release": {...}}`',
     "cleared": "every message was deleted; the data is `{}`",
     "refusal": "a command, a message or a session was refused; the data is the refusal",
@@ -49,16 +53,22 @@ class _Named(msgspec.Struct):
 
 
 class FeedEvent(NamedTuple):
-    """One event. `number`: its position; `data`: JSON in one line."""
+    """One event. `number`: its position; `data`: JSON in one line.
+
+    `mailboxes`: those that it is about, None for all; an event of the host is about none. `own`: the data for a reader
+    that follows one of them, where it differs.
+    """
 
     number: int
     name: str
     data: bytes
+    mailboxes: Set[str] | None = None
+    own: bytes | None = None
 
     @property
     def bytes(self) -> int:
         """The bytes that the event takes."""
-        return EVENT + len(self.data)
+        return EVENT + len(self.data) + (len(self.own) if self.own else 0)
 
 
 class Feed:
@@ -101,10 +111,12 @@ class Feed:
         """Whether the host stops."""
         return self._closed
 
-    def publish(self, name: str, data: bytes = b"{}") -> None:
-        """Add an event, and wake the readers."""
+    def publish(
+        self, name: str, data: bytes = b"{}", mailboxes: Set[str] | None = None, own: bytes | None = None
+    ) -> None:
+        """Add an event, and wake the readers. The parameters are those of FeedEvent."""
         self._number += 1
-        event = FeedEvent(self._number, name, data)
+        event = FeedEvent(self._number, name, data, mailboxes, own)
         self._ring.append(event)
         self.bytes += event.bytes
         while len(self._ring) > KEPT or self.bytes > self._max_bytes:
@@ -123,30 +135,34 @@ class Feed:
         gone = set(ids)
         for index, event in enumerate(self._ring):
             if event.name == "message" and (name := msgspec.json.decode(event.data, type=_Named).id) in gone:
-                deleted = FeedEvent(event.number, "deleted", msgspec.json.encode({"ids": [name]}))
+                data = msgspec.json.encode({"ids": [name]})
+                deleted = FeedEvent(event.number, "deleted", data, event.mailboxes)
                 self.bytes += deleted.bytes - event.bytes
                 self._ring[index] = deleted
 
-    def forget_refusals(self) -> None:
-        """Remove the data of every refusal from the ring."""
+    def forget_refusals(self, mailbox: str | None = None) -> None:
+        """Remove the data of refusals from the ring: of every one, or of those that are about this mailbox alone."""
         for index, event in enumerate(self._ring):
-            if event.name == "refusal":
+            if event.name == "refusal" and (mailbox is None or event.mailboxes == {mailbox}):
                 self.bytes -= len(event.data)
-                self._ring[index] = FeedEvent(event.number, "refusals_cleared", b"{}")
+                self._ring[index] = FeedEvent(event.number, "refusals_cleared", b"{}", event.mailboxes)
                 self.bytes += 2
 
     def connections(self, count: int) -> None:
         """Publish that the connections have changed; `count` of them are open."""
         self.open = count
-        self.publish("connections", b'{"open": %d}' % count)
+        self.publish("connections", b'{"open": %d}' % count, frozenset())
 
     def close(self) -> None:
         """End the stream of every reader."""
         self._closed = True
         self._wake()
 
-    async def follow(self, last_event_id: str = "") -> AsyncGenerator[bytes, None]:
-        """Yield the events after `last_event_id`, as text/event-stream, until the feed closes."""
+    async def follow(self, last_event_id: str = "", mailbox: str | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the events after `last_event_id`, as text/event-stream, until the feed closes.
+
+        `mailbox`: the one that the reader follows, None for all.
+        """
         self._readers += 1
         self._followed.set()
         try:
@@ -154,17 +170,20 @@ class Feed:
             yield b"retry: 1000\n\n"  # how soon a browser comes back, in milliseconds
             if position is None:
                 position = self._number
-                yield self._reset()
+                yield self._reset(mailbox)
             while True:
                 news = self.news
                 missed = self._number - position
                 if missed and not self._has(position):
                     position = self._number
-                    yield self._reset()
+                    yield self._reset(mailbox)
                 elif missed:
                     event = self._ring[-missed]  # one at a time: a slow reader keeps none of them alive
                     position = event.number
-                    yield self._written(event)
+                    if mailbox is None:
+                        yield self._written(event)
+                    elif event.mailboxes is None or mailbox in event.mailboxes:
+                        yield self._written(event if event.own is None else event._replace(data=event.own))
                 elif self._closed:
                     break
                 else:
@@ -194,8 +213,9 @@ class Feed:
         """Return whether the ring has every event after a position."""
         return 0 <= self._number - position <= len(self._ring)
 
-    def _reset(self) -> bytes:
-        return self._written(FeedEvent(self._number, "reset", b'{"open": %d}' % self.open))
+    def _reset(self, mailbox: str | None) -> bytes:
+        count = self.open if mailbox is None else 0
+        return self._written(FeedEvent(self._number, "reset", b'{"open": %d}' % count))
 
     def _written(self, event: FeedEvent) -> bytes:
         head = f"event: {event.name}\nid: {self._boot}-{event.number}\ndata: ".encode()

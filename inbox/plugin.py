@@ -8,7 +8,7 @@ pay for them.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -22,6 +22,7 @@ from ..container.net.resolving import is_loopback
 from ..container.net.sockets import passed_address
 from ..container.net.tls import server_context
 from ..container.protocols import Collect, Configurer, Logger
+from ..mime.mailboxes import MailboxBy
 from .config import InboxConfig
 from .mail_servers import MailServers, publish_changes
 from .protocols import IncomingMail, IncomingRefusal, MailServer
@@ -52,6 +53,7 @@ class InboxPlugin:
     def init(self, config: Configurer, log: Logger) -> None:
         """Read the section. Raises PluginDisabled without one, ConfigError for a bad one."""
         self._config = config.section(self.name, InboxConfig)
+        self._by = MailboxBy.parse(self._config.mailbox_by)
         self._addresses = listen_addresses(self._config.address, "inbox.address")
         self._log = log
         self._tls = self._certificate()
@@ -84,6 +86,10 @@ class InboxPlugin:
             raise RuntimeError("the inbox does not serve")
         await self._mailbox.add(mail)
 
+    def mailboxes_of(self, username: str, recipients: Iterable[str], header: Callable[[str], str]) -> Sequence[str]:
+        """Return the mailboxes of a mail, as `MailboxBy.names` does. For plugins of this host."""
+        return self._by.names(username, recipients, header)
+
     def mail_refused(self, refusal: IncomingRefusal) -> None:
         """Keep a refusal."""
         if self._mailbox is not None:
@@ -105,7 +111,11 @@ class InboxPlugin:
                 self._log.warning("other machines can read and delete the inbox's mail", address=str(real))
         await check_relay(config.relay, self._servers.addresses(), self._log)
         self._mailbox = mailbox = await Mailbox.open(
-            config.path, max_messages=config.max_messages, max_bytes=config.max_bytes
+            config.path,
+            max_messages=config.max_messages,
+            max_bytes=config.max_bytes,
+            max_mailboxes=config.max_mailboxes,
+            by=self._by,
         )
         try:
             app = application(mailbox, self._servers, config, self._log, is_open=is_open)

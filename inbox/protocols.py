@@ -69,10 +69,10 @@ class IncomingMail(Protocol):
 class IncomingRefusal(Protocol):
     """A refused command or message, or a session that a mail server ended, as the server hands it to its observers.
 
-    `at`: RFC 3339. `uuid`: the connection's. `sender`, `to`: of the transaction under way; `recipients`: the number of
-    all. `command`: the last one, without secrets. `code`, `reply`: to the client; 0 and empty for none. `setting`: the
-    one that decided, and its value. `reason`: why, where there is no reply. `left_out`: refusals before it that the
-    server does not hand over.
+    `at`: RFC 3339. `uuid`: the connection's. `username`: of AUTH. `sender`, `to`: of the transaction under way;
+    `recipients`: the number of all. `command`: the last one, without secrets. `code`, `reply`: to the client; 0 and
+    empty for none. `setting`: the one that decided, and its value. `reason`: why, where there is no reply. `left_out`:
+    refusals before it that the server does not hand over.
     """
 
     @property
@@ -87,6 +87,8 @@ class IncomingRefusal(Protocol):
     def sender(self) -> str: ...  # noqa: D102
     @property
     def to(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def username(self) -> str: ...  # noqa: D102
     @property
     def recipients(self) -> int: ...  # noqa: D102
     @property

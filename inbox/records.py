@@ -13,6 +13,7 @@ import msgspec
 
 from ..mime.addresses import Address
 from ..mime.html_text import unescape
+from ..mime.mailboxes import DEFAULT, MailboxBy
 from ..mime.message import Attachment, Message, parse
 from .protocols import IncomingMail
 
@@ -47,7 +48,8 @@ class Summary(msgspec.Struct, frozen=True):
     characters; `headers` of the whole message has all. `size`: bytes as received. `attachments`: their number, without
     those that the HTML shows. `code`: of the reply to its client, 250 for an accepted message. `number`: its position
     in the order of arrival; each is given once. `from_name`: the name, or else the address, of the header From, from
-    its raw bytes. `defects`: their number; 0 for a message that an older rrpy has stored. `read`: marked as read.
+    its raw bytes. `defects`: their number; 0 for a message that an older rrpy has stored. `mailbox`: the one that it
+    stands in. `read`: marked as read.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Summary(msgspec.Struct, frozen=True):
     number: int = 0
     from_name: str = ""
     defects: int = 0
+    mailbox: str = DEFAULT
     read: bool = False  # the last one: `marks` writes it
 
 
@@ -71,8 +74,8 @@ class MessageList(msgspec.Struct, frozen=True):
     """A part of the list, newest first.
 
     `messages`: Summary objects. `next`: the value of `before` for the part after this one, null after the last.
-    `total`, `unread`, `bytes`: of the whole inbox; bytes as `inbox.max_bytes` counts them. `hits`: the texts that the
-    search looks for, in lower case and without accents.
+    `total`, `unread`, `bytes`: of the mailbox that was asked for, else of the whole inbox; bytes as `inbox.max_bytes`
+    counts them. `hits`: the texts that the search looks for, in lower case and without accents.
     """
 
     messages: list[Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Summary"})]]
@@ -250,7 +253,26 @@ def instant(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def record_of(mail: IncomingMail) -> Record:
+def records_of(mail: IncomingMail, by: MailboxBy, mailbox: str | None = None) -> list[Record]:
+    """Return the records of a mail, one for each mailbox that it stands in. Parse as `record_of` does.
+
+    `mailbox`: the only one; None lets `by` name them. The first record has the mail's id, the others add `-2`, `-3`.
+    """
+    username = mail.authentication[1] if mail.authentication else ""
+    names = (mailbox,) if mailbox else by.names(username, mail.to, lambda name: _first_value(mail.message, name))
+    first = record_of(mail, names[0])
+    rest = (
+        first._replace(summary=msgspec.structs.replace(first.summary, id=f"{mail.id}-{number}", mailbox=name))
+        for number, name in enumerate(names[1:], 2)
+    )
+    return [first, *rest]
+
+
+def _first_value(message: Message, header: str) -> str:
+    return next((values[0] for name, values in message.headers.items() if name.lower() == header), "")
+
+
+def record_of(mail: IncomingMail, mailbox: str = DEFAULT) -> Record:
     """Return the record of a mail. Parses the mail: call it in a thread, a large one takes long."""
     message = mail.message
     senders = message.from_
@@ -269,6 +291,7 @@ def record_of(mail: IncomingMail) -> Record:
         code=mail.code,
         from_name=(senders[0].name or senders[0].address)[:MAX_HEADER] if senders else "",
         defects=len(message.defects),
+        mailbox=mailbox,
     )
     session = SessionInfo(
         uuid=mail.uuid,

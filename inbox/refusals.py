@@ -1,17 +1,19 @@
 """The refusals of mail servers: the newest ones, in memory, within a bound of their own. So they push out no mail.
 
-They are not messages: no list, count or `wait` of messages has them.
+They are not messages: no list, count or `wait` of messages has them. One may stand in several mailboxes, as its message
+would. To delete the refusals of a mailbox takes it out of that one.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from ..mime.mailboxes import DEFAULT
 from .protocols import IncomingMail, IncomingRefusal
 from .records import SCHEMAS
 
@@ -23,6 +25,8 @@ REFUSAL: Final = 200
 """Bytes that a refusal takes without its JSON."""
 MAX_RECIPIENTS: Final = 10
 """Recipients of a refused message that its entry names."""
+
+_DEFAULT: Final = frozenset((DEFAULT,))
 
 
 def room_of_refusals(room: int) -> int:
@@ -65,18 +69,26 @@ class RefusalList(msgspec.Struct, frozen=True):
     total: int
 
 
+class _Entry(NamedTuple):
+    json: bytes
+    mailboxes: Set[str]
+
+    def fits(self, mailbox: str | None) -> bool:
+        return mailbox is None or mailbox in self.mailboxes
+
+
 class Refusals:
     """The newest refusals, as JSON. `most`, `max_bytes`: their bounds."""
 
     def __init__(self, most: int = MAX_REFUSALS, max_bytes: int = MAX_BYTES) -> None:
         self._most = most
         self._max_bytes = max_bytes
-        self._entries: deque[bytes] = deque()
+        self._entries: deque[_Entry] = deque()
         self._number = 0
         self.bytes = 0
 
-    def add(self, refusal: IncomingRefusal) -> bytes:
-        """Keep a refusal, and return its JSON."""
+    def add(self, refusal: IncomingRefusal, mailboxes: Set[str] = _DEFAULT) -> bytes:
+        """Keep a refusal in these mailboxes, and return its JSON."""
         return self._keep(
             Refusal(
                 number=self._next(),
@@ -94,11 +106,12 @@ class Refusals:
                 reason=refusal.reason,
                 ended=refusal.ended,
                 left_out=refusal.left_out,
-            )
+            ),
+            mailboxes,
         )
 
-    def add_message(self, mail: IncomingMail) -> bytes:
-        """Keep the refusal of a whole message, which the inbox has, and return its JSON."""
+    def add_message(self, mail: IncomingMail, mailboxes: Set[str] = _DEFAULT) -> bytes:
+        """Keep the refusal of a whole message, which the inbox has in these mailboxes, and return its JSON."""
         return self._keep(
             Refusal(
                 number=self._next(),
@@ -114,28 +127,37 @@ class Refusals:
                 reply=mail.reply,
                 reason=mail.reason,
                 message=mail.id,
-            )
+            ),
+            mailboxes,
         )
 
-    def newest_first(self) -> RefusalList:
-        """Return all of them."""
-        return RefusalList([msgspec.Raw(entry) for entry in reversed(self._entries)], len(self._entries))
+    def newest_first(self, mailbox: str | None = None) -> RefusalList:
+        """Return those of a mailbox, all of them for None."""
+        found = [msgspec.Raw(entry.json) for entry in reversed(self._entries) if entry.fits(mailbox)]
+        return RefusalList(found, len(found))
 
-    def clear(self) -> int:
-        """Drop all of them, and return their number."""
-        count = len(self._entries)
-        self._entries.clear()
-        self.bytes = 0
+    def clear(self, mailbox: str | None = None) -> int:
+        """Drop those of a mailbox, all of them for None, and return their number. Other mailboxes keep theirs."""
+        kept = deque[_Entry]()
+        count = 0
+        for entry in self._entries:
+            others = frozenset() if mailbox is None else entry.mailboxes - {mailbox}
+            count += entry.fits(mailbox)
+            if others:
+                kept.append(_Entry(entry.json, others))
+            else:
+                self.bytes -= REFUSAL + len(entry.json)
+        self._entries = kept
         return count
 
     def _next(self) -> int:
         self._number += 1
         return self._number
 
-    def _keep(self, refusal: Refusal) -> bytes:
+    def _keep(self, refusal: Refusal, mailboxes: Set[str]) -> bytes:
         entry = msgspec.json.encode(refusal)
-        self._entries.append(entry)
+        self._entries.append(_Entry(entry, mailboxes))
         self.bytes += REFUSAL + len(entry)
         while self._entries and (len(self._entries) > self._most or self.bytes > self._max_bytes):
-            self.bytes -= REFUSAL + len(self._entries.popleft())
+            self.bytes -= REFUSAL + len(self._entries.popleft().json)
         return entry

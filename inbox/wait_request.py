@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
+from ..mime.mailboxes import mailbox_name
 from ..mime.matching import Filter, FilterError
 from ..mime.misses import Came, report, wanted_text
 from .waiting import MAX_COUNT, Awaited, Miss, Target, Waits
@@ -32,7 +33,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `header`: `Name: value`, one or several. `after`: a number, only later messages fit; `now` and `latest` mean later
     than the request. `order`: which of those that are there. `count`: a list of so many; null for one message.
     `claim`: no other request of this name gets the message. `none`: succeeds where no message comes `within` seconds.
-    `timeout`: seconds.
+    `timeout`: seconds. `mailbox`: the one that the message is in; null for any.
     """
 
     to: str | None = None
@@ -47,6 +48,7 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     none: bool = False
     within: Seconds | None = None
     timeout: Seconds | None = None
+    mailbox: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
     def target(self) -> Target:
         """Return the messages that are meant. Raises FilterError."""
@@ -58,7 +60,8 @@ class WaitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise FilterError("within", "goes with none; a wait for a message has timeout")
         wanted = Filter.of(self.to, self.sender, self.subject, self.body, self.header)
         after = self.after if isinstance(self.after, int) else None
-        return Target(wanted, after, self.order == "newest", self.count or 1, self.claim)
+        mailbox = mailbox_name(self.mailbox) if self.mailbox else None
+        return Target(wanted, after, self.order == "newest", self.count or 1, self.claim, mailbox)
 
     @property
     def seconds(self) -> float:

@@ -34,6 +34,7 @@ class Target(NamedTuple):
 
     `after`: they have numbers above this one; None for those that arrive later than the request. `newest`: the newest
     of those that are there, else the oldest. `claim`: no other request of this name gets them; empty for no claim.
+    `mailbox`: the one that they are in, None for any.
     """
 
     wanted: Filter
@@ -41,6 +42,7 @@ class Target(NamedTuple):
     newest: bool = True
     total: int = 1
     claim: str = ""
+    mailbox: str | None = None
 
 
 class Awaited(NamedTuple):
@@ -88,12 +90,18 @@ class Source(Protocol):
         ...
 
     def find(
-        self, fits: Callable[[Candidate], bool], after: int, before: int | None = None, *, newest: bool = True
+        self,
+        fits: Callable[[Candidate], bool],
+        after: int,
+        before: int | None = None,
+        *,
+        newest: bool = True,
+        mailbox: str | None = None,
     ) -> Found:
         """Return the newest message that fits, or the oldest, of one slice."""
         ...
 
-    def latest(self, after: int, count: int) -> Sequence[Candidate]:
+    def latest(self, after: int, count: int, mailbox: str | None = None) -> Sequence[Candidate]:
         """Return the newest messages with a number above `after`, the oldest first."""
         ...
 
@@ -221,13 +229,16 @@ class Waits:
         """Return the newest messages after `target.after`, the oldest first: why each was not enough."""
 
         def missed() -> Sequence[Miss]:
-            return [self._missed(target, each) for each in self._source.latest(target.after or 0, MISSES)]
+            latest = self._source.latest(target.after or 0, MISSES, target.mailbox)
+            return [self._missed(target, each) for each in latest]
 
         return await self._run(missed)
 
-    def interested(self, number: int) -> Sequence[Waiter]:
+    def interested(self, number: int, mailbox: str) -> Sequence[Waiter]:
         """Return the requests that a new message is for, if it fits: those that came first are first."""
-        return [each for each in self._all if (each.target.after or 0) < number]
+        return [
+            each for each in self._all if (each.target.after or 0) < number and each.target.mailbox in (None, mailbox)
+        ]
 
     @property
     def closed(self) -> bool:
@@ -258,10 +269,10 @@ class Waits:
 
     async def _scan(self, waiter: Waiter, after: int) -> None:
         """Give the request the messages that are there."""
-        newest = waiter.target.newest
+        newest, mailbox = waiter.target.newest, waiter.target.mailbox
         before: int | None = None
         while not (waiter.has_all() or self._closed):
-            find = partial(self._source.find, waiter.fits, after, before, newest=newest)
+            find = partial(self._source.find, waiter.fits, after, before, newest=newest, mailbox=mailbox)
             found = await self._run(find)
             if found.id is not None and found.number is not None:
                 waiter.take(Awaited(found.id, found.number))

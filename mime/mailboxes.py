@@ -60,6 +60,11 @@ class MailboxBy(NamedTuple):
             raise ValueError(f"{text!r} is not {', '.join(most)} or {last}")
         return cls(form)
 
+    @property
+    def by_recipients(self) -> bool:
+        """Whether a mail can stand in several mailboxes, at most one for each recipient."""
+        return self.form in _PARTS
+
     def names(self, username: str, recipients: Iterable[str], header: Callable[[str], str]) -> Sequence[str]:
         """Return the mailboxes of a mail, each once, in the order of the recipients; at least one.
 

@@ -22,30 +22,39 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """Bytes of the mails of one batch; a larger mail is a batch of its own."""
 
 
-class _Arrival(NamedTuple):
+class Arriving(NamedTuple):
+    """A mail that waits. `mailbox`: the only one that it stands in; None lets its own fields name them."""
+
     mail: IncomingMail
+    mailbox: str | None
     stored: asyncio.Future[None]
 
 
 class Arrivals:
     """The mails that wait. `store`: stores mails, all or none; raises StoreError.
 
+    `copies`: returns how often a mail is stored at most, in each of its mailboxes. A mail for which no batch has the
+    room is a batch of its own, of which `store` may store a part before it raises.
     `rest`: does a piece of the work that no mail waits for; returns whether there may be more; raises StoreError.
     """
 
     def __init__(
-        self, store: Callable[[Sequence[IncomingMail]], Awaitable[None]], rest: Callable[[], Awaitable[bool]]
+        self,
+        store: Callable[[Sequence[Arriving]], Awaitable[None]],
+        rest: Callable[[], Awaitable[bool]],
+        copies: Callable[[IncomingMail], int] = lambda _: 1,
     ) -> None:
         self._store = store
         self._rest = rest
+        self._copies = copies
         self._ends = False
-        self._waiting: deque[_Arrival] = deque()
+        self._waiting: deque[Arriving] = deque()
         self._writer: asyncio.Task[None] | None = None
 
-    async def add(self, mail: IncomingMail) -> None:
+    async def add(self, mail: IncomingMail, mailbox: str | None = None) -> None:
         """Store a mail with those that wait. Return once it is safe. Raise what `store` raises."""
         loop = asyncio.get_running_loop()
-        arrival = _Arrival(mail, loop.create_future())
+        arrival = Arriving(mail, mailbox, loop.create_future())
         self._waiting.append(arrival)
         self.start()
         await arrival.stored
@@ -79,23 +88,26 @@ class Arrivals:
             more = False
         return more or bool(self._waiting)
 
-    def _take(self) -> list[_Arrival]:
-        batch: list[_Arrival] = []
+    def _take(self) -> list[Arriving]:
+        batch: list[Arriving] = []
         room = MAX_BYTES
-        while self._waiting and len(batch) < MAX_MAILS:
+        mails = MAX_MAILS
+        while self._waiting:
             arrival = self._waiting[0]
-            room -= len(arrival.mail.content)
-            if batch and room < 0:
+            copies = self._copies(arrival.mail)
+            mails -= copies
+            room -= copies * len(arrival.mail.content)
+            if batch and (mails < 0 or room < 0):
                 break
             self._waiting.popleft()
             if not arrival.stored.done():  # its client may have gone away
                 batch.append(arrival)
         return batch
 
-    async def _store_all(self, batch: Sequence[_Arrival]) -> None:
+    async def _store_all(self, batch: Sequence[Arriving]) -> None:
         """Store a batch. One that fails is stored mail by mail: the fault may be that of one mail."""
         try:
-            await self._store([each.mail for each in batch])
+            await self._store(batch)
         except Exception as error:
             if len(batch) > 1:
                 for each in batch:

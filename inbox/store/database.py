@@ -22,7 +22,7 @@ from ...container.sqlite.opening import PAGE, CannotOpen, Schema, is_for_want_of
 
 T = TypeVar("T")
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The version of the tables below, in the file's user_version."""
 APPLICATION: Final = 0x7272_696E
 """`rrin`: the file's application_id, which names its application."""
@@ -36,6 +36,7 @@ SMALL: Final = 1000
 """Bytes of a row up to which it shares a page with others."""
 
 # An older file gets each statement. Before version 4 the bits of an index, in `blocks`, had another meaning.
+# Before version 5 every message stood in one mailbox.
 _TABLES = """
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, summary BLOB NOT NULL
@@ -50,9 +51,15 @@ CREATE TABLE contents (
 DROP TABLE IF EXISTS blocks;
 CREATE TABLE bitmaps (block INTEGER PRIMARY KEY, bits BLOB NOT NULL);
 CREATE TABLE read (number INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE);
-CREATE TABLE totals (messages INTEGER NOT NULL, unread INTEGER NOT NULL, bytes INTEGER NOT NULL);
-DELETE FROM totals;
-INSERT INTO totals SELECT count(*), count(*) - (SELECT count(*) FROM read), coalesce(sum(bytes), 0) FROM messages;
+CREATE TABLE mailboxes (
+    mailbox INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    messages INTEGER NOT NULL, unread INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+ALTER TABLE messages ADD COLUMN mailbox INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX messages_of_mailbox ON messages (mailbox, number);
+DROP TABLE IF EXISTS totals;
+INSERT INTO mailboxes
+    SELECT 1, 'default', count(*), count(*) - (SELECT count(*) FROM read), coalesce(sum(bytes), 0) FROM messages;
 """
 _SCHEMA: Final = Schema(
     APPLICATION,
@@ -65,9 +72,9 @@ _SCHEMA: Final = Schema(
         "contents": "number, part, content",
         "bitmaps": "block, bits",
         "read": "number",
-        "totals": "messages, unread, bytes",
+        "mailboxes": "mailbox, name, messages, unread, bytes",
     },
-    since={"read": 3, "bitmaps": 4, "totals": 4},
+    since={"read": 3, "bitmaps": 4, "mailboxes": 5},
     auto_vacuum=1,
     pragmas=["secure_delete = FAST"],  # a deleted message may have captured credentials
 )
@@ -106,7 +113,7 @@ class Database:
         """Run one statement. Raises sqlite3.Error."""
         return self._connection.execute(query, values)
 
-    def insert_many(self, query: str, rows: Sequence[Sequence[object]]) -> None:
+    def execute_many(self, query: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each row. Raises sqlite3.Error."""
         self._connection.executemany(query, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from . import selection
 from .database import Database
@@ -16,15 +17,23 @@ def last(database: Database) -> int:
     return int(number)
 
 
-def find(database: Database, fits: Callable[[Message], bool], after: int, before: int | None, *, newest: bool) -> Found:
+def find(
+    database: Database,
+    fits: Callable[[Message], bool],
+    after: int,
+    before: int | None,
+    *,
+    newest: bool,
+    mailbox: int | None,
+) -> Found:
     """Return the newest message that fits and has a number between `after` and `before`, or the oldest.
 
-    Read one slice: `next` is the new `before`, or `after`.
+    Read one slice: `next` is the new `before`, or `after`. `mailbox`: the key of the mailbox, None for all.
     """
     ends = selection.now() + selection.SLICE
     order = "DESC" if newest else "ASC"
-    query = f"SELECT number, summary FROM messages WHERE number > ? AND number < ? ORDER BY number {order}"  # noqa: S608
-    for message in _messages(database, query, (after, FIRST if before is None else before)):
+    where = "WHERE number > ? AND number < ?"
+    for message in _messages(database, where, order, (after, FIRST if before is None else before), mailbox):
         if fits(message):
             return Found(message.summary.id, message.number, message.number)
         if selection.now() >= ends:
@@ -32,12 +41,15 @@ def find(database: Database, fits: Callable[[Message], bool], after: int, before
     return Found(None, None, None)
 
 
-def latest(database: Database, after: int, count: int) -> list[Message]:
+def latest(database: Database, after: int, count: int, mailbox: int | None) -> list[Message]:
     """Return the newest messages with a number above `after`, at most `count`, the oldest first."""
-    query = "SELECT number, summary FROM messages WHERE number > ? ORDER BY number DESC LIMIT ?"
-    return list(_messages(database, query, (after, count)))[::-1]
+    return list(islice(_messages(database, "WHERE number > ?", "DESC", (after,), mailbox), count))[::-1]
 
 
-def _messages(database: Database, query: str, values: Sequence[object]) -> Iterator[Message]:
-    for number, summary in database.execute(query, values):
+def _messages(
+    database: Database, where: str, order: str, values: Sequence[int], mailbox: int | None
+) -> Iterator[Message]:
+    of = [] if mailbox is None else [mailbox]
+    query = f"SELECT number, summary FROM messages {where}{' AND mailbox = ?' * len(of)} ORDER BY number {order}"  # noqa: S608
+    for number, summary in database.execute(query, (*values, *of)):
         yield Message(database, number, "", summary)

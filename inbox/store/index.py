@@ -42,6 +42,12 @@ class Index:
         self._bits = bytearray(BITS // 8)
         self._next = block * BLOCK
 
+    def clear(self) -> None:
+        """Drop every block."""
+        self._bitmaps.clear()
+        self.unsaved.clear()
+        self._begin(0)
+
     def missing(self, first: int, last: int) -> tuple[int, int] | None:
         """Return the numbers of the next messages to add, up to the end of their block; None for no complete block.
 

@@ -109,10 +109,10 @@ def _terms(text: str) -> Iterator[tuple[bool, str, str, str]]:
 
 def _tested(operator: str, name: str, value: str, now: datetime | None) -> tuple[int, Test]:
     """Return the test of a term, and how much of a message it reads."""
-    if operator == "mailbox":
-        raise QueryError("mailbox: is not there yet: this inbox has one mailbox")
     if not value and not name:
         raise QueryError(f"{operator}: has no value; an example is {OPERATORS[operator]}")
+    if operator == "mailbox":
+        return 1, lambda message: fold(message.summary.mailbox) == value
     if operator == "header":
         return 4, _header(name, value) if name else _header(value, "")
     if operator in _TEXTS:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from ..records import Stored
+
+Ids = Mapping[str, Sequence[str]]
+"""Ids of messages by the names of their mailboxes."""
 
 
 class Added(NamedTuple):
@@ -16,10 +21,15 @@ class Added(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The result of `add`. `evicted`: ids of messages deleted for the new ones, which may be of these too."""
+    """The result of `add`. `gone`: messages deleted for the new ones, which may be of these too."""
 
     added: Sequence[Added]
-    evicted: Sequence[str]
+    gone: Ids
+
+    @property
+    def evicted(self) -> Sequence[str]:
+        """The ids of `gone`."""
+        return flat(self.gone)
 
 
 class Found(NamedTuple):
@@ -31,10 +41,30 @@ class Found(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """The result of a change of many messages. `ids`: of those that have changed.
+    """The result of a change of messages. `of`: those that have changed.
 
     `next`: where the next slice begins, None at the end.
     """
 
-    ids: Sequence[str]
+    of: Ids
     next: int | None = None
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of `of`."""
+        return flat(self.of)
+
+
+class MailboxInfo(msgspec.Struct, frozen=True):
+    """A mailbox. `bytes`: as `inbox.max_bytes` counts them. `newest`: when its newest message came, null for none."""
+
+    name: str
+    messages: int
+    unread: int
+    bytes: int
+    newest: str | None = None
+
+
+def flat(ids: Ids) -> list[str]:
+    """Return the ids of all mailboxes."""
+    return [each for of_mailbox in ids.values() for each in of_mailbox]

@@ -31,22 +31,27 @@ BOUNDS: Final = """
 SELECT coalesce((SELECT min(number) FROM messages), 0), coalesce((SELECT max(number) FROM messages), 0)
 """
 """The first and the last number. SQLite finds each without a scan, and the two in one SELECT with one."""
-_LIST: Final = (
-    f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ? ORDER BY number DESC"  # noqa: S608
-)
-WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ? ORDER BY number"
+_LIST: Final = f"SELECT number, summary, {IS_READ.format('messages')} FROM messages WHERE number < ?"  # noqa: S608
+WORDS: Final = "SELECT number, words FROM details WHERE number >= ? AND number < ?"
 """The words of a range of messages."""
+_WORDS_OF: Final = """
+SELECT number, words FROM messages JOIN details USING (number) WHERE mailbox = ? AND number >= ? AND number < ?
+"""
 
 
 class Slice:
     """The messages of a slice that fit, with a number below `before`: numbers, with summaries as JSON.
 
+    `mailbox`: the key of the mailbox that they are in, None for all mailboxes.
     `full`: set it to end the slice early. `next`: the value of `before` for the next slice; None once there are no more
     messages.
     """
 
-    def __init__(self, database: Database, index: Index, search: Query, before: int | None) -> None:
+    def __init__(
+        self, database: Database, index: Index, search: Query, before: int | None, mailbox: int | None
+    ) -> None:
         self._database = database
+        self._mailbox = mailbox
         self._index = index
         self._search = search
         self.next: int | None = FIRST if before is None else before
@@ -67,13 +72,16 @@ class Slice:
     def _messages(self, before: int) -> Iterator[Message]:
         """Yield the messages, newest first, without those that the index excludes."""
         execute = self._database.execute
+        of = [] if self._mailbox is None else [self._mailbox]
         if not self._search.tests:
-            for number, summary, read in execute(_LIST, (before,)):
+            query = f"{_LIST}{' AND mailbox = ?' * len(of)} ORDER BY number DESC"
+            for number, summary, read in execute(query, (before, *of)):
                 yield Message(self._database, number, "", with_mark(summary, read))
             return
         first, last = execute(BOUNDS).fetchone()
+        query = f"{_WORDS_OF if of else WORDS} ORDER BY number DESC"
         for numbers in self._index.ranges(self._search.needed, first, min(before, last + 1)):
-            for number, words in execute(f"{WORDS} DESC", numbers):
+            for number, words in execute(query, (*of, *numbers)):
                 yield Message(self._database, number, words)
 
 

@@ -3,6 +3,9 @@
 A summary is stored as the JSON that the API sends, so that a list is read and sent without decoding. Of the rest only
 the session and the message as it arrived are stored: the API parses it anew, and most mail is never opened.
 A search reads a slice of the messages at a time, so that mail never waits for more than a slice.
+
+`mailbox`, in every method: the name of the mailbox that it is about; None is about all. A name that no message has
+brought yet is that of an empty mailbox.
 """
 
 from __future__ import annotations
@@ -10,18 +13,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import takewhile
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from ..records import NO_RELEASES, MessageList, Record, Release, Stored
 from . import finding
+from .boxes import Boxes
 from .database import StoreError, connect, stored_size
 from .index import PIECE, Index
+from .limits import Limits, by_mailbox
 from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
-from .results import Added, Batch, Changed, Found
+from .results import Added, Batch, Changed, Found, MailboxInfo
 from .selection import BOUNDS, CONTENT, SUMMARY, WORDS, Message, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
@@ -38,6 +43,8 @@ UNSAVED: Final = 16
 """Blocks of the index that wait for the next mail's transaction at most."""
 CHANGED: Final = 500
 """Messages that one slice deletes or marks at most."""
+MAX_MAILBOXES: Final = 1000
+"""Mailboxes at most, by default."""
 
 
 class _Received(msgspec.Struct):
@@ -56,21 +63,41 @@ class _Kept(msgspec.Struct):
 
 
 class Store:
-    """The messages. `path`: of the database's file, empty for memory. 0: not limited. Raises StoreError.
+    """The messages. `path`: of the database's file, empty for memory. Raises StoreError.
 
-    `total`, `unread`, `bytes`: of all messages. `unindexed`: whether `index` may find a block.
+    `max_messages`: of one mailbox; `max_bytes`: of all; 0: not limited. `unindexed`: whether `index` may find a block.
     """
 
-    def __init__(self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0) -> None:
-        self._max_messages = max_messages
-        self._max_bytes = max_bytes
+    def __init__(
+        self, path: str = "", *, max_messages: int = 0, max_bytes: int = 0, max_mailboxes: int = MAX_MAILBOXES
+    ) -> None:
         self._database = connect(path)
-        self.total = self.unread = self.bytes = 0
+        self._boxes = Boxes(self._database)
         with self._database.translated():
             self._index = Index(dict(self._database.execute("SELECT block, bits FROM bitmaps ORDER BY block")))
-        self._read_totals()
+            self._boxes.load()
+        self._limits = Limits(self._database, self._boxes, self._index, max_messages, max_bytes, max_mailboxes)
         self.unindexed = True
-        self._change(self._evict, deletes=True)  # the limits may be smaller than before
+        self._change(self._limits.keep_all, deletes=True)  # the limits may be smaller than before
+
+    @property
+    def total(self) -> int:
+        """The number of all messages."""
+        return self._boxes.sum.messages
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all messages."""
+        return self._boxes.sum.bytes
+
+    @property
+    def unread(self) -> int:
+        """The number of all unread messages."""
+        return self._boxes.sum.unread
+
+    def unread_of(self, mailbox: str) -> int:
+        """Return the number of unread messages of a mailbox."""
+        return self._boxes.of(mailbox).unread
 
     def close(self) -> None:
         """Close the database. Idempotent."""
@@ -81,7 +108,7 @@ class Store:
         self._database.close()
 
     def add(self, *records: Record) -> Batch:
-        """Store messages in one transaction: all, or none.
+        """Store messages in one transaction: all, or none. Each stands in the mailbox of its summary.
 
         Delete the oldest ones until both limits hold; the newest always stays.
         """
@@ -89,6 +116,24 @@ class Store:
         self._index.unsaved.clear()  # they are in the database now
         self.unindexed = self.total >= INDEXED_FROM and self._index.may_lack(batch.added[-1].number)
         return batch
+
+    def mailboxes(self) -> list[MailboxInfo]:
+        """Return the mailboxes, the one with the newest message first."""
+        newest = "SELECT number, summary FROM messages WHERE mailbox = ? ORDER BY number DESC LIMIT 1"
+        found = []
+        with self._database.translated():
+            for name, box in self._boxes.all.items():
+                number, summary = self._database.execute(newest, (box.key,)).fetchone() or (0, None)
+                at = None if summary is None else _received_at(summary)
+                found.append((number, MailboxInfo(name, box.messages, box.unread, box.bytes, at)))
+        return [info for _, info in sorted(found, key=lambda each: -each[0])]
+
+    def remove_mailbox(self, mailbox: str) -> bool:
+        """Remove a mailbox that is empty. Return whether it was there."""
+        box = self._boxes.all.get(mailbox)
+        if box is not None and not box.messages:
+            self._change(lambda: self._boxes.remove(mailbox))
+        return box is not None
 
     def index(self) -> bool:
         """Index a piece of a complete block. Return whether there was one: call it when no mail waits."""
@@ -102,7 +147,7 @@ class Store:
             self.unindexed = True
             texts = []
             room = PIECE
-            for number, words in self._database.execute(WORDS, missing):
+            for number, words in self._database.execute(f"{WORDS} ORDER BY number", missing):
                 texts.append(words)
                 room -= len(words)
                 if room <= 0:
@@ -115,28 +160,35 @@ class Store:
         return True
 
     def list_messages(
-        self, *, limit: int, before: int | None = None, search: Query = EVERYTHING, room: int = MAX_LIST
+        self,
+        *,
+        limit: int,
+        before: int | None = None,
+        search: Query = EVERYTHING,
+        room: int = MAX_LIST,
+        mailbox: str | None = None,
     ) -> MessageList:
         """Return messages that fit `search`, of those with a number below `before`.
 
         At most `limit`, in about `room` bytes, and those of one slice.
         """
         messages: list[msgspec.Raw] = []
-        found = Slice(self._database, self._index, search, before)
+        found = self._slice(search, before, mailbox)
         with self._database.translated():
             for _, summary in found:
                 messages.append(msgspec.Raw(summary))
                 room -= len(summary)
                 found.full = len(messages) == limit or room <= 0
-        return MessageList(messages, found.next, self.total, self.bytes, self.unread, search.hits)
+        box = self._boxes.of(mailbox)
+        return MessageList(messages, found.next, box.messages, box.bytes, box.unread, search.hits)
 
-    def read(self, message_id: str) -> Stored | None:
+    def read(self, message_id: str, mailbox: str | None = None) -> Stored | None:
         """Return a whole message, None for an unknown id."""
         with self._database.translated():
-            found = self._row("SELECT number, detail FROM details WHERE number = ?", message_id)
-            if found is None:
+            number = self._number(message_id, mailbox)
+            if number is None:
                 return None
-            number, kept = found
+            (kept,) = self._database.execute("SELECT detail FROM details WHERE number = ?", (number,)).fetchone()
             summary = self._database.execute(SUMMARY, (number,)).fetchone()
             (content,) = self._database.execute(CONTENT, (number,)).fetchone()
         detail = msgspec.json.decode(kept, type=_Kept)
@@ -149,43 +201,49 @@ class Store:
             return finding.last(self._database)
 
     def find(
-        self, fits: Callable[[Message], bool], after: int, before: int | None = None, *, newest: bool = True
+        self,
+        fits: Callable[[Message], bool],
+        after: int,
+        before: int | None = None,
+        *,
+        newest: bool = True,
+        mailbox: str | None = None,
     ) -> Found:
         """Return a message, as finding.find does."""
+        key = self._boxes.key(mailbox)
         with self._database.translated():
-            return finding.find(self._database, fits, after, before, newest=newest)
+            return finding.find(self._database, fits, after, before, newest=newest, mailbox=key)
 
-    def latest(self, after: int, count: int) -> list[Message]:
+    def latest(self, after: int, count: int, mailbox: str | None = None) -> list[Message]:
         """Return the newest messages with a number above `after`, at most `count`, the oldest first."""
         with self._database.translated():
-            return finding.latest(self._database, after, count)
+            return finding.latest(self._database, after, count, self._boxes.key(mailbox))
 
-    def delete(self, message_id: str) -> str | None:
-        """Delete a message and return its id, None for an unknown one."""
+    def delete(self, message_id: str, mailbox: str | None = None) -> Changed:
+        """Delete a message. An unknown id changes none."""
 
-        def work() -> str | None:
-            row = self._row("SELECT number, id FROM messages WHERE number = ?", message_id)
-            if row is None:
-                return None
-            number, deleted = row
-            self._delete([number])
-            return str(deleted)
+        def work() -> Changed:
+            number = self._number(message_id, mailbox)
+            return Changed(self._limits.remove(self._limits.rows([] if number is None else [number])))
 
         deleted = self._change(work, deletes=True)
         self._database.give_back()
         return deleted
 
-    def delete_many(self, chosen: Query | Collection[str] = EVERYTHING, before: int | None = None) -> Changed:
+    def delete_many(
+        self,
+        chosen: Query | Collection[str] = EVERYTHING,
+        before: int | None = None,
+        mailbox: str | None = None,
+    ) -> Changed:
         """Delete the messages that are chosen by their ids, or that fit a search and have a number below `before`.
 
         A search: those of one slice.
         """
 
         def work() -> Changed:
-            numbers, last = self._chosen(chosen, before)
-            changed = [self._id_of(number) for number in numbers]
-            self._delete(numbers)
-            return Changed(changed, last)
+            numbers, last = self._chosen(chosen, before, mailbox)
+            return Changed(self._limits.remove(self._limits.rows(numbers)), last)
 
         return self._change(work, deletes=True)
 
@@ -195,36 +253,44 @@ class Store:
             oldest = self._database.execute("SELECT summary FROM messages ORDER BY number LIMIT 1").fetchone()
         return oldest is not None and _received_at(*oldest) < instant
 
-    def delete_older(self, instant: str) -> list[str]:
-        """Delete messages from the oldest on that have arrived before a time: CHANGED at most. Return their ids."""
+    def delete_older(self, instant: str) -> Changed:
+        """Delete messages from the oldest on that have arrived before a time: CHANGED at most."""
 
-        def work() -> list[str]:
-            query = "SELECT number, bytes, id, summary FROM messages ORDER BY number LIMIT ?"
-            oldest = self._database.execute(query, (CHANGED,)).fetchall()
-            return self._drop(list(takewhile(lambda row: _received_at(row[3]) < instant, oldest)))
+        def work() -> Changed:
+            oldest = self._database.execute("SELECT number, summary FROM messages ORDER BY number LIMIT ?", (CHANGED,))
+            older = [number for number, _ in takewhile(lambda row: _received_at(row[1]) < instant, oldest.fetchall())]
+            return Changed(by_mailbox(self._limits.drop(self._limits.rows(older))))
 
         return self._change(work, deletes=True)
 
-    def mark(self, read: bool, chosen: Query | Collection[str] = EVERYTHING, before: int | None = None) -> Changed:
+    def mark(
+        self,
+        read: bool,
+        chosen: Query | Collection[str] = EVERYTHING,
+        before: int | None = None,
+        mailbox: str | None = None,
+    ) -> Changed:
         """Mark messages as read or unread. Which ones: as in `delete_many`."""
 
         def work() -> Changed:
-            numbers, last = self._chosen(chosen, before)
+            numbers, last = self._chosen(chosen, before, mailbox)
             statement = "INSERT OR IGNORE INTO read VALUES (?)" if read else "DELETE FROM read WHERE number = ?"
             marked = [number for number in numbers if self._database.execute(statement, (number,)).rowcount]
-            changed = [self._id_of(number) for number in marked]
-            self.unread += -len(changed) if read else len(changed)
-            return Changed(changed, last)
+            rows = self._limits.rows(marked)
+            for row in rows:
+                self._boxes.count(row.mailbox, unread=-1 if read else 1)
+            return Changed(by_mailbox(rows), last)
 
         return self._change(work)
 
     def mark_all(self, read: bool) -> int:
-        """Mark every message as read or unread. Return how many have changed."""
+        """Mark every message of every mailbox as read or unread. Return how many have changed."""
 
         def work() -> int:
             everything = "INSERT OR IGNORE INTO read SELECT number FROM messages"
             changed = self._database.execute(everything if read else "DELETE FROM read").rowcount
-            self.unread = 0 if read else self.total
+            for name, box in list(self._boxes.all.items()):
+                self._boxes.count(name, unread=(0 if read else box.messages) - box.unread)
             return changed
 
         return self._change(work)
@@ -233,15 +299,15 @@ class Store:
         """Add a release to a message. Return False for an unknown id."""
 
         def work() -> bool:
-            row = self._row("SELECT number, detail FROM details WHERE number = ?", message_id)
-            if row is None:
+            number = self._number(message_id, None)
+            if number is None:
                 return False
-            number, before = row
+            (before,) = self._database.execute("SELECT detail FROM details WHERE number = ?", (number,)).fetchone()
             detail = with_release(before, release)
             self._database.execute("UPDATE details SET detail = ? WHERE number = ?", (detail, number))
             grown = stored_size(len(detail)) - stored_size(len(before))
             self._database.execute("UPDATE messages SET bytes = bytes + ? WHERE number = ?", (grown, number))
-            self.bytes += grown
+            self._boxes.count(self._limits.rows([number])[0].mailbox, size=grown)
             return True
 
         return self._change(work)
@@ -259,137 +325,92 @@ class Store:
         self._database.give_back()
 
     def clear(self) -> int:
-        """Delete every message, and return their number."""
+        """Delete every message and every mailbox, and return the number of messages."""
 
         def work() -> int:
             for table in ("contents", "details", "messages", "bitmaps", "read"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
-            count, self.total, self.unread, self.bytes = self.total, 0, 0, 0
+            count = self.total
+            self._boxes.clear()
             return count
 
         count = self._change(work, deletes=True)
-        self._index = Index({})
+        self._index.clear()
         self._database.give_back()
         return count
 
-    def _chosen(self, chosen: Query | Collection[str], before: int | None) -> tuple[list[int], int | None]:
+    def _slice(self, search: Query, before: int | None, mailbox: str | None) -> Slice:
+        return Slice(self._database, self._index, search, before, self._boxes.key(mailbox))
+
+    def _chosen(
+        self, chosen: Query | Collection[str], before: int | None, mailbox: str | None
+    ) -> tuple[list[int], int | None]:
         """Return the numbers of the messages that a change is for, and where the next slice begins."""
         if not isinstance(chosen, Query):
-            rows = [self._row("SELECT number FROM messages WHERE number = ?", each) for each in chosen]
-            return list({row[0]: None for row in rows if row}), None
+            found = (self._number(each, mailbox) for each in chosen)
+            return list(dict.fromkeys(each for each in found if each is not None)), None
         numbers = []
-        found = Slice(self._database, self._index, chosen, before)
-        for number, _ in found:
+        part = self._slice(chosen, before, mailbox)
+        for number, _ in part:
             numbers.append(number)
-            found.full = len(numbers) == CHANGED
-        return numbers, found.next
+            part.full = len(numbers) == CHANGED
+        return numbers, part.next
 
-    def _id_of(self, number: int) -> str:
-        return str(self._database.execute("SELECT id FROM messages WHERE number = ?", (number,)).fetchone()[0])
-
-    def _delete(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
-            (size,) = self._database.execute("SELECT bytes FROM messages WHERE number = ?", (number,)).fetchone()
-            self._remove("=", number)
-            self.total -= 1
-            self.unread -= 1
-            self.bytes -= size
+    def _number(self, message_id: str, mailbox: str | None) -> int | None:
+        """Return the number of a message, None for an unknown id."""
+        of = [] if mailbox is None else [self._boxes.of(mailbox).key]
+        latest = f"SELECT max(number) FROM messages{' WHERE mailbox = ?' * len(of)}"  # noqa: S608 - our own words
+        by_id = f"SELECT number FROM messages WHERE id = ?{' AND mailbox = ?' * len(of)}"  # noqa: S608
+        execute = self._database.execute
+        found = (execute(latest, of) if message_id == LATEST else execute(by_id, (message_id, *of))).fetchone()
+        return found[0] if found else None
 
     def _insert(self, records: Sequence[Record]) -> Batch:
         execute = self._database.execute
+        gone = self._limits.make_mailboxes({each.summary.mailbox for each in records})
         (last,) = execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
         added: list[Added] = []
         messages, details, contents = [], [], []
         new_bytes = 0
+        new: dict[str, int] = {}
         for number, (unnumbered, session, words, content) in enumerate(records, last + 1):
             summary = msgspec.json.encode(msgspec.structs.replace(unnumbered, number=number))
             kept = b'{"session":%b}' % session
             size = stored_size(len(summary)) + stored_size(len(kept), len(words.encode())) + stored_size(len(content))
             new_bytes += size
+            new[unnumbered.mailbox] = new.get(unnumbered.mailbox, 0) + 1
             added.append(Added(number, Stored(summary, session, content)))
-            messages.append((number, unnumbered.id, size, summary))
+            messages.append((number, unnumbered.id, size, summary, self._boxes.all[unnumbered.mailbox].key))
             details.append((number, words, kept))
             contents.append((number, 0, content))
-        evicted = self._evict(len(records), new_bytes)  # before: so the new messages take their pages
-        insert = self._database.insert_many
-        insert("INSERT INTO messages VALUES (?, ?, ?, ?)", messages)
+        gone += self._limits.evict(new, new_bytes)  # before: so the new messages take their pages
+        insert = self._database.execute_many
+        insert("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", messages)
         insert("INSERT INTO details VALUES (?, ?, ?)", details)
         insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
         self._save_index()
-        self.total += len(records)
-        self.unread += len(records)
-        self.bytes += new_bytes
-        return Batch(added, evicted + self._evict())
-
-    def _evict(self, messages: int = 0, size: int = 0) -> list[str]:
-        """Delete the oldest messages until the limits hold, with so many more messages and bytes. Return their ids."""
-        if not self._is_over(messages, size):
-            return []
-        evicted = []
-        oldest = self._database.execute("SELECT number, bytes, id FROM messages ORDER BY number")
-        for row in oldest:
-            evicted.append(row)
-            messages -= 1
-            size -= row[1]
-            if not self._is_over(messages, size):
-                break
-        oldest.close()
-        return self._drop(evicted)
-
-    def _drop(self, oldest: Sequence[tuple[Any, ...]]) -> list[str]:
-        """Delete the oldest messages: number, bytes and id of each, in order. Return their ids."""
-        if oldest:
-            last = oldest[-1][0]
-            self.total -= len(oldest)
-            self.unread -= len(oldest)
-            self.bytes -= sum(row[1] for row in oldest)
-            self._remove("<=", last)
-            self._database.execute("DELETE FROM bitmaps WHERE block < ?", (self._index.forget(last + 1),))
-        return [row[2] for row in oldest]
-
-    def _is_over(self, messages: int, size: int) -> bool:
-        many = self._max_messages and self.total + messages > self._max_messages
-        large = self._max_bytes and self.bytes + size > self._max_bytes
-        return self.total + messages > 1 and bool(many or large)
-
-    def _remove(self, comparison: str, number: int) -> None:
-        self.unread += self._database.execute(f"DELETE FROM read WHERE number {comparison} ?", (number,)).rowcount  # noqa: S608
-        for table in ("contents", "details", "messages"):
-            self._database.execute(f"DELETE FROM {table} WHERE number {comparison} ?", (number,))  # noqa: S608
+        for record, message in zip(records, messages, strict=True):
+            self._boxes.count(record.summary.mailbox, 1, 1, message[2])
+        return Batch(added, by_mailbox(gone + self._limits.evict(dict.fromkeys(new, 0))))
 
     def _save_index(self) -> None:
-        self._database.insert_many("INSERT OR REPLACE INTO bitmaps VALUES (?, ?)", list(self._index.unsaved.items()))
-
-    def _row(self, query: str, message_id: str) -> tuple[Any, ...] | None:
-        """Return the row of a query that takes the number of a message."""
-        by_id = "SELECT number FROM messages WHERE id = ?"
-        latest = "SELECT max(number) FROM messages"
-        execute = self._database.execute
-        found = execute(latest) if message_id == LATEST else execute(by_id, (message_id,))
-        number = found.fetchone()
-        row: tuple[Any, ...] | None = execute(query, number).fetchone() if number else None
-        return row
+        rows = list(self._index.unsaved.items())
+        self._database.execute_many("INSERT OR REPLACE INTO bitmaps VALUES (?, ?)", rows)
 
     def _change(self, work: Callable[[], T], *, deletes: bool = False) -> T:
-        """Run a transaction; the totals belong to it."""
-        before = self.total, self.unread, self.bytes
+        """Run a transaction; the counts belong to it."""
+        before = self._boxes.kept()
 
         def begin() -> T:
-            self.total, self.unread, self.bytes = before
+            self._boxes.restore(before)
             result = work()
-            totals = (self.total, self.unread, self.bytes)
-            self._database.execute("UPDATE totals SET messages = ?, unread = ?, bytes = ?", totals)
+            self._boxes.save()
             return result
 
         try:
             return self._database.change(begin, deletes=deletes)
         except BaseException:
-            self.total, self.unread, self.bytes = before
-            with suppress(StoreError):
-                self._read_totals()  # a change in a removed file is there, and not kept
+            self._boxes.restore(before)
+            with suppress(StoreError), self._database.translated():
+                self._boxes.load()  # a change in a removed file is there, and not kept
             raise
-
-    def _read_totals(self) -> None:
-        with self._database.translated():
-            totals = self._database.execute("SELECT messages, unread, bytes FROM totals").fetchone()
-            self.total, self.unread, self.bytes = totals

@@ -32,6 +32,8 @@ from .disconnect import while_connected
 from .downloads import attachment_name, download, message_name, shown
 from .html import COLOR_SCHEMES, POLICY, REMOTE_POLICY, Rewriter
 from .images import shown_images
+from .login import MAILBOX
+from .mailboxes import mailbox_of, permitted
 from .openapi import openapi
 from .parameters import MAX_NUMBER, flag, number
 from .previews import preview_of
@@ -67,28 +69,43 @@ class API:
         limit = number(request, "limit", 50, 1, routes.MAX_LIMIT)
         before = number(request, "before", None, 0, MAX_NUMBER)
         search = _search(request)
+        mailbox = mailbox_of(request)
 
         async def make() -> Response:
-            return _json(await self._mailbox.list_messages(limit=limit, before=before, search=search))
+            found = await self._mailbox.list_messages(limit=limit, before=before, search=search, mailbox=mailbox)
+            return _json(found)
 
         return self._lists.answer(request, make)
 
     async def delete_messages(self, request: Request) -> Response:
         """Delete every message, or the chosen ones."""
-        return _json(routes.Cleared(await self._mailbox.delete_many(*_chosen(request))))
+        return _json(routes.Cleared(await self._mailbox.delete_many(*_chosen(request), mailbox_of(request))))
 
     async def mark_messages(self, request: Request) -> Response:
         """Mark every message, or the chosen ones, as read or unread."""
         read = bool(number(request, "read", 1, 0, 1))
-        return _json(routes.Marked(await self._mailbox.mark(read, *_chosen(request))))
+        return _json(routes.Marked(await self._mailbox.mark(read, *_chosen(request), mailbox_of(request))))
 
-    async def list_refusals(self, _: Request) -> Response:
+    async def list_mailboxes(self, request: Request) -> Response:
+        """Return the mailboxes."""
+        only = request.scope.get(MAILBOX)
+        found = await self._mailbox.mailboxes()
+        return _json(routes.MailboxList([each for each in found if only in (None, each.name)]))
+
+    async def delete_mailbox(self, request: Request) -> Response:
+        """Delete a mailbox."""
+        name = permitted(request, request.path_params["name"])
+        if not await self._mailbox.delete_mailbox(name):
+            raise Problem(404, f"there is no mailbox {name}")
+        return Response(status_code=204)
+
+    async def list_refusals(self, request: Request) -> Response:
         """Return the refusals."""
-        return _json(self._mailbox.refusals.newest_first())
+        return _json(self._mailbox.refusals.newest_first(mailbox_of(request)))
 
-    async def clear_refusals(self, _: Request) -> Response:
+    async def clear_refusals(self, request: Request) -> Response:
         """Delete every refusal."""
-        return _json(routes.Cleared(self._mailbox.clear_refusals()))
+        return _json(routes.Cleared(self._mailbox.clear_refusals(mailbox_of(request))))
 
     async def get(self, request: Request) -> Response:
         """Return a whole message."""
@@ -99,7 +116,7 @@ class API:
 
     async def delete(self, request: Request) -> Response:
         """Delete a message."""
-        if not await self._mailbox.delete(request.path_params["id"]):
+        if not await self._mailbox.delete(request.path_params["id"], mailbox_of(request)):
             raise _no_message(request)
         return Response(status_code=204)
 
@@ -182,7 +199,7 @@ class API:
         """Return the attachment of a request, and its number. Raises Problem."""
         number = request.path_params["number"]
         position = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        stored = await self._mailbox.read(request.path_params["id"])
+        stored = await self._mailbox.read(request.path_params["id"], mailbox_of(request))
         if stored is not None:
             attachments = (await self._parsed(stored)).attachments
             if 1 <= position <= len(attachments):
@@ -243,12 +260,13 @@ class API:
 
     async def stream(self, request: Request) -> Response:
         """Follow the events of the inbox."""
+        mailbox = mailbox_of(request)
         if self._mailbox.feed.full:
             raise Problem(503, "the stream has as many readers as it takes", {"Retry-After": "5"})
         if request.method == "HEAD":
             return Response(media_type=STREAM_TYPE)
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
-        return EventStream(self._mailbox.feed, last)
+        return EventStream(self._mailbox.feed, last, mailbox)
 
     async def list_connections(self, _: Request) -> Response:
         """List the open connections."""
@@ -260,7 +278,7 @@ class API:
             raise Problem(404, "connection not found")
         return Response(status_code=204)
 
-    async def info(self, _: Request) -> Response:
+    async def info(self, request: Request) -> Response:
         """Return the host's version, its address for mail, and the limits of the inbox."""
         config = self._config
         relay = routes.RelayInfo(config.relay.address, config.relay.allow) if config.relay else None
@@ -277,6 +295,9 @@ class API:
                 relay=relay,
                 remote_images=config.remote_images == "click",
                 agents_write=config.mcp.write,
+                mailbox_by=config.mailbox_by,
+                max_mailboxes=config.max_mailboxes,
+                mailbox=request.scope.get(MAILBOX, ""),
             )
         )
 
@@ -285,7 +306,7 @@ class API:
         return _response(self._document)
 
     async def _read(self, request: Request) -> Stored:
-        found = await self._mailbox.read(request.path_params["id"])
+        found = await self._mailbox.read(request.path_params["id"], mailbox_of(request))
         if found is None:
             raise _no_message(request)
         return found

@@ -24,9 +24,9 @@ from .agents import PATH as AGENTS_PATH
 from .agents import Agents
 from .api import API
 from .guard import LIVEZ, Guard
-from .login import TOKEN, Login
+from .login import MAILBOX, TOKEN, Login
 from .problems import Problem
-from .routes import PREFIX, ROUTES
+from .routes import MAILBOX_PARAMETER, PREFIX, ROUTES
 from .routes import Route as APIRoute
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -52,7 +52,8 @@ def application(
     api = API(mailbox, servers, config, Releaser(mailbox, servers, config.relay, log), is_open=is_open)
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in ROUTES:
-        paths.setdefault(PREFIX + route.path, {})[route.method] = _checked(route, getattr(api, route.name))
+        path = PREFIX + route.path.replace("{name}", "{name:path}")  # the name of a mailbox may have a slash
+        paths.setdefault(path, {})[route.method] = _checked(route, getattr(api, route.name))
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     found.append(Route(LIVEZ, _alive))
@@ -67,12 +68,15 @@ def application(
 def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
     """Return the endpoint for requests whose parameters the route has: a misspelt one must not count as absent."""
     names = [each.name for each in route.parameters if each.place == "query"]
+    of_mailbox = route.of_all or MAILBOX_PARAMETER in route.parameters
     *most, last = names or ["no parameters"]
     takes = f"{', '.join(most)} and {last}" if most else last
 
     async def checked(request: Request) -> Response:
         if route.users_only and TOKEN in request.scope:
             raise Problem(403, f"a token may not {route.name} a message; a user may")
+        if MAILBOX in request.scope and not of_mailbox:
+            raise Problem(403, f"the token is for the mailbox {request.scope[MAILBOX]} alone, and may not do this")
         for name in request.query_params:
             if name not in names:
                 raise Problem(400, f"{route.path[1:]} takes {takes}, not {name}")

@@ -22,12 +22,15 @@ from ...container.net.address import peer_host
 from ...container.net.http import Application, Receive, Scope, Send
 from ...container.passwords import Logins, TryLater, token_hash
 from ...container.protocols import Logger
+from ...mime.mailboxes import mailbox_name
 from ..config import InboxConfig
 from .guard import LIVEZ
 from .problems import Problem
 
 TOKEN: Final = "rrpy.token"  # noqa: S105 - a key, and no secret
 """The key of the scope with the name of the token that a request has."""
+MAILBOX: Final = "rrpy.mailbox"
+"""The key of the scope with the only mailbox that a request may read and change."""
 
 _BASIC: Final = 'Basic realm="rrpy inbox", charset="UTF-8"'
 _BEARER: Final = 'Bearer realm="rrpy inbox", error="invalid_token"'
@@ -48,6 +51,7 @@ class Login:
         self._log = log
         self._logins = Logins({name: value.reveal() for name, value in config.users.items()}, failed=self._log_failed)
         self._tokens = {name: each.token.reveal() for name, each in config.tokens.items()}
+        self._mailboxes = {name: mailbox_name(each.mailbox) for name, each in config.tokens.items() if each.mailbox}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on. Raises Problem: 401 without a login, 429 after too many wrong ones."""
@@ -67,6 +71,8 @@ class Login:
         token = _matching(self._tokens, credentials)
         if token is not None:
             scope[TOKEN] = token
+            if token in self._mailboxes:
+                scope[MAILBOX] = self._mailboxes[token]
         elif credentials.name is None:
             raise _unauthorized("the token is wrong", _BEARER)
         else:

@@ -11,6 +11,7 @@ from ...mime.check.findings import Finding
 from ..records import SCHEMAS, Detail, MessageList, Release
 from ..refusals import RefusalList
 from ..store.query import OPERATORS
+from ..store.results import MailboxInfo
 from ..wait_request import MAX_WAIT, WITHIN
 from ..waiting import MAX_COUNT
 from .html import COLOR_SCHEMES, Blocked
@@ -48,6 +49,12 @@ class ConnectionList(msgspec.Struct, frozen=True):
     """The open connections, oldest first."""
 
     connections: Sequence[Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": f"{SCHEMAS}Connection"})]]
+
+
+class MailboxList(msgspec.Struct, frozen=True):
+    """The mailboxes that the request may see."""
+
+    mailboxes: Sequence[MailboxInfo]
 
 
 class Cleared(msgspec.Struct, frozen=True):
@@ -97,6 +104,8 @@ class Info(msgspec.Struct, frozen=True):
     `max_age`: seconds that a message is kept, 0 for ever.
     `connections`: whether the host has a mail server. `open`: whether other machines reach the inbox without a login.
     `remote_images`: whether a reader may load those of a message. `agents_write`: `inbox.mcp.write`.
+    `mailbox_by`: what names the mailbox of a mail; `max_messages` is for each. `mailbox`: the only one of the request's
+    token, empty for all.
     `relay`: null where no message can be released.
     """
 
@@ -111,6 +120,9 @@ class Info(msgspec.Struct, frozen=True):
     remote_images: bool
     agents_write: bool = False
     relay: RelayInfo | None = None
+    mailbox_by: str = "none"
+    max_mailboxes: int = 0
+    mailbox: str = ""
 
 
 class Parameter(NamedTuple):
@@ -135,7 +147,8 @@ class Route(NamedTuple):
     """One operation.
 
     `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON; `users_only`: no token
-    may ask for it.
+    may ask for it. A token for one mailbox may ask for a route with MAILBOX_PARAMETER. It may ask for one that is
+    `of_all` too: its answer has nothing of other mailboxes.
     """
 
     method: str
@@ -147,8 +160,11 @@ class Route(NamedTuple):
     errors: tuple[int, ...] = ()
     body: type[msgspec.Struct] | None = None
     users_only: bool = False
+    of_all: bool = False
 
 
+MAILBOX_PARAMETER: Final = Parameter("mailbox", "query", TEXT, "the mailbox; without it all of them")
+"""What confines a request to one mailbox. Read it with `mailboxes.mailbox_of`."""
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
 _PART = Parameter("number", "path", {"type": "integer", "minimum": 1}, "its number in the message")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
@@ -158,6 +174,7 @@ _SCHEME = {"type": "string", "enum": list(COLOR_SCHEMES), "default": COLOR_SCHEM
 _SEARCH = {"type": "string", "maxLength": MAX_SEARCH}
 _READ = {"type": "integer", "minimum": 0, "maximum": 1, "default": 1}
 _CHOSEN = (
+    MAILBOX_PARAMETER,
     Parameter("id", "query", TEXT, f"the message's id; several times for several, at most {MAX_LIMIT}"),
     Parameter("search", "query", _SEARCH, "those that fit this search, as the list has it"),
     Parameter("before", "query", _NUMBER, "those with a number below this one"),
@@ -171,6 +188,7 @@ _ORDER = {"type": "string", "enum": ["newest", "oldest"], "default": "newest"}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}
 _WITHIN = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": WITHIN}
 _WAIT = (
+    MAILBOX_PARAMETER,
     Parameter("to", "query", TEXT, f"a recipient: {_FORMS}"),
     Parameter("from", "query", TEXT, "the sender, in the same way"),
     Parameter("subject", "query", TEXT, "the subject, in the same way"),
@@ -193,6 +211,7 @@ ROUTES: Final = (
         "List the messages, newest first",
         Answer(200, "the messages", MessageList),
         (
+            MAILBOX_PARAMETER,
             Parameter("limit", "query", _LIMIT, "the number of messages at most"),
             Parameter("before", "query", _NUMBER, "`next` of the previous answer"),
             Parameter(
@@ -219,15 +238,31 @@ ROUTES: Final = (
         (Parameter("read", "query", _READ, "1: as read; 0: as unread"), *_CHOSEN),
         (400,),
     ),
-    Route("GET", "/messages/{id}", "get", "Get a message", Answer(200, "the message", Detail), (_ID,), (404,)),
-    Route("DELETE", "/messages/{id}", "delete", "Delete a message", Answer(204, "it is deleted"), (_ID,), (404,)),
+    Route(
+        "GET",
+        "/messages/{id}",
+        "get",
+        "Get a message",
+        Answer(200, "the message", Detail),
+        (_ID, MAILBOX_PARAMETER),
+        (404,),
+    ),
+    Route(
+        "DELETE",
+        "/messages/{id}",
+        "delete",
+        "Delete a message",
+        Answer(204, "it is deleted"),
+        (_ID, MAILBOX_PARAMETER),
+        (404,),
+    ),
     Route(
         "GET",
         "/messages/{id}/raw",
         "raw",
         "Get a message as it arrived, byte for byte",
         Answer(200, "the message", media_type="message/rfc822"),
-        (_ID,),
+        (_ID, MAILBOX_PARAMETER),
         (404,),
     ),
     Route(
@@ -238,6 +273,7 @@ ROUTES: Final = (
         Answer(200, "a page that runs nothing and loads nothing", media_type="text/html"),
         (
             _ID,
+            MAILBOX_PARAMETER,
             Parameter("remote_images", "query", _ONCE, "1: the browser may load the images that are not in the mail"),
             Parameter("color_scheme", "query", _SCHEME, "the scheme that the mail is shown in, whatever the browser's"),
             Parameter(
@@ -252,7 +288,7 @@ ROUTES: Final = (
         "blocked",
         "Get the number of things that the page of a message's HTML leaves out",
         Answer(200, "the numbers", Blocked),
-        (_ID,),
+        (_ID, MAILBOX_PARAMETER),
         (404,),
     ),
     Route(
@@ -261,7 +297,7 @@ ROUTES: Final = (
         "check",
         "Check a message without a network: its headers, its HTML, its links",
         Answer(200, "what is wrong", Checked),
-        (_ID,),
+        (_ID, MAILBOX_PARAMETER),
         (404,),
     ),
     Route(
@@ -270,7 +306,7 @@ ROUTES: Final = (
         "attachment",
         "Get an attachment, decoded",
         Answer(200, "its bytes, as a download", media_type=BYTES),
-        (_ID, _PART),
+        (_ID, _PART, MAILBOX_PARAMETER),
         (404,),
     ),
     Route(
@@ -279,7 +315,7 @@ ROUTES: Final = (
         "preview",
         "Get a preview of an attachment: of a picture, a PDF or a text, whatever its declared type",
         Answer(200, "a picture, a PDF, or plain text in UTF-8, its first megabyte", media_type="*/*"),
-        (_ID, _PART),
+        (_ID, _PART, MAILBOX_PARAMETER),
         (404,),
     ),
     Route(
@@ -288,7 +324,7 @@ ROUTES: Final = (
         "archive",
         "Get all attachments as one zip file, under names that are safe and given once",
         Answer(200, "the file, as a download", media_type="application/zip"),
-        (_ID,),
+        (_ID, MAILBOX_PARAMETER),
         (404, 413),
     ),
     Route(
@@ -317,8 +353,34 @@ ROUTES: Final = (
         "list_refusals",
         "List the refusals, newest first: commands, messages and sessions that the server refused",
         Answer(200, "the refusals", RefusalList),
+        (MAILBOX_PARAMETER,),
     ),
-    Route("DELETE", "/refusals", "clear_refusals", "Delete every refusal", Answer(200, "they are deleted", Cleared)),
+    Route(
+        "DELETE",
+        "/refusals",
+        "clear_refusals",
+        "Delete every refusal",
+        Answer(200, "they are deleted", Cleared),
+        (MAILBOX_PARAMETER,),
+    ),
+    Route(
+        "GET",
+        "/mailboxes",
+        "list_mailboxes",
+        "List the mailboxes, the one with the newest message first",
+        Answer(200, "the mailboxes", MailboxList),
+        of_all=True,
+    ),
+    Route(
+        "DELETE",
+        "/mailboxes/{name}",
+        "delete_mailbox",
+        "Delete a mailbox, with its messages and refusals; `default` stays, empty",
+        Answer(204, "it is deleted"),
+        (Parameter("name", "path", TEXT, "its name, in any case"),),
+        (404,),
+        of_all=True,
+    ),
     Route(
         "GET",
         "/stream",
@@ -326,6 +388,7 @@ ROUTES: Final = (
         "Follow the events of the inbox, as server-sent events",
         Answer(200, "events, until the host stops", media_type="text/event-stream"),
         (
+            MAILBOX_PARAMETER,
             Parameter("Last-Event-ID", "header", TEXT, "the last event that the client has"),
             Parameter("last_event_id", "query", TEXT, "the same, for a client that cannot send the header"),
         ),
@@ -346,6 +409,13 @@ ROUTES: Final = (
         (Parameter("uuid", "path", TEXT, "the connection's"),),
         (404,),
     ),
-    Route("GET", "/info", "info", "Get the host's version, its address and its limits", Answer(200, "the host", Info)),
-    Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1")),
+    Route(
+        "GET",
+        "/info",
+        "info",
+        "Get the host's version, its address and its limits",
+        Answer(200, "the host", Info),
+        of_all=True,
+    ),
+    Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1"), of_all=True),
 )

@@ -15,20 +15,25 @@ TYPE = "text/event-stream"
 
 
 class EventStream(Response):
-    """Follows the feed, beginning after the event `last_event_id`. Its reader sets the pace."""
+    """Follows the feed, beginning after the event `last_event_id`. Its reader sets the pace.
+
+    `mailbox`: the one that the reader follows, None for all.
+    """
 
     media_type = TYPE
     charset = "utf-8"
 
-    def __init__(self, feed: Feed, last_event_id: str) -> None:
+    def __init__(self, feed: Feed, last_event_id: str, mailbox: str | None) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed = feed
         self._last_event_id = last_event_id
+        self._mailbox = mailbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
-        async with anyio.create_task_group() as group, aclosing(self._feed.follow(self._last_event_id)) as events:
+        following = self._feed.follow(self._last_event_id, self._mailbox)
+        async with anyio.create_task_group() as group, aclosing(following) as events:
             group.start_soon(cancel_on_disconnect, receive, group.cancel_scope)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in events:

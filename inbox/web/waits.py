@@ -15,6 +15,7 @@ from ..mailbox import Mailbox
 from ..wait_request import MAX_WAIT, HostStops, WaitFailed, WaitRequest
 from ..wait_request import wait as wait_for
 from ..waiting import MAX_COUNT, Awaited, Miss
+from .mailboxes import mailbox_of
 from .parameters import MAX_NUMBER, flag, number, seconds
 from .problems import PROBLEM_TYPE, Problem, ProblemBody
 
@@ -76,6 +77,7 @@ def wait_request(request: Request) -> WaitRequest:
         none=none,
         within=seconds(request, "within", None, MAX_WAIT),
         timeout=seconds(request, "timeout", None, MAX_WAIT),
+        mailbox=mailbox_of(request),
     )
     if len(wanted.claim) > 100:
         raise Problem(400, "claim has more than 100 characters")

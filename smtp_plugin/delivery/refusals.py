@@ -40,7 +40,7 @@ class RefusalReport(msgspec.Struct, frozen=True, tag_field="kind", tag="refusal"
     first recipients; `recipients`: their number. `command`: the last one, without secrets; empty before the first.
     `code`, `reply`: to the client, an enhanced code included; 0 and empty where it got none. `setting`: the setting
     that decided, and its value; empty for none. `reason`: why, where there is no reply. `ended`: the server ended the
-    session. `left_out`: refusals of this connection before it that are not shown.
+    session. `left_out`: refusals of this connection before it that are not shown. `username`: of AUTH, else empty.
     """
 
     number: int
@@ -58,6 +58,7 @@ class RefusalReport(msgspec.Struct, frozen=True, tag_field="kind", tag="refusal"
     reason: str
     ended: bool
     left_out: int
+    username: str = ""
 
 
 class _Client:
@@ -112,6 +113,7 @@ class Refusals:
             reason=refusal.reason,
             ended=refusal.last,
             left_out=session.left_out,
+            username=text(session.username),
         )
         session.left_out = 0
         self._log.info("session ended" if refused.ended else "refused", **_log_keys(refused))

@@ -55,7 +55,7 @@ def test_every_route_is_a_method_of_the_api_and_the_other_way_round() -> None:
 class Faulty(Store):
     """A store with a fault of ours."""
 
-    def read(self, message_id: str) -> Stored | None:
+    def read(self, message_id: str, mailbox: str | None = None) -> Stored | None:
         raise ZeroDivisionError(message_id)
 
 

@@ -12,7 +12,7 @@ from support.inbox.stored import received
 from rrpy.inbox.protocols import IncomingMail
 from rrpy.inbox.records import record_of
 from rrpy.inbox.store import arrivals as module
-from rrpy.inbox.store.arrivals import Arrivals
+from rrpy.inbox.store.arrivals import Arrivals, Arriving
 from rrpy.inbox.store.store import Store, StoreError
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +28,8 @@ class Batches:
         self.bad = ""
         self.fault: type[Exception] = StoreError
 
-    async def store(self, mails: Sequence[IncomingMail]) -> None:
-        names = [mail.id for mail in mails]
+    async def store(self, mails: Sequence[Arriving]) -> None:
+        names = [each.mail.id for each in mails]
         await self.open.wait()
         if self.bad in names:
             raise self.fault(f"{self.bad} cannot be stored")
@@ -117,7 +117,7 @@ async def test_a_batch_is_bounded_in_mails_and_bytes(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_fault_of_ours_reaches_each_caller_and_stops_nothing() -> None:
-    async def broken(mails: Sequence[IncomingMail]) -> None:
+    async def broken(mails: Sequence[Arriving]) -> None:
         raise RuntimeError("a defect")
 
     arrivals = Arrivals(broken, nothing)

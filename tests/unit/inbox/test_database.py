@@ -57,7 +57,7 @@ def test_on_a_full_disk_each_message_can_be_deleted_and_its_room_is_free(size: i
     half = len(kept_ids) // 2
     before = free(disk)
     for name in kept_ids[:half]:
-        assert store.delete(name) == name
+        assert store.delete(name).ids == [name]
     assert free(disk) > before + half * size // 3
     kept(store, "one more", text(size // 2))
     assert store.clear() == len(kept_ids) - half + 1
@@ -171,6 +171,6 @@ def test_a_file_of_an_earlier_host_gives_its_free_pages_back(tmp_path: Path) -> 
     earlier.execute("DELETE FROM contents WHERE number = 1")
     earlier.close()
     store = Store(str(path))
-    assert store.delete("2") == "2"
+    assert store.delete("2").ids == ["2"]
     assert store._database.execute("PRAGMA freelist_count").fetchone() == (0,)
     store.close()

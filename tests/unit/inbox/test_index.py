@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.inbox.stored import ids, kept, received
+from support.inbox.stored import ids, kept, received, without_mailboxes
 from support.waiting import until
 
 from rrpy.inbox.mailbox import Mailbox
@@ -96,7 +96,7 @@ def test_the_index_is_in_the_file_and_that_of_an_older_file_is_made_anew(
     older.execute("CREATE TABLE blocks (number INTEGER PRIMARY KEY, runs BLOB NOT NULL)")
     older.execute("INSERT INTO blocks VALUES (0, x'00')")
     older.execute("DROP TABLE bitmaps")
-    older.execute("DROP TABLE totals")
+    without_mailboxes(older)
     older.execute("PRAGMA user_version = 3")
     older.commit()
     older.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from support.inbox.stored import ids, kept
+from support.inbox.stored import ids, kept, without_mailboxes
 from support.log import Log
 
 from rrpy.inbox.config import InboxConfig
@@ -82,8 +82,9 @@ def test_a_file_of_an_older_host_gets_marks_and_its_messages_are_unread(tmp_path
     filled(str(path), 2).close()
     older = sqlite3.connect(path)
     older.execute("DROP TABLE read")
+    without_mailboxes(older)
     older.execute("PRAGMA user_version = 2")
-    new = b',"defects":0,"read":false}'
+    new = b',"defects":0,"mailbox":"default","read":false}'
     older.execute("UPDATE messages SET summary = CAST(replace(summary, ?, '}') AS BLOB)", (new,))
     older.commit()
     older.close()

@@ -16,6 +16,7 @@ from support.inbox.stored import MAIL, ids, kept
 from rrpy.container.errors import HostError
 from rrpy.inbox.records import MAX_WORDS, Detail, Record, SessionInfo, Stored, Summary, fold, record_of
 from rrpy.inbox.store.database import StoreError, connect
+from rrpy.inbox.store.selection import Message
 from rrpy.inbox.store.store import Store
 from rrpy.mime.addresses import Address
 from rrpy.smtp_plugin.delivery.event import Recipient
@@ -229,11 +230,11 @@ def test_what_is_deleted_is_gone_with_its_contents(tmp_path: Path) -> None:
     found = store.read("1")
     assert found is not None
     assert found.content == b"Subject: 1\r\n\r\ns3cret-in-the-body"
-    assert store.delete("1") == "1"
-    assert store.delete("1") is None
+    assert store.delete("1").ids == ["1"]
+    assert not store.delete("1").ids
     assert store.read("1") is None
     assert store.clear() == 1
-    assert (store.total, store.bytes, store.delete("latest"), store.read("latest")) == (0, 0, None, None)
+    assert (store.total, store.bytes, list(store.delete("latest").ids), store.read("latest")) == (0, 0, [], None)
     store.close()
     assert b"s3cret" not in path.read_bytes()
 
@@ -256,13 +257,13 @@ def test_finding_looks_at_what_is_new_alone() -> None:
     kept(store, "2")
     looked: list[str] = []
 
-    def fits(message: Summary) -> bool:
-        looked.append(message.id)
-        return message.sender == "one@b.c"
+    def fits(message: Message) -> bool:
+        looked.append(message.summary.id)
+        return message.summary.sender == "one@b.c"
 
-    assert store.find(fits, 0) == ("1", None)
+    assert store.find(fits, 0).id == "1"
     assert looked == ["2", "1"]
-    assert store.find(fits, 2) == store.find(fits, 1) == (None, None)
+    assert store.find(fits, 2) == store.find(fits, 1) == (None, None, None)
     assert looked == ["2", "1", "2"]
     store.close()
 

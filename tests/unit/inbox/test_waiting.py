@@ -202,7 +202,7 @@ async def test_a_request_that_gets_too_few_gives_them_to_the_others_of_its_claim
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as first:
                     first.start_soon(waits, Target(ANY, total=3, claim="a"))
-                    await until(lambda: any(each.got for each in mailbox.waits.interested(1)))
+                    await until(lambda: any(each.got for each in mailbox.waits.interested(1, "default")))
                     await mailbox.add(received("1"))
                     group.start_soon(waits, Target(ANY, newest=False, claim="a"))
                     group.start_soon(waits, Target(ANY, after=1, claim="a"))

@@ -45,17 +45,17 @@ class Counted(Store):
         assert self.gate.wait(TIMEOUT)
         self.reads[kind] += 1
 
-    def read(self, message_id: str) -> Stored | None:
+    def read(self, message_id: str, mailbox: str | None = None) -> Stored | None:
         self.counts("read")
-        return super().read(message_id)
+        return super().read(message_id, mailbox)
 
     def list_messages(self, **options: Any) -> Any:
         self.counts("list")
         return super().list_messages(**options)
 
-    def find(self, *arguments: Any) -> Any:
+    def find(self, *arguments: Any, **options: Any) -> Any:
         self.counts("find")
-        return super().find(*arguments)
+        return super().find(*arguments, **options)
 
 
 def before_each_slice(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
