@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -142,7 +143,7 @@ class SQLiteQueue:
             raise JobsError(f"cannot make the folder of {name}: {reason_of(error)}") from error
         try:
             return Spool(str(self._path), name, self._settings.name)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise JobsError(f"cannot use {name}: {reason_of(error)}") from error
 
     async def aclose(self) -> None:

@@ -120,12 +120,22 @@ async def corrupt(path: Path) -> None:
     path.write_bytes(b"not a database, but of some length" * 40)  # noqa: ASYNC240
 
 
+async def damaged(path: Path) -> None:
+    """Overwrite the page of the first index: the tables are known, and their rows cannot be counted."""
+    async with place_of(path.parent).queue() as queue:
+        await push(queue, job("a"))
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(bytes(4096))
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (foreign, "is a database of something else; name another file"),
         (newer, r"was written by a newer rrpy \(version 99"),
         (corrupt, "is not a SQLite database"),
+        (damaged, "smtp.db: database disk image is malformed"),
     ],
 )
 async def test_a_file_that_is_not_ours_is_one_sentence_and_untouched(make, sentence: str, tmp_path: Path) -> None:
@@ -135,7 +145,7 @@ async def test_a_file_that_is_not_ours_is_one_sentence_and_untouched(make, sente
     with pytest.raises(JobsError, match=sentence) as raised:
         async with place_of(tmp_path).queue():
             pass
-    assert str(raised.value).startswith("jobs.pipelines.smtp.config.file ")
+    assert str(raised.value).removeprefix("cannot use ").startswith("jobs.pipelines.smtp.config.file ")
     assert path.read_bytes() == before
 
 
