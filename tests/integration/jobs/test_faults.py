@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
 from integration.jobs.test_mail_jobs import seen, send
-from support.container.host import Host, gone, hosting
-from support.jobs import faults
+from support.container.host import gone
+from support.jobs.host import queueing, stat
 from support.jobs.nats_server import NatsServer, nats_server
 from support.jobs.places import Place, is_idle, pull
 from support.ops.host import SECTIONS, probe
 from support.waiting import eventually, until
-from support.worker.delivery import SUPPORT
 
 from rrpy.jobs.drivers.nats.config import NatsConfig
 from rrpy.jobs.drivers.nats.driver import NatsDriver
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver
-from rrpy.rpc.client import Client
-
-FAULTS = str(Path(faults.__file__).parent)
 
 
 class Point(NamedTuple):
@@ -54,36 +49,6 @@ POINTS = {
 def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     with nats_server(tmp_path_factory.mktemp("nats")) as running:
         yield running
-
-
-@contextmanager
-def queueing(
-    folder: Path, handler: str, pipeline: dict[str, Any], environ: dict[str, str] | None = None, **sections: Any
-) -> Iterator[Host]:
-    """A host with the plugin of faults. Without a handler it has no workers."""
-    (folder / "seen").mkdir(exist_ok=True)
-    command = f"python -m rrpy.worker job_handlers:{handler or 'email'}"
-    sections = {
-        "plugins": ["faults:Faults"],
-        "server": {"command": command, "env": {"PYTHONPATH": SUPPORT, "SEEN": str(folder / "seen")}},
-        "smtp": {"deliver": "jobs", "jobs": {"pipeline": "mail"}, "pool": {}},
-        "jobs": {
-            "consume": ["mail"] if handler else [],
-            "pool": {"num_workers": 1},
-            "pipelines": {"mail": pipeline},
-            **sections.pop("jobs", {}),
-        },
-        **sections,
-    }
-    with hosting(folder, environ={"PYTHONPATH": FAULTS, **(environ or {})}, **sections) as host:
-        yield host
-
-
-def stat(host: Host) -> dict[str, Any]:
-    """Return the figures of the pipeline."""
-    with Client(f"unix://{host.folder}/rpc.sock") as client:
-        found: dict[str, Any] = client.call("jobs.Stat")["stats"][0]
-        return found
 
 
 @pytest.mark.anyio

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from rrpy.worker import Email, Request
+from rrpy.worker import Email, Reject, Request
 from rrpy.worker.mails import mail
 
 SEEN = Path(os.environ.get("SEEN", "."))
@@ -52,3 +52,21 @@ def gated(found: Email) -> None:
     write(found)
     while not (SEEN / "gate").exists():
         time.sleep(0.005)
+
+
+def fated(found: Email) -> Reject | None:
+    """Do what the recipient says, and write a line for each run that comes so far."""
+    (to,) = map(str, found.envelope.recipients)
+    if to == "end@y.z":
+        os._exit(3)
+    if to == "fail@y.z":
+        raise ValueError("it fails")
+    if to == "never@y.z":
+        return Reject(550, "never")
+    with (SEEN / "runs").open("a") as runs:
+        runs.write(f"{found.subject}\n")
+    if to == "gated@y.z":
+        gated(found)
+    else:
+        write(found)
+    return None
