@@ -37,7 +37,9 @@ _MANY: Final = {
     Duration: "durations",
     dict: "mappings",
     Any: "values",
+    typing.Literal: "them",
 }
+_MANY_SECTIONS: Final[Mapping[Any, str]] = {dict: "NAME", list: "NUMBER"}
 
 
 def first_sentence(text: str) -> str:
@@ -65,7 +67,7 @@ def _name(kind: Any) -> str:
     if origin in (list, dict):
         inner = [typing.get_origin(each) or each for each in options_of(arguments[-1])]
         if str in inner:  # a number beside it becomes a text
-            inner = [each for each in inner if each in (str, dict)]
+            inner = [each for each in inner if each in (str, dict) or section_of(each)]
         many = " or ".join(_MANY.get(each, "sections") for each in inner)
         return f"{'list' if origin is list else 'mapping'} of {many}"
     return "section" if section_of(kind) else _NAMES[kind]
@@ -101,15 +103,18 @@ def yaml_text(value: Any) -> str:
 
 
 def sections(models: Mapping[str, type[Struct]]) -> dict[str, type[Struct]]:
-    """Return every section by its path, also those below another one. NAME stands for a name that the user gives."""
+    """Return every section by its path, also those below another one.
+
+    NAME stands for a name that the user gives, NUMBER for a place in a list.
+    """
     found: dict[str, type[Struct]] = {}
     for name, model in models.items():
         for part in walk(model, EVERY, name):
             for option in options_of(part.kind):
-                many = typing.get_origin(option) is dict
-                below = section_of(typing.get_args(option)[1]) if many else section_of(option)
+                many = _MANY_SECTIONS.get(typing.get_origin(option))
+                below = section_of(typing.get_args(option)[-1]) if many else section_of(option)
                 if below is not None and many:
-                    found |= sections({f"{part.path}.NAME": below})
+                    found |= sections({f"{part.path}.{many}": below})
                 elif below is not None:
                     found[part.path] = below
     return found

@@ -11,6 +11,8 @@ from ..container.errors import ConfigError
 from ..container.net.address import ADDRESS_FORMS
 from ..worker_pool import PoolConfig
 from .delivery.jobs import MailJobsConfig
+from .failures.config import RuleConfig
+from .failures.presets import PRESETS
 from .protocol.sasl import MECHANISMS
 
 Count = Annotated[int, Meta(ge=0)]
@@ -177,6 +179,13 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
     attachment_storage: Annotated[
         StorageConfig, Meta(description="with `deliver: workers`: where a worker finds the attachments")
     ] = StorageConfig()
+    rules: Annotated[
+        list[RuleConfig | str],
+        Meta(
+            description="rules by which the server fails on purpose, for tests of mail clients. An item is a section "
+            "or the name of a preset. The first rule that fits decides."
+        ),
+    ] = []
     history: Annotated[
         int,
         Meta(
@@ -204,6 +213,9 @@ class SMTPConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if self.proxy_protocol and self.tls is not None and self.tls.mode == "implicit":
             hint = "let the proxy speak TLS, or use starttls"
             raise ConfigError("does not go with tls.mode implicit", key="proxy_protocol", hint=hint)
+        for number, rule in enumerate(self.rules):
+            if isinstance(rule, str) and rule not in PRESETS:
+                raise ConfigError(f"{rule!r} is not one of {', '.join(PRESETS)}", key=f"rules.{number}")
         for name in self.auth_mechanisms:
             if name.upper() not in MECHANISMS:
                 raise ConfigError(f"{name!r} is not one of {', '.join(MECHANISMS)}", key="auth_mechanisms")

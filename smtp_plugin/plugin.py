@@ -19,6 +19,7 @@ from ..container.net.address import Address
 from ..container.net.listening import Addresses, BoundSockets, listen_addresses
 from ..container.net.tls import WEAK
 from ..container.protocols import Collect, Configurer, Logger
+from ..mime.mailboxes import MailboxBy
 from ..worker_pool import Pool, PoolFactory
 from .backend import Backend
 from .config import SMTPConfig
@@ -27,6 +28,7 @@ from .delivery.history import History
 from .delivery.jobs import JobDelivery, JobQueues
 from .delivery.observers import TRANSCRIPT_LINES, MailObserver, RefusalObserver
 from .delivery.workers import Delivery
+from .failures.book import NamesMailboxes, RuleBook
 from .protocol import replies
 from .protocol.body import Budget
 from .protocol.replies import Reply
@@ -73,6 +75,8 @@ class SMTPPlugin:
         self._jobs = jobs
         self._workers = WorkersManager(server, self._config.pool, self.name) if server is not None else None
         self._budget = Budget(self._config.max_inflight_bytes)
+        self._naming: NamesMailboxes | None = None
+        self._rules = RuleBook(self._mailbox_by)
         self._backend = Backend(log, History(self._config.history))
         self._listener: Listener | None = None
         self._statistics: Statistics | None = None
@@ -92,6 +96,7 @@ class SMTPPlugin:
         return (
             Collect(MailObserver, self._observe, outlive=True),
             Collect(RefusalObserver, self._observe_refusals, outlive=True),
+            Collect(NamesMailboxes, self._name_mailboxes, outlive=True),
         )
 
     def listens(self) -> Sequence[Addresses]:
@@ -101,6 +106,7 @@ class SMTPPlugin:
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Open the pool, then the socket; serve until `stop`."""
         config = self._config
+        self._rules.add_configured(config.rules)
         async with AsyncExitStack() as stack:
             if self._workers is not None:
                 pool = await stack.enter_async_context(self._workers.running())
@@ -185,7 +191,7 @@ class SMTPPlugin:
 
     def rpc(self) -> SMTPRPC:
         """Return the methods served as `smtp.…`."""
-        return SMTPRPC(self._backend)
+        return SMTPRPC(self._backend, self._rules)
 
     @property
     def smtp_address(self) -> str:
@@ -207,6 +213,11 @@ class SMTPPlugin:
         list in a later turn. `callback` must not raise.
         """
         return self._backend.on_change(callback)
+
+    @property
+    def rules(self) -> RuleBook:
+        """The rules by which the server fails on purpose."""
+        return self._rules
 
     def metrics_collectors(self) -> Sequence[Any]:
         """Count from now on; return the collectors, for the plugin `metrics`."""
@@ -230,6 +241,12 @@ class SMTPPlugin:
 
     def _observe(self, observer: MailObserver) -> None:
         self._backend.observers.add(observer)
+
+    def _name_mailboxes(self, naming: NamesMailboxes) -> None:
+        self._naming = naming
+
+    def _mailbox_by(self) -> MailboxBy:
+        return self._naming.mailbox_by if self._naming is not None else MailboxBy()
 
     def _observe_refusals(self, observer: RefusalObserver) -> None:
         self._backend.observers.add_for_refusals(observer)
@@ -261,6 +278,7 @@ class SMTPPlugin:
             budget=self._budget,
             refusal=self._refusal if may_refuse else None,
             tally=self._statistics,
+            failures=self._rules.failures,
         )
         return Listener(
             rules,

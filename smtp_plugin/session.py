@@ -176,6 +176,11 @@ class Session(aiosmtpd.smtp.Session):
         self.credentials = None
 
     @property
+    def remote_host(self) -> str:
+        """The number of the client, without its port; empty on a unix socket."""
+        return self.remote_addr.rpartition(":")[0].strip("[]")
+
+    @property
     def helo(self) -> str:
         """The name that the client gave in HELO or EHLO, '' before it."""
         return self.host_name or ""

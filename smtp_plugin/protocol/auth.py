@@ -10,6 +10,7 @@ from typing import Final
 from . import replies
 from .address import Refused
 from .conversation import Conversation
+from .failures import Stage
 from .sasl import MECHANISMS, Exchange
 
 MAX_AUTH: Final = 12288
@@ -98,6 +99,9 @@ def _end_exchange(conversation: Conversation) -> None:
 
 
 def _capture(conversation: Conversation, mechanism: str, username: bytes, secret: bytes) -> None:
+    user = username.decode("utf-8", "surrogateescape")
+    if conversation.rules.failures.rules and conversation.fails(Stage.AUTH, user=user):
+        return
     conversation.session.capture(mechanism, username, secret)
     if conversation.rules.tally is not None:
         conversation.rules.tally.captured(mechanism)

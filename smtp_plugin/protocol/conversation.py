@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from . import replies
 from .body import Body, Skipped
+from .failing import Failing
+from .failures import Effect
 from .phases import Event, Phase
 from .protocols import EnvelopeState, SessionState
 from .refusal import MAX_COMMAND_SHOWN, MAX_RECIPIENTS_SHOWN, Refusal, Report, masked
@@ -32,7 +34,7 @@ Reader = Callable[[Any], bool]
 Trace = Callable[[str], None]
 
 
-class Conversation:
+class Conversation(Failing):
     """The state of one connection.
 
     `session`, `envelope`: a caller may read them and, for a delegated command, change them. `phase`: where the
@@ -103,6 +105,10 @@ class Conversation:
         self.out: list[bytes] = []
         self._errors = 0
         self._overshoot = 0  # recipients of the transaction over the limit
+        self.effect: Effect | None = None
+        self._mark = 0
+        self._late: Effect | None = None
+        self._left = 0
         self._draining = False
         self._line_refusal = replies.LINE_TOO_LONG
         self._enhanced = rules.enhanced
@@ -180,6 +186,7 @@ class Conversation:
             self.envelope = self.session.new_envelope()
         self.phase = phase
         self._overshoot = 0
+        self._late = None
 
     def end_transaction(self) -> None:
         """Drop the transaction; close the session if `drain` waits for that."""
@@ -201,6 +208,8 @@ class Conversation:
         if not body.kept:
             limit = body.budget.limit
             self.refuse_message(replies.too_big(body.limit) if body.too_big else replies.out_of_storage(limit))
+            return True
+        if self.rules.failures.rules and self.fails_at_end(body.content()):
             return True
         envelope = self.envelope
         envelope.content = envelope.original_content = body.content()

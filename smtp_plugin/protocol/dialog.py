@@ -27,6 +27,7 @@ from . import replies
 from .auth import MAX_AUTH
 from .body import Body
 from .conversation import HTTP_METHODS, Conversation, Reader, Trace
+from .failures import Effect, Stage
 from .phases import Event, Phase
 from .protocols import SessionState
 from .refusal import Report, masked
@@ -66,7 +67,7 @@ class Dialog(Conversation):
     called with each refusal, except the reply that `answer` is given; None switches it off.
     """
 
-    __slots__ = ("_left", "_share", "_usual", "_yielded")
+    __slots__ = ("_held", "_share", "_usual", "_yielded")
 
     def __init__(
         self, rules: Rules, session: SessionState, trace: Trace | None = None, report: Report | None = None
@@ -76,12 +77,18 @@ class Dialog(Conversation):
         self._left = self._share = SHARE if trace is None else TRACED_SHARE
         self._usual = without(rules.unusual)
         self._yielded: Reader | None = None
+        self._held: Event | None = None
 
     # For the caller: bytes, replies, events.
 
     def greet(self) -> None:
         """Send the greeting."""
-        self.out.append(self.rules.greeting)
+        if self.rules.failures.rules and self.fails(Stage.CONNECT):
+            self.close(None)
+        else:
+            self.out.append(self.rules.greeting)
+        if self.effect is not None:
+            self._pause()
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they arrived, cut anywhere, and handle the complete commands, as many as the share allows."""
@@ -93,9 +100,10 @@ class Dialog(Conversation):
         self._run()
 
     def go_on(self) -> None:
-        """Handle more of the input after `Event.YIELD`."""
+        """Handle more of the input after `Event.YIELD` or `Event.FAIL`."""
         if not self.closing:
             self.reader, self._yielded = self._yielded, None
+            self.event, self._held = self._held, None
             self._left = self._share
             self._run()
 
@@ -103,6 +111,14 @@ class Dialog(Conversation):
         """Return the replies to send now, and forget them."""
         out, self.out = self.out, []
         return b"".join(out)  # no copy of a single one
+
+    def take_effect(self) -> tuple[Effect, bytes]:
+        """Return the effect of a rule on a reply, and this reply, after `Event.FAIL`. `out` has those before it."""
+        effect, self.effect = self.effect, None
+        assert effect is not None
+        spoiled = b"".join(self.out[self._mark :])
+        del self.out[self._mark :]
+        return effect, spoiled
 
     def next_event(self) -> Event | None:
         """Return the caller's next step, and forget it."""
@@ -123,6 +139,7 @@ class Dialog(Conversation):
             return
         if self.rules.lmtp and not more:
             more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
+        self.spoil_late()
         ends = close is not None
         for each in (reply, *more):
             self.send(each)
@@ -238,19 +255,27 @@ class Dialog(Conversation):
                 return
             left = self._left
             if left <= 0:
-                self._yielded = reader
-                self.wait_for(Event.YIELD)
+                self._pause()
                 return
             self._left = left - 1
             if not reader(self) and self.position < len(self.data):
                 return
         self.data = b""
         self.position = 0
+        if self.effect is not None:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Read no more until `go_on`: the share is used up, or a rule spoils a reply."""
+        self._yielded, self._held = self.reader, self.event
+        self.wait_for(Event.YIELD if self.effect is None else Event.FAIL)
 
     def _resume(self) -> None:
         if not self.closing:
             self.expect_command()
             self._run()
+        elif self.effect is not None:
+            self._pause()
 
     def _read_command(self) -> bool:
         data, start = self.data, self.position

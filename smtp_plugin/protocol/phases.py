@@ -40,6 +40,8 @@ class Event(enum.Enum):
     """`delegated` holds (verb, argument) of the caller's own command: handle it, then call `command_handled`."""
     YIELD = "yield"
     """The input has had its share of work: let other connections have theirs, then call `go_on`."""
+    FAIL = "fail"
+    """A rule spoils a reply: send the output, then what `take_effect` returns as it says; then call `go_on`."""
 
 
 _ANYWHERE: Final[dict[str, Phase]] = {

@@ -35,12 +35,23 @@ class SessionState(Protocol):
     """One connection, as far as the client has described itself.
 
     `host_name`: the argument of HELO or EHLO, None before it. `extended_smtp`: the client sent EHLO or LHLO.
-    `authenticated`: true after AUTH. `new_envelope`: makes the envelope of the next transaction.
+    `authenticated`: true after AUTH. `new_envelope`: makes the envelope of the next transaction. `remote_host`: the
+    client's number, empty on a unix socket; `username`: of AUTH, empty before it.
     """
 
     host_name: str | None
     extended_smtp: bool
     authenticated: bool | None
+
+    @property
+    def remote_host(self) -> str:
+        """The client's number."""
+        ...
+
+    @property
+    def username(self) -> str:
+        """The user name of AUTH."""
+        ...
 
     @property
     def new_envelope(self) -> Callable[[], EnvelopeState]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .body import Budget
+from .failures import Failures
 from .replies import Reply, clean, multiline
 
 
@@ -36,7 +37,8 @@ class Rules:
     `smtputf8`: offer it. `tls_available`: offer STARTTLS; `tls_required`: refuse mail and AUTH before it. `lmtp`:
     speak LMTP (RFC 2033). `software`: the words after the host name in the greeting. `delegated`: verbs that the caller
     of the dialog handles. `budget`: the message bytes held by all sessions. `refusal`: called at MAIL; the reply that
-    it returns refuses the message. `tally`: counts replies, messages and credentials; None for no counts.
+    it returns refuses the message. `tally`: counts replies, messages and credentials; None for no counts. `failures`:
+    the rules by which the server fails on purpose; they may change while sessions run.
     """
 
     hostname: str = "localhost"
@@ -56,6 +58,7 @@ class Rules:
     budget: Budget = field(default_factory=Budget)
     refusal: Callable[[], Reply | None] | None = None
     tally: Tally | None = None
+    failures: Failures = field(default_factory=Failures)
 
     greeting: bytes = field(init=False)
     helo: bytes = field(init=False)

@@ -11,6 +11,7 @@ from typing import Final
 from . import replies
 from .body import OVERSIZE_FACTOR, ChunkBody, DataBody, LineFeedBody, Skipped
 from .conversation import Conversation
+from .failures import Effect, Stage
 from .phases import Phase
 from .replies import Reply
 
@@ -22,6 +23,8 @@ def data(conversation: Conversation, argument: bytes) -> bool:
     if conversation.envelope.parameters.get("BODY") == "BINARYMIME":
         return conversation.refuse(replies.BODY_NEEDS_BDAT)
     rules = conversation.rules
+    if rules.failures.rules and conversation.fails(Stage.DATA):
+        return False
     kind = LineFeedBody if conversation.line_feeds and rules.normalize else DataBody
     conversation.body = conversation.incoming = kind(rules.max_message_size, rules.budget)
     conversation.reader = read_data
@@ -92,6 +95,11 @@ def bdat(conversation: Conversation, argument: bytes) -> bool:
         refusal = replies.out_of_storage(budget.limit)
     if refusal is not None:
         return _refuse_chunk(conversation, size, lambda: _fail_transaction(conversation, refusal, last=last))
+    if conversation.body is None and conversation.rules.failures.rules:
+        effect = conversation.effect_at(Stage.DATA)
+        if effect is not None and effect.refuses:
+            return _refuse_chunk(conversation, size, lambda: _fail_by_rule(conversation, effect, last=last))
+        conversation.spoil_reply_to_message(effect)
     conversation.body = conversation.incoming = body
     body.remaining = size
     body.last = last
@@ -151,6 +159,7 @@ def _end_chunk(conversation: Conversation, body: ChunkBody) -> bool:
     if body.kept:
         if body.last:
             return conversation.finish(body)
+        conversation.spoil_late()
         conversation.reply(replies.CHUNK_OK)
     else:
         _fail_transaction(conversation, replies.out_of_storage(body.budget.limit), last=body.last)
@@ -165,6 +174,17 @@ def _fail_transaction(conversation: Conversation, reply: Reply, *, last: bool) -
         conversation.refuse(reply)
         if not conversation.closing:
             conversation.reset(Phase.FAILED)
+
+
+def _fail_by_rule(conversation: Conversation, effect: Effect, *, last: bool) -> None:
+    """Refuse the first chunk of a message, as a rule says."""
+    conversation.spoil(effect)
+    if effect.reply is not None:
+        conversation.refuse_by_rule(effect.reply)
+    if last:
+        conversation.end_transaction()
+    elif not conversation.closing:
+        conversation.reset(Phase.FAILED)
 
 
 def _refuse_chunk(conversation: Conversation, size: int, refuse: Callable[[], None]) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 from . import auth, replies, transfer
 from .address import PLAIN_MAIL, PLAIN_RCPT, Refused, parse_parameters, parse_path
 from .conversation import Conversation
+from .failures import Stage
 from .parameters import mail_parameters, rcpt_parameters
 from .phases import SEQUENCE, Event, Phase
 from .replies import Reply
@@ -46,6 +47,8 @@ def _hello(conversation: Conversation, argument: bytes, syntax: Reply, *, extend
     name = argument.decode("utf-8", "backslashreplace")  # a machine may have a name in an 8-bit charset
     if not name or not name.isprintable():
         return conversation.refuse(syntax)
+    if conversation.rules.failures.rules and conversation.fails(Stage.HELLO, helo=name):
+        return False
     conversation.session.host_name = name
     conversation.session.extended_smtp = extended
     conversation.write(conversation.rules.ehlo if extended else conversation.rules.helo)
@@ -80,6 +83,9 @@ def _mail(conversation: Conversation, argument: bytes) -> bool:
         envelope.smtp_utf8 = utf8
         envelope.mail_options = rest.split()
         envelope.parameters = parameters
+    if rules.failures.rules and conversation.fails(Stage.MAIL):
+        conversation.reset(conversation.phase)
+        return False
     conversation.reply(replies.SENDER_OK)
     return True
 
@@ -102,6 +108,8 @@ def _rcpt(conversation: Conversation, argument: bytes) -> bool:
             return conversation.refuse(refused.reply)
     if len(envelope.rcpt_tos) >= conversation.rules.max_recipients > 0:
         return conversation.refuse_recipient()
+    if conversation.rules.failures.rules and conversation.fails(Stage.RCPT, recipients=(address,)):
+        return False
     envelope.rcpt_tos.append(address)
     if rest:
         envelope.rcpt_options += rest.split()
@@ -155,6 +163,8 @@ def _starttls(conversation: Conversation, argument: bytes) -> bool:
         return conversation.refuse(_WITHOUT_TLS)
     if argument:
         return conversation.refuse(replies.NO_PARAMETERS)
+    if conversation.rules.failures.rules and conversation.fails(Stage.STARTTLS):
+        return False
     conversation.reply(replies.READY_FOR_TLS)
     conversation.drop_input()  # clear text must not count inside TLS (RFC 3207 section 6)
     return conversation.wait_for(Event.START_TLS)

@@ -36,6 +36,7 @@ from ..protocol.replies import Reply
 from ..session import Envelope, Session
 from . import states
 from .deadlines import Progress
+from .failing import FailingReply
 from .flow import LARGE_READ, MAX_UNHANDLED, MAX_UNSENT
 from .handshake import note_tls
 from .opening import Opening
@@ -54,6 +55,8 @@ class Connection(Opening):
     _body: Body | None = None  # of the message whose outcome is pending
     _touched = 0.0
     _sent = 0
+    _failing: FailingReply | None = None  # the reply that a rule spoils now
+    _hurries = False  # the host stops, so that no rule delays a reply
     _progress: Progress | None = None  # made by the first sweep, which most short sessions do not see
 
     @classmethod
@@ -102,7 +105,10 @@ class Connection(Opening):
         self._state = Machine("connection", states.CONNECTION, states.READING)
         if refusal is None:
             self.dialog.greet()
-            self._flush()
+            if self.dialog.event is None:
+                self._flush()
+            else:
+                self.proceed()
         else:
             self._turn_away(refusal, peer_host(session.peer))
             self.proceed()
@@ -143,6 +149,8 @@ class Connection(Opening):
             self.dialog.close(None)
         if self._held:
             self._charge(0)
+        if self._failing is not None:
+            self._failing.cancel()
         self.transport = None
         self.listener.remove(self)
         HEAP.freed(CONNECTION_BYTES)
@@ -151,11 +159,17 @@ class Connection(Opening):
 
     def drain(self) -> None:
         """End the session as soon as it is polite: now, or after the message under way."""
+        self._hurries = True
+        if self._failing is not None:
+            self._failing.hurry()
         self.dialog.drain()
         self.proceed()
 
     def kill(self, reply: Reply | None) -> None:
         """End the session now, with a last reply or without one; a message under way is lost."""
+        if self._failing is not None:
+            self._failing.cancel()
+            self._failing = None
         self.dialog.close(reply)
         self.proceed()
 
@@ -209,7 +223,8 @@ class Connection(Opening):
             return
         self._flush()
         if dialog.closing or state is states.ENDED:
-            self._close(transport)
+            if self._failing is None:
+                self._close(transport)
         elif state is not states.READING and dialog.waiting_bytes > MAX_UNHANDLED:
             self._control_reading()
 
@@ -239,10 +254,34 @@ class Connection(Opening):
         elif event is Event.DELEGATE and self.dialog.delegated is not None:
             self._wait("wait")
             self.listener.spawn(self._delegate(*self.dialog.delegated))
+        elif event is Event.FAIL:
+            self._fail()
 
     def _wait(self, event: str) -> None:
         """Handle no more input until "done"."""
         self._state.on(event)
+        self._flush()
+
+    def _fail(self) -> None:
+        """Send a reply as a rule spoils it, then go on. The time that it takes is not the client's."""
+        effect, reply = self.dialog.take_effect()
+        self._wait("wait")
+        if self._hurries:
+            effect = effect._replace(delay=0.0, throttle=0)
+
+        def done(cut: bool) -> None:
+            self._failing = None
+            if cut:
+                self.listener.report_end(self.session, "a rule cuts the connection", f"smtp.rules: {effect.rule}")
+                self.kill(None)
+            else:
+                self._go_on()
+
+        self._failing = FailingReply(self.loop, effect, reply, self._say, done)
+
+    def _say(self, piece: bytes) -> None:
+        """Send a piece of a reply."""
+        self.dialog.out.append(piece)
         self._flush()
 
     def _create_session(self) -> Session:

@@ -34,6 +34,8 @@ from dataclasses import replace
 import pytest
 from support.smtp_plugin.dialog import HOST, Recorded, corpus, drive
 
+from rrpy.smtp_plugin.failures.book import RuleBook
+from rrpy.smtp_plugin.protocol.failures import Stage
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.protocol.transfer import WINDOW
 
@@ -96,6 +98,16 @@ def test_normalize_changes_no_session_that_has_sent_crlf(session: Recorded) -> N
     for size in (len(session.sent), *range(1, 8)):
         pieces = [session.sent[at : at + size] for at in range(0, len(session.sent), size)]
         assert drive(replace(session.rules, normalize=True), pieces) == guard
+
+
+def test_rules_that_only_delay_or_fit_nothing_change_no_session(session: Recorded) -> None:
+    stages = [str(each) for each in Stage]
+    for rule in ({"at": stages, "ip": "203.0.113.9", "drop": True}, {"at": stages, "delay": "20s"}):
+        for size in (len(session.sent), *range(1, 8)):
+            book = RuleBook()
+            book.add(rule)
+            pieces = [session.sent[at : at + size] for at in range(0, len(session.sent), size)]
+            assert drive(replace(session.rules, failures=book.failures), pieces) == session.expected
 
 
 LONE_DOTS = [

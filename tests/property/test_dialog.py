@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.smtp_plugin.dialog import HOST, Driver, drive
+from support.smtp_plugin.dialog import HOST, Driver, Outcome, drive
 
+from rrpy.smtp_plugin.failures.book import RuleBook
 from rrpy.smtp_plugin.protocol.body import Budget, DataBody, LineFeedBody
 from rrpy.smtp_plugin.protocol.rules import Rules
 
@@ -42,6 +43,21 @@ def test_any_cut_of_the_bytes_gives_the_same_session(data: st.DataObject, sessio
     whole = drive(RULES, [session])
     assert drive(RULES, data.draw(cut(session))) == whole
     assert drive(RULES, [session[at : at + 1] for at in range(len(session))]) == whole
+
+
+@given(st.data(), SESSIONS, st.integers(0, 999))
+def test_any_cut_gives_the_same_session_with_rules_that_fail(data: st.DataObject, session: bytes, seed: int) -> None:
+    def run(pieces: list[bytes]) -> Outcome:
+        book = RuleBook()
+        book.add({"at": ["hello", "mail", "data"], "reply": "451 4.3.0 Later", "chance": 0.3, "seed": seed})
+        book.add({"at": ["rcpt", "message"], "delay": 1, "throttle": 9, "chance": 0.5, "seed": seed})
+        book.add({"at": "data", "drop": "after", "chance": 0.3, "seed": seed})
+        book.add({"at": ["auth", "message"], "partial": True, "chance": 0.3, "seed": seed})
+        return drive(replace(RULES, failures=book.failures), pieces)
+
+    whole = run([session])
+    assert run(data.draw(cut(session))) == whole
+    assert run([session[at : at + 1] for at in range(len(session))]) == whole
 
 
 @given(SESSIONS)

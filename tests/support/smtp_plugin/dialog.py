@@ -21,6 +21,7 @@ from pathlib import Path
 from rrpy.smtp_plugin.protocol import replies
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.dialog import Dialog
+from rrpy.smtp_plugin.protocol.failures import Drop, Effect
 from rrpy.smtp_plugin.protocol.phases import Event
 from rrpy.smtp_plugin.protocol.rules import Rules
 from rrpy.smtp_plugin.session import Session
@@ -47,6 +48,7 @@ class Driver:
         self.session = Session(None, ("192.0.2.1", 40000))
         self.dialog = Dialog(rules or Rules(hostname=HOST), self.session)
         self.outcome = Outcome()
+        self.effects: list[tuple[bytes, Effect, bytes]] = []  # the replies before, the effect, the reply
         self.dialog.greet()
         self.take()
 
@@ -55,18 +57,34 @@ class Driver:
         self.dialog.receive(data)
         return self.take()
 
+    def fail(self) -> bytes:
+        """Send a reply as a rule spoils it, without the time that this takes; return what is sent."""
+        effect, reply = self.dialog.take_effect()
+        said = self.dialog.take_output()
+        self.effects.append((said, effect, reply))
+        if effect.drop is not Drop.BEFORE:
+            said += reply[: len(reply) // 2] if effect.partial else reply
+        if effect.partial or effect.drop is not None:
+            self.dialog.close(None)
+        self.dialog.go_on()
+        return said
+
     def take(self) -> bytes:
         dialog = self.dialog
+        said = b""
         while (event := dialog.next_event()) is not None:
             if event is Event.YIELD:
                 dialog.go_on()
+                continue
+            if event is Event.FAIL:
+                said += self.fail()
                 continue
             assert event is Event.DELIVER
             envelope = dialog.envelope
             assert isinstance(envelope.content, bytes)
             self.outcome.messages.append((envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content))
             dialog.answer(*[replies.ACCEPTED] * (len(envelope.rcpt_tos) if dialog.rules.lmtp else 1))
-        said = dialog.take_output()
+        said += dialog.take_output()
         self.outcome.replies += said
         self.outcome.closed = dialog.closing
         return said

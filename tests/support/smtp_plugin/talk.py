@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from support.log import Log
@@ -15,15 +16,42 @@ from rrpy.smtp_plugin.server.connection import Connection
 from rrpy.smtp_plugin.server.listener import Listener
 
 
+@dataclass(eq=False)
+class StillTimer:
+    """A timer of a StillLoop."""
+
+    when: float
+    callback: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class StillLoop:
     """The event loop, with a clock that stands still until the test turns it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.now = 1000.0
+        self._timers: list[StillTimer] = []
 
     def time(self) -> float:
         return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> StillTimer:
+        timer = StillTimer(self.now + delay, callback)
+        self._timers.append(timer)
+        return timer
+
+    def ring(self, until: float) -> None:
+        """Set the clock forward, and call each timer at its time. Those of the listener's sweeps are among them."""
+        while due := [each for each in self._timers if not each.cancelled and each.when <= until]:
+            first = min(due, key=lambda timer: timer.when)
+            self._timers.remove(first)
+            self.now = first.when
+            first.callback()
+        self.now = until
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -116,6 +144,11 @@ class Talk:
             self._loop.now += step
             seconds -= step
             self.connection.check(self._loop.now)
+        return self.replies()
+
+    def wait(self, seconds: float) -> bytes:
+        """Let time pass, and every timer with it; return the replies."""
+        self._loop.ring(self._loop.now + seconds)
         return self.replies()
 
     def sweep(self, seconds: float) -> bytes:
