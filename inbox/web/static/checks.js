@@ -1,9 +1,9 @@
 // The part "check" of a message: what is wrong with it, as the host finds it. The rules are docs/reference/check.md.
 
 import { get, pathOf } from "./api.js";
-import { el, icon } from "./dom.js";
+import { byId, el, icon } from "./dom.js";
 import { counted } from "./format.js";
-import { trying } from "./notices.js";
+import { state } from "./state.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
 /** @typedef {import("./api.js").Finding} Finding */
@@ -11,6 +11,39 @@ import { trying } from "./notices.js";
 
 const RFC = /RFC (\d+)(?: section ([\d.]*\d))?/;
 const SEVERITIES = /** @type {const} */ (["error", "warning", "hint"]);
+
+const STAYING = 300; // milliseconds that a message is open before the page asks for its check
+
+/** @type {{ id: string, answer: Promise<Checked | null> }} */
+let last = { id: "", answer: Promise.resolve(null) };
+
+/**
+ * Show in the tab how many errors and warnings a message has, once the reader stays with it.
+ * @param {Detail} detail
+ */
+export function countFaults(detail) {
+  const { id } = detail.summary;
+  byId("faults").textContent = "";
+  setTimeout(async () => {
+    const checked = state.selected === id ? await ask(id) : null;
+    if (checked && state.selected === id) byId("faults").textContent = String(checked.errors + checked.warnings || "");
+  }, STAYING);
+}
+
+/**
+ * Return the check of a message; null where the host does not answer.
+ * @param {string} id
+ * @returns {Promise<Checked | null>}
+ */
+function ask(id) {
+  if (last.id !== id) last = { id, answer: get(`${pathOf(id)}/check`).catch(forget) };
+  return last.answer;
+}
+
+function forget() {
+  last.id = ""; // the next one asks again
+  return null;
+}
 
 /**
  * @param {Detail} detail
@@ -27,8 +60,7 @@ export function checks(detail) {
  * @param {Element} place
  */
 async function load(id, place) {
-  /** @type {Checked | null} */
-  const checked = await trying(() => get(`${pathOf(id)}/check`));
+  const checked = await ask(id);
   if (!checked) return place.replaceChildren("The message could not be checked.");
   const rows = checked.findings.map(row);
   place.replaceChildren(total(checked), rows.length ? el("ul", { className: "findings" }, ...rows) : "");

@@ -1,5 +1,6 @@
 // The parts of the open message: a tab for each, and the panel of the chosen one.
 
+import { countFaults } from "./checks.js";
 import { byId } from "./dom.js";
 import { filesOf } from "./files.js";
 import { panels } from "./panels.js";
@@ -26,6 +27,7 @@ export function showParts(detail) {
   byId("tab-html").hidden = byId("tab-markup").hidden = !detail.html;
   byId("tab-links").hidden = !mayHaveLinks(detail);
   byId("tab-attachments").hidden = !detail.attachments.length;
+  countFaults(detail);
   byId("attached").textContent = String(filesOf(detail).length || "");
   const part = [preferred, "html", "text"].find((name) => !byId(`tab-${name}`).hidden);
   display(part || "text");

@@ -144,6 +144,7 @@ def test_a_message_is_checked_and_says_where_it_is_wrong(tmp_path: Path, visit: 
         send(host, mail("Checked", html=trap * 7))
         page = live(visit(host))
         page.get_by_role("option").click()
+        expect(page.get_by_role("tab", name="Check")).to_have_text("Check5")
         page.keyboard.press("8")
         panel = page.locator("#panel")
         expect(panel.locator(".verdict")).to_have_text("3 errors, 2 warnings, 2 hints")
