@@ -25,7 +25,7 @@ from ..relay.exchange import RelayError
 from ..relay.release import Releaser
 from ..store.query import Query, QueryError, parse
 from ..waiting import Awaited
-from . import routes
+from . import models, routes
 from .answers import Answers
 from .archive import MAX_ARCHIVE, archive_of
 from .disconnect import while_connected
@@ -79,18 +79,18 @@ class API:
 
     async def delete_messages(self, request: Request) -> Response:
         """Delete every message, or the chosen ones."""
-        return _json(routes.Cleared(await self._mailbox.delete_many(*_chosen(request), mailbox_of(request))))
+        return _json(models.Cleared(await self._mailbox.delete_many(*_chosen(request), mailbox_of(request))))
 
     async def mark_messages(self, request: Request) -> Response:
         """Mark every message, or the chosen ones, as read or unread."""
         read = bool(number(request, "read", 1, 0, 1))
-        return _json(routes.Marked(await self._mailbox.mark(read, *_chosen(request), mailbox_of(request))))
+        return _json(models.Marked(await self._mailbox.mark(read, *_chosen(request), mailbox_of(request))))
 
     async def list_mailboxes(self, request: Request) -> Response:
         """Return the mailboxes."""
         only = request.scope.get(MAILBOX)
         found = await self._mailbox.mailboxes()
-        return _json(routes.MailboxList([each for each in found if only in (None, each.name)]))
+        return _json(models.MailboxList([each for each in found if only in (None, each.name)]))
 
     async def delete_mailbox(self, request: Request) -> Response:
         """Delete a mailbox."""
@@ -105,7 +105,7 @@ class API:
 
     async def clear_refusals(self, request: Request) -> Response:
         """Delete every refusal."""
-        return _json(routes.Cleared(self._mailbox.clear_refusals(mailbox_of(request))))
+        return _json(models.Cleared(self._mailbox.clear_refusals(mailbox_of(request))))
 
     async def get(self, request: Request) -> Response:
         """Return a whole message."""
@@ -173,7 +173,7 @@ class API:
             stored = await self._read(request)
             findings = await anyio.to_thread.run_sync(check, stored.content)
         errors, warnings, hints = (sum(found.severity == each for found in findings) for each in SEVERITIES)
-        return _json(routes.Checked(findings, errors, warnings, hints))
+        return _json(models.Checked(findings, errors, warnings, hints))
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""
@@ -225,7 +225,7 @@ class API:
     async def release(self, request: Request) -> Response:
         """Send a message to real addresses."""
         try:
-            wanted = msgspec.json.decode(request.state.body, type=routes.ReleaseTo)
+            wanted = msgspec.json.decode(request.state.body, type=models.ReleaseTo)
         except ValueError as error:  # msgspec.MsgspecError is one, UnicodeDecodeError too
             raise Problem(400, f'the body is not {{"to": ["ann@example.com"]}}: {error}') from None
         try:
@@ -256,7 +256,7 @@ class API:
 
     async def _all_awaited(self, found: Sequence[Awaited]) -> Response:
         stored = [await self._mailbox.read(each.id) for each in found]
-        return _json(routes.AwaitedList([msgspec.Raw(each.summary) for each in stored if each is not None]))
+        return _json(models.AwaitedList([msgspec.Raw(each.summary) for each in stored if each is not None]))
 
     async def stream(self, request: Request) -> Response:
         """Follow the events of the inbox."""
@@ -270,7 +270,7 @@ class API:
 
     async def list_connections(self, _: Request) -> Response:
         """List the open connections."""
-        return _json(routes.ConnectionList(self._servers.connections()))
+        return _json(models.ConnectionList(self._servers.connections()))
 
     async def close_connection(self, request: Request) -> Response:
         """Close a connection."""
@@ -281,9 +281,9 @@ class API:
     async def info(self, request: Request) -> Response:
         """Return the host's version, its address for mail, and the limits of the inbox."""
         config = self._config
-        relay = routes.RelayInfo(config.relay.address, config.relay.allow) if config.relay else None
+        relay = models.RelayInfo(config.relay.address, config.relay.allow) if config.relay else None
         return _json(
-            routes.Info(
+            models.Info(
                 version=VERSION,
                 smtp_address=self._servers.smtp_address,
                 max_messages=config.max_messages,

@@ -8,8 +8,9 @@ import msgspec
 
 from ..records import SCHEMAS, SessionInfo, Summary
 from ..refusals import Refusal
+from .models import CONNECTION, TEXT, AwaitedList
 from .problems import PROBLEM_TYPE, ProblemBody
-from .routes import CONNECTION, JSON, PREFIX, ROUTES, TEXT, Answer, AwaitedList, Route
+from .routes import JSON, PREFIX, ROUTES, Answer, Route
 from .waits import WaitFailure
 
 ERRORS: Final = {
