@@ -1,7 +1,8 @@
-"""Large payloads as files beside the spool: one folder, a file for each job, named by the job's number.
+"""Large payloads as files beside the spool, in one folder. The jobs of a commit share a file, named by its first job.
 
-A file and its folder are on the disk before the job's row is. A row goes before its file does. So a file without a row
-is what a killed host left, and goes at the next start.
+A file and its folder are on the disk before the rows of its jobs are. The rows go before it does. So a file without a
+row is what a killed host left, and goes at the next start. A file has one payload, or some of `SHARED` bytes together:
+to make and to flush a file costs more than its bytes do.
 
 The bytes go to the disk through one aligned buffer, past the page cache: so each byte is copied once, and a flood of
 large mail takes no memory from others. Where the file system refuses that, they go the usual way.
@@ -23,13 +24,14 @@ from typing import Final
 
 from ....container.ownership import open_own
 
-LARGE: Final = 256 * 1024
-"""Bytes of a payload above which it is a file: below it rows are faster."""
+LARGE: Final = 64 * 1024
+"""Bytes of a payload above which it is in a file: below it rows are faster."""
+SHARED: Final = 1024 * 1024
+"""Bytes of a file that payloads share. It stays as long as the last of them."""
 
 _ROOT: Final = 0
 _BLOCK: Final = 4096
 """Bytes; the begin and the size of a write past the page cache are multiples."""
-_BUFFER: Final = 1024 * 1024
 
 
 class Bodies:
@@ -39,43 +41,68 @@ class Bodies:
         self._path = Path(spool + ".bodies")
         self._new: list[int] = []
         self._buffer: memoryview | None = None
+        self._descriptor = -1  # of the last new file, while payloads come
+        self._size = self._filled = 0  # its bytes, and those of them that are in the buffer alone
 
-    def write(self, number: int, payload: bytes) -> None:
-        """Write a payload to the disk; `flush` makes its name safe too."""
+    def add(self, number: int, payload: bytes) -> tuple[int, int]:
+        """Take the payload of a new job; return its file, and where it begins there. `flush` makes it safe."""
+        if self._descriptor < 0 or self._size + len(payload) > SHARED:
+            self._end_file()
+            self._begin_file(number)
+        start = self._size
+        buffer = self._buffer = self._buffer or memoryview(mmap.mmap(-1, SHARED))
+        left = memoryview(payload)
+        while left:
+            size = min(len(left), SHARED - self._filled)
+            buffer[self._filled : self._filled + size] = left[:size]
+            self._filled += size
+            left = left[size:]
+            if self._filled == SHARED:
+                self._write(buffer)
+        self._size += len(payload)
+        return self._new[-1], start
+
+    def flush(self) -> None:
+        """Write the new files and their names to the disk."""
+        self._end_file()
+        if self._new:
+            with self._folder() as folder:
+                os.fsync(folder)
+
+    def _begin_file(self, file: int) -> None:
         if not self._path.is_dir():
             self._path.mkdir(mode=0o700)
             _flush_folder(self._path.parent)
         with self._folder() as folder:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(str(number), flags, 0o600, dir_fd=folder)
-        self._new.append(number)
-        try:
-            left = self._write_blocks(descriptor, memoryview(payload))
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        finally:
+            self._descriptor = os.open(str(file), flags, 0o600, dir_fd=folder)
+        self._new.append(file)
+        self._size = self._filled = 0
+
+    def _end_file(self) -> None:
+        if self._descriptor >= 0:
+            if self._buffer is not None:
+                self._write(self._buffer[: self._filled])
+            os.fsync(self._descriptor)
+            self._close_file()
+
+    def _close_file(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
 
-    def _write_blocks(self, descriptor: int, left: memoryview) -> memoryview:
-        """Write whole blocks past the page cache, as far as the file system allows; return what is left."""
-        buffer = self._buffer = self._buffer or memoryview(mmap.mmap(-1, _BUFFER))
+    def _write(self, left: memoryview) -> None:
+        """Write the begin of the buffer: whole blocks past the page cache where the file system allows that."""
+        self._filled = 0
         try:
-            with _direct(descriptor):
+            with _direct(self._descriptor):
                 while len(left) >= _BLOCK:
-                    size = min(len(left) // _BLOCK * _BLOCK, _BUFFER)
-                    buffer[:size] = left[:size]
-                    left = left[os.write(descriptor, buffer[:size]) :]
+                    left = left[os.write(self._descriptor, left[: len(left) // _BLOCK * _BLOCK]) :]
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-        return left
-
-    def flush(self) -> None:
-        """Write the names of new files to the disk."""
-        if self._new:
-            with self._folder() as folder:
-                os.fsync(folder)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
     def keep(self) -> None:
         """Keep the new files: their rows are on the disk."""
@@ -83,21 +110,26 @@ class Bodies:
 
     def forget(self) -> None:
         """Delete the new files: their rows are not there."""
-        for number in self._new:
-            self.delete(number)
+        self._close_file()
+        for file in self._new:
+            self.delete(file)
         self._new.clear()
 
-    def read(self, number: int) -> bytes:
+    def read(self, file: int, start: int, length: int) -> bytes:
         """Return a payload."""
         with self._folder() as folder:
-            descriptor = os.open(str(number), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
+            descriptor = os.open(str(file), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as opened:
+            opened.seek(start)
+            payload = opened.read(length)
+        if len(payload) < length:
+            raise OSError(errno.EIO, f"its file has {len(payload)} of its {length} bytes")
+        return payload
 
-    def delete(self, number: int) -> None:
-        """Delete a payload whose row is gone. One that stays goes at the next start."""
+    def delete(self, file: int) -> None:
+        """Delete a file whose rows are gone. One that stays goes at the next start."""
         with suppress(OSError), self._folder() as folder:
-            os.unlink(str(number), dir_fd=folder)
+            os.unlink(str(file), dir_fd=folder)
 
     def delete_orphans(self, is_known: Callable[[int], bool]) -> int:
         """Delete the files without a row; return their number. Files with other names are not ours."""

@@ -22,8 +22,8 @@ class SQLitePipeline(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="the database, for this pipeline alone. The host makes a missing file and folder. Empty means "
-            "`spool/NAME.db`, with the pipeline's name. Payloads above 256 KiB are files in the folder "
-            "`FILE.bodies`."
+            "`spool/NAME.db`, with the pipeline's name. Payloads above 64 KiB are in files of the "
+            "folder `FILE.bodies`."
         ),
     ] = ""
     max_bytes: Annotated[

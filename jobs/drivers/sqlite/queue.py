@@ -26,8 +26,8 @@ from ...protocols import (
     QueueState,
     Rejected,
 )
-from .rows import to_row
-from .spool import Spool, Taken
+from .rows import Taken, to_row
+from .spool import Spool
 from .writer import Ask, Limits, Push, Settlement, Turn, Wanted, Writer, full
 
 _MANY: Final = 1000

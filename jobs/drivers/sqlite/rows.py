@@ -1,9 +1,9 @@
-"""The values of new jobs, and the statement that adds them."""
+"""The values of jobs in a spool, and the statement that adds them."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -15,13 +15,33 @@ ROWS: Final = 32
 Row = tuple[Any, ...]
 
 
+class Taken(NamedTuple):
+    """A job that a pull took."""
+
+    number: int
+    attempt: int
+    redelivered: bool
+    job: Job
+
+
+class Figures(msgspec.Struct):
+    """Counts of rows. `waiting` counts those that are held too. `bytes`: of all jobs."""
+
+    waiting: int = 0
+    delayed: int = 0
+    dead: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    redelivered: int = 0
+
+
 @lru_cache(ROWS)
 def insertion(rows: int) -> str:
     """Return the statement that adds so many jobs and returns the numbers of those that were not there."""
-    values = ", ".join([f"({', '.join('?' * 14)})"] * rows)
+    values = ", ".join([f"({', '.join('?' * 17)})"] * rows)
     return (
         "INSERT INTO jobs (number, id, state, priority, place, due, since, attempt, size, name, auto_ack, "  # noqa: S608
-        f"headers, envelope, payload) VALUES {values} ON CONFLICT (id) DO NOTHING RETURNING number"
+        f"headers, envelope, payload, file, start, length) VALUES {values} ON CONFLICT (id) DO NOTHING RETURNING number"
     )
 
 

@@ -3,7 +3,7 @@
 A job is a row in one of three states: it waits, it is delayed, or it is dead. A job that the host holds still waits in
 the table: `held`, in memory and in one row of its own, names those. So a pull costs no change of a job's row, and after
 the end of a host all jobs are where they were. `place`: the order within a priority, from one counter for pushes and
-retries.
+retries. `file`, `start` and `length`: where a large payload is (bodies.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -23,20 +23,21 @@ from ....container.sqlite.opening import PAGE, Schema, open_file
 from ...job import first_page
 from ...protocols import DeadJob, Job
 from .bodies import LARGE, Bodies
-from .rows import ROWS, Row, insertion
+from .rows import ROWS, Figures, Row, Taken, insertion
 
 WAITING, DELAYED, DEAD = 0, 1, 2
 
 _SCHEMA: Final = Schema(
     application=0x7272_6A62,  # `rrjb`
-    version=1,
+    version=2,
     tables="""
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, priority INTEGER NOT NULL,
     place INTEGER NOT NULL, due REAL NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL, size INTEGER NOT NULL,
     name TEXT NOT NULL, auto_ack INTEGER NOT NULL, reason TEXT, died REAL, headers BLOB NOT NULL,
-    envelope BLOB NOT NULL, payload BLOB
+    envelope BLOB NOT NULL, payload BLOB, file INTEGER, start INTEGER, length INTEGER
 );
+CREATE INDEX files ON jobs (file) WHERE file IS NOT NULL;
 CREATE INDEX waiting ON jobs (priority, place, size) WHERE state = 0;
 CREATE INDEX delayed ON jobs (due, place, size) WHERE state = 1;
 CREATE INDEX dead ON jobs (id, place, size) WHERE state = 2;
@@ -45,7 +46,7 @@ INSERT INTO held VALUES (1, '[]')
 """,
     columns={
         "jobs": "number, id, state, priority, place, due, since, attempt, size, name, auto_ack, reason, died, headers, "
-        "envelope, payload",
+        "envelope, payload, file, start, length",
         "held": "one, numbers",
     },
     # The log stays as large as it becomes between two checkpoints: to give its room back each time costs more.
@@ -58,26 +59,6 @@ _MOST_DUE: Final = 1000
 _PRIORITIES: Final = 64
 """Priorities that the search for the oldest job reads."""
 _MISSING_BODY: Final = "its payload cannot be read"
-
-
-class Taken(NamedTuple):
-    """A job that a pull took."""
-
-    number: int
-    attempt: int
-    redelivered: bool
-    job: Job
-
-
-class Figures(msgspec.Struct):
-    """Counts of rows. `waiting` counts those that are held too. `bytes`: of all jobs."""
-
-    waiting: int = 0
-    delayed: int = 0
-    dead: int = 0
-    bytes: int = 0
-    duplicates: int = 0
-    redelivered: int = 0
 
 
 class Spool:
@@ -122,11 +103,11 @@ class Spool:
         self._before = set(msgspec.json.decode(numbers, type=list[int]))
         self._changed = bool(self._before)
         self._gone: list[int] = []
-        self.orphans = self._bodies.delete_orphans(self._has)
+        self.orphans = self._bodies.delete_orphans(self._has_file)
         self._find_due()
 
-    def _has(self, number: int) -> bool:
-        return self._connection.execute("SELECT 1 FROM jobs WHERE number = ?", (number,)).fetchone() is not None
+    def _has_file(self, file: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM jobs WHERE file = ? LIMIT 1", (file,)).fetchone() is not None
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -161,8 +142,8 @@ class Spool:
             raise
         self._changed = False
         self._bodies.keep()
-        for number in self._gone:
-            self._bodies.delete(number)
+        for file in self._gone:
+            self._bodies.delete(file)
         self._gone.clear()
 
     def _grow(self) -> None:
@@ -189,18 +170,19 @@ class Spool:
         for job_id, priority, due, size, name, auto_ack, headers, envelope, payload in rows:
             self._last += 1
             state = DELAYED if due > now else WAITING
-            stored = None if len(payload) > LARGE else payload
+            stored: Row = (payload, None, None, None)
+            if len(payload) > LARGE:
+                if self._has(job_id):
+                    continue
+                stored = (None, *self._bodies.add(self._last, payload), len(payload))
             order = (self._last, job_id, state, priority, self._last, due, now, 1)
-            values.append((*order, size, name, auto_ack, headers, envelope, stored))
-        found = self._connection.execute(insertion(len(values)), tuple(chain.from_iterable(values)))
+            values.append((*order, size, name, auto_ack, headers, envelope, *stored))
+        found = self._connection.execute(insertion(len(values)), tuple(chain.from_iterable(values))) if values else ()
         added = {number for (number,) in found}
         figures.duplicates += len(rows) - len(added)
-        for row, (number, _, state, *_) in zip(rows, values, strict=True):
+        for number, _, state, _, _, due, _, _, size, *_ in values:
             if number not in added:
                 continue
-            due, size, payload = row[2], row[3], row[8]
-            if len(payload) > LARGE:
-                self._bodies.write(number, payload)
             figures.bytes += size
             if state == DELAYED:
                 figures.delayed += 1
@@ -208,6 +190,9 @@ class Spool:
             else:
                 figures.waiting += 1
                 self._oldest = self._oldest or None
+
+    def _has(self, job_id: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is not None
 
     def ack(self, number: int) -> None:
         """Delete a job that is held."""
@@ -256,12 +241,12 @@ class Spool:
         self._oldest = None
 
     def _delete(self, number: int) -> None:
-        (size, in_file) = self._connection.execute(
-            "DELETE FROM jobs WHERE number = ? RETURNING size, payload IS NULL", (number,)
+        (size, file) = self._connection.execute(
+            "DELETE FROM jobs WHERE number = ? RETURNING size, file", (number,)
         ).fetchone()
         self.figures.bytes -= size
-        if in_file:
-            self._gone.append(number)
+        if file is not None and not self._has_file(file):
+            self._gone.append(file)
 
     def release_due(self) -> None:
         """Let delayed jobs wait that are due, as many as one commit takes. `next_due` says whether there are more."""
@@ -306,13 +291,14 @@ class Spool:
         return [taken for number in chosen if (taken := self._take(number)) is not None]
 
     def _take(self, number: int) -> Taken | None:
-        job_id, priority, due, attempt, name, auto_ack, headers, envelope, payload = self._connection.execute(
-            "SELECT id, priority, due, attempt, name, auto_ack, headers, envelope, payload FROM jobs WHERE number = ?",
+        job_id, priority, due, attempt, name, auto_ack, headers, envelope, payload, *place = self._connection.execute(
+            "SELECT id, priority, due, attempt, name, auto_ack, headers, envelope, payload, file, start, length "
+            "FROM jobs WHERE number = ?",
             (number,),
         ).fetchone()
         if payload is None:
             try:
-                payload = self._bodies.read(number)
+                payload = self._bodies.read(*place)
             except OSError as error:
                 self._bury(number, f"{_MISSING_BODY}: {error.strerror}")
                 return None

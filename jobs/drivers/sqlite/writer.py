@@ -23,8 +23,8 @@ from typing import Any, Final, NamedTuple
 from ....container.errors import reason_of
 from ....container.sqlite.opening import is_for_want_of_room
 from ...protocols import Away, Done, Full, JobsError, QueueState
-from .rows import Row
-from .spool import Spool, Taken
+from .rows import Row, Taken
+from .spool import Spool
 
 BATCH: Final = 1000
 """Pushes of one commit."""

@@ -18,7 +18,7 @@ from support.waiting import until
 from rrpy.container.errors import ConfigError
 from rrpy.container.log import logger
 from rrpy.jobs.drivers.sqlite import writer
-from rrpy.jobs.drivers.sqlite.bodies import LARGE, Bodies
+from rrpy.jobs.drivers.sqlite.bodies import LARGE, SHARED, Bodies
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver, SQLitePipeline
 from rrpy.jobs.drivers.sqlite.spool import Spool
 from rrpy.jobs.job import TEXT
@@ -46,6 +46,35 @@ async def test_a_large_payload_is_a_file_until_its_job_is_done(tmp_path: Path) -
         assert list(bodies.iterdir()) == []
 
 
+async def test_jobs_of_a_commit_share_a_file_which_goes_with_the_last_of_them(tmp_path: Path) -> None:
+    """A file for each cost a flush of the disk for each."""
+    bodies = tmp_path / "smtp.db.bodies"
+    payloads = {str(number): os.urandom(LARGE + number) for number in range(1, 4)}
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, *(job(name, payload) for name, payload in payloads.items()))
+        (file,) = bodies.iterdir()
+    async with place_of(tmp_path).queue() as queue:
+        held = await pull_all(queue, 3)
+        assert {each.job.id: each.job.payload for each in held} == payloads
+        held[0].ack()
+        held[2].dead("for later")
+        await until(lambda: queue.state().running == 1)
+        assert list(bodies.iterdir()) == [file]
+        held[1].ack()
+        await queue.purge()
+        assert list(bodies.iterdir()) == []
+
+
+async def test_a_job_whose_file_is_cut_is_dead(tmp_path: Path) -> None:
+    """A worker got the part that was left."""
+    async with place_of(tmp_path).queue() as queue:
+        await push(queue, job("large", bytes(LARGE + 1)), job("small"))
+        os.truncate(tmp_path / "smtp.db.bodies" / "1", LARGE)
+        assert ids(await pull(queue, 2)) == ["small"]
+        (dead,) = await queue.list_dead(9)
+        assert dead.reason == f"its payload cannot be read: its file has {LARGE} of its {LARGE + 1} bytes"
+
+
 async def test_a_repeated_large_job_leaves_no_second_file(tmp_path: Path) -> None:
     async with place_of(tmp_path).queue() as queue:
         for _ in range(2):
@@ -59,10 +88,11 @@ def test_a_payload_is_whole_whether_or_not_the_file_system_lets_it_pass_the_cach
 ) -> None:
     monkeypatch.setattr("rrpy.jobs.drivers.sqlite.bodies._BLOCK", block)
     files = Bodies(str(tmp_path / "smtp.db"))
-    for size in (1, LARGE, 1024 * 1024 + 4096, 3 * 1024 * 1024 + 17):
-        payload = os.urandom(size)
-        files.write(size, payload)
-        assert files.read(size) == payload
+    payloads = [os.urandom(size) for size in (1, LARGE, 5000, SHARED - LARGE, SHARED, 3 * SHARED + 17, 4096, LARGE)]
+    places = [files.add(number, payload) for number, payload in enumerate(payloads)]
+    files.flush()
+    assert [file for file, _ in places] == [0, 0, 0, 3, 4, 5, 6, 6], "each file has a payload, or some within SHARED"
+    assert [files.read(*place, len(each)) for place, each in zip(places, payloads, strict=True)] == payloads
 
 
 async def test_files_without_a_job_go_at_the_start_and_foreign_files_stay(tmp_path: Path) -> None:
@@ -285,7 +315,7 @@ def test_root_s_host_keeps_no_payload_in_a_folder_or_behind_a_link_of_another_us
         for make in (lambda: theirs.symlink_to(folder / "target"), theirs.mkdir):
             make()
             os.chown(theirs, NOBODY, -1, follow_symlinks=False)
-            for act in (lambda: bodies.write(1, b"x"), lambda: bodies.read(5), lambda: bodies.delete_orphans(bool)):
+            for act in (lambda: bodies.add(1, b"x"), lambda: bodies.read(5, 0, 1), lambda: bodies.delete_orphans(bool)):
                 with pytest.raises(PermissionError, match="of another user"):
                     act()
             bodies.delete(5)
