@@ -37,10 +37,10 @@ CREATE TABLE jobs (
     name TEXT NOT NULL, auto_ack INTEGER NOT NULL, reason TEXT, died REAL, headers BLOB NOT NULL,
     envelope BLOB NOT NULL, payload BLOB, file INTEGER, start INTEGER, length INTEGER
 );
-CREATE INDEX files ON jobs (file) WHERE file IS NOT NULL;
 CREATE INDEX waiting ON jobs (priority, place, size) WHERE state = 0;
 CREATE INDEX delayed ON jobs (due, place, size) WHERE state = 1;
 CREATE INDEX dead ON jobs (id, place, size) WHERE state = 2;
+CREATE INDEX files ON jobs (file) WHERE file IS NOT NULL;
 CREATE TABLE held (one INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
 INSERT INTO held VALUES (1, '[]')
 """,
