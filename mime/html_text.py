@@ -16,8 +16,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
+MOST_ATTRIBUTES: Final = 50
+"""Attributes of a tag that are read."""
 MAX_HTML: Final = 1024 * 1024
 """Characters of the HTML that are read."""
 
@@ -37,7 +40,7 @@ TAG: Final = re.compile(
 _LINE: Final = """address article aside body caption center dd div dl dt fieldset figcaption figure footer form header
     hr html legend li main nav section tr table thead tbody tfoot"""
 _PARAGRAPH: Final = "blockquote h1 h2 h3 h4 h5 h6 ol p pre ul"
-_BREAKS: Final = {**dict.fromkeys(_LINE.split(), 1), **dict.fromkeys(_PARAGRAPH.split(), 2)}
+BREAKS: Final = {**dict.fromkeys(_LINE.split(), 1), **dict.fromkeys(_PARAGRAPH.split(), 2)}
 ATTRIBUTE: Final = re.compile(r"""([^\s=/"'>]++)\s*+(?:=\s*+("[^"]*+"?+|'[^']*+'?+|[^\s"'>][^\s>]*+))?+""")
 _TARGET: Final = re.compile(r"(?:https?|mailto|tel|ftp):", re.IGNORECASE)
 _BLANKS: Final = re.compile(r"[ \t\r\n\f]++")
@@ -79,8 +82,8 @@ def text_of(source: str) -> str:
     for end, name, attributes, text in zip(parts[2::5], parts[3::5], parts[4::5], parts[5::5], strict=True):
         if name is not None:
             lower = name.lower()
-            if lower in _BREAKS:
-                writer.gap = max(writer.gap, _BREAKS[lower])
+            if lower in BREAKS:
+                writer.gap = max(writer.gap, BREAKS[lower])
                 writer.bullet = "- " if lower == "li" and not end else ""
             elif lower in _ACTIONS:
                 _ACTIONS[lower](writer, end, attributes)
@@ -152,3 +155,11 @@ def _attribute(attributes: str, wanted: str) -> str:
         if attribute[1].lower() == wanted:
             return (attribute[2] or "").strip("\"'")
     return ""
+
+
+def attributes_of(attributes: str) -> dict[str, str]:
+    """Return the first attributes of a tag as written, by lower-case names; the first of a name counts."""
+    found: dict[str, str] = {}
+    for attribute in islice(ATTRIBUTE.finditer(attributes), MOST_ATTRIBUTES):
+        found.setdefault(attribute[1].lower(), (attribute[2] or "").strip("\"'"))
+    return found

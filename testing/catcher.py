@@ -16,6 +16,8 @@ from ..container.text import printable
 from ..mime.addresses import Address
 from ..mime.check.check import check
 from ..mime.check.findings import Finding
+from ..mime.extract.codes import CodeError, code_of
+from ..mime.extract.links import Link, LinkError, link_of, links_of
 from ..mime.matching import Filter, Mail
 from ..mime.message import Attachment, Message, parse
 from ..smtp_plugin.backend import Backend
@@ -87,6 +89,30 @@ class CaughtMail(NamedTuple):
     def check(self) -> list[Finding]:
         """Return what is wrong with the mail, the most severe first (docs/reference/check.md)."""
         return check(self.raw)
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The links: `href`, `text`, `rel`, `host`, and `kind`, which is `link`, `unsubscribe` or `pixel`."""
+        return links_of(self.message)
+
+    def link(self, text: str | None = None, host: str | None = None, pattern: str | None = None) -> Link:
+        """Return the one link that fits. Raises AssertionError, which lists the links."""
+        __tracebackhide__ = True
+        try:
+            return link_of(self.message, text, host, pattern)
+        except LinkError as error:
+            raise AssertionError(str(error)) from None
+
+    def code(self, length: int | None = None, pattern: str | None = None) -> str:
+        """Return the code: of a sign-in, a confirmation, a second factor. Raises AssertionError with the candidates.
+
+        `length`: its characters. `pattern`: an expression of RE2 that the whole code fits.
+        """
+        __tracebackhide__ = True
+        try:
+            return code_of(self.message, length, pattern)
+        except CodeError as error:
+            raise AssertionError(str(error)) from None
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, decoded; None for none."""

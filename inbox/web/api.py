@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import anyio
@@ -25,7 +25,7 @@ from ..relay.exchange import RelayError
 from ..relay.release import Releaser
 from ..store.query import Query, QueryError, parse
 from ..waiting import Awaited
-from . import models, routes
+from . import extracts, models, routes
 from .answers import Answers
 from .archive import MAX_ARCHIVE, archive_of
 from .disconnect import while_connected
@@ -174,6 +174,21 @@ class API:
             findings = await anyio.to_thread.run_sync(check, stored.content)
         errors, warnings, hints = (sum(found.severity == each for found in findings) for each in SEVERITIES)
         return _json(models.Checked(findings, errors, warnings, hints))
+
+    async def links(self, request: Request) -> Response:
+        """Return the links of a message."""
+        conditions = {name: request.query_params[name] for name in extracts.CONDITIONS if name in request.query_params}
+        return self._messages.answer(request, partial(self._extract, request, extracts.links, conditions))
+
+    async def code(self, request: Request) -> Response:
+        """Return the code of a message."""
+        length = number(request, "length", None, 1, 64)
+        pattern = request.query_params.get("pattern")
+        return self._messages.answer(request, partial(self._extract, request, extracts.code, length, pattern))
+
+    async def _extract(self, request: Request, extract: Callable[..., object], *conditions: object) -> Response:
+        content = (await self._read(request)).content
+        return _json(await anyio.to_thread.run_sync(extract, content, *conditions))
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment."""

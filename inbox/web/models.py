@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from ...mime.check.findings import Finding
+from ...mime.extract.codes import Candidate
+from ...mime.extract.links import Link
 from ..records import SCHEMAS
 from ..store.results import MailboxInfo
 
@@ -46,6 +48,19 @@ class Cleared(msgspec.Struct, frozen=True):
     """The number of messages, or of refusals, that were deleted."""
 
     deleted: int
+
+
+class LinkList(msgspec.Struct, frozen=True):
+    """The links of a message. `kind`: `link`, `unsubscribe` or `pixel`. `source`: `html`, `text` or `header`."""
+
+    links: Sequence[Link]
+
+
+class CodeFound(msgspec.Struct, frozen=True):
+    """The code of a message. `candidates`: what may be one, the best first."""
+
+    code: str
+    candidates: Sequence[Candidate]
 
 
 class AwaitedList(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from ..records import SCHEMAS, SessionInfo, Summary
 from ..refusals import Refusal
+from .extracts import ExtractFailure
 from .models import CONNECTION, TEXT, AwaitedList
 from .problems import PROBLEM_TYPE, ProblemBody
 from .routes import JSON, PREFIX, ROUTES, Answer, Route
@@ -22,6 +23,7 @@ ERRORS: Final = {
     408: "the message did not arrive in time; `received` has what came instead",
     409: "the inbox has released the message before, and it came back; or a message came where none was wanted",
     413: "the message or the body is too large",
+    422: "the message has no such link or code, or several; the error lists what it has",
     429: "the client has tried too many wrong passwords; Retry-After has the seconds until the next try",
     500: "the inbox failed",
     502: "the relay refuses the message, or cannot be reached",
@@ -41,6 +43,7 @@ def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
     models = [
         ProblemBody,
         WaitFailure,
+        ExtractFailure,
         AwaitedList,
         Summary,
         SessionInfo,
@@ -84,7 +87,9 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
     if route.name == "stream":
         operation["description"] = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.items())
     for status in sorted({*EVERYWHERE, *route.errors}):
-        model = WaitFailure if route.name == "wait" and status in (408, 409) else ProblemBody
+        model: type[ProblemBody] = ExtractFailure if status == 422 else ProblemBody
+        if route.name == "wait" and status in (408, 409):
+            model = WaitFailure
         problem = {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}
         operation["responses"][str(status)] = {"description": ERRORS[status], "content": {PROBLEM_TYPE: problem}}
     return operation

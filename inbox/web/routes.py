@@ -65,6 +65,7 @@ class Route(NamedTuple):
 
 MAILBOX_PARAMETER: Final = Parameter("mailbox", "query", TEXT, "the mailbox; without it all of them")
 """What confines a request to one mailbox. Read it with `mailboxes.mailbox_of`."""
+_FORMS = "a part, after `=` the whole, after `~` a regular expression of RE2; case does not count"
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
 _PART = Parameter("number", "path", {"type": "integer", "minimum": 1}, "its number in the message")
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
@@ -79,9 +80,8 @@ _CHOSEN = (
     Parameter("search", "query", _SEARCH, "those that fit this search, as the list has it"),
     Parameter("before", "query", _NUMBER, "those with a number below this one"),
 )
+_LENGTH = {"type": "integer", "minimum": 1, "maximum": 64}
 _TIMEOUT = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 30}
-
-_FORMS = "a part, after `=` the whole, after `~` a regular expression of RE2; case does not count"
 
 _AFTER = {"oneOf": [_NUMBER, {"type": "string", "enum": ["now", "latest"]}], "default": 0}
 _ORDER = {"type": "string", "enum": ["newest", "oldest"], "default": "newest"}
@@ -226,6 +226,35 @@ ROUTES: Final = (
         Answer(200, "the file, as a download", media_type="application/zip"),
         (_ID, MAILBOX_PARAMETER),
         (404, 413),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/links",
+        "links",
+        "Get a message's links, or the one that fits",
+        Answer(200, "the links", LinkList),
+        (
+            _ID,
+            Parameter("text", "query", TEXT, f"the words of the link: {_FORMS}"),
+            Parameter("host", "query", TEXT, "its host, whole; `*` stands for any text"),
+            Parameter("pattern", "query", TEXT, "a regular expression of RE2 that finds something in its address"),
+            MAILBOX_PARAMETER,
+        ),
+        (400, 404, 422),
+    ),
+    Route(
+        "GET",
+        "/messages/{id}/code",
+        "code",
+        "Get the code of a message: of a sign-in, a confirmation, a second factor",
+        Answer(200, "the code", CodeFound),
+        (
+            _ID,
+            Parameter("length", "query", _LENGTH, "its characters"),
+            Parameter("pattern", "query", TEXT, "a regular expression of RE2 that the whole code fits"),
+            MAILBOX_PARAMETER,
+        ),
+        (400, 404, 422),
     ),
     Route(
         "POST",

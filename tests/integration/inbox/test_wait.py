@@ -91,3 +91,20 @@ def test_rpc_waits_in_the_same_words(tmp_path: Path) -> None:
         ]
         with pytest.raises(RPCError, match="body is not a regular expression"):
             client.call("inbox.Wait", {"body": "~("})
+
+
+def test_the_links_and_the_code_of_a_message(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, client):
+        text = "Your code is 471100.\nReset: https://app.example/reset?t=1\nHelp: https://help.example/\n"
+        send(host, mail("Sign in", text))
+        assert client.get("messages/latest/code").json()["code"] == "471100"
+        assert [each["text"] for each in client.get("messages/latest/links").json()["links"]] == ["Reset", "Help"]
+        (link,) = client.get("messages/latest/links", params={"text": "reset"}).json()["links"]
+        assert (link["href"], link["kind"]) == ("https://app.example/reset?t=1", "link")
+        none = client.get("messages/latest/links", params={"host": "other.example"})
+        assert (none.status_code, none.json()["detail"]) == (422, "no link with host='other.example'; the links are:")
+        assert len(none.json()["links"]) == 2
+        none = client.get("messages/latest/code", params={"length": 8})
+        assert (none.status_code, none.json()["candidates"][0]["value"]) == (422, "471100")
+        assert client.get("messages/latest/code", params={"pattern": "("}).status_code == 400
+        assert client.get("messages/nope/code").status_code == 404
