@@ -58,7 +58,7 @@ class Link(msgspec.Struct, frozen=True):
         """The host name in lower case, empty for an address without one."""
         try:
             return urlsplit(self.href).hostname or ""
-        except ValueError:  # an address in brackets that is none
+        except ValueError:  # brackets that hold no address
             return ""
 
     def __str__(self) -> str:
@@ -195,7 +195,7 @@ def _of_text(body: str) -> Iterator[Link]:
                 href += ")"
             if _BARE.fullmatch(href) or len(href) > MAX_HREF:
                 continue
-            words = _last_words(shown[done : found.start()]) or (_last_words(before) if not done else "")
+            words = _words_before(shown[done : found.start()]) or (_words_before(before) if not done else "")
             done = found.end()
             target = f"https://{href}" if href.lower().startswith("www.") else href
             yield Link(target, words, "", "unsubscribe" if _unsubscribes(words, href) else "link", "text")
@@ -205,7 +205,7 @@ def _of_text(body: str) -> Iterator[Link]:
             before = shown
 
 
-def _last_words(text: str) -> str:
+def _words_before(text: str) -> str:
     return " ".join(text.split()).rstrip(" :-–—([<>*")[-MAX_TEXT:]
 
 
