@@ -12,7 +12,7 @@ from ..store.query import OPERATORS
 from ..wait_request import MAX_WAIT, WITHIN
 from ..waiting import MAX_COUNT
 from .html import COLOR_SCHEMES, Blocked
-from .models import TEXT, Checked, Cleared, ConnectionList, Info, MailboxList, Marked, ReleaseTo
+from .models import TEXT, Checked, Cleared, CodeFound, ConnectionList, Info, LinkList, MailboxList, Marked, ReleaseTo
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"

@@ -43,7 +43,7 @@ def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
                 "GET",
                 "wait?too=x",
                 400,
-                "wait takes to, from, subject, body, header, after, order, count, claim, none, ",
+                "wait takes mailbox, to, from, subject, body, header, after, order, count, claim, none, ",
             ),
             ("GET", "wait?order=random", 400, "order is 'random'; it is newest or oldest"),
             ("GET", "wait?after=later", 400, "after is 'later'; it is a number, now or latest"),
@@ -141,7 +141,7 @@ def test_every_file_of_the_page_has_its_type_and_its_policy_and_is_asked_for_ane
 
 
 def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) -> None:
-    message = mail("Hello", html="<p>Hi</p>")
+    message = mail("Hello", "Your code is 471100.\n", html="<p>Hi</p>")
     message.add_attachment(b"1234", maintype="application", subtype="pdf", filename="x.pdf")
     (tmp_path / "relay").mkdir()
     with (
