@@ -88,7 +88,6 @@ _ORDER = {"type": "string", "enum": ["newest", "oldest"], "default": "newest"}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}
 _WITHIN = {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": WITHIN}
 _WAIT = (
-    MAILBOX_PARAMETER,
     Parameter("to", "query", TEXT, f"a recipient: {_FORMS}"),
     Parameter("from", "query", TEXT, "the sender, in the same way"),
     Parameter("subject", "query", TEXT, "the subject, in the same way"),
@@ -101,6 +100,7 @@ _WAIT = (
     Parameter("none", "query", _ONCE, "1: wait for none; a message that fits is an error, 409"),
     Parameter("within", "query", _WITHIN, "seconds, with `none`; then the answer is 204"),
     Parameter("timeout", "query", _TIMEOUT, "seconds to wait; then the answer is 408"),
+    MAILBOX_PARAMETER,
 )
 
 ROUTES: Final = (

@@ -40,7 +40,8 @@ def test_everything_of_a_message_is_kept(tmp_path: Path) -> None:
             "id": listed["id"], "received_at": listed["received_at"], "from": "ann@example.com",
             "to": ["bob@example.com", "eve@example.com"], "header_from": "Ann <ann@example.com>", "subject": "Grüße",
             "excerpt": "Hällo", "size": len(raw), "attachments": 1, "html": True, "code": 250, "number": 1,
-            "from_name": "Ann", "defects": 0, "read": False,
+            "from_name": "Ann", "defects": 0, "mailbox": "default",
+            "read": False,
         }  # fmt: skip
         whole = client.get(f"messages/{listed['id']}").json()
         assert whole["summary"] == listed

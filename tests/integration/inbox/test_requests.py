@@ -160,9 +160,14 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
         assert all(f"`{name}`" in document["paths"]["/api/v1/stream"]["get"]["description"] for name in EVENTS)
         number = client.get("messages/latest").json()["summary"]["number"]
         (connection, *_) = client.get("connections").json()["connections"]
-        values = {"id": "latest", "number": str(number), "uuid": connection["uuid"]}
+        values = {"id": "latest", "number": str(number), "uuid": connection["uuid"], "name": "default"}
         bodies = {"release": {"to": ["ann@example.com"]}}
-        last = {"delete_messages": 1, "delete": -1, "release": -2}  # what empties the inbox comes last
+        last = {
+            "delete_messages": 1,
+            "delete_mailbox": 2,
+            "delete": -1,
+            "release": -2,
+        }  # what empties the inbox comes last
         checked = 0
         for route in sorted(ROUTES, key=lambda route: (route.method != "GET", last.get(route.name, 0))):
             operation = document["paths"][f"/api/v1{route.path}"][route.method.lower()]
@@ -184,6 +189,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 12
+        assert checked == 13
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)
