@@ -50,7 +50,7 @@ def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
             ("GET", "wait?body=~(", 400, "body is not a regular expression of RE2: missing ): ("),
             ("GET", "wait?header=x%20y", 400, "header is 'x y'; it is `Name: value`, such as `X-Tag: welcome`"),
             ("GET", "wait?none=1&timeout=3", 400, "timeout does not go with none, which takes within"),
-            ("GET", "messages?serach=x", 400, "messages takes limit, before and search, not serach"),
+            ("GET", "messages?serach=x", 400, "messages takes mailbox, limit, before and search, not serach"),
             ("DELETE", "messages?befor=5", 400, "messages takes id, search and before, not befor"),
             ("GET", "messages/latest/raw?x=1", 400, "messages/{id}/raw takes no parameters, not x"),
             ("GET", "stream?x=1", 400, "stream takes last_event_id, not x"),
@@ -189,6 +189,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 13
+        assert checked == 14
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)
