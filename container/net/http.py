@@ -22,7 +22,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from ..protocols import Logger
-from .accepting import RESERVE, Acceptor, Reserve
+from .accepting import RESERVE, Acceptor, Reserve, descriptor_limit
 from .address import Address, peer_text
 from .listening import Addresses, BoundSockets
 from .shaking import TLSAcceptor
@@ -41,6 +41,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DRAIN_TIMEOUT: Final = 2
 """Seconds that a response under way may still take when the server stops."""
+SHARE: Final = 4
+"""The connections of a server take at most the fourth part of the descriptors: mail needs the others."""
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds that a TLS handshake may take."""
 
@@ -58,8 +60,8 @@ class HTTPServer:
     """Serves an ASGI application on the addresses of a setting, from `serve` until `stop`.
 
     `address`: the first one, with the port that port 0 became; None before it serves. `tls`: for HTTPS. `connections`:
-    at the same time, None for http_connection.MAX_CONNECTIONS. The application's lifespan events are not used: a plugin
-    has its own.
+    at the same time, None for http_connection.MAX_CONNECTIONS, and in any case at most a share of the descriptors. The
+    application's lifespan events are not used: a plugin has its own.
     """
 
     def __init__(
@@ -186,7 +188,8 @@ class HTTPServer:
     def _most(self) -> int:
         from . import http_connection
 
-        return self._connections or http_connection.MAX_CONNECTIONS
+        most = self._connections or http_connection.MAX_CONNECTIONS
+        return max(1, min(most, descriptor_limit() // SHARE))  # a program may change its limit at any time
 
     def _turn_away(self) -> None:
         self._turned_away += 1

@@ -43,10 +43,11 @@ async def flying(loop: TurnedLoop) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
 
 
-def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path) -> None:
-    with hosting(tmp_path, status=SECTIONS["status"]) as host, contextlib.ExitStack() as clients:
+@pytest.mark.parametrize("plugin", ["status", "inbox"])
+def test_a_flood_of_http_clients_leaves_descriptors_for_mail(tmp_path: Path, plugin: str) -> None:
+    with hosting(tmp_path, **{plugin: SECTIONS["status"]}) as host, contextlib.ExitStack() as clients:
         resource.prlimit(host.process.pid, resource.RLIMIT_NOFILE, (400, 400))
-        name, _, port = url(host, "status").removeprefix("http://").rpartition(":")
+        name, _, port = url(host, plugin).removeprefix("http://").rpartition(":")
         for _ in range(500):
             client = clients.enter_context(socket.create_connection((name, int(port)), 20))
             with contextlib.suppress(ConnectionError):
