@@ -1,11 +1,17 @@
 // The page's address, which names the open message: `#` and its id.
 
 import { main } from "./dom.js";
-import { state } from "./state.js";
+import { queryOf, state } from "./state.js";
 
 /** @returns {boolean} whether list and message share one place */
 export function isSmall() {
   return matchMedia("(max-width: 760px)").matches;
+}
+
+/** Write the search and the mailbox into the address. */
+export function writeQuery() {
+  const query = queryOf(state.search ? { search: state.search } : {});
+  history.replaceState(history.state, "", location.pathname + (query.size ? `?${query}` : "") + location.hash);
 }
 
 /**

@@ -15,6 +15,7 @@
  * @property {number} code
  * @property {number} number
  * @property {boolean} [read]
+ * @property {string} [mailbox]
  * @property {number} [defects]
  * @property {string} [from_name] absent in a message of an older host, as every optional one here
  *
@@ -98,6 +99,8 @@
  * @property {boolean} connections
  * @property {boolean} remote_images
  * @property {boolean} open
+ * @property {string} mailbox_by
+ * @property {string} mailbox the only one that the login may see, empty for all
  * @property {{ address: string, allow: string[] } | null} [relay]
  *
  * @typedef {object} Finding a rule that a message breaks

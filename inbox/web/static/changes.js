@@ -1,24 +1,22 @@
 // Changes of the list: messages arrive, messages are deleted, events were missed.
 
-import { get } from "./api.js";
+import { refreshSoon } from "./counts.js";
 import { sender, subject } from "./format.js";
-import { focusList, load, show, summarise } from "./list.js";
+import { focusList, show, summarise } from "./list.js";
+import { countMailboxesSoon } from "./mailboxes.js";
 import { close, open } from "./message.js";
 import { countNewer } from "./newer.js";
-import { say, trying } from "./notices.js";
+import { say } from "./notices.js";
 import { notify } from "./notify.js";
-import { add, clear, drop, state, unknown } from "./state.js";
+import { add, clear, drop, isHere, state, unknown } from "./state.js";
 import { deleteFoundSoon, deleteSoon } from "./undo.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
 
 const GATHERING = 50; // milliseconds in which messages gather before they are shown together
-const SETTLING = 200; // milliseconds without a change before the host is asked for its count
 
 /** @type {Summary[]} */
 let arrived = []; // not yet in the list, oldest first
-/** @type {number | undefined} */
-let settling;
 
 /**
  * Called for a new message. Messages that arrive together are shown together.
@@ -30,7 +28,8 @@ export function onMessage(message) {
 }
 
 function showArrived() {
-  const fresh = unknown(arrived).reverse();
+  countMailboxesSoon();
+  const fresh = unknown(arrived).filter(isHere).reverse();
   arrived = [];
   if (!fresh.length) return;
   state.total += fresh.length;
@@ -53,12 +52,14 @@ function showArrived() {
  */
 export function onDeleted(ids) {
   forget(ids);
+  countMailboxesSoon();
   refreshSoon(); // the host counts those that the list does not have
 }
 
 /** Called when every message was deleted. */
 export function onCleared() {
   arrived = [];
+  countMailboxesSoon();
   clear();
   close();
 }
@@ -99,18 +100,4 @@ function forget(ids) {
   drop(removed);
   if (state.selected !== null && removed.has(state.selected)) close();
   else show();
-}
-
-function refreshSoon() {
-  clearTimeout(settling);
-  settling = setTimeout(refresh, SETTLING);
-}
-
-async function refresh() {
-  if (state.search) return load();
-  const page = await trying(() => get("messages?limit=1"));
-  if (!page) return;
-  state.total = page.total;
-  state.unread = page.unread;
-  summarise();
 }

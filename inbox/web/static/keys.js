@@ -102,6 +102,7 @@ export function onKey(event) {
   if (!document.querySelector("dialog[open]") && !state.refused && selects(event)) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const target = /** @type {Element} */ (event.target);
+  if (target.matches("select")) return; // letters choose its lines
   if (target.matches("input")) return onSearchKey(event);
   if (state.refused) return onRefusedKey(event);
   const inList = target === list || target === document.body || (event.key in STEPS && holdsFrame(target));

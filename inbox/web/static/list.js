@@ -8,7 +8,7 @@ import { markHits } from "./hits.js";
 import { alarmOf } from "./notices.js";
 import { DEFECTS, has } from "./operators.js";
 import { foundRefusals, KEPT, nothingRefused, showRefusals } from "./refusals.js";
-import { beginRequest, isNewest, shown, state, takeAnswer } from "./state.js";
+import { beginRequest, isNewest, queryOf, shown, state, takeAnswer } from "./state.js";
 import { showUnread } from "./title.js";
 
 /** @typedef {import("./api.js").Summary} Summary */
@@ -26,7 +26,7 @@ export const LOST = "This message is no longer here";
  */
 export async function load({ more = false, limit = PAGE } = {}) {
   const number = beginRequest();
-  const query = new URLSearchParams({ limit: String(limit) });
+  const query = queryOf({ limit: String(limit) });
   if (state.search) query.set("search", state.search);
   if (more && state.next !== null) query.set("before", String(state.next));
   let answer;
@@ -127,7 +127,7 @@ function newRow(message, fresh) {
 }
 
 /**
- * Return the marks of a message: the code of a refusal, attachments, its size.
+ * Return the marks of a message: the code of a refusal, defects, its mailbox, attachments, its size.
  * @param {Summary} message
  * @returns {Element}
  */
@@ -135,6 +135,10 @@ function marks(message) {
   const line = el("span", { className: "marks" });
   if (refused(message)) line.append(el("span", { className: "tag bad", title: "refused" }, String(message.code)));
   if (message.defects) line.append(el("span", { className: "tag" }, counted(message.defects, "defect")));
+  const { mailbox, to } = message;
+  if (mailbox && mailbox !== "default" && (to.length > 1 || to[0]?.toLowerCase() !== mailbox)) {
+    line.append(el("bdi", { className: "tag box", title: `Mailbox ${mailbox}` }, mailbox));
+  }
   if (message.attachments) {
     line.append(icon("clip"), el("span", { className: "unseen" }, counted(message.attachments, "attachment")));
   }
@@ -173,6 +177,7 @@ function showCounts() {
   const { total, unread } = shown();
   byId("chosen").hidden = !chosen.size || state.refused;
   byId("chosen-count").textContent = chosen.size ? `${chosen.size.toLocaleString()} selected` : "";
+  list.classList.toggle("boxed", Boolean(state.mailbox));
   list.classList.toggle("choosing", chosen.size > 0);
   byId("all-read").hidden = !unread || state.refused;
   const filtered = has(search, DEFECTS);
@@ -190,7 +195,8 @@ function showCounts() {
   }
   const found = next === null ? messages.length.toLocaleString() : `${messages.length}+`;
   byId("count").textContent = search ? `${found} of ${counted(total, "message")}` : counted(total, "message");
-  byId("kept").textContent = info.max_messages ? keeps(info.max_messages) : "";
+  const each = info.mailbox_by === "none" || state.mailbox || info.mailbox ? "" : " of each";
+  byId("kept").textContent = info.max_messages ? keeps(info.max_messages) + each : "";
   byId("clear").disabled = search ? !messages.length : total === 0;
 }
 

@@ -14,6 +14,7 @@ import { watchFrame } from "./keyboard.js";
 import { watchHits } from "./hits.js";
 import { onKey, removeSelected, showHelp } from "./keys.js";
 import { focusList, load } from "./list.js";
+import { countMailboxes, readMailbox, switchMailbox } from "./mailboxes.js";
 import { back, close, goToAddress, open } from "./message.js";
 import { watchNewer } from "./newer.js";
 import { trying } from "./notices.js";
@@ -40,7 +41,7 @@ async function start(restarted) {
   offerRelease();
   byId("connections").hidden = !state.info.connections;
   byId("reach").hidden = !state.info.open;
-  await Promise.all([load(), loadRefusals()]);
+  await Promise.all([load(), loadRefusals(), countMailboxes()]);
   if (restarted && before && state.info.persistent === false) showRestarted(before);
   if (state.selected) await closeIfGone(state.selected);
   else if (addressed()) open(addressed());
@@ -77,7 +78,9 @@ function onClick(id, clicked) {
 
 document.addEventListener("keydown", onKey);
 addEventListener("popstate", () => {
-  if (readSearch()) load();
+  const changed = [readSearch(), readMailbox()];
+  if (changed.includes(true)) load();
+  if (changed[1]) loadRefusals();
   goToAddress();
 });
 addEventListener("hashchange", goToAddress);
@@ -101,6 +104,7 @@ byId("refusals").addEventListener("click", (event) => {
 byId("parts").addEventListener("keydown", onTabKey);
 for (const tab of tabs()) tab.addEventListener("click", () => choose(tab.dataset.tab || ""));
 byId("search").addEventListener("input", search);
+byId("mailbox").addEventListener("change", switchMailbox);
 onClick("restarted-close", () => {
   byId("restarted").hidden = true;
   focusList();
@@ -144,5 +148,6 @@ restoreCompact();
 watchNewer();
 offerNotifications();
 readSearch();
+readMailbox();
 watchFrame();
 follow(start);

@@ -1,9 +1,10 @@
 // The read marks, which the host keeps.
 
 import { ask } from "./api.js";
+import { refreshSoon } from "./counts.js";
 import { show, summarise } from "./list.js";
 import { trying } from "./notices.js";
-import { state } from "./state.js";
+import { queryOf, state } from "./state.js";
 
 const AT_ONCE = 100; // ids of one request: they are in its URL
 
@@ -31,7 +32,7 @@ export async function mark(ids, read) {
  * @param {boolean} read
  */
 export function markAll(read) {
-  const query = new URLSearchParams({ read: read ? "1" : "0" });
+  const query = queryOf({ read: read ? "1" : "0" });
   if (state.search) query.set("search", state.search);
   return trying(() => ask(`messages?${query}`, { method: "PATCH" }));
 }
@@ -41,7 +42,8 @@ export function markAll(read) {
  * @param {{ ids: string[] | null, read: boolean, unread: number }} data
  */
 export function onRead({ ids, read, unread }) {
-  state.unread = unread;
+  if (state.mailbox) refreshSoon(); // the number is that of all
+  else state.unread = unread;
   setRead(ids && new Set(ids), read);
   show();
   summarise();

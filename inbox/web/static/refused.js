@@ -5,7 +5,7 @@ import { main } from "./dom.js";
 import { show } from "./list.js";
 import { say, trying } from "./notices.js";
 import { KEPT, said } from "./refusals.js";
-import { state } from "./state.js";
+import { queryOf, state } from "./state.js";
 
 /** @typedef {import("./api.js").Refusal} Refusal */
 
@@ -16,7 +16,7 @@ let gathering;
 
 /** Load the list. */
 export async function loadRefusals() {
-  const answer = await trying(() => get("refusals"));
+  const answer = await trying(() => get(`refusals?${queryOf({})}`));
   if (!answer) return;
   state.refusals = answer.refusals;
   show();
@@ -34,6 +34,7 @@ export function toggleRefused() {
  * @param {Refusal} refusal
  */
 export function onRefusal(refusal) {
+  if (state.mailbox) return loadSoon(); // the host knows in which mailboxes it stands
   if (state.refusals.some((each) => each.number === refusal.number)) return;
   state.refusals = [refusal, ...state.refusals].slice(0, KEPT);
   clearTimeout(gathering);
@@ -43,13 +44,17 @@ export function onRefusal(refusal) {
   }, GATHERING);
 }
 
-/** Called when every refusal was deleted. */
+function loadSoon() {
+  clearTimeout(gathering);
+  gathering = setTimeout(loadRefusals, GATHERING);
+}
+
+/** Called when refusals were deleted: all, or those of a mailbox. */
 export function onRefusalsCleared() {
-  state.refusals = [];
-  show();
+  loadSoon();
 }
 
 /** Delete every refusal. This page learns of it from the stream, as every page does. */
 export function removeRefusals() {
-  trying(() => ask("refusals", { method: "DELETE" }));
+  trying(() => ask(`refusals?${queryOf({})}`, { method: "DELETE" }));
 }

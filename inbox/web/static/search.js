@@ -1,5 +1,6 @@
 // The search field. The address keeps the search.
 
+import { writeQuery } from "./address.js";
 import { byId } from "./dom.js";
 import { load } from "./list.js";
 import { DEFECTS, toggled } from "./operators.js";
@@ -17,8 +18,7 @@ export function search() {
   clearTimeout(typing);
   typing = setTimeout(() => {
     state.search = byId("search").value.trim();
-    const query = state.search ? `?${new URLSearchParams({ search: state.search })}` : "";
-    history.replaceState(history.state, "", location.pathname + query + location.hash);
+    writeQuery();
     load();
   }, TYPING);
 }

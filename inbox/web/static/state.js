@@ -6,6 +6,7 @@
  * @property {(message: Summary) => boolean} fits
  * @property {number} count
  * @property {number} unread
+ * @property {string} mailbox where they are, empty for all
  */
 
 const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it, and "Show older messages" loads them
@@ -13,13 +14,14 @@ const MAX_LISTED = 600; // messages in the list; beyond that the oldest leave it
 export const state = {
   /** @type {Summary[]} */
   messages: [], // newest first
-  total: 0, // messages in the inbox
-  unread: 0, // of the whole inbox
+  total: 0, // messages in the mailbox
+  unread: 0, // of the mailbox
   /** @type {string[]} */
   hits: [], // texts that the search looks for, as the host compares them
   /** @type {number | null} */
   next: null, // where the messages after the last one of the list begin, null after the last of all
   search: "",
+  mailbox: "", // the one that the page shows, empty for all
   /** @type {string | null} */
   selected: null, // the id of the open message
   /** @type {Set<string>} */
@@ -33,6 +35,21 @@ export const state = {
   /** @type {Partial<import("./api.js").Info>} */
   info: {},
 };
+
+/**
+ * Return a query of the API, about the mailbox that the page shows.
+ * @param {Record<string, string>} values
+ * @returns {URLSearchParams}
+ */
+export function queryOf(values) {
+  return new URLSearchParams({ ...values, ...(state.mailbox && { mailbox: state.mailbox }) });
+}
+
+/**
+ * Return whether a message is in the mailbox that the page shows.
+ * @param {Summary} message
+ */
+export const isHere = (message) => !state.mailbox || message.mailbox === state.mailbox;
 
 let request = 0; // the number of the newest request for the list: an answer to an older one is dropped
 /** @type {Set<string>} */
@@ -77,7 +94,7 @@ export function takeAnswer(answer, number, more) {
     state.messages = [...state.messages, ...there.filter((message) => !known.has(message.id))];
   } else {
     const newest = answer.messages.length ? answer.messages[0].number : 0;
-    const since = state.search ? [] : state.messages.filter((message) => message.number > newest);
+    const since = state.search ? [] : state.messages.filter((message) => message.number > newest && isHere(message));
     state.messages = [...since, ...there];
     state.total += since.length;
     state.unread += since.filter((message) => !message.read).length;
@@ -101,12 +118,13 @@ function isHidden(message) {
 }
 
 /**
- * Return how many messages the inbox has without the hidden ones.
+ * Return how many messages the mailbox has without the hidden ones.
  * @returns {{ total: number, unread: number }}
  */
 export function shown() {
   let { total, unread } = state;
   for (const each of state.hidden) {
+    if (each.mailbox !== state.mailbox) continue; // their number here is unknown
     total -= each.count;
     unread -= each.unread;
   }

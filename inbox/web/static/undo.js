@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { byId } from "./dom.js";
 import { load, show } from "./list.js";
 import { trying } from "./notices.js";
-import { hide, state } from "./state.js";
+import { hide, queryOf, state } from "./state.js";
 
 const UNDO = 10_000; // milliseconds
 const AT_ONCE = 100; // ids of one request: they are in its URL
@@ -29,22 +29,25 @@ export function deleteSoon(ids) {
   const known = state.messages.filter((message) => gone.has(message.id));
   const unread = known.filter((message) => !message.read).length;
   begin(ids.length === 1 ? "Message deleted" : `${ids.length.toLocaleString()} messages deleted`, {
-    hidden: { fits: (message) => gone.has(message.id), count: ids.length, unread },
+    hidden: { fits: (message) => gone.has(message.id), count: ids.length, unread, mailbox: state.mailbox },
     queries,
   });
 }
 
 /** Delete every message that is here now, or every one that the search finds, unless it is taken back. */
 export function deleteFoundSoon() {
-  const { search, messages, total, unread } = state;
+  const { search, messages, total, unread, mailbox } = state;
   if (!messages.length) return;
   const before = messages[0].number + 1; // later mail stays
   const listed = new Set(messages.map((message) => message.id));
-  const query = new URLSearchParams({ before: String(before) });
+  const query = queryOf({ before: String(before) });
   if (search) query.set("search", search);
   begin(search ? `Deleted what “${search}” finds` : "All messages deleted", {
     hidden: {
-      fits: ({ id, number }) => listed.has(id) || (number < before && (!search || state.search === search)),
+      fits: (message) =>
+        listed.has(message.id) ||
+        (message.number < before && (!search || state.search === search) && (!mailbox || message.mailbox === mailbox)),
+      mailbox,
       count: search ? messages.length : total,
       unread: search ? messages.filter((message) => !message.read).length : unread,
     },
