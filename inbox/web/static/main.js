@@ -39,7 +39,7 @@ async function start(restarted) {
   state.info = (await trying(() => get("info"))) || state.info;
   byId("version").textContent = state.info.version || "";
   offerRelease();
-  byId("connections").hidden = !state.info.connections;
+  byId("connections").hidden = !state.info.connections || Boolean(state.info.mailbox); // they are of every mailbox
   byId("reach").hidden = !state.info.open;
   await Promise.all([load(), loadRefusals(), countMailboxes()]);
   if (restarted && before && state.info.persistent === false) showRestarted(before);

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, shows
 
+from rrpy.container.passwords import PasswordHash, token_hash
 from rrpy.inbox.config import InboxConfig
 
 pytestmark = pytest.mark.program("chromium")
@@ -78,3 +79,20 @@ def test_an_inbox_with_one_mailbox_has_no_switch(tmp_path: Path, visit: Visit) -
         expect(page.get_by_role("option", name="one")).to_be_visible()
         expect(page.locator("#boxes")).to_be_hidden()
         expect(page.locator("#messages .box")).to_have_count(0)
+
+
+def test_a_token_for_one_mailbox_sees_that_one_alone(tmp_path: Path, visit: Visit) -> None:
+    tokens = {"ci": {"token": token_hash("rrpy_one"), "mailbox": "bob@x.y"}}
+    users = {"eve": str(PasswordHash.of("sesame"))}
+    with inbox(tmp_path, mailbox_by="recipient", tokens=tokens, users=users) as (host, _):
+        send(host, mail("for both"), to=["ann@x.y", "bob@x.y"])
+        page = live(visit(host, http_credentials={"username": "ci", "password": "rrpy_one"}))
+        switch = page.get_by_role("combobox", name="Mailbox")
+        expect(switch.locator("option")).to_have_text(["bob@x.y (1)"])
+        expect(switch).to_be_disabled()
+        shows(page, ["for both"])
+        send(host, mail("for ann"), to="ann@x.y")
+        send(host, mail("for bob"), to="bob@x.y")
+        shows(page, ["for bob", "for both"])
+        expect(page.locator("#connections")).to_be_hidden()
+        expect(page.locator("#alarm")).to_be_hidden()
