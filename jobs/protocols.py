@@ -17,6 +17,7 @@ Giving jobs
 - `pull(jobs, size)` waits until a job is due, then returns at least one and at most `jobs`, of at most `size` bytes
   (`Job.size`) together; the first may be larger. The lowest priority comes first, then the order of the pushes, where
   a retry counts as a push. A driver whose place cannot sort says so by `sorts = False`, and keeps to no order.
+- The time until a job is due lasts as long when the clock is set while the host runs.
 - One pull at a time. A cancelled pull has taken nothing, or gives back what it took. A pipeline that is paused is not
   pulled: a driver has no other pause.
 - Trouble with the place does not end a pull: it waits until the place is back. It raises nothing but cancellation.

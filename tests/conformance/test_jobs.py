@@ -144,6 +144,22 @@ def test_a_job_is_given_when_it_is_due(place: Place) -> None:
     with_queue(place, test)
 
 
+@pytest.mark.parametrize("by", [3600, -3600])
+def test_a_delay_lasts_as_long_when_the_clock_is_set(place: Place, by: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour back made a job wait an hour longer; an hour forward made it due."""
+    real = time.time
+
+    async def test(queue: Queue) -> None:
+        pulling = asyncio.ensure_future(pull(queue))
+        await push(queue, job("soon", due=time.time() + 1), job("later", due=time.time() + 1800))
+        await until(lambda: queue.state().delayed)
+        monkeypatch.setattr(time, "time", lambda: real() + by)
+        assert ids(await pulling) == ["soon"]
+        assert await is_idle(queue)
+
+    with_queue(place, test)
+
+
 def test_a_retry_comes_again_with_its_attempt_and_headers(place: Place) -> None:
     async def test(queue: Queue) -> None:
         await push(queue, job("a", headers={"x": ["1"]}, envelope=b"e"))

@@ -34,6 +34,8 @@ _SILENCE: Final = 2.5 * _HEARTBEAT
 _KEEP: Final = 1.0
 """Seconds that a job waits here without a pull."""
 _PAUSE: Final = 0.25
+_OVERDUE: Final = 1000
+"""Jobs that were put off and are due, of which the puller keeps the sequence: another host may have got them."""
 _TICK: Final = 0.5
 
 
@@ -61,7 +63,8 @@ class Puller:
         self._inbox = ""
         self._number = self._asked = 0
         self._ready: deque[Delivery] = deque()
-        self._put_off: list[float] = []
+        self._put_off: dict[int, float] = {}  # sequence of a job that is not due: the loop's time at which it is
+        self._dues: list[float] = []
         self._wake = asyncio.Event()
         self._pulling = False
         self._last_pull = self._last_word = 0.0
@@ -101,10 +104,12 @@ class Puller:
 
     def delayed(self) -> int:
         """Return how many jobs this host has put off that are not due yet."""
-        now = time.time()
-        while self._put_off and self._put_off[0] <= now:
-            heapq.heappop(self._put_off)
-        return len(self._put_off)
+        now = asyncio.get_running_loop().time()
+        while self._dues and self._dues[0] <= now:
+            heapq.heappop(self._dues)
+        if len(self._put_off) > 2 * len(self._dues) + _OVERDUE:  # other hosts got them
+            self._put_off = {number: due for number, due in self._put_off.items() if due > now}
+        return len(self._dues)
 
     async def extend(self) -> None:
         """Extend each held job, each third of `ack_wait`, and look after the requests. Never returns."""
@@ -168,10 +173,9 @@ class Puller:
             self._bury_foreign(message, str(error))
             self._wake.set()
             return
-        delay = delivery.job.due - time.time() if delivery.job.due else 0
+        delay = self._delay(delivery, loop.time())
         if delay > 0:
-            heapq.heappush(self._put_off, delivery.job.due)
-            self._settlements.give_back(delivery, min(delay, MAX_DELAY))
+            self._settlements.give_back(delivery, delay)
         elif delivery.deliveries > FREE_DELIVERIES + self._attempts:
             self.held[message.reply] = delivery
             delivery.dead(f"{delivery.deliveries - 1} hosts had it, and ended or lost the servers before its end")
@@ -182,6 +186,18 @@ class Puller:
             self.held[message.reply] = delivery
             self._ready.append(delivery)
         self._wake.set()
+
+    def _delay(self, delivery: Delivery, now: float) -> float:
+        """Return the seconds until a job is due. They pass by the loop's time: the clock may be set meanwhile."""
+        if not delivery.job.due:
+            return 0
+        known = self._put_off.pop(delivery.sequence, None)
+        delay = min(delivery.job.due - time.time(), MAX_DELAY) if known is None else known - now
+        if delay > 0:
+            self._put_off[delivery.sequence] = now + delay
+            if known is None:
+                heapq.heappush(self._dues, now + delay)
+        return delay
 
     def _status(self, headers: Mapping[str, str]) -> None:
         """Take the end of a request: what it did not bring is asked for again."""

@@ -31,6 +31,8 @@ _DEFAULT_PAYLOAD: Final = 1024 * 1024
 _PACE: Final = 0.3
 """Seconds between two questions for the figures, while something happens."""
 _IDLE: Final = 5.0
+_TRIAL: Final = 5.0
+"""Seconds after a push without an answer, in which MAIL is refused. The next push is a trial."""
 _FLUSH: Final = 3.0
 """Seconds that the end waits for the answers to acknowledgements."""
 _PROBE: Final = b"NATS/1.0\r\nNats-Expected-Stream: -\r\n\r\n"
@@ -52,8 +54,10 @@ class _Push:
         """Count an answer."""
         if isinstance(answer, JobsError):
             self._error = self._error or self._queue.refused(answer)
-        elif answer.get("duplicate"):
-            self._queue.duplicates += 1
+        else:
+            self._queue.silent = None
+            if answer.get("duplicate"):
+                self._queue.duplicates += 1
         self._left -= 1
         if not self._left:
             self._queue.poll()
@@ -84,6 +88,9 @@ class NatsQueue:
         self._dead = DeadLetters(self.connection.requests, pipeline, self._bodies)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._full: Full | None = None
+        self.silent: Away | None = None
+        """Why the stream counts as away while the connection is there: the last push had no answer."""
+        self._next_trial = 0.0
         self._figures = QueueState()
         self._max_payload = _DEFAULT_PAYLOAD
         self._is_closed = False
@@ -132,6 +139,8 @@ class NatsQueue:
         """The error that a push would get now."""
         state = self.connection.state
         if state is State.CONNECTED:
+            if self.silent is not None and asyncio.get_running_loop().time() < self._next_trial:
+                return self.silent
             return self._full
         kind = Rejected if state is State.REFUSED else Away
         return kind(f"NATS is {state.value}: {self.connection.reason}" if self.connection.reason else "NATS is away")
@@ -139,6 +148,8 @@ class NatsQueue:
     def push(self, jobs: Sequence[Job], done: Done) -> None:
         """Store jobs in the stream."""
         push = _Push(self, len(jobs), done)
+        if self.silent is not None:
+            self._next_trial = asyncio.get_running_loop().time() + self._timeout
         for job in jobs:
             message = message_of(job)
             headers = to_headers(message, job.id)
@@ -171,8 +182,15 @@ class NatsQueue:
         push.answered(answer)
 
     def refused(self, error: JobsError) -> JobsError:
-        """Return the error of a push. A full stream refuses each push until its figures show room."""
-        if isinstance(error, Full):
+        """Return the error of a push. A full stream refuses each push until its figures show room.
+
+        A server whose disk is full answers everything but a push.
+        """
+        self.silent = None
+        if isinstance(error, Away) and self.connection.state is State.CONNECTED:
+            error = self.silent = Away(f"the stream {self._pipeline.stream} stores nothing: {error}")
+            self._next_trial = asyncio.get_running_loop().time() + _TRIAL
+        elif isinstance(error, Full):
             place = "is full, see its max_bytes" if "maximum" in str(error) else "has no room on the servers"
             error = self._full = Full(f"the stream {self._pipeline.stream} {place}: {error}")
         return error
@@ -197,6 +215,7 @@ class NatsQueue:
     async def _prepare(self, client: Client) -> None:
         """Make or check the streams, test the permission to publish, and begin to receive."""
         self._max_payload = client.max_payload
+        self.silent = None
         await make_or_check(self.connection.requests, self._pipeline, self._timeout)
         with contextlib.suppress(Rejected):
             await self.connection.requests.ask(self.place, b"", _PROBE, timeout=_IDLE)
@@ -212,11 +231,13 @@ class NatsQueue:
 
     def state(self) -> QueueState:
         """Return the figures of lately, and what this host counts itself."""
-        connected = self.connection.state is State.CONNECTED
+        reason = str(self.silent or "")
+        if self.connection.state is not State.CONNECTED:
+            reason = self.connection.reason or self.connection.state.value
         known = self._figures
         return QueueState(
-            connected=connected,
-            reason="" if connected else self.connection.reason or self.connection.state.value,
+            connected=not reason,
+            reason=reason,
             waiting=known.waiting,
             delayed=known.delayed,
             running=known.running,

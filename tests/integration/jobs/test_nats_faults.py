@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from support.container.disk import fill, small_disk
 from support.jobs.nats_credentials import operator_mode
 from support.jobs.nats_driver import host
 from support.jobs.nats_server import nats_cluster, nats_server
@@ -92,6 +93,29 @@ async def test_a_server_without_room_refuses_until_jobs_are_worked_off(tmp_path:
             await push(one.queue, job("more"))
 
 
+async def test_a_server_whose_disk_is_full_is_a_state_until_it_starts_anew(tmp_path: Path) -> None:
+    """It answers no push. Each client waited for `timeout`, and the pipeline counted as connected."""
+    with small_disk(tmp_path, 8 << 20) as disk:
+        settings = f'jetstream {{ store_dir: "{disk}", max_file_store: 1GB }}\n'
+        with nats_server(tmp_path / "server", settings) as server:
+            async with host(server.address, "disk", timeout=0.5) as one:
+                await push(one.queue, *(job(str(number), bytes(20_000)) for number in range(20)))
+                fill(disk)
+                with pytest.raises(Away, match="the stream disk stores nothing"):
+                    await push(one.queue, job("refused", bytes(20_000)))
+                assert isinstance(one.queue.refusal, Away)
+                assert not one.queue.state().connected
+                for each in await pull_all(one.queue, 20):
+                    each.ack()
+                (disk / "other").unlink()
+                server.stop()
+                server.start()
+                await until(lambda: one.queue.refusal is None and one.queue.state().connected)
+                await push(one.queue, job("more", bytes(20_000)))
+                while "more" not in ids(await pull(one.queue, 9)):  # the server may have forgotten acknowledgements
+                    pass
+
+
 async def test_a_lost_permission_is_a_state_until_it_comes_back(tmp_path: Path) -> None:
     users = (
         "authorization {{ users: [{{ user: u, password: hunter2, permissions: {{ publish: {{ deny: [{}] }} }} }}] }}\n"
@@ -121,12 +145,12 @@ async def test_a_wrong_password_is_a_state(tmp_path: Path) -> None:
             assert "uthorization" in one.queue.state().reason
 
 
-def tls_lines(folder: Path, authority: trustme.CA) -> str:
+def tls_lines(folder: Path, authority: trustme.CA, more: str = "") -> str:
     folder.mkdir(exist_ok=True)
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    return f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.pem" }}\n'
+    return f'tls {{ cert_file: "{folder}/server.pem", key_file: "{folder}/server.pem", {more} }}\n'
 
 
 async def test_a_connection_is_encrypted_and_a_certificate_checked(tmp_path: Path) -> None:
@@ -138,6 +162,23 @@ async def test_a_connection_is_encrypted_and_a_certificate_checked(tmp_path: Pat
             assert ids(await pull(one.queue)) == ["a"]
         async with host(address, "tls") as stranger:  # the system's authorities do not know this one
             await until(lambda: "certificate" in stranger.queue.state().reason, "the reason")
+
+
+async def test_a_server_may_ask_for_the_certificate_of_the_host(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    ca = str(tmp_path / "ca.pem")
+    lines = tls_lines(tmp_path, authority, f'verify: true, ca_file: "{ca}"')
+    issued = authority.issue_cert("host.example")
+    cert, key = tmp_path / "host.crt", tmp_path / "host.key"
+    issued.cert_chain_pems[0].write_to_path(cert)
+    issued.private_key_pem.write_to_path(key)
+    with nats_server(tmp_path, lines) as server:
+        async with host(NatsConfig(addr=server.address, tls=NatsTLS(ca, str(cert), str(key))), "mutual") as one:
+            await push(one.queue, job("a"))
+            assert ids(await pull(one.queue)) == ["a"]
+        async with host(NatsConfig(addr=server.address, tls=NatsTLS(ca)), "mutual", timeout=0.3) as stranger:
+            await until(lambda: stranger.queue.state().reason, "the reason")
+            assert isinstance(stranger.queue.refusal, (Away, Rejected))
 
 
 async def test_no_password_goes_over_a_connection_that_should_be_encrypted(tmp_path: Path) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from integration.jobs.test_mail_jobs import rpc, seen, send
 from support.container.host import Host, hosting
+from support.jobs.host import call, stat
 from support.jobs.nats_server import NatsServer, nats_server
 from support.waiting import eventually
 from support.worker.delivery import SUPPORT
+
+from rrpy.rpc.errors import RPCError
 
 
 @pytest.fixture
@@ -68,3 +71,26 @@ def test_mail_is_refused_while_the_server_is_away_and_taken_when_it_is_back(tmp_
         eventually(lambda: rpc(host, "jobs.Stat")["stats"][0]["connected"], "it connects again")
         send(host, 1)
         eventually(lambda: seen(tmp_path), "the mail")
+
+
+def test_a_pipeline_on_nats_is_declared_with_the_keys_of_rr(tmp_path: Path, server: NatsServer) -> None:
+    keys = {"name": "more", "driver": "nats", "stream": "declared", "subject": "declared.jobs", "ack_wait": "5s"}
+    keys |= {"replicas": "1", "max_bytes": "100000", "priority": "3", "prefetch": "7", "rate_limit": "100"}
+    with hosting(tmp_path, smtp=None, server=None, jobs={}, nats={"addr": server.address}) as host:
+        call(host, "jobs.Declare", {"pipeline": keys})
+        (line,) = host.wait_for("key has no effect")
+        assert line["key"] == "jobs.pipelines.more.config.rate_limit"
+        job = {"job": "report", "payload": "e30=", "options": {"pipeline": "more"}}
+        call(host, "jobs.Push", {"job": job})
+        eventually(lambda: stat(host)["active"] == 1, "the job")
+        assert (stat(host)["queue"], stat(host)["priority"], stat(host)["connected"]) == ("declared.jobs", 3, True)
+        call(host, "jobs.Destroy", {"pipelines": ["more"]})
+        for change, sentence in (
+            ({"max_bytes": "5"}, "the stream declared differs: max_bytes is 100000, configured is 5"),
+            ({"replicas": "many"}, "jobs.pipelines.more.config.replicas"),
+        ):
+            with pytest.raises(RPCError, match=sentence):
+                call(host, "jobs.Declare", {"pipeline": {**keys, **change}})
+        assert call(host, "jobs.List") == {"pipelines": []}
+        call(host, "jobs.Declare", {"pipeline": keys})
+        eventually(lambda: stat(host)["active"] == 1, "the job that stayed")

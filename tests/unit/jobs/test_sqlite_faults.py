@@ -1,4 +1,4 @@
-"""The driver sqlite on disks that are full, read-only or hung, and with a clock that is set."""
+"""The driver sqlite on disks that are full, read-only or hung, and when many jobs are due."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from rrpy.jobs.protocols import Away, Full, JobsError, Queue
 
 pytestmark = pytest.mark.anyio
 
-HOUR = 3600.0
-
 
 def place_of(folder: Path) -> Place:
     return Place(SQLiteDriver, {"file": str(folder / "smtp.db")}, durable=True)
@@ -32,22 +30,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 8 MiB."""
     with small_disk(tmp_path, 8 << 20) as disk:
         yield disk
-
-
-class Clock:
-    """The clock of the machine. `set`: it differs by so many seconds from now on."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._ahead, real = 0.0, time.time
-        patch.setattr(time, "time", lambda: real() + self._ahead)
-
-    def set(self, by: float) -> None:
-        self._ahead += by
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
 
 
 # The disk is full
@@ -163,29 +145,16 @@ async def test_a_push_that_waits_for_a_hung_disk_fails_in_time(tmp_path: Path, m
         await until(lambda: queue.refusal is None)
 
 
-# The clock is set
+# The clock goes on
 
 
-@pytest.mark.parametrize("by", [HOUR, -HOUR])
-async def test_a_delay_lasts_as_long_when_the_clock_is_set(by: float, clock: Clock, tmp_path: Path) -> None:
-    """An hour back made a job wait an hour longer; an hour forward made it due."""
-    async with place_of(tmp_path).queue() as queue:
-        await push(queue, job("soon", due=time.time() + 0.3), job("later", due=time.time() + HOUR / 2))
-        clock.set(by)
-        await push(queue, job("now"))
-        assert ids(await pull(queue)) == ["now"]
-        assert ids(await pull(queue)) == ["soon"]
-        assert queue.state().delayed == 1
-        await push(queue, job("after", due=time.time() + 0.1))
-        assert ids(await pull(queue)) == ["after"]
-
-
-def test_many_jobs_that_are_due_at_once_wait_in_steps(clock: Clock, tmp_path: Path) -> None:
+def test_many_jobs_that_are_due_at_once_wait_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One commit let all of them wait: a million held up the first pushes after the start."""
     spool = Spool(str(tmp_path / "smtp.db"), "the spool", "smtp")
     with spool.transaction():
         spool.insert([to_row(job(str(number), due=time.time() + 60)) for number in range(2500)])
-    clock.set(61)
+    now = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: now)
     steps = []
     while spool.next_due <= time.time():
         with spool.transaction():
