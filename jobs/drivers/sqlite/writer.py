@@ -126,7 +126,7 @@ class Writer(threading.Thread):
         self._trouble: JobsError | None = None
         self._expected = 0  # pushes and settlements of the next commit
         self._gathering = False
-        self._clock = _clock()
+        self._ahead = time.time() - _steady()  # of the clock
 
     def rouse(self) -> None:
         """Wake the thread for what the loop has given it; while it gathers only when all that it expects are there."""
@@ -184,7 +184,7 @@ class Writer(threading.Thread):
             return 0
         if self._trouble is not None:
             return _PAUSE
-        return min(_LONGEST, max(0.0, self._spool.next_due - time.time()))
+        return min(_LONGEST, max(0.0, self._spool.next_due - self._ahead - _steady()))
 
     def _turn(self) -> None:
         """Commit all that waits."""
@@ -199,7 +199,7 @@ class Writer(threading.Thread):
         answers: list[tuple[asyncio.Future[Any], Any]] = []
         error: JobsError | None = None
         spool = self._spool
-        jump = _clock() - self._clock
+        jump = time.time() - _steady() - self._ahead
         was_set = abs(jump) >= _SET
         can_take = wanted is not None and spool.has_free
         due = spool.next_due <= time.time()
@@ -220,7 +220,7 @@ class Writer(threading.Thread):
             if taken and self.wanted is wanted:
                 self.wanted = None
             if was_set:
-                self._clock += jump
+                self._ahead += jump
             self._trouble = lack
         except Exception as fault:  # also a fault of ours: without its thread the spool would store nothing more
             error = self._trouble = self._explained(fault)
@@ -309,7 +309,6 @@ def _take(waiting: deque[Any]) -> list[Any]:
     return [waiting.popleft() for _ in range(len(waiting))]
 
 
-def _clock() -> float:
-    """Return by how much the clock is ahead of one that is never set, and that goes on while the machine sleeps."""
-    steady = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-    return time.time() - steady
+def _steady() -> float:
+    """Return the seconds of a clock that is never set, and that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
