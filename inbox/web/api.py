@@ -183,8 +183,8 @@ class API:
     async def code(self, request: Request) -> Response:
         """Return the code of a message."""
         length = number(request, "length", None, 1, 64)
-        pattern = request.query_params.get("pattern")
-        return self._messages.answer(request, partial(self._extract, request, extracts.code, length, pattern))
+        conditions = length, request.query_params.get("pattern"), flag(request, "optional")
+        return self._messages.answer(request, partial(self._extract, request, extracts.code, *conditions))
 
     async def _extract(self, request: Request, extract: Callable[..., object], *conditions: object) -> Response:
         content = (await self._read(request)).content

@@ -56,12 +56,14 @@ def links(content: bytes, conditions: Mapping[str, str]) -> LinkList:
         raise Problem(400, str(error)) from None
 
 
-def code(content: bytes, length: int | None, pattern: str | None) -> CodeFound:
-    """Return the code of a message. Raises Problem."""
+def code(content: bytes, length: int | None, pattern: str | None, optional: bool = False) -> CodeFound:
+    """Return the code of a message. Raises Problem. `optional`: for none, or for several, the code is empty instead."""
     message = parse(content)
     try:
         return CodeFound(code_of(message, length, pattern), candidates_of(message))
     except CodeError as error:
+        if optional:
+            return CodeFound("", error.candidates)
         raise ExtractProblem(error) from None
     except FilterError as error:
         raise Problem(400, str(error)) from None

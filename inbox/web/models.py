@@ -57,7 +57,7 @@ class LinkList(msgspec.Struct, frozen=True):
 
 
 class CodeFound(msgspec.Struct, frozen=True):
-    """The code of a message. `candidates`: what may be one, the best first."""
+    """The code of a message, empty for none. `candidates`: what may be one, the best first."""
 
     code: str
     candidates: Sequence[Candidate]

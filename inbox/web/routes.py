@@ -252,6 +252,7 @@ ROUTES: Final = (
             _ID,
             Parameter("length", "query", _LENGTH, "its characters"),
             Parameter("pattern", "query", TEXT, "a regular expression of RE2 that the whole code fits"),
+            Parameter("optional", "query", _ONCE, "1: for no code, or for several, the answer has an empty `code`"),
             MAILBOX_PARAMETER,
         ),
         (400, 404, 422),

@@ -1,6 +1,6 @@
 // The part "check" of a message: what is wrong with it, as the host finds it. The rules are docs/reference/check.md.
 
-import { get, pathOf } from "./api.js";
+import { asked } from "./asked.js";
 import { byId, el, icon } from "./dom.js";
 import { counted } from "./format.js";
 import { state } from "./state.js";
@@ -14,8 +14,8 @@ const SEVERITIES = /** @type {const} */ (["error", "warning", "hint"]);
 
 const STAYING = 300; // milliseconds that a message is open before the page asks for its check
 
-/** @type {{ id: string, answer: Promise<Checked | null> }} */
-let last = { id: "", answer: Promise.resolve(null) };
+/** @type {(id: string) => Promise<Checked | null>} */
+const ask = asked("check");
 
 /**
  * Show in the tab how many errors and warnings a message has, once the reader stays with it.
@@ -28,21 +28,6 @@ export function countFaults(detail) {
     const checked = state.selected === id ? await ask(id) : null;
     if (checked && state.selected === id) byId("faults").textContent = String(checked.errors + checked.warnings || "");
   }, STAYING);
-}
-
-/**
- * Return the check of a message; null where the host does not answer.
- * @param {string} id
- * @returns {Promise<Checked | null>}
- */
-function ask(id) {
-  if (last.id !== id) last = { id, answer: get(`${pathOf(id)}/check`).catch(forget) };
-  return last.answer;
-}
-
-function forget() {
-  last.id = ""; // the next one asks again
-  return null;
 }
 
 /**

@@ -1,30 +1,39 @@
-// The codes in a text, such as those of a sign-in.
+// The codes of a message, such as those of a sign-in, as the host finds them.
 
-const READ = 128 * 1024; // characters of a text
-const BEFORE = 60; // characters before a number in which a word makes it a code
-const AFTER = 30; // characters after it
-const SHOWN = 3;
+import { asked } from "./asked.js";
+import { copyButton } from "./copy.js";
+import { el } from "./dom.js";
 
-const NUMBER = /(?<![\w.,:/#+€$£-])\d{4,8}(?![\w€$£%]|[.,:/-]\w)/g;
-const WORD = /(?<!\/)(?:code|codes|c[oó]digo|codice|passwor[dt]|passcode|pin|otp|tan|verif\w{0,12})(?!\w)/i;
-const YEAR = /^(?:19|20)\d\d$/;
+/** @typedef {{ value: string, points: number, reason: string }} Candidate */
+
+const ENOUGH = 6; // points of a text that may be the code
+const SHOWN = 3; // where several may be
+
+/** @type {(id: string) => Promise<{ code: string, candidates: Candidate[] } | null>} */
+const ask = asked("code?optional=1");
 
 /**
- * Return the numbers of four to eight digits that stand near a word such as "code". A year counts where it is alone.
- * @param {string} text
- * @returns {string[]}
+ * Return the codes of a message with buttons that copy them. They come a moment later.
+ * @param {import("./api.js").Detail} detail
+ * @returns {Element}
  */
-export function codesIn(text) {
-  const found = new Set();
-  const read = text.slice(0, READ);
-  for (const { 0: number, index } of read.matchAll(NUMBER)) {
-    const after = index + number.length;
-    if (WORD.test(`${read.slice(Math.max(0, index - BEFORE), index)} ${read.slice(after, after + AFTER)}`)) {
-      found.add(number);
-    }
-    if (found.size > 2 * SHOWN) break;
-  }
-  const all = [...found];
-  const codes = all.filter((number) => !YEAR.test(number));
-  return (codes.length ? codes : all).slice(0, SHOWN);
+export function codes(detail) {
+  const group = el("div", { className: "codes", role: "group", "aria-label": "Codes", hidden: true });
+  show(detail.summary.id, group);
+  return group;
+}
+
+/**
+ * @param {string} id
+ * @param {import("./dom.js").AnyElement} group
+ */
+async function show(id, group) {
+  const found = await ask(id);
+  if (!found) return;
+  const { code, candidates } = found;
+  const shown = candidates.filter(({ value, points }) => (code ? value === code : points >= ENOUGH)).slice(0, SHOWN);
+  group.hidden = !shown.length;
+  group.replaceChildren(
+    ...shown.map(({ value, reason }) => el("span", { title: reason }, el("b", {}, value), copyButton(value, `Copy the code ${value}`))),
+  );
 }

@@ -1,6 +1,5 @@
-// Buttons that copy a text, and the codes of a mail with such buttons.
+// Buttons that copy a text.
 
-import { codesIn } from "./codes.js";
 import { button, el } from "./dom.js";
 import { say } from "./notices.js";
 
@@ -35,16 +34,4 @@ async function copy(text, beside) {
     area.remove();
     beside.focus();
   }
-}
-
-/**
- * Return the codes of a message; null for none.
- * @param {import("./api.js").Detail} detail
- * @returns {Element | null}
- */
-export function codes(detail) {
-  const found = codesIn(detail.text || detail.text_from_html || "");
-  if (!found.length) return null;
-  const all = found.map((code) => el("span", {}, el("b", {}, code), copyButton(code, `Copy the code ${code}`)));
-  return el("div", { className: "codes", role: "group", "aria-label": "Codes" }, ...all);
 }

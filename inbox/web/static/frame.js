@@ -2,7 +2,7 @@
 
 import { API, get, pathOf } from "./api.js";
 import { choices, choose, WIDTHS } from "./choices.js";
-import { codes } from "./copy.js";
+import { codes } from "./codes.js";
 import { button, byId, el, icon, toggle } from "./dom.js";
 import { counted } from "./format.js";
 import { trying } from "./notices.js";

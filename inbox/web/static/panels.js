@@ -3,7 +3,7 @@
 import { ask, pathOf } from "./api.js";
 import { choices, choose } from "./choices.js";
 import { checks } from "./checks.js";
-import { codes } from "./copy.js";
+import { codes } from "./codes.js";
 import { el, icon, table, toggle } from "./dom.js";
 import { attachments } from "./files.js";
 import { size } from "./format.js";

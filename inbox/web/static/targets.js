@@ -1,26 +1,28 @@
-// The links of a mail, as a list.
+// The links of a mail, as a list, as the host finds them.
 
-import { codes, copyButton } from "./copy.js";
+import { asked } from "./asked.js";
+import { codes } from "./codes.js";
+import { copyButton } from "./copy.js";
 import { el } from "./dom.js";
-import { hrefOf, pieces } from "./links.js";
-import { anchors } from "./tokens.js";
+import { pieces } from "./links.js";
 
 /** @typedef {import("./api.js").Detail} Detail */
+/** @typedef {{ href: string, text: string, kind: "link" | "unsubscribe" | "pixel", source: string }} Link */
 
-const READ = 1024 * 1024; // characters of the HTML, and of the text
+const READ = 1024 * 1024; // characters of the text
 const SHOWN = 500;
-const WORDS = 300; // characters of the text in a link
 
-const DEAD = /^(?:javascript|data|vbscript|about|blob|file|filesystem|view-source):/i; // as the frame has it
-const TARGET = /^(?:[a-z][a-z0-9+.-]*:|\/\/)/i;
+/** @type {(id: string) => Promise<{ links: Link[] } | null>} */
+const ask = asked("links");
 
 /**
  * Return whether a message can have links, without reading its HTML.
  * @param {Detail} detail
  * @returns {boolean}
  */
-export function mayHaveLinks({ html, text }) {
-  return /href/i.test(html) || pieces(text.slice(0, READ)).length > 1;
+export function mayHaveLinks({ html, text, headers }) {
+  const unsubscribes = Object.keys(headers).some((name) => name.toLowerCase() === "list-unsubscribe");
+  return unsubscribes || /href/i.test(html) || pieces(text.slice(0, READ)).length > 1;
 }
 
 /**
@@ -28,64 +30,38 @@ export function mayHaveLinks({ html, text }) {
  * @returns {(string | Node)[]}
  */
 export function links(detail) {
-  const found = [...targets(detail)];
-  if (!found.length) return [el("p", {}, "This message has no links.")];
+  const place = el("div", {}, "Loading");
+  show(detail.summary.id, place);
+  return [codes(detail), place];
+}
+
+/**
+ * @param {string} id
+ * @param {Element} place
+ */
+async function show(id, place) {
+  const answer = await ask(id);
+  if (!answer) return place.replaceChildren("The links could not be loaded.");
+  const found = answer.links;
+  if (!found.length) return place.replaceChildren("This message has no links.");
   const rest = found.length - SHOWN;
-  return [
-    codes(detail) || "",
-    el("ul", { className: "targets" }, ...found.slice(0, SHOWN).map(([href, label]) => target(href, label))),
+  place.replaceChildren(
+    el("ul", { className: "targets" }, ...found.slice(0, SHOWN).map(target)),
     rest > 0 ? el("p", { className: "hint" }, `${rest.toLocaleString()} more links are in the source.`) : "",
-  ];
+  );
 }
 
-/**
- * Return the targets of a message's links, each once, with the words of its first link.
- * @param {Detail} detail
- * @returns {Map<string, string>}
- */
-function targets({ html, text }) {
-  const found = new Map();
-  for (const [written, words] of anchors(html.slice(0, READ))) {
-    const href = linked(unescape(written));
-    if (href && !found.get(href)) found.set(href, unescape(words.slice(0, WORDS)).trim().replace(/\s+/g, " "));
-  }
-  for (const [index, piece] of pieces(text.slice(0, READ)).entries()) {
-    if (index % 2 && !found.has(hrefOf(piece))) found.set(hrefOf(piece), "");
-  }
-  return found;
-}
+/** @type {Record<string, string>} */
+const KINDS = { unsubscribe: "unsubscribe", pixel: "tracking pixel" };
 
 /**
- * Return the target that a link opens, "" for none: as in the frame.
- * @param {string} href
- * @returns {string}
- */
-function linked(href) {
-  const target = href.replace(/[\x00-\x20]+/g, " ").trim();
-  if (!TARGET.test(target) || DEAD.test(target)) return "";
-  return target.startsWith("//") ? `https:${target}` : target;
-}
-
-const area = document.createElement("textarea");
-
-/**
- * Return a text with its character references resolved. The content of a `<textarea>` has no tags.
- * @param {string} text
- * @returns {string}
- */
-function unescape(text) {
-  if (!text.includes("&")) return text;
-  area.innerHTML = text.replaceAll("<", "&lt;");
-  return area.value;
-}
-
-/**
- * @param {string} href
- * @param {string} label
+ * @param {Link} link
  * @returns {Element}
  */
-function target(href, label) {
-  const link = el("a", { href, target: "_blank", rel: "noopener noreferrer" }, href);
-  const copy = copyButton(href, `Copy the link ${label || href}`);
-  return el("li", {}, el("div", {}, label && label !== href ? el("b", { dir: "auto" }, label) : "", link), copy);
+function target({ href, text, kind, source }) {
+  const shown = kind === "pixel" ? el("code", {}, href) : el("a", { href, target: "_blank", rel: "noopener noreferrer" }, href);
+  const words = source === "html" && text !== href ? text : ""; // in a text the words before it are not its own
+  const label = words ? el("b", { dir: "auto" }, words) : "";
+  const mark = KINDS[kind] ? el("span", { className: "tag" }, KINDS[kind]) : "";
+  return el("li", {}, el("div", {}, label, shown), mark, copyButton(href, `Copy the link ${words || href}`));
 }

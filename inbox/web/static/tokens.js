@@ -1,9 +1,8 @@
-// The pieces of an HTML text, for its colours, and its links.
+// The pieces of an HTML text, for its colours.
 
 /** @typedef {[kind: "" | "tag" | "name" | "value" | "comment", text: string]} Token */
 
 const COLOURED = 20_000; // pieces; the text after the last of them is one piece
-const READ = 400_000; // pieces in which links are found
 
 /**
  * Return the pieces of an HTML text; together they are the text. Takes linear time.
@@ -58,40 +57,6 @@ function tag(html, at, found, most) {
     assigned = !token[0] && token[1].includes("=");
   }
   return at;
-}
-
-/**
- * Return the links of an HTML text, each with the text inside it, both as written: with character references.
- *
- * A DOMParser would report each style of the mail to the console, because the page's policy refuses it.
- * @param {string} html
- * @returns {[href: string, words: string][]}
- */
-export function anchors(html) {
-  /** @type {[string, string][]} */
-  const found = [];
-  let tag = "";
-  let attribute = "";
-  let begun = false; // the tag has its target
-  let inside = false;
-  for (const [kind, text] of tokens(html, READ)) {
-    if (kind === "tag" && text !== ">") {
-      tag = text.toLowerCase();
-      if (tag === "<a" || tag === "</a") inside = false;
-      begun = false;
-    } else if (kind === "tag") {
-      tag = "";
-    } else if (kind === "name") {
-      attribute = text.toLowerCase();
-    } else if (kind === "value" && attribute === "href" && !begun && (tag === "<a" || tag === "<area")) {
-      found.push([/^["']/.test(text) ? text.slice(1, -1) : text, ""]);
-      begun = true;
-      inside = tag === "<a";
-    } else if (inside && !tag && !kind) {
-      found[found.length - 1][1] += text;
-    }
-  }
-  return found;
 }
 
 /**

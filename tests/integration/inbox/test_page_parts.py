@@ -12,6 +12,9 @@ from support.inbox.page import Visit, live
 from support.inbox.showcase import picture
 from support.waiting import eventually
 
+from rrpy.inbox.web.application import STATIC
+from rrpy.mime.extract.codes import ENOUGH
+
 pytestmark = pytest.mark.program("chromium")
 
 NATURAL = "image => image.decode().then(() => image.naturalWidth)"
@@ -160,3 +163,30 @@ def test_a_message_is_checked_and_says_where_it_is_wrong(tmp_path: Path, visit: 
         assert (got["errors"], got["warnings"], got["hints"]) == (3, 2, 2)
         assert {each["rule"] for each in got["findings"]} >= {"date-missing", "html-script", "merge-field", "image-alt"}
         assert client.get("messages/none/check").status_code == 404
+
+
+def test_several_codes_and_the_kinds_of_links_are_told_apart(tmp_path: Path, visit: Visit) -> None:
+    """The page had rules of its own for codes and links, in fewer languages than the host's."""
+    assert f"const ENOUGH = {ENOUGH};" in (STATIC / "codes.js").read_text()
+    pixel = "<img src='https://a.test/o' width=1 height=1>"
+    html = f"<p>登录验证码 <b>471100</b></p><a href='https://shop.test/u'>退订</a>{pixel}"
+    with inbox(tmp_path) as (host, client):
+        send(host, mail("Two", "PIN: 4711\n\nOTP: 583921\n"))
+        send(host, mail("One", "", html))
+        page = live(visit(host))
+        page.get_by_role("option", name="Two").click()
+        page.get_by_role("tab", name="Text").click()
+        codes = page.get_by_role("group", name="Codes").get_by_role("button")
+        expect(codes).to_have_count(2)
+        found = client.get("messages", params={"search": "subject:two"}).json()["messages"][0]["id"]
+        assert client.get(f"messages/{found}/code").status_code == 422
+        got = client.get(f"messages/{found}/code?optional=1").json()
+        assert (got["code"], {each["value"] for each in got["candidates"]}) == ("", {"4711", "583921"})
+        page.get_by_role("option", name="One").click()
+        expect(page.get_by_role("button", name="Copy the code 471100")).to_be_visible()
+        page.get_by_role("tab", name="Links").click()
+        rows = page.locator(".targets li")
+        expect(rows).to_have_count(2)
+        expect(rows.first.locator(".tag")).to_have_text("unsubscribe")
+        expect(rows.last.locator(".tag")).to_have_text("tracking pixel")
+        expect(rows.last.get_by_role("link")).to_have_count(0)

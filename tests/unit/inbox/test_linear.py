@@ -140,12 +140,11 @@ EXPRESSION = re.compile(r"(?<=[(,=:\s])/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[\
 SPEED = """
 const {pieces, lengths, allowed, unseen, tries, modules, expressions} = JSON.parse(process.argv[1]);
 const people = await import(`${modules}/people.js`), links = await import(`${modules}/links.js`);
-const format = await import(`${modules}/format.js`), {codesIn} = await import(`${modules}/codes.js`);
-const {anchors} = await import(`${modules}/tokens.js`);
+const format = await import(`${modules}/format.js`), {tokens} = await import(`${modules}/tokens.js`);
 const message = (text) => ({header_from: text, from: text, subject: text, code: 250});
 const works = {
   nameOf: people.nameOf, split: people.split, addressesIn: people.addressesIn, pieces: links.pieces,
-  codesIn: (text) => codesIn("code " + text), anchors, anchorsInTag: (text) => anchors("<a " + text),
+  tokens, tokensInTag: (text) => tokens("<a " + text),
   sender: (text) => format.sender(message(text)), subject: (text) => format.subject(message(text)),
 };
 for (const source of expressions) {

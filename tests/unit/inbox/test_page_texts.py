@@ -1,4 +1,4 @@
-"""What the page reads in the texts of a mail: links, codes, and the pieces of HTML. It runs the page's own modules."""
+"""What the page reads in the texts of a mail: links, and the pieces of HTML. It runs the page's own modules."""
 
 from __future__ import annotations
 
@@ -56,24 +56,6 @@ def test_links_of_a_text_are_found(modules: Path) -> None:
     ]  # fmt: skip
 
 
-CODES = {
-    "Your code is 471100. It expires on 3 May 2026.": ["471100"],
-    "Your code is 2026.": ["2026"],
-    "4711 is your verification code": ["4711"],
-    "Ihr Bestätigungscode:\r\n\r\n  83921\r\n": ["83921"],
-    "Su código: 12345678": ["12345678"],
-    "PIN 1234, OTP 5678": ["1234", "5678"],
-    "Order 20417 is on its way": [],
-    "Your code: 123, 123456789, #20417, 12.3456, 1234-5678, €1234, 1234 €": ["1234"],
-    "https://shop.example/code/20417 codec 1234": [],
-    f"code {'x' * 80} 1234": [],
-}
-
-
-def test_codes_stand_near_a_word_for_them(modules: Path) -> None:
-    assert dict(zip(CODES, run(modules, "codes", "codesIn", list(CODES)), strict=True)) == CODES
-
-
 HTML = [
     '<!doctype html><a href="x>y" title=\'a"b\' id=1/2 hidden>Hi</a><!-- <b> -->',
     "a < b <3 <>",
@@ -95,17 +77,3 @@ def test_the_pieces_of_html_are_the_html(modules: Path) -> None:
         ["comment", "<!-- <b> -->"],
     ]  # fmt: skip
     assert len(found[6]) < 20_010
-
-
-ANCHORS = {
-    '<p><a class="x" href="https://a.b/?x=1&amp;y=2">See <b>it</b></a> and <A HREF=http://c.d/e>d</A></p>': [
-        ["https://a.b/?x=1&amp;y=2", "See it"], ["http://c.d/e", "d"],
-    ],
-    "<map><area href='/x'></map><a name=y>no</a><!-- <a href=z> --><a href>none</a><link href=css>": [["/x", ""]],
-    '<a href="one" href="two">1<a href="two">2': [["one", "1"], ["two", "2"]],
-    '<a title="<a href=x>" href="y">&lt;': [["y", "&lt;"]],
-}  # fmt: skip
-
-
-def test_links_of_html_are_found(modules: Path) -> None:
-    assert dict(zip(ANCHORS, run(modules, "tokens", "anchors", list(ANCHORS)), strict=True)) == ANCHORS
