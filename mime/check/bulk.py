@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ..extract.links import unsubscribes
 from .findings import Findings
 from .markup import Markup
 from .source import Source
@@ -13,11 +14,6 @@ ONE_CLICK: Final = "list-unsubscribe=one-click"
 """The value of List-Unsubscribe-Post in lower case (RFC 8058 section 3.1)."""
 
 _URL = re.compile(r"<\s*+(https|http|mailto):[^<>\s]++\s*+>", re.IGNORECASE)
-_UNSUBSCRIBE = re.compile(
-    r"unsubscri|opt[-_ ]?out|abmelden|abbestell|d\u00e9sabonn|d\u00e9sinscri|darse de baja|cancelar (?:la )?suscripci|"
-    r"cancelar inscri|disiscri|annulla iscri|afmelden|uitschrijven|wypisz|avregistrer|avprenumerer",
-    re.IGNORECASE,
-)
 _ROBOT = re.compile(r"(?:no|do[-_.]?not)[-_.]?reply", re.IGNORECASE)
 _AUTOMATIC: Final = ("no", "auto-generated", "auto-replied", "auto-notified")
 _PRECEDENCE: Final = ("bulk", "list", "junk", "first-class", "special-delivery", "auto_reply")
@@ -47,8 +43,7 @@ def _is_for_many(mail: Source, markup: Markup) -> bool:
     """Return whether a header or a link says so."""
     if mail.has_list_header or mail.value("precedence").strip().lower() in ("bulk", "list"):
         return True
-    links = (each for each in markup.references if each.kind == "a")
-    return any(_UNSUBSCRIBE.search(each.text) or _UNSUBSCRIBE.search(each.target) for each in links)
+    return any(unsubscribes(each.text, each.target) for each in markup.references if each.kind == "a")
 
 
 def _check_automatic(mail: Source, found: Findings) -> None:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from ..html_text import ATTRIBUTE, MAX_HTML, TAG, unescape
+from ..extract.links import is_pixel
+from ..html_text import MAX_HTML, TAG, attributes_of, unescape
 from .findings import MAX_PLACE, Findings
 from .nesting import Nesting
 
@@ -23,9 +24,6 @@ _BY_TAG: Final = {
 }
 _POSITION = re.compile(r"(?<![\w-])position\s*+:", re.IGNORECASE)
 _WIDTH = re.compile(r"(?<![\w-])width\s*+:", re.IGNORECASE)
-_TINY = re.compile(r"\s*[01](?:px)?\s*", re.IGNORECASE)
-_TINY_STYLE = re.compile(r"(?<![\w-])(?:width|height)\s*+:\s*+[01](?:px)?\s*+(?:;|!|\Z)", re.IGNORECASE)
-_HIDDEN = re.compile(r"(?<![\w-])(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.IGNORECASE)
 _EVENT = re.compile(r"[\s/\"']on[a-z]{3,20}\s*+=", re.IGNORECASE)
 _DATA_SCRIPT = re.compile(r"""type\s*+=\s*+["']?application/(?:ld\+)?json""", re.IGNORECASE)
 
@@ -109,7 +107,7 @@ class Markup:
     def _read_image(self, values: Mapping[str, str], at: int) -> None:
         source, style = values.get("src", ""), values.get("style", "")
         self.references.append(Reference("img", source, "", at))
-        if is_remote(source) and _is_invisible(values, style):
+        if is_remote(source) and is_pixel(source, values):
             self.add("tracking-pixel", at)
             return
         if "alt" not in values:
@@ -130,17 +128,6 @@ def is_remote(target: str) -> bool:
     return target[:8].lower().startswith(("http:", "https:", "//"))
 
 
-def _is_invisible(values: Mapping[str, str], style: str) -> bool:
-    sides = [_TINY.fullmatch(values[name]) is not None for name in ("width", "height") if name in values]
-    return (len(sides) == 2 and all(sides)) or len(_TINY_STYLE.findall(style)) > 1 or bool(_HIDDEN.search(style))
-
-
 def _values(attributes: str) -> dict[str, str]:
-    """Return the attributes of a tag, the first of each name, without references to characters."""
-    found: dict[str, str] = {}
-    for match in ATTRIBUTE.finditer(attributes):
-        value = (match[2] or "")[: MAX_VALUE + 2]
-        if value[:1] in ("'", '"'):
-            value = value[1:].removesuffix(value[0])
-        found.setdefault(match[1].lower(), unescape(value).strip())
-    return found
+    """Return the attributes of a tag, without references to characters."""
+    return {name: unescape(value[:MAX_VALUE]).strip() for name, value in attributes_of(attributes).items()}

@@ -7,7 +7,7 @@ opened. The links of one address count once: HTML first, for its words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ _SCHEME: Final = re.compile(r"(?:https?|mailto|tel|sms|ftp|[a-z][a-z0-9+.-]*):",
 _DEAD: Final = re.compile(r"(?:javascript|data|vbscript|about|blob|file|cid):", re.IGNORECASE)
 _SMALL: Final = re.compile(r"\s*+0*+[012](?:px)?\s*+", re.IGNORECASE)
 _HIDDEN: Final = re.compile(
-    r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d])|(?:width|height)\s*+:\s*+[01]px",
+    r"display\s*+:\s*+none|visibility\s*+:\s*+hidden|opacity\s*+:\s*+0(?![.\d])|(?<![\w-])(?:width|height)\s*+:\s*+[01]px",
     re.IGNORECASE,
 )
 _OPENED: Final = re.compile(
@@ -154,13 +154,13 @@ def _of_image(name: str, attributes: dict[str, str]) -> Iterator[Link]:
     target = _target(attributes.get("href" if name == "area" else "src", ""))
     if name == "area" and target:
         yield _link(target, [attributes.get("alt", "")], unescape(attributes.get("rel", "")))
-    elif target.lower().startswith("http") and _is_pixel(target, attributes):
+    elif target.lower().startswith("http") and is_pixel(target, attributes):
         yield Link(target, "", "", "pixel")
 
 
 def _link(href: str, words: Iterable[str], rel: str) -> Link:
     text = " ".join(unescape("".join(words)).split())[:MAX_TEXT]
-    return Link(href, text, rel[:MAX_TEXT], "unsubscribe" if _unsubscribes(text, href) else "link")
+    return Link(href, text, rel[:MAX_TEXT], "unsubscribe" if unsubscribes(text, href) else "link")
 
 
 def _target(written: str) -> str:
@@ -171,8 +171,11 @@ def _target(written: str) -> str:
     return href if _SCHEME.match(href) and not _DEAD.match(href) and len(href) <= MAX_HREF else ""
 
 
-def _is_pixel(source: str, attributes: dict[str, str]) -> bool:
-    """Return whether a reader does not see an image, or its address says what it is for."""
+def is_pixel(source: str, attributes: Mapping[str, str]) -> bool:
+    """Return whether a reader does not see an image of the web, or its address says what it is for.
+
+    `attributes`: of its tag, by lower-case names.
+    """
     sizes = [attributes[name] for name in ("width", "height") if name in attributes]
     if sizes:
         return all(map(_SMALL.fullmatch, sizes))
@@ -198,7 +201,7 @@ def _of_text(body: str) -> Iterator[Link]:
             words = _words_before(shown[done : found.start()]) or (_words_before(before) if not done else "")
             done = found.end()
             target = f"https://{href}" if href.lower().startswith("www.") else href
-            yield Link(target, words, "", "unsubscribe" if _unsubscribes(words, href) else "link", "text")
+            yield Link(target, words, "", "unsubscribe" if unsubscribes(words, href) else "link", "text")
         if done:
             before = ""
         elif shown.strip():
@@ -218,5 +221,6 @@ def _of_headers(message: Message) -> Iterator[Link]:
                         yield Link(target, "", "", "unsubscribe", "header")
 
 
-def _unsubscribes(text: str, href: str) -> bool:
+def unsubscribes(text: str, href: str) -> bool:
+    """Return whether a link ends a subscription, by its words or its address."""
     return UNSUBSCRIBE.search(text) is not None or UNSUBSCRIBE.search(_path(href)) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rrpy.mime.extract.links import MAX_LINKS, Link, LinkError, link_of, links_of
+from rrpy.mime.extract.links import MAX_LINKS, Link, LinkError, is_pixel, link_of, links_of
 from rrpy.mime.matching import FilterError
 from rrpy.mime.message import parse
 
@@ -100,3 +100,10 @@ def test_the_host_of_a_broken_address_is_empty() -> None:
 def test_a_mail_with_many_links_gives_the_first_ones() -> None:
     many = "".join(f"<a href=https://a.example/{number}>x</a>" for number in range(MAX_LINKS + 5))
     assert len(links_of(parse(f"Content-Type: text/html\n\n{many}".encode()))) == MAX_LINKS
+
+
+@pytest.mark.parametrize("style", ["border-width: 1px", "line-height:1px", "max-width: 1px", "min-height:0px"])
+def test_a_style_that_is_not_its_size_makes_an_image_no_pixel(style: str) -> None:
+    """A thin border made a logo a tracking pixel."""
+    assert not is_pixel("https://shop.example/logo.png", {"style": style})
+    assert is_pixel("https://shop.example/logo.png", {"style": f"{style}; width:1px"})
