@@ -17,10 +17,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..mime.check.findings import Finding
+    from ..mime.extract.links import Link
     from ..mime.message import Attachment
-    from .catcher import Catcher, CaughtMail
+    from .catcher import Catcher, CaughtMail, Mailbox
 
-__all__ = ["Attachment", "Catcher", "CaughtMail", "Finding"]
+__all__ = ["Attachment", "Catcher", "CaughtMail", "Finding", "Link", "Mailbox"]
 
 
 def __getattr__(name: str) -> object:

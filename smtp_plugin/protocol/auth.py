@@ -102,6 +102,9 @@ def _capture(conversation: Conversation, mechanism: str, username: bytes, secret
     user = username.decode("utf-8", "surrogateescape")
     if conversation.rules.failures.rules and conversation.fails(Stage.AUTH, user=user):
         return
+    if conversation.rules.credentials is not None and not conversation.rules.credentials(user, secret):
+        conversation.refuse(replies.WRONG_CREDENTIALS)
+        return
     conversation.session.capture(mechanism, username, secret)
     if conversation.rules.tally is not None:
         conversation.rules.tally.captured(mechanism)

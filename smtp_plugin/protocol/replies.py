@@ -166,6 +166,8 @@ BDAT_SYNTAX = Reply(521, "5.5.4", "Syntax: BDAT size [LAST]", "RFC 3030 2")
 TLS_REQUIRED = Reply(
     530, "5.7.0", "Must issue a STARTTLS command first", "RFC 3207 4", setting="smtp.tls.required: true"
 )
+AUTH_REQUIRED = Reply(530, "5.7.0", "Authentication required", "RFC 4954 6")
+WRONG_CREDENTIALS = Reply(535, "5.7.8", "Authentication credentials invalid", "RFC 4954 6")
 ENCRYPTION_REQUIRED = Reply(
     538, "5.7.11", "Encryption required for authentication", "RFC 4954 6", setting="smtp.tls.required: true"
 )

@@ -38,7 +38,8 @@ class Rules:
     speak LMTP (RFC 2033). `software`: the words after the host name in the greeting. `delegated`: verbs that the caller
     of the dialog handles. `budget`: the message bytes held by all sessions. `refusal`: called at MAIL; the reply that
     it returns refuses the message. `tally`: counts replies, messages and credentials; None for no counts. `failures`:
-    the rules by which the server fails on purpose; they may change while sessions run.
+    the rules by which the server fails on purpose; they may change while sessions run. `credentials`: returns whether
+    a user name and a password are right, and mail needs them; None accepts all, and mail needs none.
     """
 
     hostname: str = "localhost"
@@ -59,6 +60,7 @@ class Rules:
     refusal: Callable[[], Reply | None] | None = None
     tally: Tally | None = None
     failures: Failures = field(default_factory=Failures)
+    credentials: Callable[[str, bytes], bool] | None = None
 
     greeting: bytes = field(init=False)
     helo: bytes = field(init=False)

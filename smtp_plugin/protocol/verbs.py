@@ -60,6 +60,8 @@ def _mail(conversation: Conversation, argument: bytes) -> bool:
     rules = conversation.rules
     if rules.tls_required:
         return conversation.refuse(replies.TLS_REQUIRED)
+    if rules.credentials is not None and not conversation.session.authenticated:
+        return conversation.refuse(replies.AUTH_REQUIRED)
     budget = rules.budget
     if 0 < budget.limit <= budget.used:
         return conversation.refuse(replies.out_of_storage(budget.limit))
