@@ -3,6 +3,8 @@
 A request reads the messages that are there once; `offer` brings it the later ones. Requests that came first get a
 message first. What makes it hard: a request may end with fewer messages than it wants. It gives them back then, and the
 others that wait under its claim read the messages anew.
+A regular expression may take seconds for a mail. So those that have one compare nothing while mail is stored: an
+arrival lets them read anew, and a thread of their own compares, one message at a time.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from ..mime.matching import Filter, Mail
 from ..mime.message import Message
@@ -27,6 +30,8 @@ MAX_COUNT: Final = 100
 """Messages of one wait."""
 MISSES: Final = 20
 """Messages that did not fit, of those that a failed wait lists: the newest ones."""
+COMPARING: Final = 3.0
+"""Seconds after which a failed wait lists no more of them."""
 
 
 class Target(NamedTuple):
@@ -75,6 +80,8 @@ class Miss(NamedTuple):
 class Candidate(Protocol):
     """A message of the store. It reads its parts as they are asked for."""
 
+    @property
+    def number(self) -> int: ...  # noqa: D102
     @property
     def summary(self) -> Summary: ...  # noqa: D102
     @property
@@ -139,12 +146,16 @@ class Claims:
 
 
 class Waiter:
-    """One request. `got`: its messages so far. `woken`: set when it has all, has to read anew, or the host stops."""
+    """One request. `got`: its messages so far. `woken`: set when it has all, has to read anew, or the host stops.
+
+    `seen`: it need not compare the messages up to this number again.
+    """
 
     def __init__(self, target: Target, claims: Claims) -> None:
         self.target = target
         self.got: list[Awaited] = []
         self.woken = anyio.Event()
+        self.seen = 0
         self._claims = claims
         # Arrivals come after the messages that are there, where the oldest come first.
         self._held: list[Awaited] | None = None if target.newest or target.after is None else []
@@ -155,10 +166,11 @@ class Waiter:
 
     def fits(self, candidate: Candidate) -> bool:
         """Return whether the request waits for a message of the store. Called in the store's thread."""
-        summary = candidate.summary
-        if self._claims.has(self.target.claim, summary.id) or self._has(summary.id):
-            return False
-        return self.target.wanted.fits(_mail(summary, lambda: candidate.parsed))
+        return self.may_take(candidate.summary.id) and self.target.wanted.fits(_lazy(candidate))
+
+    def may_take(self, message_id: str) -> bool:
+        """Return whether neither the request nor another one of its claim has a message."""
+        return not (self._claims.has(self.target.claim, message_id) or self._has(message_id))
 
     def offer(self, awaited: Awaited) -> None:
         """Take a new message that fits."""
@@ -198,6 +210,7 @@ class Waits:
         self._source = source
         self._run = run
         self._claims = Claims()
+        self._comparing = anyio.CapacityLimiter(1)
         self._all: dict[Waiter, None] = {}
         self._closed = False
 
@@ -211,7 +224,9 @@ class Waits:
             after = await self._run(lambda: self._source.last) if target.after is None else target.after
             scans = target.after is not None
             while True:
-                if scans:
+                if scans and target.wanted.has_expression:
+                    await self._scan_slowly(waiter, after, deadline)
+                elif scans:
                     await self._scan(waiter, after)
                 waiter.take_held()
                 if waiter.has_all() or self._closed:
@@ -228,17 +243,36 @@ class Waits:
     async def misses(self, target: Target) -> Sequence[Miss]:
         """Return the newest messages after `target.after`, the oldest first: why each was not enough."""
 
-        def missed() -> Sequence[Miss]:
-            latest = self._source.latest(target.after or 0, MISSES, target.mailbox)
-            return [self._missed(target, each) for each in latest]
+        def latest() -> Sequence[int]:
+            return [each.number for each in self._source.latest(target.after or 0, MISSES, target.mailbox)]
 
-        return await self._run(missed)
+        found: list[Miss] = []
+        ends = anyio.current_time() + COMPARING
+        for number in reversed(await self._run(latest)):
+            if found and anyio.current_time() > ends:
+                break
+            read = _Read(target.wanted)
+            await self._run(partial(self._source.find, read, number - 1, number + 1, mailbox=target.mailbox))
+            if read.mail is not None:
+                found.append(
+                    self._missed(
+                        target, read.summary, await self._compare(target.wanted, target.wanted.why_not, read.mail)
+                    )
+                )
+        return found[::-1]
 
     def interested(self, number: int, mailbox: str) -> Sequence[Waiter]:
-        """Return the requests that a new message is for, if it fits: those that came first are first."""
-        return [
+        """Return the requests that a new message is for, if it fits: those that came first are first.
+
+        Let those with an expression read it.
+        """
+        found = [
             each for each in self._all if (each.target.after or 0) < number and each.target.mailbox in (None, mailbox)
         ]
+        for each in found:
+            if each.target.wanted.has_expression:
+                each.woken.set()
+        return [each for each in found if not each.target.wanted.has_expression]
 
     @property
     def closed(self) -> bool:
@@ -265,16 +299,29 @@ class Waits:
                 waiter.give_back()
                 for other in self._all:
                     if other.target.claim == target.claim:
+                        other.seen = 0
                         other.woken.set()
+
+    async def _scan_slowly(self, waiter: Waiter, after: int, deadline: float) -> None:
+        """Give a request with an expression the messages that it has not compared yet."""
+        after = max(after, waiter.seen)
+        waiter.seen = await self._run(lambda: self._source.last)
+        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + COMPARING)):
+            await self._scan(waiter, after)
 
     async def _scan(self, waiter: Waiter, after: int) -> None:
         """Give the request the messages that are there."""
-        newest, mailbox = waiter.target.newest, waiter.target.mailbox
+        newest, mailbox, wanted = waiter.target.newest, waiter.target.mailbox, waiter.target.wanted
         before: int | None = None
         while not (waiter.has_all() or self._closed):
-            find = partial(self._source.find, waiter.fits, after, before, newest=newest, mailbox=mailbox)
+            read = _Read(wanted, waiter.may_take) if wanted.has_expression else None
+            find = partial(self._source.find, read or waiter.fits, after, before, newest=newest, mailbox=mailbox)
             found = await self._run(find)
-            if found.id is not None and found.number is not None:
+            if (
+                found.id is not None
+                and found.number is not None
+                and (read is None or read.mail is None or await self._compare(wanted, wanted.fits, read.mail))
+            ):
                 waiter.take(Awaited(found.id, found.number))
             if found.next is None:
                 return
@@ -283,12 +330,37 @@ class Waits:
             else:
                 after = found.next
 
-    def _missed(self, target: Target, candidate: Candidate) -> Miss:
-        summary = candidate.summary
-        why = target.wanted.why_not(_mail(summary, lambda: candidate.parsed))
+    async def _compare(self, wanted: Filter, compare: Callable[[Mail], R], mail: Mail) -> R:
+        """Compare a mail in a thread. Expressions wait for each other, and nothing else for them."""
+        limiter = self._comparing if wanted.has_expression else None
+        return await anyio.to_thread.run_sync(compare, mail, limiter=limiter)
+
+    def _missed(self, target: Target, summary: Summary, why: Sequence[str]) -> Miss:
         if not why and self._claims.has(target.claim, summary.id):
             why = [f"claim: another request of {target.claim!r} has it"]
         return Miss(summary, why)
+
+
+class _Read:
+    """Chooses a message of the store, and reads it as far as a filter needs it. Called in the store's thread.
+
+    `mail`: None until there is one.
+    """
+
+    summary: Summary
+
+    def __init__(self, wanted: Filter, may_take: Callable[[str], bool] = lambda _: True) -> None:
+        self._wanted = wanted
+        self._may_take = may_take
+        self.mail: Mail | None = None
+
+    def __call__(self, candidate: Candidate) -> bool:
+        self.summary = candidate.summary
+        if not self._may_take(self.summary.id):
+            return False
+        message = candidate.parsed if self._wanted.reads_message else None
+        self.mail = _lazy(candidate) if message is None else _mail(self.summary, lambda: message)
+        return True
 
 
 class Arrival(NamedTuple):
@@ -308,6 +380,10 @@ class Arrival(NamedTuple):
         """Offer it to requests that it fits."""
         for each in waiters:
             each.offer(Awaited(self.summary.id, self.number, self.stored if each.target.total == 1 else None))
+
+
+def _lazy(candidate: Candidate) -> Mail:
+    return _mail(candidate.summary, lambda: candidate.parsed)
 
 
 def _mail(summary: Summary, message: Callable[[], Message]) -> Mail:

@@ -6,9 +6,9 @@ A Filter has conditions for the parts of a mail. It fits where each condition fi
 
 What we want: a client chooses the expression, the mail chooses the text, and neither holds up the host.
 What does not work: `re` takes exponential time for some expressions. The time limit of the package `regex` ends a
-search, but each one may take the whole limit. What we do: google-re2 takes time in proportion to the text. A small
-program (MEMORY) and a bound for the text (SEARCHED) limit the worst expression to about a second. A search releases
-the interpreter lock, so a thread can run it beside the event loop; see Filter.is_slow.
+search, but each one may take the whole limit. What we do: google-re2 takes time in proportion to the text and to its
+program. A small program (MEMORY) and a bound for both (SEARCHED, WORK) limit the worst expression to a tenth of a
+second. A search releases the interpreter lock, so a thread can run it beside the event loop; see Filter.is_slow.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ COMPARED: Final = 256 * 1024
 """Characters of a value that are compared."""
 SEARCHED: Final = 64 * 1024
 """Characters of a value that an expression searches."""
+WORK: Final = 10_000_000
+"""Bytes of a value that an expression searches, times the instructions of its program: 0.1 s at worst."""
 MEMORY: Final = 64 * 1024
 """Bytes of the program of an expression: about a thousand instructions."""
 SHOWN: Final = 4
@@ -183,8 +185,18 @@ class Filter(NamedTuple):
     @property
     def is_slow(self) -> bool:
         """Whether `fits` may parse a mail or search a long text. Call it in a thread then."""
-        texts = (self.to, self.sender, self.subject)
-        return self.body is not None or bool(self.headers) or any(each and each.is_expression for each in texts)
+        return self.reads_message or self.has_expression
+
+    @property
+    def has_expression(self) -> bool:
+        """Whether a condition is a regular expression: one mail may take seconds, so nothing may wait for `fits`."""
+        texts = (self.to, self.sender, self.subject, self.body, *(wanted for _, wanted in self.headers))
+        return any(each and each.is_expression for each in texts)
+
+    @property
+    def reads_message(self) -> bool:
+        """Whether a condition compares more than a summary has."""
+        return self.body is not None or bool(self.headers)
 
     def fits(self, mail: Mail) -> bool:
         """Return whether a mail is one of them."""
@@ -274,7 +286,8 @@ def _expression(expression: str, name: str) -> Callable[[Value], bool]:
         reason = error.args[0] if error.args else ""
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise FilterError(name, f"is not a regular expression of RE2: {text}") from None
-    return lambda value: compiled.search(value.searched) is not None
+    most = max(1, WORK // compiled.programsize)
+    return lambda value: compiled.search(value.searched[:most]) is not None
 
 
 def _bytes(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -269,3 +270,61 @@ def test_a_request_in_json_has_the_words_of_the_api() -> None:
     for wrong in ({"after": "later"}, {"count": 0}, {"timeout": 301}, {"order": "random"}, {"too": "x"}):
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(wrong, WaitRequest)
+
+
+@pytest.mark.parametrize("conditions", [{"subject": "~wanted"}, {"header": "Subject: ~wanted"}])
+async def test_mail_does_not_wait_for_an_expression(
+    conditions: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expressions of one request held up every mail: 30 s for a few messages with long headers."""
+    mailbox = await filled("there")
+    wanted, compares, go_on = Filter.of(**conditions), threading.Event(), threading.Event()
+    fits, why_not = Filter.fits, Filter.why_not
+
+    def slowly(compare: Any, *args: Any) -> Any:
+        compares.set()
+        assert go_on.wait(TIMEOUT)
+        return compare(*args)
+
+    monkeypatch.setattr(Filter, "fits", lambda *args: slowly(fits, *args))
+    monkeypatch.setattr(Filter, "why_not", lambda *args: slowly(why_not, *args))
+    with anyio.fail_after(TIMEOUT):
+        async with anyio.create_task_group() as group:
+            ended: list[list[str]] = []
+
+            async def waits(after: int) -> None:
+                ended.append(names(await mailbox.waits.wait(Target(wanted, after), TIMEOUT)))
+
+            async def misses() -> None:
+                ended.append([each.summary.id for each in await mailbox.waits.misses(Target(wanted))])
+
+            group.start_soon(waits, 0)
+            group.start_soon(waits, 1)
+            group.start_soon(misses)
+            await until(compares.is_set)
+            await mailbox.add(received("other"))
+            await mailbox.add(received("wanted"))
+            go_on.set()
+    assert sorted(ended)[-2:] == [["wanted"], ["wanted"]]
+    await mailbox.aclose()
+
+
+async def test_a_request_with_an_expression_compares_each_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = await filled("0", "1")
+    compared: list[str] = []
+    fits = Filter.fits
+
+    def counted(wanted: Filter, mail: Any) -> bool:
+        compared.append(mail.subject[0].text)
+        return fits(wanted, mail)
+
+    monkeypatch.setattr(Filter, "fits", counted)
+    with anyio.fail_after(TIMEOUT):
+        async with anyio.create_task_group() as group:
+            group.start_soon(mailbox.waits.wait, Target(Filter.of(subject="~wanted")), TIMEOUT)
+            await until(lambda: compared == ["1", "0"])
+            for subject in ("2", "wanted"):
+                await mailbox.add(received(subject))
+    assert "wanted" in compared
+    assert set(Counter(compared).values()) == {1}
+    await mailbox.aclose()

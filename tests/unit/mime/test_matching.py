@@ -145,6 +145,8 @@ def test_hostile_text_is_compared_and_searched_as_far_as_the_bound() -> None:
     assert not Filter.of(subject="end").fits(mail)
     assert Wanted("~\ud800|x").fits("x")
     assert Wanted("~end").fits("a" * (SEARCHED - 3) + "end")
+    assert Wanted("~(x?){99}x{99}|end").fits("a" * 9000 + "end")
+    assert not Wanted("~(x?){99}x{99}|end").fits("a" * (SEARCHED - 3) + "end")  # a large program reads less
 
 
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=10))
