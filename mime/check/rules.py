@@ -267,6 +267,12 @@ RULES: Final[Mapping[str, Rule]] = {
         "List-Unsubscribe-Post has another value, or no https URL beside it.",
         "Write List-Unsubscribe-Post: List-Unsubscribe=One-Click, with an https URL in List-Unsubscribe.",
     ),
+    "one-click-unsigned": Rule(
+        "warning",
+        "RFC 8058 section 4; Gmail, Yahoo",
+        "No DKIM-Signature covers the headers for unsubscribing with one click.",
+        "Add List-Unsubscribe and List-Unsubscribe-Post to the tag h of the signature.",
+    ),
     "auto-submitted-missing": Rule(
         "hint",
         "RFC 3834 section 5",

@@ -12,7 +12,6 @@ from support.inbox.host import inbox, mail, send
 from support.inbox.page import Visit, live, shows
 
 from rrpy.container.passwords import PasswordHash, token_hash
-from rrpy.inbox.config import InboxConfig
 
 pytestmark = pytest.mark.program("chromium")
 
@@ -69,16 +68,6 @@ def test_refusals_are_those_of_the_mailbox(tmp_path: Path, visit: Visit) -> None
         client.delete("refusals?mailbox=ann@x.y")
         expect(button).to_be_hidden()
         expect(other.get_by_role("button", name=re.compile("refused"))).to_have_text("1 refused")
-
-
-def test_an_inbox_with_one_mailbox_has_no_switch(tmp_path: Path, visit: Visit) -> None:
-    assert InboxConfig().mailbox_by == "none"
-    with inbox(tmp_path) as (host, _):
-        send(host, mail("one"))
-        page = live(visit(host))
-        expect(page.get_by_role("option", name="one")).to_be_visible()
-        expect(page.locator("#boxes")).to_be_hidden()
-        expect(page.locator("#messages .box")).to_have_count(0)
 
 
 def test_a_token_for_one_mailbox_sees_that_one_alone(tmp_path: Path, visit: Visit) -> None:

@@ -81,6 +81,8 @@ def test_the_filter_defects_is_a_search_that_it_begins_and_ends(tmp_path: Path, 
         expect(button).to_be_hidden()
         send(host, "Content-Type: multipart/mixed\r\nSubject: broken\r\n\r\nHi\r\n")
         expect(button).to_have_attribute("aria-pressed", "false")
+        expect(page.locator("#boxes")).to_be_hidden()  # the inbox has one mailbox
+        expect(page.locator("#messages .box")).to_have_count(0)
         box = page.get_by_role("combobox")
         box.fill('-is:read "has:defect"')
         expect(page.locator("#messages .item")).to_have_count(0)

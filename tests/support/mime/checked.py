@@ -46,7 +46,9 @@ def raw(header: str, text: bytes = b"Hi\r\n") -> bytes:
 
 
 def bulk(**headers: str | None) -> bytes:
-    return checked(**({"List_Id": "<news.example.com>"} | CLICK_ARGUMENTS | headers))
+    signature = SIGNATURE.replace(" h=", " h=List-Unsubscribe:List-Unsubscribe-Post:")
+    named = {"List_Id": "<news.example.com>", "DKIM_Signature": signature} | CLICK_ARGUMENTS
+    return checked(**(named | headers))
 
 
 CLICK_ARGUMENTS: Final[dict[str, str | None]] = {name.replace("-", "_"): value for name, value in CLICK.items()}
@@ -254,6 +256,10 @@ MAILS: Final[dict[str, tuple[list[bytes], list[bytes]]]] = {
             bulk(List_Unsubscribe=None),
         ],
         [bulk(), bulk(List_Unsubscribe_Post="list-unsubscribe = one-click")],
+    ),
+    "one-click-unsigned": (
+        [bulk(DKIM_Signature=SIGNATURE), bulk(DKIM_Signature=SIGNATURE.replace(" h=", " h=list-unsubscribe:"))],
+        [bulk(), bulk(DKIM_Signature=None), checked()],
     ),
     "auto-submitted-missing": (
         [checked(From="no-reply@example.com"), checked(Precedence="junk"), checked(From="X <DoNotReply@example.com>")],
