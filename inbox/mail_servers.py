@@ -10,7 +10,7 @@ import msgspec
 
 from ..container.net.listening import Addresses, Listening
 from .feed import Feed
-from .protocols import MailServer
+from .protocols import FailsByRule, MailServer, RuleTable
 
 INTERVAL: Final = 0.25
 """Seconds between two events about connections: a thousand connections a second are four events."""
@@ -37,6 +37,11 @@ class MailServers:
     def addresses(self) -> Sequence[Addresses]:
         """Return where the servers listen, of those that say so."""
         return [each for server in self._servers if isinstance(server, Listening) for each in server.listens()]
+
+    @property
+    def rules(self) -> RuleTable | None:
+        """The rules of the first server that can fail by rule, None without one."""
+        return next((server.rules for server in self._servers if isinstance(server, FailsByRule)), None)
 
     def connections(self) -> Sequence[msgspec.Struct]:
         """Return the open connections; of each server the oldest first."""

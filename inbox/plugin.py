@@ -90,6 +90,11 @@ class InboxPlugin:
         """Return the mailboxes of a mail, as `MailboxBy.names` does. For plugins of this host."""
         return self._by.names(username, recipients, header)
 
+    @property
+    def mailbox_by(self) -> MailboxBy:
+        """What names the mailboxes of a mail. For plugins of this host."""
+        return self._by
+
     def mail_refused(self, refusal: IncomingRefusal) -> None:
         """Keep a refusal."""
         if self._mailbox is not None:

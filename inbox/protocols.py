@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -123,4 +123,42 @@ class MailServer(Protocol):
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after each change of a connection. Return the function that ends this."""
+        ...
+
+
+class RuleTable(Protocol):
+    """The rules by which a mail server fails on purpose (docs/how-to/failures.md).
+
+    `mailbox`: confines a call to the rules of this mailbox; empty for all. A wrong rule raises ValueError, whose text
+    is a sentence, and changes nothing. The Structs are those of `web.rules.RULE`.
+    """
+
+    def list(self, mailbox: str = "") -> Sequence[msgspec.Struct]:
+        """Return the rules, in their order."""
+        ...
+
+    def add(self, value: object, mailbox: str = "") -> msgspec.Struct:
+        """Add a rule after the others. `value`: its keys, as JSON has them, or the name of a preset."""
+        ...
+
+    def replace(self, values: Sequence[object], mailbox: str = "") -> Sequence[msgspec.Struct]:
+        """Put these rules in place of the others."""
+        ...
+
+    def remove(self, number: int, mailbox: str = "") -> bool:
+        """Remove a rule; return whether there was one of this number."""
+        ...
+
+    def clear(self, mailbox: str = "") -> int:
+        """Remove the rules, and return their number."""
+        ...
+
+
+@runtime_checkable
+class FailsByRule(Protocol):
+    """A mail server with such rules."""
+
+    @property
+    def rules(self) -> RuleTable:
+        """The rules."""
         ...

@@ -38,6 +38,8 @@ from .openapi import openapi
 from .parameters import MAX_NUMBER, flag, number
 from .previews import preview_of
 from .problems import Problem
+from .route import JSON
+from .rules import RuleRequests
 from .stream import TYPE as STREAM_TYPE
 from .stream import EventStream
 from .waits import wait, wait_request
@@ -61,6 +63,7 @@ class API:
         self._releaser = releaser
         self._messages = Answers(MAX_ANSWERS)
         self._lists = Answers(MAX_ANSWERS)
+        self._rules = RuleRequests(servers)
         self._rewriting = anyio.Semaphore(REWRITERS)
         self._document = msgspec.json.encode(openapi(VERSION, EVENTS))
 
@@ -293,6 +296,27 @@ class API:
             raise Problem(404, "connection not found")
         return Response(status_code=204)
 
+    async def list_rules(self, request: Request) -> Response:
+        """Return the rules by which the mail server fails on purpose."""
+        return _json(self._rules.list(request))
+
+    async def add_rule(self, request: Request) -> Response:
+        """Add a rule."""
+        return _json(self._rules.add(request))
+
+    async def set_rules(self, request: Request) -> Response:
+        """Put rules in place of the others."""
+        return _json(self._rules.replace(request))
+
+    async def clear_rules(self, request: Request) -> Response:
+        """Remove the rules."""
+        return _json(self._rules.clear(request))
+
+    async def remove_rule(self, request: Request) -> Response:
+        """Remove a rule."""
+        self._rules.remove(request)
+        return Response(status_code=204)
+
     async def info(self, request: Request) -> Response:
         """Return the host's version, its address for mail, and the limits of the inbox."""
         config = self._config
@@ -374,4 +398,4 @@ def _json(value: object) -> Response:
 
 
 def _response(content: bytes) -> Response:
-    return Response(content, media_type=routes.JSON)
+    return Response(content, media_type=JSON)

@@ -26,8 +26,9 @@ from .api import API
 from .guard import LIVEZ, Guard
 from .login import MAILBOX, TOKEN, Login
 from .problems import Problem
-from .routes import MAILBOX_PARAMETER, PREFIX, ROUTES
-from .routes import Route as APIRoute
+from .route import MAILBOX_PARAMETER
+from .route import Route as APIRoute
+from .routes import PREFIX, ROUTES
 
 STATIC: Final = Path(__file__).parent / "static"
 TYPES: Final = {

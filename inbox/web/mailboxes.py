@@ -11,7 +11,7 @@ from starlette.requests import Request
 from ...mime.mailboxes import mailbox_name
 from .login import MAILBOX
 from .problems import Problem
-from .routes import MAILBOX_PARAMETER
+from .route import MAILBOX_PARAMETER
 
 
 def mailbox_of(request: Request) -> str | None:

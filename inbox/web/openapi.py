@@ -11,7 +11,9 @@ from ..refusals import Refusal
 from .extracts import ExtractFailure
 from .models import CONNECTION, TEXT, AwaitedList
 from .problems import PROBLEM_TYPE, ProblemBody
-from .routes import JSON, PREFIX, ROUTES, Answer, Route
+from .route import JSON, Answer, Route
+from .routes import PREFIX, ROUTES
+from .rules import RULE
 from .waits import WaitFailure
 
 ERRORS: Final = {
@@ -53,6 +55,7 @@ def openapi(version: str, events: dict[str, str]) -> dict[str, Any]:
     ]
     _, schemas = msgspec.json.schema_components(models, ref_template=f"{SCHEMAS}{{name}}")
     schemas["Connection"] = CONNECTION
+    schemas["Rule"] = RULE
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route, events)

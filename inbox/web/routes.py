@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final
 
 from ..records import Detail, MessageList, Release
 from ..refusals import RefusalList
@@ -13,9 +11,10 @@ from ..wait_request import MAX_WAIT, WITHIN
 from ..waiting import MAX_COUNT
 from .html import COLOR_SCHEMES, Blocked
 from .models import TEXT, Checked, Cleared, CodeFound, ConnectionList, Info, LinkList, MailboxList, Marked, ReleaseTo
+from .route import MAILBOX_PARAMETER, Answer, Parameter, Route
+from .rules import RULE_ROUTES
 
 PREFIX: Final = "/api/v1"
-JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 MAX_LIMIT: Final = 500
 """Messages of one answer."""
@@ -25,46 +24,6 @@ MAX_MARKED: Final = 5000
 """Characters of the texts that the page of a message's HTML marks; the `hits` of any search have fewer."""
 
 
-class Parameter(NamedTuple):
-    """A parameter of a request. `place`: path, query or header."""
-
-    name: str
-    place: str
-    schema: dict[str, Any]
-    description: str
-
-
-class Answer(NamedTuple):
-    """The answer of a route that succeeds. `model`: of its JSON, None for another type."""
-
-    status: int
-    description: str
-    model: type[msgspec.Struct] | None = None
-    media_type: str = JSON
-
-
-class Route(NamedTuple):
-    """One operation.
-
-    `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON; `users_only`: no token
-    may ask for it. A token for one mailbox may ask for a route with MAILBOX_PARAMETER. It may ask for one that is
-    `of_all` too: its answer has nothing of other mailboxes.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: Answer
-    parameters: tuple[Parameter, ...] = ()
-    errors: tuple[int, ...] = ()
-    body: type[msgspec.Struct] | None = None
-    users_only: bool = False
-    of_all: bool = False
-
-
-MAILBOX_PARAMETER: Final = Parameter("mailbox", "query", TEXT, "the mailbox; without it all of them")
-"""What confines a request to one mailbox. Read it with `mailboxes.mailbox_of`."""
 _FORMS = "a part, after `=` the whole, after `~` a regular expression of RE2; case does not count"
 _ID = Parameter("id", "path", TEXT, "the message's id, or `latest` for the newest message")
 _PART = Parameter("number", "path", {"type": "integer", "minimum": 1}, "its number in the message")
@@ -347,5 +306,6 @@ ROUTES: Final = (
         Answer(200, "the host", Info),
         of_all=True,
     ),
+    *RULE_ROUTES,
     Route("GET", "/openapi.json", "openapi", "Get this document", Answer(200, "OpenAPI 3.1"), of_all=True),
 )

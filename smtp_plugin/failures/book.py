@@ -54,9 +54,12 @@ class RuleBook:
         """Return the rules, in their order. `mailbox`: those of this one alone; empty for all."""
         return [_info(rule, config) for rule, config in self._rules if _concerns(config, mailbox)]
 
-    def add(self, value: object) -> RuleInfo:
-        """Add a rule after the others, as `read_rule` takes it. Raises ValueError."""
-        return self._add(read_rule(value))
+    def add(self, value: object, mailbox: str = "") -> RuleInfo:
+        """Add a rule after the others, as `read_rule` takes it. `mailbox`: the only one that it may touch.
+
+        Raises ValueError.
+        """
+        return self._add(_confined(read_rule(value), mailbox))
 
     def add_configured(self, configs: Sequence[RuleConfig | str]) -> None:
         """Add the rules of the configuration. Raises ConfigError."""
@@ -66,10 +69,14 @@ class RuleBook:
             except ValueError as error:
                 raise ConfigError(str(error), key=f"smtp.rules.{number}") from None
 
-    def replace(self, values: Sequence[object]) -> Sequence[RuleInfo]:
-        """Put these rules in place of all others; with a wrong one all stay as they are. Raises ValueError."""
-        configs = [read_rule(each) for each in values]
-        before, self._rules = self._rules, []
+    def replace(self, values: Sequence[object], mailbox: str = "") -> Sequence[RuleInfo]:
+        """Put these rules in place of all others; with a wrong one all stay as they are. Raises ValueError.
+
+        `mailbox`: in place of those of this one alone.
+        """
+        configs = [_confined(read_rule(each), mailbox) for each in values]
+        before = self._rules
+        self._rules = [each for each in before if not _concerns(each[1], mailbox)]
         try:
             return [self._add(each) for each in configs]
         except ValueError:
@@ -79,9 +86,9 @@ class RuleBook:
         finally:
             self._publish()
 
-    def remove(self, number: int) -> bool:
-        """Remove a rule; return whether there was one of this number."""
-        return self._remove(lambda rule, _: rule.number == number) == 1
+    def remove(self, number: int, mailbox: str = "") -> bool:
+        """Remove a rule; return whether there was one of this number. `mailbox`: if it is of this one."""
+        return self._remove(lambda rule, config: rule.number == number and _concerns(config, mailbox)) == 1
 
     def clear(self, mailbox: str = "") -> int:
         """Remove the rules, and return their number. `mailbox`: those of this one alone; empty for all."""
@@ -143,6 +150,17 @@ class RuleBook:
 
 def _info(rule: Rule, config: RuleConfig) -> RuleInfo:
     return RuleInfo(rule.number, rule.hits, rule.seen, plain_rule(config))
+
+
+def _confined(config: RuleConfig, mailbox: str) -> RuleConfig:
+    """Return a rule of one mailbox alone. Raises ValueError for a rule of another one."""
+    if not mailbox:
+        return config
+    if "*" in mailbox or mailbox.startswith(("~", "=")):
+        raise ValueError(f"the mailbox {mailbox!r} can have no rules of its own: its name would fit others too")
+    if config.mailbox and not _concerns(config, mailbox):
+        raise ValueError(f"mailbox is {config.mailbox!r}; the rule must be of {mailbox!r}")
+    return msgspec.structs.replace(config, mailbox=mailbox)
 
 
 def _concerns(config: RuleConfig, mailbox: str) -> bool:

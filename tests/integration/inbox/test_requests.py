@@ -160,8 +160,12 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
         assert all(f"`{name}`" in document["paths"]["/api/v1/stream"]["get"]["description"] for name in EVENTS)
         number = client.get("messages/latest").json()["summary"]["number"]
         (connection, *_) = client.get("connections").json()["connections"]
-        values = {"id": "latest", "number": str(number), "uuid": connection["uuid"], "name": "default"}
-        bodies = {"release": {"to": ["ann@example.com"]}}
+        values = {"id": "latest", "number": str(number), "uuid": connection["uuid"], "name": "default", "rule": "2"}
+        bodies = {
+            "release": {"to": ["ann@example.com"]},
+            "add_rule": {"preset": "full"},
+            "set_rules": {"rules": [{"preset": "full"}]},
+        }
         last = {
             "delete_messages": 1,
             "delete_mailbox": 2,
@@ -189,6 +193,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 16
+        assert checked == 20
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)

@@ -123,7 +123,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 def test_every_path_of_the_inbox_s_api_is_documented_with_its_parameters() -> None:
     cells = " ".join(table(section(page("docs/how-to/inbox.md"), "The API")))
-    documented = re.findall(r"`(GET|DELETE|PATCH|POST) (/[^?`]*)\??([^`]*)`", cells)
+    documented = re.findall(r"`(GET|DELETE|PATCH|POST|PUT) (/[^?`]*)\??([^`]*)`", cells)
     served = [
         (route.method, route.path, sorted(each.name for each in route.parameters if each.place == "query"))
         for route in ROUTES

@@ -160,7 +160,7 @@ async def test_too_many_wrong_logins_get_429_and_known_ones_still_pass(inbox: As
 async def test_all_that_the_inbox_has_needs_a_login_except_the_probe(inbox: Asking) -> None:
     for route in ROUTES:
         for method in ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"):
-            path = PREFIX + route.path.format(id="latest", number=1, uuid="x", name="x")
+            path = PREFIX + route.path.format(id="latest", number=1, uuid="x", name="x", rule=1)
             assert (await inbox.ask(path=path, method=method)).status_code == 401, (method, path)
     paths = [f"/{file.name}" for file in STATIC.iterdir()]
     for path in [*paths, "/", "/nothing", "/livez/", "/LIVEZ", "//livez", "/livez/../", "/%2e/livez", "/livez%00"]:

@@ -286,7 +286,7 @@ async def test_a_token_of_a_mailbox_reaches_nothing_else() -> None:
         assert (await client.get("/info")).json()["mailbox"] == "a"
         assert (await client.get("/messages?search=mailbox:b")).json()["messages"] == []
         for route in ROUTES:
-            path = route.path.format(id="b 1", number=1, uuid="u", name="b")
+            path = route.path.format(id="b 1", number=1, uuid="u", name="b", rule=1)
             confined = "mailbox" in [each.name for each in route.parameters]
             if confined:
                 other = await client.request(route.method, f"{path}?mailbox=b")
