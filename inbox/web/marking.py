@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Final
 
 from ...mime.html_text import unescape
@@ -19,6 +18,8 @@ MAX_TEXT: Final = 256 * 1024
 """Characters of the text that are looked at, from its beginning."""
 MAX_MARKS: Final = 2000
 """Marks of one page."""
+MAX_HITS: Final = 128
+"""Hits that are marked, the longest ones. No search has more."""
 
 BEGIN: Final = '<mark style="background:#fde68a;color:#17202a">'
 """A mark's begin tag. Its style stands at the tag, so that a mail's style sheet seldom hides it."""
@@ -31,8 +32,9 @@ class Marker:
     """Marks hits, up to MAX_MARKS in the first MAX_TEXT characters. `hits`: folded texts, as `Query.hits` has them."""
 
     def __init__(self, hits: Sequence[str]) -> None:
-        self._hits = list(dict.fromkeys(hit for hit in hits if hit))
-        self._left = MAX_TEXT if self._hits else 0
+        found = sorted({hit for hit in hits if hit}, key=len, reverse=True)[:MAX_HITS]
+        self._hit = re.compile("|".join(map(re.escape, found)))  # one search for all: a mail has many short texts
+        self._left = MAX_TEXT if found else 0
         self._marks = 0
 
     def mark(self, text: str) -> str:
@@ -52,20 +54,16 @@ class Marker:
         return "".join([*pieces, text[after:]])
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where the text has a hit, in order; hits that overlap are one."""
+        """Yield where the text has a hit, in order; hits that touch are one."""
         folded, places = _folded(text)
-        found = [
-            (places[match.start()], _end(places, match.end()))
-            for hit in self._hits
-            for match in islice(re.finditer(re.escape(hit), folded), MAX_MARKS)
-        ]
         begin = end = 0
-        for start, stop in sorted(found):
-            if start >= end:
+        for match in self._hit.finditer(folded):
+            start = places[match.start()]
+            if start > end:
                 if end:
                     yield begin, end
                 begin = start
-            end = max(end, stop)
+            end = _end(places, match.end())
         if end:
             yield begin, end
 
