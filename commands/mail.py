@@ -1,4 +1,4 @@
-"""The commands that send mail or write it into files. What they do is in the module of each name.
+"""The commands about mail and its server. What they do is in the module of each name.
 
 Imports are inside the functions: `rrpy --help` must not wait for them.
 """
@@ -15,6 +15,25 @@ from ..container.errors import HostError
 from .completion import files, folders
 from .console import errors_as_sentences, fail
 from .options import smtp_option
+from .running import RunningHost, host_options
+
+
+@click.command(short_help="Show and change the rules by which a running host fails on purpose.")
+@click.argument("action", required=False, type=click.Choice(["add", "remove", "clear"]))
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@host_options
+@click.option("--mailbox", metavar="NAME", help="The rules of this mailbox alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@errors_as_sentences
+def rules(host: RunningHost, action: str | None, words: Sequence[str], mailbox: str | None, as_json: bool) -> None:
+    """Show the rules by which the SMTP server of a running host fails on purpose, with their hits.
+
+    add takes KEY=VALUE words, such as at=rcpt "reply=452 4.2.2 Mailbox full", or the name of a preset. remove takes
+    numbers of rules, clear nothing.
+    """
+    from .rules import run_rules
+
+    run_rules(host, action, words, mailbox, as_json=as_json)
 
 
 @click.command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -21,6 +21,12 @@ StageName = Literal["connect", "hello", "starttls", "auth", "mail", "rcpt", "dat
 PresetName = Literal["flaky", "full", "greylist", "slow", "spamtrap"]
 Count = Annotated[int, Meta(ge=0)]
 
+_KNOWN: Final[dict[str, Iterable[str]]] = {
+    "at": Stage,
+    "preset": PRESETS,
+    "drop": ("true", "false", *Drop),
+    "count": ("all", "triplet"),
+}
 _REPLY: Final = re.compile(r"(?P<code>[0-9]{3}) (?:(?P<enhanced>[0-9]\.[0-9]{1,3}\.[0-9]{1,3}) )?(?P<text>\S.*)")
 _ANYWHERE: Final = frozenset((421, 450, 451, 550, 554))
 _ORDER: Final = (*_ANYWHERE, 500, 501, 502, 503, 504)
@@ -154,7 +160,10 @@ def read_rule(value: object) -> RuleConfig:
         plain = {"preset": value} if isinstance(value, str) else value
         return msgspec.convert(plain, RuleConfig, strict=False, dec_hook=decode_field)
     except msgspec.ValidationError as error:
-        raise ValueError(f"the rule is wrong: {error}") from None
+        text, _, key = str(error).rstrip("`").partition(" - at `$.")
+        known = _KNOWN.get(key.partition("[")[0])
+        hint = f"; known are {', '.join(known)}" if known else ""
+        raise ValueError(f"the rule is wrong: {key and f'{key}: '}{text}{hint}") from None
     except ConfigError as error:
         raise ValueError(f"the rule is wrong: {error}") from None
 

@@ -303,8 +303,9 @@ def test_the_rules_of_one_mailbox_can_be_listed_and_cleared() -> None:
     [
         ({}, "at is absent"),
         ({"at": "rcpt"}, "no effect"),
-        ({"at": "lunch", "drop": True}, "at"),
-        ({"at": "rcpt", "drop": "later"}, "drop"),
+        ({"at": "lunch", "drop": True}, "at: .*; known are connect, hello"),
+        ({"at": ["rcpt", "lunch"], "drop": True}, "known are connect, hello"),
+        ({"at": "rcpt", "drop": "later"}, "drop: .*known are true, false, before, after"),
         ({"at": "rcpt", "reply": "250 OK"}, "a rule refuses"),
         ({"at": "rcpt", "reply": "452"}, "one line"),
         ({"at": "rcpt", "reply": "452 4.2.2 \u00fc"}, "one line"),
