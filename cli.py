@@ -29,6 +29,7 @@ from .commands.options import (
     workdir_option,
 )
 from .commands.running import RunningHost, host_options, names_from
+from .commands.wait_command import wait
 from .container.errors import HostError
 from .container.text import printable, printable_json
 from .container.version import VERSION
@@ -288,7 +289,7 @@ def tail(host: RunningHost, lines: int, once: bool, refused: bool, as_json: bool
     show_mail(host, lines, once=once, refused=refused, as_json=as_json)
 
 
-for mail_command in (rules, sendmail, send, ingest, check_mail, dump, mcp):
+for mail_command in (rules, sendmail, send, ingest, check_mail, dump, wait, mcp):
     main.add_command(mail_command)
 
 

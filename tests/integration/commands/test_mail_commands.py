@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from support.container.host import RRPY, Host
-from support.inbox.host import inbox, url
+from support.inbox.host import inbox, mail, send, url
 from support.waiting import TIMEOUT
 
 pytestmark = pytest.mark.usefixtures("measured")
@@ -266,7 +266,7 @@ def test_an_inbox_that_is_not_there_is_named(tmp_path: Path) -> None:
         done = subprocess.run(
             [*RRPY, "dump", str(tmp_path / "out"), "--http", where], capture_output=True, text=True, timeout=TIMEOUT
         )
-    assert (done.returncode, done.stderr) == (1, f"rrpy: cannot reach the inbox at {where}: connection refused\n")
+    assert (done.returncode, done.stderr) == (2, f"rrpy: cannot reach the inbox at {where}: connection refused\n")
     assert not (tmp_path / "out").exists()
 
 
@@ -290,3 +290,43 @@ def test_a_mail_in_a_file_is_checked(tmp_path: Path) -> None:
     assert check("-", stdin=b"\r\n") == (2, "", "rrpy: stdin is empty\n")
     assert check(str(tmp_path / "none")) == (2, "", f"rrpy: cannot read {tmp_path}/none: no such file or directory\n")
     assert check(str(tmp_path))[0] == 2
+
+
+def test_wait_prints_a_mail_its_text_its_code_and_its_link(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, _):
+        text = "Your code is 471100.\nReset: https://app.example/r\n"
+
+        def wait(*arguments: str) -> tuple[int, str, str]:
+            done = rrpy(host, "wait", "--http", url(host), *arguments)
+            return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+        send(host, mail("Sign in", text))
+        assert json.loads(wait("--to", "x@y.z")[1])["summary"]["subject"] == "Sign in"
+        assert wait("--from", "ann", "--code") == (0, "471100\n", "")
+        assert wait("--link") == (0, "https://app.example/r\n", "")
+        assert wait("--text")[1].splitlines()[:3] == ["From: a@b.c", "To: x@y.z", "Subject: Sign in"]
+        assert wait("--none", "--within", "0", "--after", "now") == (0, "", "")
+        assert wait("--count", "1", "--header", "Subject: =sign in", "--link=reset")[1] == "https://app.example/r\n"
+        code, out, err = wait("--subject", "=other", "--timeout", "0")
+        assert (code, out) == (1, "")
+        assert err.splitlines() == [
+            "rrpy: no mail with subject='=other' within 0 s",
+            "rrpy:   <a@b.c> -> x@y.z | Sign in",
+            "rrpy:       subject: 'Sign in' does not fit '=other'",
+        ]
+        code, _, err = wait("--link=help")
+        assert (code, err.splitlines()[0]) == (1, "rrpy: no link with text='help'; the links are:")
+        assert wait("--body", "~(")[::2] == (2, "rrpy: body is not a regular expression of RE2: missing ): (\n")
+        assert wait("--text", "--code")[0] == 2
+
+
+def test_wait_names_an_inbox_that_does_not_answer() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        done = subprocess.run(
+            [*RRPY, "wait", "--http", f"http://127.0.0.1:{unused.getsockname()[1]}"],
+            capture_output=True,
+            timeout=TIMEOUT,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"rrpy: cannot reach the inbox at http://127.0.0.1:")
