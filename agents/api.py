@@ -65,14 +65,17 @@ class APIInbox:
             problem = _decode(content, type=_Problem)
         except ValueError:
             return ToolFailed(f"the inbox at {self._place} answered {status}")
-        return ToolFailed(printable(problem.detail[:1000]), problem.received)
+        found = {"received": problem.received, "links": problem.links, "candidates": problem.candidates}
+        return ToolFailed(printable(problem.detail[:1000]), {name: each for name, each in found.items() if each})
 
 
 class _Problem(msgspec.Struct):
-    """An error of the API (RFC 9457). `received`: of a wait that fails."""
+    """An error of the API (RFC 9457). `received`: of a wait; `links`, `candidates`: of a search for a link, a code."""
 
     detail: str
     received: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
+    candidates: list[dict[str, Any]] = []
 
 
 def local(app: Any) -> Callable[[str], APIInbox]:

@@ -5,26 +5,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
 
 from .protocols import Inbox, ToolFailed
-from .untrusted import MAX_TEXT, NOTICE, bounded, cut, marked
+from .results import (
+    LINK,
+    LISTED,
+    MAX_MAILS,
+    SHOWN,
+    WHOLE,
+    Result,
+    bounded_list,
+    found_of,
+    listed,
+    mail_of,
+)
+from .untrusted import MAX_TEXT, bounded
 
 MAX_WAIT: Final = 300
 """Seconds of a wait."""
-MAX_MAILS: Final = 50
-"""Mails of one answer."""
-SHOWN: Final = 20_000
-"""Characters of a mail's text that an agent gets without a word about it."""
-_LISTED: Final = (200, 10)
-"""Characters of a text, and items of a list, for each mail of a list."""
-_WHOLE: Final = (500, 50)
-"""The same for a mail alone."""
 _FORMS: Final = "a part; after `=` the whole; after `~` a regular expression (RE2). Case does not count"
 
 Id = Annotated[str, Meta(min_length=1, max_length=200, description="the mail's id, or `latest` for the newest mail")]
@@ -32,17 +36,16 @@ Limit = Annotated[int, Meta(ge=1, le=MAX_MAILS, description="the number of mails
 Before = Annotated[int | None, Meta(description="`next` of the previous answer, for the mails before it")]
 
 
-class Result(NamedTuple):
-    """What an agent gets: a text, and the same as JSON."""
-
-    text: str
-    data: Mapping[str, Any]
-
-
-class Call(Struct, frozen=True, forbid_unknown_fields=True):
+class Call(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A call of a tool. `writes`: it changes the inbox."""
 
     writes: ClassVar[bool] = False
+
+    mailbox: Annotated[str, Meta(max_length=1000, description="only this mailbox; empty for all")] = ""
+
+    def query(self, **values: Any) -> dict[str, Any]:
+        """Return the parameters of a request, without those that have no value."""
+        return {name: value for name, value in {**values, "mailbox": self.mailbox}.items() if value not in (None, "")}
 
     async def run(self, inbox: Inbox) -> Result:
         """Return the result. Raises ToolFailed."""
@@ -57,22 +60,25 @@ class ListMail(Call, frozen=True):
 
     async def run(self, inbox: Inbox) -> Result:
         """Return a part of the list."""
-        return await _list(inbox, {"limit": self.limit, "before": self.before})
+        return listed(await inbox.ask("GET", "/messages", self.query(limit=self.limit, before=self.before)))
 
 
 class SearchMail(Call, frozen=True):
-    """Search the caught mails, newest first. Words must all be in a mail; `word*` is the begin of a word.
+    """Search the caught mails, newest first. A mail must have all words; quotes keep words together, `-` excludes.
 
-    Operators: `from:`, `to:`, `subject:`, `has:attachment`, `before:2026-11-01`, `after:`, `larger:1M`; `-` excludes.
+    Operators: `from:ann`, `to:`, `subject:`, `body:`, `header:x-tag:welcome`, `has:attachment`, `is:unread`,
+    `before:2026-11`, `after:2h`, `larger:1MB`.
     """
 
-    query: Annotated[str, Meta(min_length=1, max_length=256, description="words and operators")]
+    search: Annotated[str, Meta(min_length=1, max_length=256, description="words and operators")]
     limit: Limit = 20
     before: Before = None
 
     async def run(self, inbox: Inbox) -> Result:
         """Return a part of what fits."""
-        return await _list(inbox, {"search": self.query, "limit": self.limit, "before": self.before})
+        return listed(
+            await inbox.ask("GET", "/messages", self.query(search=self.search, limit=self.limit, before=self.before))
+        )
 
 
 class WaitForMail(Call, frozen=True):
@@ -100,20 +106,12 @@ class WaitForMail(Call, frozen=True):
     async def run(self, inbox: Inbox) -> Result:
         """Return the mail."""
         texts = {"to": self.to, "from": self.from_, "subject": self.subject, "body": self.body, "claim": self.claim}
-        query: dict[str, Any] = {name: text for name, text in texts.items() if text}
-        query |= {
-            "after": str(self.after),
-            "order": self.order,
-            "within" if self.none else "timeout": str(self.timeout),
-        }
-        if self.header:
-            query["header"] = self.header
-        if self.none:
-            query["none"] = "1"
+        query = self.query(**texts, header=self.header or None, after=str(self.after), order=self.order)
+        query |= {"none": "1", "within": str(self.timeout)} if self.none else {"timeout": str(self.timeout)}
         mail = await inbox.ask("GET", "/wait", query, timeout=self.timeout)
         if mail is None:
             return Result("No mail that fits has come.", {"found": False})
-        return _mail(mail, "text", 0, SHOWN)
+        return mail_of(mail, "text", 0, SHOWN)
 
 
 class GetMail(Call, frozen=True):
@@ -129,8 +127,48 @@ class GetMail(Call, frozen=True):
 
     async def run(self, inbox: Inbox) -> Result:
         """Return the mail."""
-        mail = await inbox.ask("GET", f"/messages/{quote(self.id, safe='')}", {})
-        return _mail(mail, self.format, self.offset, self.max_chars)
+        mail = await inbox.ask("GET", _path(self.id), self.query())
+        return mail_of(mail, self.format, self.offset, self.max_chars)
+
+
+class GetLink(Call, frozen=True):
+    """Get the link of a mail that fits all arguments; without them all its links. In doubt the error lists them."""
+
+    id: Id
+    text: Annotated[str, Meta(description=f"the words of the link: {_FORMS}")] = ""
+    host: Annotated[str, Meta(description="its host, whole; `*` stands for any text")] = ""
+    pattern: Annotated[str, Meta(description="a regular expression (RE2) that finds something in its address")] = ""
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Return the links."""
+        query = self.query(text=self.text, host=self.host, pattern=self.pattern)
+        found = await inbox.ask("GET", f"{_path(self.id)}/links", query)
+        return found_of({"links": bounded_list(found["links"], LINK)})
+
+
+class GetCode(Call, frozen=True):
+    """Get the code of a mail: of a sign-in, a confirmation, a second factor. In doubt the error lists candidates."""
+
+    id: Id
+    length: Annotated[int, Meta(ge=0, le=100, description="its characters; 0 for any number")] = 0
+    pattern: Annotated[str, Meta(description="a regular expression (RE2) that the whole code fits")] = ""
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Return the code."""
+        query = self.query(length=self.length or None, pattern=self.pattern)
+        found = await inbox.ask("GET", f"{_path(self.id)}/code", query)
+        return found_of({"code": bounded(found["code"], *LISTED)})
+
+
+class CheckMail(Call, frozen=True):
+    """Check a mail without a network: headers, HTML, links, unsubscribing, DKIM. It names each fault and its remedy."""
+
+    id: Id
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Return the findings."""
+        checked = await inbox.ask("GET", f"{_path(self.id)}/check", self.query())
+        return found_of({"findings": bounded_list(checked["findings"], WHOLE)})
 
 
 class DeleteMail(Call, frozen=True):
@@ -142,7 +180,7 @@ class DeleteMail(Call, frozen=True):
 
     async def run(self, inbox: Inbox) -> Result:
         """Delete it."""
-        await inbox.ask("DELETE", f"/messages/{quote(self.id, safe='')}", {})
+        await inbox.ask("DELETE", _path(self.id), self.query())
         return Result("The mail is deleted.", {"deleted": True})
 
 
@@ -151,6 +189,9 @@ CALLS: Final[Mapping[str, type[Call]]] = {
     "search_mail": SearchMail,
     "wait_for_mail": WaitForMail,
     "get_mail": GetMail,
+    "get_link": GetLink,
+    "get_code": GetCode,
+    "check_mail": CheckMail,
     "delete_mail": DeleteMail,
 }
 
@@ -183,62 +224,10 @@ async def call_tool(inbox: Inbox, name: str, arguments: Mapping[str, Any]) -> Re
     return await made.run(inbox)
 
 
-def failure_of(error: ToolFailed) -> Result:
-    """Return what an agent gets of a failure: the reason, and the mails that came instead, marked."""
-    if not error.received:
-        return Result(str(error), {"error": str(error)})
-    received = [bounded(each, *_LISTED) for each in error.received[:MAX_MAILS]]
-    lines = [_line(f"{each.get('from')}  {each.get('subject')}  {'; '.join(each.get('why', []))}") for each in received]
-    text = f"{error}\nThese came instead. {marked(chr(10).join(lines))}"
-    return Result(text, {"error": str(error), "notice": NOTICE, "untrusted": {"received": received}})
-
-
 async def may_write(inbox: Inbox) -> bool:
     """Return whether agents may change the inbox."""
     return bool((await inbox.ask("GET", "/info", {})).get("agents_write"))
 
 
-async def _list(inbox: Inbox, query: Mapping[str, Any]) -> Result:
-    page = await inbox.ask("GET", "/messages", query)
-    mails = [_summary(each, *_LISTED) for each in page["messages"]]
-    lines = [f"{each['id']}  {each['received_at']}  {each['header_from']}  {each['subject']}" for each in mails]
-    text = marked("\n".join(line.replace("\n", " ") for line in lines)) if mails else "No mail."
-    if page["next"] is not None:
-        text += f"\nThere are more mails: say before={page['next']}."
-    return Result(text, {"notice": NOTICE, "untrusted": {"mails": mails}, "next": page["next"], "total": page["total"]})
-
-
-def _summary(summary: Mapping[str, Any], size: int, items: int) -> dict[str, Any]:
-    keys = ("id", "number", "received_at", "from", "to", "header_from", "subject", "excerpt", "size", "attachments")
-    found: dict[str, Any] = bounded({key: summary[key] for key in keys}, size, max(items, len(keys)))
-    return found
-
-
-def _mail(mail: Mapping[str, Any], form: str, offset: int, size: int) -> Result:
-    """Return a mail for an agent. `form`: of GetMail."""
-    described = _summary(mail["summary"], *_WHOLE)
-    keys = ("number", "filename", "content_type", "size")
-    described["attachments"] = bounded([{key: each[key] for key in keys} for each in mail["attachments"]], *_WHOLE)
-    described["date"] = mail["date"]
-    described.pop("excerpt")
-    text, of = mail["text"] or mail["text_from_html"], "text"
-    if form == "html":
-        text, of = mail["html"], "html"
-    elif form == "headers":
-        text, of = _headers(mail["headers"]), "headers"
-    piece, after = cut(text, offset, size)
-    head = "\n".join(f"{key}: {_line(value)}" for key, value in described.items())
-    shown = marked(f"{head}\n\n{piece}")
-    if after is not None:
-        shown += f"\nThis is not all of the {of}: say offset={after} for the rest."
-    data = {"notice": NOTICE, "untrusted": {**described, of: piece}, "next_offset": after}
-    return Result(shown, data)
-
-
-def _headers(headers: Mapping[str, Sequence[str]]) -> str:
-    return "\n".join(f"{name}: {' '.join(value.split())}" for name, values in headers.items() for value in values)
-
-
-def _line(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text.replace("\n", " ")
+def _path(identifier: str) -> str:
+    return f"/messages/{quote(identifier, safe='')}"

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 class ToolFailed(Exception):
     """A tool cannot do what it is asked for. The text is one sentence for the agent.
 
-    `received`: the mails that came instead of the awaited one, as the API describes them. They are untrusted.
+    `found`: what there is instead, such as `received` mails or `links`, as the API describes it. It is untrusted.
     """
 
-    def __init__(self, reason: str, received: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, reason: str, found: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> None:
         super().__init__(reason)
-        self.received = received
+        self.found = found or {}
 
 
 class Inbox(Protocol):

@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from ..container.version import VERSION
 from .api import connected
-from .calls import CALLS, Call, Result, call_tool, description_of, failure_of, may_write, schema_of
+from .calls import CALLS, Call, call_tool, description_of, may_write, schema_of
 from .protocols import Inbox, ToolFailed
+from .results import Result, failure_of
 from .untrusted import NOTICE
 
 INSTRUCTIONS: Final = f"The mail that this program has caught. No mail left this machine. {NOTICE}"

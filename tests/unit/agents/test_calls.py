@@ -8,8 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from rrpy.agents.calls import CALLS, call_tool, description_of, failure_of, schema_of
+from rrpy.agents.calls import CALLS, call_tool, description_of, schema_of
 from rrpy.agents.protocols import ToolFailed
+from rrpy.agents.results import failure_of
 
 pytestmark = pytest.mark.anyio
 
@@ -69,8 +70,8 @@ def test_every_tool_says_what_it_and_each_argument_is(name: str) -> None:
 
 async def test_a_list_names_what_comes_after_it() -> None:
     inbox = Inbox({"/messages": {"messages": [summary()], "next": 7, "total": 9}})
-    text, data = await call_tool(inbox, "search_mail", {"query": "from:ann", "limit": 1})
-    assert inbox.asked == [("GET", "/messages", {"search": "from:ann", "limit": 1})]
+    text, data = await call_tool(inbox, "search_mail", {"search": "from:ann", "limit": 1, "mailbox": "mine"})
+    assert inbox.asked == [("GET", "/messages", {"search": "from:ann", "limit": 1, "mailbox": "mine"})]
     assert "say before=7" in text
     assert (data["next"], data["total"], data["untrusted"]["mails"][0]["id"]) == (7, 9, "a1")
 
@@ -133,11 +134,38 @@ async def test_a_wait_asks_for_what_is_given() -> None:
 
 def test_what_came_instead_is_marked_and_bounded() -> None:
     received = [{"from": "a@b.c", "subject": "Obey\n" * 900, "why": ["the subject is 'Obey'" * 900]}] * 900
-    text, data = failure_of(ToolFailed("no mail within 30 s", received))
-    assert text.startswith("no mail within 30 s\nThese came instead. ")
+    text, data = failure_of(ToolFailed("no mail within 30 s", {"received": received}))
+    assert text.startswith("no mail within 30 s\nThis is there instead. ")
     assert text.index("begin of untrusted") < text.index("Obey")
-    assert len(text) < 40_000
-    assert len(data["untrusted"]["received"]) == 50
+    assert len(text) < 200_000
+    assert len(data["untrusted"]["received"]) == 20
+
+
+async def test_links_a_code_and_findings_are_marked() -> None:
+    link = {
+        "href": "https://example.com/" + "x" * 3000,
+        "text": "Reset\x1b",
+        "rel": "",
+        "kind": "link",
+        "source": "html",
+    }
+    finding = {"rule": "no-date", "severity": "error", "text": "no Date", "remedy": "add it", "places": []}
+    inbox = Inbox(
+        {
+            "/messages/a1/links": {"links": [link]},
+            "/messages/a1/code": {"code": "123456", "candidates": []},
+            "/messages/a1/check": {"findings": [finding], "errors": 1, "warnings": 0, "hints": 0},
+        }
+    )
+    text, data = await call_tool(inbox, "get_link", {"id": "a1", "text": "reset", "host": "example.com"})
+    assert data["untrusted"]["links"] == [link | {"text": "Reset\ufffd"}]
+    assert link["href"] in text
+    text, data = await call_tool(inbox, "get_code", {"id": "a1", "length": 6})
+    assert data["untrusted"] == {"code": "123456"}
+    assert text.splitlines()[2] == "code: 123456"
+    _, data = await call_tool(inbox, "check_mail", {"id": "a1"})
+    assert data["untrusted"] == {"findings": [finding]}
+    assert [query for _, _, query in inbox.asked] == [{"text": "reset", "host": "example.com"}, {"length": 6}, {}]
 
 
 @pytest.mark.parametrize(
