@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import Final
+from typing import Any, Final
 
 from ..container.log import logger
 from ..container.net.listening import BoundSockets, listen_addresses
@@ -19,6 +19,8 @@ from ..mime.extract.links import Link
 from ..mime.message import Attachment, parse
 from ..smtp_plugin.backend import Backend
 from ..smtp_plugin.delivery.outcome import ACCEPTED, Outcome, Pending
+from ..smtp_plugin.failures.book import RuleBook
+from ..smtp_plugin.protocol.failures import Rule
 from ..smtp_plugin.protocol.refusal import Refusal
 from ..smtp_plugin.protocol.rules import Rules
 from ..smtp_plugin.server.listener import Listener
@@ -40,7 +42,8 @@ class Catcher(Mails):
     `host`, `port`: its address. It listens on `localhost`, so that 127.0.0.1 and ::1 are both right. `port`: 0 for a
     free one. `tls`: the files of a certificate and its key, for STARTTLS; with `implicit_tls` for TLS from the first
     byte. `auth`: passwords by user names; only these may send mail. Without it every AUTH is accepted, and none is
-    needed. `lmtp`: speak LMTP.
+    needed. `lmtp`: speak LMTP. `rules`: by which the server fails on purpose, as docs/how-to/failures.md has them; a
+    wrong one raises ValueError.
     """
 
     host: Final = "127.0.0.1"
@@ -54,8 +57,11 @@ class Catcher(Mails):
         implicit_tls: bool = False,
         auth: Mapping[str, str] | None = None,
         lmtp: bool = False,
+        rules: Sequence[Mapping[str, Any] | str] = (),
     ) -> None:
         super().__init__()
+        self._failures = RuleBook()
+        self._failures.replace(rules)
         self.port = port
         self._boxes: list[Mails] = [self]
         self._tls = _context(tls) if tls is not None else None
@@ -70,6 +76,7 @@ class Catcher(Mails):
             lmtp=lmtp,
             tls_available=tls is not None and not implicit_tls,
             credentials=None if auth is None else _Passwords(auth),
+            failures=self._failures.failures,
         )
         self._thread = threading.Thread(target=self._run, name="rrpy SMTP server", daemon=True)
         self._started = threading.Event()
@@ -95,7 +102,7 @@ class Catcher(Mails):
     @contextmanager
     def mailbox(self) -> Iterator[Mailbox]:
         """Yield a mailbox that has the mails, and the refusals, from now to the end of the block."""
-        box = Mailbox(self.host, self.port)
+        box = Mailbox(self)
         with self._lock:
             self._boxes.append(box)
         try:
@@ -103,6 +110,24 @@ class Catcher(Mails):
         finally:
             with self._lock:
                 self._boxes.remove(box)
+
+    @contextmanager
+    def rule(self, preset: str | None = None, /, **keys: Any) -> Iterator[Rule]:
+        """Let the server fail on purpose while the block runs: `with rr_smtp.rule(at="rcpt", reply="452 Full")`.
+
+        `preset`, `keys`: of the rule, as docs/how-to/failures.md has them; `sender` is the key `from`. Yields the rule:
+        `hits` is how often it had its effect, `seen` how often its conditions held. Raises ValueError for a wrong one.
+        """
+        names = {"sender": "from"}
+        wanted = {names.get(name, name): value for name, value in keys.items()}
+        with self._lock:
+            info = self._failures.add(wanted if preset is None else {"preset": preset, **wanted})
+            rule = self._failures.running(info.number)
+        try:
+            yield rule
+        finally:
+            with self._lock:
+                self._failures.remove(info.number)
 
     def _note(self, refusal: Refusal) -> None:
         answer = f"{refusal.code} {refusal.reply}" if refusal.code else refusal.reason
@@ -161,12 +186,13 @@ class Catcher(Mails):
 
 
 class Mailbox(Mails):
-    """The mails of one test, on a server that several share. `host`, `port`: of the server."""
+    """The mails of one test, on a server that several share. `host`, `port`: of the server. `rule`: as its own."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, server: Catcher) -> None:
         super().__init__()
-        self.host = host
-        self.port = port
+        self.host = server.host
+        self.port = server.port
+        self.rule = server.rule
 
 
 class _Passwords:

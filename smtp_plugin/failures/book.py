@@ -61,6 +61,10 @@ class RuleBook:
         """
         return self._add(_confined(read_rule(value), mailbox))
 
+    def running(self, number: int) -> Rule:
+        """Return a rule itself, whose counts go on after its removal too. Raises KeyError for an unknown number."""
+        return {rule.number: rule for rule, _ in self._rules}[number]
+
     def add_configured(self, configs: Sequence[RuleConfig | str]) -> None:
         """Add the rules of the configuration. Raises ConfigError."""
         for number, config in enumerate(configs):

@@ -100,10 +100,10 @@ def _end_exchange(conversation: Conversation) -> None:
 
 def _capture(conversation: Conversation, mechanism: str, username: bytes, secret: bytes) -> None:
     user = username.decode("utf-8", "surrogateescape")
-    if conversation.rules.failures.rules and conversation.fails(Stage.AUTH, user=user):
-        return
     if conversation.rules.credentials is not None and not conversation.rules.credentials(user, secret):
         conversation.refuse(replies.WRONG_CREDENTIALS)
+        return
+    if conversation.rules.failures.rules and conversation.fails(Stage.AUTH, user=user):
         return
     conversation.session.capture(mechanism, username, secret)
     if conversation.rules.tally is not None:

@@ -146,3 +146,21 @@ def test_no_number_of_recipients_is_too_many(rr_smtp: Catcher) -> None:
     with smtplib.SMTP(rr_smtp.host, rr_smtp.port) as client:
         assert client.sendmail("a@b.c", recipients, "x") == {}
     assert rr_smtp.expect().recipients == tuple(recipients)
+
+
+def test_the_server_fails_by_rule_while_a_block_runs() -> None:
+    with Catcher(rules=[{"at": "rcpt", "to": "*@full.example", "reply": "452 4.2.2 Mailbox full"}]) as smtp:
+        with smtp.mailbox() as box, box.rule("spamtrap", subject="*win*", sender="a@*") as rule:
+            for subject, code in (("You win", 554), ("Hello", 0)):
+                if code:
+                    with pytest.raises(smtplib.SMTPDataError, match="554"):
+                        send(smtp, subject=subject)
+                else:
+                    send(smtp, subject=subject)
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                send(smtp, to="x@full.example")
+        send(smtp, subject="You win")
+        assert (rule.hits, rule.seen) == (1, 1)
+        assert [each.subject for each in smtp.mails] == ["Hello", "You win"]
+        with pytest.raises(ValueError, match="the stages are connect"), smtp.rule(reply="452 4.2.2 Full"):
+            pass
