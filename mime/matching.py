@@ -57,9 +57,9 @@ class FilterError(ValueError):
 
 
 class Wanted:
-    """One wanted text, as a client wrote it. `text`: as written."""
+    """One wanted text, as a client wrote it. `text`: as written. `most`: bytes that an expression searches at once."""
 
-    __slots__ = ("_fits", "is_expression", "text")
+    __slots__ = ("_fits", "is_expression", "most", "text")
 
     def __init__(self, text: str, name: str = "the text", *, whole: bool = False) -> None:
         """Read a text. `whole`: it fits whole values without `=` too. Raises FilterError, which names `name`."""
@@ -67,8 +67,9 @@ class Wanted:
             raise FilterError(name, f"has {len(text)} characters; it takes at most {MAX_WANTED}")
         self.text = text
         self.is_expression = text.startswith(EXPRESSION)
+        self.most = COMPARED
         if self.is_expression:
-            self._fits = _expression(text[1:], name)
+            self._fits, self.most = _expression(text[1:], name)
         elif whole or text.startswith(WHOLE):
             self._fits = _whole(_folded(text.removeprefix(WHOLE)))
         else:
@@ -270,8 +271,8 @@ def _whole(wanted: str) -> Callable[[Value], bool]:
     return lambda value: fits(wanted, value.folded)
 
 
-def _expression(expression: str, name: str) -> Callable[[Value], bool]:
-    """Return the search of a regular expression. Raises FilterError."""
+def _expression(expression: str, name: str) -> tuple[Callable[[Value], bool], int]:
+    """Return the search of a regular expression, and the bytes that it searches at most. Raises FilterError."""
     try:
         import re2  # a filter without expressions does not load it
     except ImportError:
@@ -287,7 +288,7 @@ def _expression(expression: str, name: str) -> Callable[[Value], bool]:
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise FilterError(name, f"is not a regular expression of RE2: {text}") from None
     most = max(1, WORK // compiled.programsize)
-    return lambda value: compiled.search(value.searched[:most]) is not None
+    return lambda value: compiled.search(value.searched[:most]) is not None, most
 
 
 def _bytes(text: str) -> bytes:

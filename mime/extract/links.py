@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..html_text import attributes_of, unescape
-from ..matching import Wanted
+from ..matching import FilterError, Wanted
 from ..message import Message
 from .reading import MAX_LINE, MAX_LINES, tags
 from .words import UNSUBSCRIBE
@@ -98,16 +98,21 @@ def link_of(message: Message, text: str | None = None, host: str | None = None, 
     an expression of RE2 that finds something in the address. Links that unsubscribe, and pixels, fit no condition but
     that of their address.
     """
-    tests: list[tuple[Wanted, Callable[[Link], str]]] = []
+    tests: dict[str, tuple[Wanted, Callable[[Link], str]]] = {}
     if text is not None:
-        tests.append((Wanted(text, "text"), lambda link: link.text))
+        tests["text"] = Wanted(text, "text"), lambda link: link.text
     if host is not None:
-        tests.append((Wanted(host, "host", whole=True), lambda link: link.host))
+        tests["host"] = Wanted(host, "host", whole=True), lambda link: link.host
     if pattern is not None:
-        tests.append((Wanted(f"~{pattern}", "pattern"), lambda link: link.href))
+        tests["pattern"] = Wanted(f"~{pattern}", "pattern"), lambda link: link.href
     links = links_of(message)
+    for name, (test, value) in tests.items():
+        if test.is_expression and sum(len(value(link)) for link in links) > test.most:
+            raise FilterError(name, "is an expression that is too large for all links of this mail")
     kinds = ("link", "unsubscribe") if pattern is not None or text is not None else ("link",)
-    fitting = [link for link in links if link.kind in kinds and all(test.fits(value(link)) for test, value in tests)]
+    fitting = [
+        link for link in links if link.kind in kinds and all(test.fits(value(link)) for test, value in tests.values())
+    ]
     if len(fitting) > 1:
         fitting = [link for link in fitting if link.kind == "link"] or fitting
     if len(fitting) == 1:

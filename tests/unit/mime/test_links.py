@@ -102,6 +102,15 @@ def test_a_mail_with_many_links_gives_the_first_ones() -> None:
     assert len(links_of(parse(f"Content-Type: text/html\n\n{many}".encode()))) == MAX_LINKS
 
 
+def test_an_expression_that_is_too_large_for_all_links_is_refused() -> None:
+    """One of a thousand instructions took 20 s for a thousand links, in a turn that other readers waited for."""
+    many = "".join(f"<a href=https://a.example/{number}/{'a' * 100}>x</a>" for number in range(500))
+    mail = parse(f"Content-Type: text/html\n\n{many}".encode())
+    assert link_of(mail, pattern="/77/").href.startswith("https://a.example/77/")
+    with pytest.raises(FilterError, match="pattern is an expression that is too large for all links of this mail"):
+        link_of(mail, pattern="(a?){200}a{200}z")
+
+
 @pytest.mark.parametrize("style", ["border-width: 1px", "line-height:1px", "max-width: 1px", "min-height:0px"])
 def test_a_style_that_is_not_its_size_makes_an_image_no_pixel(style: str) -> None:
     """A thin border made a logo a tracking pixel."""
