@@ -20,10 +20,9 @@ from ..config import InboxConfig
 from ..feed import EVENTS
 from ..mail_servers import MailServers
 from ..mailbox import Mailbox
-from ..records import Stored, fold
+from ..records import Stored
 from ..relay.exchange import RelayError
 from ..relay.release import Releaser
-from ..store.query import Query, QueryError, parse
 from ..waiting import Awaited
 from . import extracts, models, routes
 from .answers import Answers
@@ -35,7 +34,8 @@ from .images import shown_images
 from .login import MAILBOX
 from .mailboxes import mailbox_of, permitted
 from .openapi import openapi
-from .parameters import MAX_NUMBER, flag, number
+from .parameters import MAX_NUMBER, chosen, flag, marked, number, search_of
+from .posting import posted_mail
 from .previews import preview_of
 from .problems import Problem
 from .route import JSON
@@ -71,7 +71,7 @@ class API:
         """Return a part of the list."""
         limit = number(request, "limit", 50, 1, routes.MAX_LIMIT)
         before = number(request, "before", None, 0, MAX_NUMBER)
-        search = _search(request)
+        search = search_of(request)
         mailbox = mailbox_of(request)
 
         async def make() -> Response:
@@ -82,12 +82,20 @@ class API:
 
     async def delete_messages(self, request: Request) -> Response:
         """Delete every message, or the chosen ones."""
-        return _json(models.Cleared(await self._mailbox.delete_many(*_chosen(request), mailbox_of(request))))
+        return _json(models.Cleared(await self._mailbox.delete_many(*chosen(request), mailbox_of(request))))
+
+    async def post(self, request: Request) -> Response:
+        """Put a message in."""
+        mailbox = mailbox_of(request)
+        query = request.query_params
+        mail = await anyio.to_thread.run_sync(posted_mail, request.state.body, query.get("from"), query.getlist("to"))
+        await self._mailbox.add(mail, mailbox)
+        return Response(msgspec.json.encode(models.Posted(mail.id)), 201, media_type=JSON)
 
     async def mark_messages(self, request: Request) -> Response:
         """Mark every message, or the chosen ones, as read or unread."""
         read = bool(number(request, "read", 1, 0, 1))
-        return _json(models.Marked(await self._mailbox.mark(read, *_chosen(request), mailbox_of(request))))
+        return _json(models.Marked(await self._mailbox.mark(read, *chosen(request), mailbox_of(request))))
 
     async def list_mailboxes(self, request: Request) -> Response:
         """Return the mailboxes."""
@@ -139,7 +147,7 @@ class API:
         scheme = request.query_params.get("color_scheme", COLOR_SCHEMES[0])
         if scheme not in COLOR_SCHEMES:
             raise Problem(400, f"color_scheme is {scheme!r}; it is {' or '.join(COLOR_SCHEMES)}")
-        return self._messages.answer(request, partial(self._html, request, remote, scheme, _marked(request)))
+        return self._messages.answer(request, partial(self._html, request, remote, scheme, marked(request)))
 
     async def _html(self, request: Request, remote: bool, scheme: str, hits: Sequence[str]) -> Response:
         rewriter = await self._rewrite(request, remote, scheme, hits)
@@ -357,40 +365,6 @@ class API:
 def _no_message(request: Request) -> Problem:
     name = request.path_params["id"]
     return Problem(404, "the inbox is empty" if name == "latest" else f"there is no message {name}")
-
-
-def _search(request: Request) -> Query:
-    text = request.query_params.get("search", "")
-    if len(text) > routes.MAX_SEARCH:
-        raise Problem(400, f"search: at most {routes.MAX_SEARCH} characters")
-    try:
-        return parse(text)
-    except QueryError as error:
-        raise Problem(400, str(error)) from None
-
-
-def _marked(request: Request) -> list[str]:
-    """Return the texts that a page marks, folded."""
-    texts = request.query_params.getlist("mark")
-    if sum(map(len, texts)) > routes.MAX_MARKED:
-        raise Problem(400, f"mark: at most {routes.MAX_MARKED} characters in all")
-    return [" ".join(fold(text).split()) for text in texts]
-
-
-def _chosen(request: Request) -> tuple[Query | list[str], int | None]:
-    """Return the messages that a change is for: ids, or a search with the number that they are below."""
-    ids = request.query_params.getlist("id")
-    before = number(request, "before", None, 0, MAX_NUMBER)
-    search = _search(request)
-    if "search" in request.query_params and not search.tests:
-        raise Problem(400, "search is empty; leave it out to choose every message")
-    if not ids:
-        return search, before
-    if search.tests or before is not None:
-        raise Problem(400, "id stands alone, without search and before")
-    if len(ids) > routes.MAX_LIMIT:
-        raise Problem(400, f"id: at most {routes.MAX_LIMIT} of them")
-    return ids, None
 
 
 def _json(value: object) -> Response:

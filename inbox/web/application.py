@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -26,7 +28,7 @@ from .api import API
 from .guard import LIVEZ, Guard
 from .login import MAILBOX, TOKEN, Login
 from .problems import Problem
-from .route import MAILBOX_PARAMETER
+from .route import MAILBOX_PARAMETER, MAX_BODY
 from .route import Route as APIRoute
 from .routes import PREFIX, ROUTES
 
@@ -39,8 +41,8 @@ TYPES: Final = {
 }
 """The kinds of files that the page has, each with its content type."""
 
-MAX_BODY: Final = 64 * 1024
-"""Bytes of a request's body."""
+MAX_POSTS: Final = 4
+"""Requests with a large body at the same time."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _ANSWERED = (Problem, HTTPException, StoreError)
@@ -52,9 +54,10 @@ def application(
     """Return the inbox's application. `is_open`: other machines reach it without a login."""
     api = API(mailbox, servers, config, Releaser(mailbox, servers, config.relay, log), is_open=is_open)
     paths: dict[str, dict[str, Endpoint]] = {}
+    posts = anyio.Semaphore(MAX_POSTS)
     for route in ROUTES:
         path = PREFIX + route.path.replace("{name}", "{name:path}")  # the name of a mailbox may have a slash
-        paths.setdefault(path, {})[route.method] = _checked(route, getattr(api, route.name))
+        paths.setdefault(path, {})[route.method] = _with_body(route, _checked(route, getattr(api, route.name)), posts)
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     found.append(Route(LIVEZ, _alive))
@@ -86,25 +89,37 @@ def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
     return checked
 
 
+def _with_body(route: APIRoute, endpoint: Endpoint, posts: anyio.Semaphore) -> Endpoint:
+    """Return the endpoint for requests that are not read yet. `posts`: the turns of those with much to read."""
+    if route.method == "GET":
+        return endpoint
+
+    async def reading(request: Request) -> Response:
+        turn: AbstractAsyncContextManager[Any] = posts if route.max_body > MAX_BODY else nullcontext()
+        async with turn:
+            request.state.body = await _read_whole(request, route.max_body)
+            return await endpoint(request)
+
+    return reading
+
+
 def _by_method(methods: Mapping[str, Endpoint]) -> Endpoint:
     """Return the endpoint of a path with several methods. With one route each, Allow would name the first alone."""
 
     async def endpoint(request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            request.state.body = await _read_whole(request)
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return endpoint
 
 
-async def _read_whole(request: Request) -> bytes:
+async def _read_whole(request: Request, most: int = MAX_BODY) -> bytes:
     """Read a request to its end before it changes anything, and return its body. Raises Problem for a broken one."""
     body = bytearray()
     try:
         async for piece in request.stream():
             body += piece
-            if len(body) > MAX_BODY:
-                raise Problem(413, f"the request's body has more than {MAX_BODY} bytes")
+            if len(body) > most:
+                raise Problem(413, f"the request's body has more than {most} bytes")
     except ClientDisconnect:
         raise Problem(400, "the request's body is incomplete") from None
     return bytes(body)

@@ -50,6 +50,12 @@ class Cleared(msgspec.Struct, frozen=True):
     deleted: int
 
 
+class Posted(msgspec.Struct, frozen=True):
+    """A message that a client has put in. In further mailboxes, by `inbox.mailbox_by`, it has other ids."""
+
+    id: str
+
+
 class LinkList(msgspec.Struct, frozen=True):
     """The links of a message. `kind`: `link`, `unsubscribe` or `pixel`. `source`: `html`, `text` or `header`."""
 

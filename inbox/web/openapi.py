@@ -87,6 +87,8 @@ def _operation(route: Route, events: dict[str, str]) -> dict[str, Any]:
     if route.body is not None:
         schema = {"$ref": f"{SCHEMAS}{route.body.__name__}"}
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    if route.raw_body:
+        operation["requestBody"] = {"required": True, "content": {route.raw_body: {"schema": TEXT}}}
     if route.name == "stream":
         operation["description"] = "\n".join(f"- `{name}`: {meaning}" for name, meaning in events.items())
     for status in sorted({*EVERYWHERE, *route.errors}):

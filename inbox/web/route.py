@@ -8,6 +8,8 @@ import msgspec
 
 from .models import TEXT
 
+MAX_BODY: Final = 64 * 1024
+"""Bytes of a request's body, where the route does not say."""
 JSON: Final = "application/json"
 
 
@@ -32,9 +34,10 @@ class Answer(NamedTuple):
 class Route(NamedTuple):
     """One operation.
 
-    `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON; `users_only`: no token
-    may ask for it. A token for one mailbox may ask for a route with MAILBOX_PARAMETER. It may ask for one that is
-    `of_all` too: its answer has nothing of other mailboxes.
+    `name`: of the API's method; `errors`: statuses that not every route has; `body`: its JSON; `max_body`: its
+    bytes; `raw_body`: its type, where it is not JSON. `users_only`: no token may ask for it. A token for one
+    mailbox may ask for a route with MAILBOX_PARAMETER. It may ask for one that is `of_all` too: its answer has
+    nothing of other mailboxes.
     """
 
     method: str
@@ -47,6 +50,8 @@ class Route(NamedTuple):
     body: type[msgspec.Struct] | None = None
     users_only: bool = False
     of_all: bool = False
+    max_body: int = MAX_BODY
+    raw_body: str = ""
 
 
 MAILBOX_PARAMETER: Final = Parameter("mailbox", "query", TEXT, "the mailbox; without it all of them")

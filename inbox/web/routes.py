@@ -10,7 +10,19 @@ from ..store.query import OPERATORS
 from ..wait_request import MAX_WAIT, WITHIN
 from ..waiting import MAX_COUNT
 from .html import COLOR_SCHEMES, Blocked
-from .models import TEXT, Checked, Cleared, CodeFound, ConnectionList, Info, LinkList, MailboxList, Marked, ReleaseTo
+from .models import (
+    TEXT,
+    Checked,
+    Cleared,
+    CodeFound,
+    ConnectionList,
+    Info,
+    LinkList,
+    MailboxList,
+    Marked,
+    Posted,
+    ReleaseTo,
+)
 from .route import MAILBOX_PARAMETER, Answer, Parameter, Route
 from .rules import RULE_ROUTES
 
@@ -18,6 +30,8 @@ PREFIX: Final = "/api/v1"
 BYTES: Final = "application/octet-stream"
 MAX_LIMIT: Final = 500
 """Messages of one answer."""
+MAX_POSTED: Final = 25 * 1024 * 1024
+"""Bytes of a message that a client puts in."""
 MAX_SEARCH: Final = 256
 """Characters of a search. Its cost grows with them, and mail waits for it."""
 MAX_MARKED: Final = 5000
@@ -87,6 +101,21 @@ ROUTES: Final = (
         Answer(200, "they are deleted", Cleared),
         _CHOSEN,
         (400,),
+    ),
+    Route(
+        "POST",
+        "/messages",
+        "post",
+        "Put a message in, as if a mail server had received it",
+        Answer(201, "it is stored", Posted),
+        (
+            Parameter("from", "query", TEXT, "the sender; without it that of the header From"),
+            Parameter("to", "query", TEXT, "a recipient; may come several times; without it those of To, Cc and Bcc"),
+            MAILBOX_PARAMETER,
+        ),
+        (400, 413),
+        max_body=MAX_POSTED,
+        raw_body="message/rfc822",
     ),
     Route(
         "PATCH",

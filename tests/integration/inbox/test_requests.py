@@ -57,14 +57,14 @@ def test_errors_are_problems_that_say_what_to_do(tmp_path: Path) -> None:
             ("GET", "info?x=1", 400, "info takes no parameters, not x"),
             ("GET", "nothing", 404, "there is nothing at /api/v1/nothing; /api/v1/openapi.json describes the API"),
             ("GET", "messages/", 404, "there is nothing at /api/v1/messages/"),
-            ("POST", "messages", 405, "/api/v1/messages does not take POST"),
+            ("PUT", "messages", 405, "/api/v1/messages does not take PUT"),
         ):
             answer = client.request(method, path)
             assert answer.headers["Content-Type"] == "application/problem+json", path
             assert (answer.status_code, answer.json()["status"]) == (status, status), path
             assert answer.json()["detail"].startswith(detail), path
         allow = client.put("messages").headers["Allow"]
-        assert set(allow.split(", ")) == {"GET", "HEAD", "DELETE", "PATCH"}
+        assert set(allow.split(", ")) == {"GET", "HEAD", "POST", "DELETE", "PATCH"}
 
 
 def test_head_gives_the_headers_alone(tmp_path: Path) -> None:
@@ -181,6 +181,8 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
             answer = (
                 client.head(path)
                 if route.name == "stream"
+                else client.post(path, content=message.as_bytes())
+                if route.name == "post"
                 else client.request(route.method, path, json=bodies.get(route.name))
             )
             assert str(answer.status_code) == str(route.answer.status), route
@@ -193,6 +195,6 @@ def test_the_document_describes_every_route_and_what_it_answers(tmp_path: Path) 
                 schema = {**content["schema"], "components": document["components"]}
                 jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
                 checked += 1
-        assert checked == 20
+        assert checked == 21
         problem = {"$ref": "#/components/schemas/ProblemBody", "components": document["components"]}
         jsonschema.validate(client.get("messages/latest").json(), problem, jsonschema.Draft202012Validator)

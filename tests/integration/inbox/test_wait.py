@@ -108,3 +108,27 @@ def test_the_links_and_the_code_of_a_message(tmp_path: Path) -> None:
         assert (none.status_code, none.json()["candidates"][0]["value"]) == (422, "471100")
         assert client.get("messages/latest/code", params={"pattern": "("}).status_code == 400
         assert client.get("messages/nope/code").status_code == 404
+
+
+def test_a_message_is_put_in_without_a_mail_server(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (_, client):
+        content = mail("Put in").as_bytes()
+        waited = client.post("messages", content=content, headers={"Content-Type": "message/rfc822"})
+        assert waited.status_code == 201
+        found = client.get("wait", params={"subject": "=Put in", "timeout": 0}).json()["summary"]
+        assert (found["id"], found["from"], found["to"]) == (
+            waited.json()["id"],
+            "ann@example.com",
+            ["bob@example.com"],
+        )
+        assert client.get("messages/latest/raw").content == content
+        params = {"from": "x@y.z", "to": ["one@y.z", "two@y.z"]}
+        client.post("messages", content=b"Subject: second\n\n" + 100_000 * b"x", params=params)
+        found = client.get("messages/latest").json()["summary"]
+        assert (found["from"], found["to"], found["size"]) == ("x@y.z", ["one@y.z", "two@y.z"], 100_017)
+        assert client.post("messages", content=b"").json()["detail"].startswith("the body is empty")
+        assert (
+            client.post("messages", content=b"Subject: x\n\n").json()["detail"].startswith("the message has no recip")
+        )
+        elsewhere = client.post("messages", content=content, headers={"Origin": "http://other.example"})
+        assert elsewhere.status_code == 403
