@@ -44,6 +44,10 @@ SHOWN: Final = 20
 
 
 _LETTER: Final = re.compile(r"\w")
+_COPULA: Final = re.compile(
+    r"(?:^|\s)(?:is|are|was|ist|lautet|est|es|è|é|är|er|on|jest|to|este|olarak|adalah|là|είναι|є|это|هو|הוא)\s$|[は是为為은는]\s?$",
+    re.IGNORECASE,
+)
 _PAUSE: Final = re.compile(r"[,.;:!?、。，]")
 _COLONS: Final = (":", "：", "=")
 _SENTENCE_END: Final = re.compile(r"[.!?。！？](?:\s|$)|[。！？]")
@@ -218,7 +222,7 @@ def _before(text: str) -> _Word | None:
     is_code = last["code"] is not None and not _is_of_something_else(window, last)
     between = window[last.end() :]
     after_colon = between.rstrip(" *").endswith(_COLONS)
-    one_clause = gap <= CLAUSE and not _SENTENCE_END.search(between)
+    one_clause = (gap <= CLAUSE or _COPULA.search(between) is not None) and not _SENTENCE_END.search(between)
     points = 4 + 2 * (one_clause or after_colon)
     return _Word(_shown(window, last), is_code, points, "before it", one_clause and (gap <= ADJACENT or after_colon))
 

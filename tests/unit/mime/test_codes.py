@@ -31,9 +31,9 @@ def found(content: bytes) -> str | None:
         return None
 
 
-def test_of_150_mails_in_ten_languages_98_of_100_give_the_right_code_and_none_a_wrong_one() -> None:
+def test_of_200_mails_in_ten_languages_98_of_100_give_the_right_code_and_none_a_wrong_one() -> None:
     mails = [*TUNED, *HELD_OUT]
-    assert len(mails) >= 150
+    assert len(mails) >= 200
     assert sum(count >= 5 for count in Counter(mail.language for mail in mails).values()) >= 10
     results = [(mail, found(mail.content)) for mail in mails]
     assert [(mail.name, code) for mail, code in results if code not in (None, mail.code)] == []
@@ -41,9 +41,9 @@ def test_of_150_mails_in_ten_languages_98_of_100_give_the_right_code_and_none_a_
     assert right >= 0.98 * len(mails)
 
 
-def test_of_the_mails_that_the_rules_were_not_made_with_94_of_100_give_the_right_code() -> None:
+def test_of_the_mails_that_the_rules_were_not_made_with_96_of_100_give_the_right_code() -> None:
     right = sum(found(mail.content) == mail.code for mail in HELD_OUT)
-    assert right >= 0.94 * len(HELD_OUT)
+    assert right >= 0.96 * len(HELD_OUT)
 
 
 @pytest.mark.parametrize(
