@@ -27,10 +27,11 @@ from .agents import Agents
 from .api import API
 from .guard import LIVEZ, Guard
 from .login import MAILBOX, TOKEN, Login
+from .mailpit import SEND, Mailpit
 from .problems import Problem
 from .route import MAILBOX_PARAMETER, MAX_BODY
 from .route import Route as APIRoute
-from .routes import PREFIX, ROUTES
+from .routes import MAX_POSTED, PREFIX, ROUTES
 
 STATIC: Final = Path(__file__).parent / "static"
 TYPES: Final = {
@@ -57,7 +58,12 @@ def application(
     posts = anyio.Semaphore(MAX_POSTS)
     for route in ROUTES:
         path = PREFIX + route.path.replace("{name}", "{name:path}")  # the name of a mailbox may have a slash
-        paths.setdefault(path, {})[route.method] = _with_body(route, _checked(route, getattr(api, route.name)), posts)
+        paths.setdefault(path, {})[route.method] = _with_body(
+            route.method, _checked(route, getattr(api, route.name)), route.max_body, posts
+        )
+    for path, methods in Mailpit(mailbox, config).endpoints().items():
+        most = MAX_POSTED if path == SEND else MAX_BODY
+        paths[path] = {method: _with_body(method, each, most, posts) for method, each in methods.items()}
     found = [Route(path, _by_method(methods), methods=list(methods)) for path, methods in paths.items()]
     found += [Route(_path(file), _file(file)) for file in sorted(STATIC.iterdir()) if file.suffix in TYPES]
     found.append(Route(LIVEZ, _alive))
@@ -89,15 +95,15 @@ def _checked(route: APIRoute, endpoint: Endpoint) -> Endpoint:
     return checked
 
 
-def _with_body(route: APIRoute, endpoint: Endpoint, posts: anyio.Semaphore) -> Endpoint:
+def _with_body(method: str, endpoint: Endpoint, most: int, posts: anyio.Semaphore) -> Endpoint:
     """Return the endpoint for requests that are not read yet. `posts`: the turns of those with much to read."""
-    if route.method == "GET":
+    if method == "GET":
         return endpoint
 
     async def reading(request: Request) -> Response:
-        turn: AbstractAsyncContextManager[Any] = posts if route.max_body > MAX_BODY else nullcontext()
+        turn: AbstractAsyncContextManager[Any] = posts if most > MAX_BODY else nullcontext()
         async with turn:
-            request.state.body = await _read_whole(request, route.max_body)
+            request.state.body = await _read_whole(request, most)
             return await endpoint(request)
 
     return reading
