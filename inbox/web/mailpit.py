@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ...container.version import VERSION
+from ...mime.extract.links import links_of
 from ...mime.message import parse
 from ..config import InboxConfig
 from ..mailbox import Mailbox
@@ -26,21 +27,19 @@ from .answers import Answers
 from .downloads import POLICY, attachment_name, download, message_name
 from .mailboxes import mailbox_of
 from .mailpit_json import head_of, message_of, query_of, summary_of, text_of
+from .mailpit_send import sent_mail
 from .problems import Problem
 from .routes import MAX_LIMIT
 
 PREFIX: Final = "/mailpit"
+SEND: Final = f"{PREFIX}/api/v1/send"
 MAX_START: Final = 1_000_000
 """Messages that an answer leaves out at most."""
-MAX_LINKS: Final = 100
-"""Links of one answer; Mailpit has as many."""
 _LATEST: Final = "latest"
 _ANSWERS: Final = 4
 """Answers with messages at the same time."""
 
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
-_LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"<(?:a|img|link)\b[^>]*?\b(?:href|src)\s*=\s*[\"']?(https?://[^\s\"'>]+)", re.IGNORECASE)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -64,20 +63,22 @@ class Mailpit:
     def endpoints(self) -> Mapping[str, Mapping[str, Endpoint]]:
         """Return the endpoints by path and method."""
         api, message = f"{PREFIX}/api/v1", f"{PREFIX}/api/v1/message/{{id}}"
+        views = f"{PREFIX}/view", f"{PREFIX}//view"  # cypress-mailpit asks for the second one
         absent = dict.fromkeys(("GET", "POST", "PUT", "DELETE"), _not_served)
         return {
             f"{api}/messages": {"GET": self.list, "PUT": self.mark, "DELETE": self.delete},
             f"{api}/search": {"GET": self.search, "DELETE": self.delete_found},
             f"{api}/info": {"GET": self.info},
             f"{api}/webui": {"GET": self.web_ui},
+            SEND: {"POST": self.send},
             f"{api}/tags": {"GET": self.tags, "PUT": _not_served},
             message: {"GET": partial(self._answer, self.get)},
             f"{message}/headers": {"GET": partial(self._answer, self.headers)},
             f"{message}/raw": {"GET": partial(self._answer, self.raw)},
             f"{message}/part/{{part}}": {"GET": partial(self._answer, self.part)},
             f"{message}/link-check": {"GET": partial(self._answer, self.links)},
-            f"{PREFIX}/view/{{id}}.html": {"GET": partial(self._answer, self.html)},
-            f"{PREFIX}/view/{{id}}.txt": {"GET": partial(self._answer, self.text)},
+            **{f"{place}/{{id}}.html": {"GET": partial(self._answer, self.html)} for place in views},
+            **{f"{place}/{{id}}.txt": {"GET": partial(self._answer, self.text)} for place in views},
             f"{PREFIX}/{{path:path}}": absent,
         }
 
@@ -218,9 +219,8 @@ class Mailpit:
     async def links(self, _: Request, stored: Stored) -> Response:
         """Return the links of the web in a message. rrpy requests none of them, so none has a status or an error."""
         message = await anyio.to_thread.run_sync(parse, stored.content)
-        found = [each.rstrip(".,;:!?)]") for each in _LINK.findall(message.body)]
-        links = dict.fromkeys([*_ATTRIBUTE.findall(message.html_body), *found])
-        shown = [{"URL": each, "StatusCode": 0, "Status": "not requested"} for each in [*links][:MAX_LINKS]]
+        links = [each.href for each in links_of(message) if each.href.startswith(("http://", "https://"))]
+        shown = [{"URL": each, "StatusCode": 0, "Status": "not requested"} for each in links]
         return _json({"Errors": 0, "Links": shown})
 
     async def html(self, _: Request, stored: Stored) -> Response:
@@ -237,6 +237,12 @@ class Mailpit:
         return PlainTextResponse(text_of(message), headers={"Content-Security-Policy": POLICY})
 
     # The host
+
+    async def send(self, request: Request) -> Response:
+        """Keep a message, as if a client had sent it."""
+        mail = await anyio.to_thread.run_sync(sent_mail, request.state.body)
+        await self._mailbox.add(mail, mailbox_of(request))
+        return _json({"ID": mail.id})
 
     async def tags(self, _: Request) -> Response:
         """Return the tags: there are none."""
@@ -275,7 +281,7 @@ async def _not_served(request: Request) -> Response:
 
 
 def _whole(request: Request, name: str, default: int, most: int) -> int:
-    """Return a number of a request; the default for one that is none, as Mailpit does."""
+    """Return a number of a request; the default for another text, as Mailpit does."""
     text = request.query_params.get(name, "")
     return min(int(text), most) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
