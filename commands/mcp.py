@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from .console import fail
@@ -18,6 +19,7 @@ def serve(url: str, token: str) -> None:
     from ..agents.protocols import ToolFailed
 
     try:
-        serve_stdio(url, token)
+        with suppress(KeyboardInterrupt):
+            serve_stdio(url, token)
     except ToolFailed as error:
         fail(str(error), 2)
