@@ -9,7 +9,7 @@ COPY . .
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 # Without pip: a running container installs nothing.
 RUN python -m venv --without-pip /opt/rrpy
-RUN python -m pip --python /opt/rrpy/bin/python install --no-cache-dir --no-compile "$(ls /wheel/rrpy-*.whl)[nats,re2]"
+RUN python -m pip --python /opt/rrpy/bin/python install --no-cache-dir --no-compile "$(ls /wheel/rrpy-*.whl)[mcp,nats,re2]"
 RUN /opt/rrpy/bin/python -m compileall -q /opt/rrpy/lib
 
 FROM python:3.13-slim

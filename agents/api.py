@@ -37,12 +37,15 @@ class APIInbox:
         self._place = place
         self._headers = {"Authorization": authorization} if authorization else {}
 
-    async def ask(self, method: str, path: str, query: Mapping[str, Any], *, timeout: float = 0) -> Any:
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, Any], *, body: Any = None, timeout: float = 0
+    ) -> Any:
         """Return the JSON of an answer. Raises ToolFailed."""
         given = {name: value for name, value in query.items() if value is not None}
+        sent = msgspec.json.encode(body) if body is not None else None
         try:
             async with self._client.stream(
-                method, PREFIX + path, params=given, headers=self._headers, timeout=TIMEOUT + timeout
+                method, PREFIX + path, params=given, content=sent, headers=self._headers, timeout=TIMEOUT + timeout
             ) as answer:
                 content = bytearray()
                 async for piece in answer.aiter_bytes():

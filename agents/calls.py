@@ -184,6 +184,46 @@ class DeleteMail(Call, frozen=True):
         return Result("The mail is deleted.", {"deleted": True})
 
 
+class ListRules(Call, frozen=True):
+    """List the rules by which the mail server fails on purpose, each with its number and its hits."""
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Return the rules."""
+        found = await inbox.ask("GET", "/rules", self.query())
+        return found_of({"rules": bounded_list(found["rules"], WHOLE)})
+
+
+class AddRule(Call, frozen=True):
+    """Add a rule by which the mail server fails on purpose, to test how the software of your user copes with it.
+
+    For example `{"at": "rcpt", "to": "*@full.example", "reply": "452 4.2.2 Mailbox full", "times": 2}`, or
+    `{"preset": "greylist"}`. Stages: connect, hello, starttls, auth, mail, rcpt, data, message. Effects: reply, delay,
+    drop, partial, throttle; `times`, `after` and `chance` bound them. A wrong rule is an error that names the fault.
+    """
+
+    writes: ClassVar[bool] = True
+
+    rule: Annotated[dict[str, Any], Meta(description="the keys of the rule")]
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Return the rule with its number."""
+        found = await inbox.ask("POST", "/rules", self.query(), body=self.rule)
+        return found_of({"rule": bounded(found["rule"], *WHOLE)})
+
+
+class RemoveRule(Call, frozen=True):
+    """Remove a rule of the mail server by its number; without one all rules."""
+
+    writes: ClassVar[bool] = True
+
+    number: Annotated[int, Meta(ge=0, description="of the rule; 0 for all of them")] = 0
+
+    async def run(self, inbox: Inbox) -> Result:
+        """Remove it."""
+        await inbox.ask("DELETE", f"/rules/{self.number}" if self.number else "/rules", self.query())
+        return Result("Removed.", {"removed": True})
+
+
 CALLS: Final[Mapping[str, type[Call]]] = {
     "list_mail": ListMail,
     "search_mail": SearchMail,
@@ -192,7 +232,10 @@ CALLS: Final[Mapping[str, type[Call]]] = {
     "get_link": GetLink,
     "get_code": GetCode,
     "check_mail": CheckMail,
+    "list_rules": ListRules,
     "delete_mail": DeleteMail,
+    "add_rule": AddRule,
+    "remove_rule": RemoveRule,
 }
 
 

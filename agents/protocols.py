@@ -20,10 +20,12 @@ class ToolFailed(Exception):
 class Inbox(Protocol):
     """The API of an inbox (docs/reference/api.md)."""
 
-    async def ask(self, method: str, path: str, query: Mapping[str, Any], *, timeout: float = 0) -> Any:
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, Any], *, body: Any = None, timeout: float = 0
+    ) -> Any:
         """Return the JSON of an answer, None for one without content. Raises ToolFailed.
 
-        `path`: below `/api/v1`, such as `/messages`. `query`: values of None are left out. `timeout`: seconds that the
-        inbox may wait before it answers.
+        `path`: below `/api/v1`, such as `/messages`. `query`: values of None are left out. `body`: sent as JSON.
+        `timeout`: seconds that the inbox may wait before it answers.
         """
         ...

@@ -32,7 +32,13 @@ class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class AgentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What agents may do that use the inbox by the Model Context Protocol."""
 
-    write: Annotated[bool, Meta(description="let agents delete mail; without it they only read")] = False
+    write: Annotated[
+        bool,
+        Meta(
+            description="let agents delete mail, and change the rules by which the server fails; without it they "
+            "only read"
+        ),
+    ] = False
 
 
 class CertificateConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -53,7 +53,10 @@ class Inbox:
         self._answers = {"/info": {"agents_write": writes}, **answers}
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
 
-    async def ask(self, method: str, path: str, query: Mapping[str, Any], *, timeout: float = 0) -> Any:
+    async def ask(
+        self, method: str, path: str, query: Mapping[str, Any], *, body: Any = None, timeout: float = 0
+    ) -> Any:
+        self.sent = body
         self.asked.append((method, path, {key: value for key, value in query.items() if value is not None}))
         return self._answers[path]
 
@@ -178,6 +181,8 @@ async def test_links_a_code_and_findings_are_marked() -> None:
         ("list_mail", {"depth": 1}, "unknown field `depth`"),
         ("wait_for_mail", {"timeout": 301}, "<= 300"),
         ("delete_mail", {"id": "a1"}, "inbox.mcp.write is false"),
+        ("add_rule", {"rule": {"preset": "full"}}, "inbox.mcp.write is false"),
+        ("remove_rule", {}, "inbox.mcp.write is false"),
     ],
 )
 async def test_a_wrong_call_is_one_sentence(name: str, arguments: dict[str, Any], sentence: str) -> None:
@@ -191,3 +196,15 @@ async def test_a_mail_is_deleted_where_the_inbox_permits_it() -> None:
     inbox = Inbox({"/messages/a1": None}, writes=True)
     await call_tool(inbox, "delete_mail", {"id": "a1"})
     assert inbox.asked[-1] == ("DELETE", "/messages/a1", {})
+
+
+async def test_rules_are_added_and_removed_where_the_inbox_permits_it() -> None:
+    rule = {"number": 3, "hits": 0, "seen": 0, "rule": {"preset": "full"}}
+    inbox = Inbox({"/rules": {"rule": rule, "rules": [rule]}, "/rules/3": None}, writes=True)
+    _, data = await call_tool(inbox, "add_rule", {"rule": {"preset": "full"}, "mailbox": "mine"})
+    assert (inbox.asked[-1], inbox.sent) == (("POST", "/rules", {"mailbox": "mine"}), {"preset": "full"})
+    assert data["untrusted"]["rule"] == rule
+    assert (await call_tool(inbox, "list_rules", {})).data["untrusted"]["rules"] == [rule]
+    for number, path in ((3, "/rules/3"), (0, "/rules")):
+        await call_tool(inbox, "remove_rule", {"number": number})
+        assert inbox.asked[-1] == ("DELETE", path, {})
