@@ -57,23 +57,32 @@ class FilterError(ValueError):
 
 
 class Wanted:
-    """One wanted text, as a client wrote it. `text`: as written. `most`: bytes that an expression searches at once."""
+    """One wanted text, as a client wrote it. `text`: as written. `instructions`: of an expression."""
 
-    __slots__ = ("_fits", "is_expression", "most", "text")
+    __slots__ = ("_fits", "instructions", "text")
 
     def __init__(self, text: str, name: str = "the text", *, whole: bool = False) -> None:
         """Read a text. `whole`: it fits whole values without `=` too. Raises FilterError, which names `name`."""
         if len(text) > MAX_WANTED:
             raise FilterError(name, f"has {len(text)} characters; it takes at most {MAX_WANTED}")
         self.text = text
-        self.is_expression = text.startswith(EXPRESSION)
-        self.most = COMPARED
-        if self.is_expression:
-            self._fits, self.most = _expression(text[1:], name)
+        self.instructions = 0
+        if text.startswith(EXPRESSION):
+            self._fits, self.instructions = _expression(text[1:], name)
         elif whole or text.startswith(WHOLE):
             self._fits = _whole(_folded(text.removeprefix(WHOLE)))
         else:
             self._fits = _part(_folded(text))
+
+    @property
+    def is_expression(self) -> bool:
+        """Whether it is a regular expression."""
+        return self.instructions > 0
+
+    @property
+    def most(self) -> int:
+        """The bytes that it searches at once, at most."""
+        return WORK // max(1, self.instructions)
 
     def fits(self, value: str | Value) -> bool:
         """Return whether a value is meant, by its first COMPARED or SEARCHED characters."""
@@ -272,7 +281,7 @@ def _whole(wanted: str) -> Callable[[Value], bool]:
 
 
 def _expression(expression: str, name: str) -> tuple[Callable[[Value], bool], int]:
-    """Return the search of a regular expression, and the bytes that it searches at most. Raises FilterError."""
+    """Return the search of a regular expression, and the instructions of its program. Raises FilterError."""
     try:
         import re2  # a filter without expressions does not load it
     except ImportError:
@@ -287,8 +296,9 @@ def _expression(expression: str, name: str) -> tuple[Callable[[Value], bool], in
         reason = error.args[0] if error.args else ""
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise FilterError(name, f"is not a regular expression of RE2: {text}") from None
-    most = max(1, WORK // compiled.programsize)
-    return lambda value: compiled.search(value.searched[:most]) is not None, most
+    instructions = max(1, compiled.programsize)
+    most = WORK // instructions
+    return lambda value: compiled.search(value.searched[:most]) is not None, instructions
 
 
 def _bytes(text: str) -> bytes:

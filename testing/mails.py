@@ -277,7 +277,7 @@ class _Searched(Wanted):
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.text = f"~{pattern.pattern}"
-        self.is_expression = True
+        self.instructions = 1
         self._fits = lambda value: pattern.search(value.text) is not None
 
 

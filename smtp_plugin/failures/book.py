@@ -11,7 +11,7 @@ import msgspec
 from ...container.errors import ConfigError
 from ...mime.mailboxes import MailboxBy, mailbox_name
 from ..protocol.failures import Effect, Failures, Rule, Stage, Test
-from .conditions import CONDITIONS, MAILBOX_KNOWN_AT, mailbox_test
+from .conditions import CONDITIONS, MAILBOX_KNOWN_AT, MAX_INSTRUCTIONS, instructions, mailbox_test
 from .config import RuleConfig, plain_rule, read_rule
 
 MAX_RULES = 1000
@@ -102,6 +102,11 @@ class RuleBook:
         if len(self._rules) >= MAX_RULES:
             raise ValueError(f"there are {MAX_RULES} rules already")
         rule = self._compiled(config, self._last + 1)
+        if rule.instructions + sum(each.instructions for each, _ in self._rules) > MAX_INSTRUCTIONS:
+            raise ValueError(
+                f"the regular expressions of all rules have more than {MAX_INSTRUCTIONS} instructions; "
+                "give fewer rules with expressions, or shorter ones"
+            )
         self._last += 1
         self._rules = [*self._rules, (rule, config)]
         self._publish()
@@ -137,6 +142,7 @@ class RuleBook:
             chance=whole.chance,
             random=random,
             per_triplet=whole.count == "triplet",
+            instructions=sum(instructions(name, whole.condition(name)) for name in CONDITIONS),
         )
 
     def _tests(self, config: RuleConfig) -> Sequence[Test]:

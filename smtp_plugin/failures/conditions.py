@@ -1,23 +1,29 @@
 """The conditions of a rule: each a text, and the test that it becomes.
 
 `*` stands for any text, and a text after `~` is a regular expression of RE2 (mime/matching.py). The client chooses the
-value, so a rule looks at LOOKED characters of it: the worst expression takes milliseconds, and runs in the event loop.
+value, so a rule looks at LOOKED characters of it, and at VALUES values of a header. All rules read the headers once.
+The expressions of all rules have MAX_INSTRUCTIONS together: they run in the event loop, where time counts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import islice
 from typing import Final
 
 from ...mime import headers, words
 from ...mime.mailboxes import MailboxBy
-from ...mime.matching import FilterError, Wanted
+from ...mime.matching import FilterError, Value, Wanted
 from ..protocol.failures import Facts, Stage, Test
 
 LOOKED: Final = 1000
 """Characters of a value that a rule looks at."""
+VALUES: Final = 20
+"""Values of a header that a rule looks at."""
+MAX_INSTRUCTIONS: Final = 2000
+"""Instructions of all expressions of a server: some dozens of expressions. At worst they take 0.2 s for a message."""
 HEAD: Final = 256 * 1024
 """Bytes of a message in which a rule looks for headers."""
 
@@ -55,9 +61,15 @@ MAILBOX_KNOWN_AT: Final[dict[str, Stage]] = {
 """The same for `mailbox`, by the form of `inbox.mailbox_by`."""
 
 
-def _wanted(text: str, name: str) -> Callable[[str], bool]:
+def instructions(name: str, text: str) -> int:
+    """Return the instructions of a condition's expression, 0 without one. Raises FilterError."""
+    value = text.partition(":")[2].strip() if name == "header" else text
+    return Wanted(value, name).instructions
+
+
+def _wanted(text: str, name: str) -> Callable[[str | Value], bool]:
     wanted = Wanted(text, name, whole=True)
-    return lambda value: wanted.fits(value[:LOOKED])
+    return lambda value: wanted.fits(value[:LOOKED] if isinstance(value, str) else value)
 
 
 def _ip(text: str) -> Test:
@@ -100,7 +112,7 @@ def _to(text: str) -> Test:
 
 def _subject(text: str) -> Test:
     fits = _wanted(text, "subject")
-    return lambda facts: any(map(fits, header_values(facts.content, "subject")))
+    return lambda facts: any(map(fits, _values(facts, "subject")))
 
 
 def _header(text: str) -> Test:
@@ -108,7 +120,7 @@ def _header(text: str) -> Test:
     if _NAME.fullmatch(name) is None:
         raise FilterError("header", f"is {text!r}; it is `Name: value`, such as `X-Tag: welcome`")
     fits = _wanted(value.strip() or "*", "header")
-    return lambda facts: any(map(fits, header_values(facts.content, name.lower())))
+    return lambda facts: any(map(fits, _values(facts, name.lower())))
 
 
 def _size(text: str) -> Test:
@@ -127,7 +139,7 @@ def mailbox_test(text: str, by: MailboxBy) -> Test:
     fits = _wanted(text, "mailbox")
 
     def in_mailbox(facts: Facts) -> bool:
-        names = by.names(facts.user, facts.to, lambda name: next(header_values(facts.content, name), ""))
+        names = by.names(facts.user, facts.to, lambda name: _first(facts, name))
         return all(map(fits, names))
 
     return in_mailbox
@@ -151,9 +163,24 @@ CONDITIONS: Final[dict[str, Callable[[str], Test]]] = {
 """For each condition the function that makes its test, the cheap ones first. Each raises FilterError."""
 
 
-def header_values(content: bytes, name: str) -> Iterator[str]:
-    """Yield the decoded values of a header. `name`: in lower case."""
+def _first(facts: Facts, name: str) -> str:
+    return next(_decoded(facts, name), "")
+
+
+def _values(facts: Facts, name: str) -> Sequence[Value]:
+    """Return the values of a header, as far as rules look at them. `name`: in lower case."""
+    key = f"header {name}"
+    if key not in facts.known:
+        facts.known[key] = [Value(text[:LOOKED]) for text in islice(_decoded(facts, name), VALUES)]
+    values: Sequence[Value] = facts.known[key]
+    return values
+
+
+def _decoded(facts: Facts, name: str) -> Iterator[str]:
+    if "fields" not in facts.known:
+        content = facts.content
+        facts.known["fields"] = headers.read_block(content, 0, min(len(content), HEAD), {}).fields
     wanted = name.encode("utf-8", "surrogateescape")
-    for found, value in headers.read_block(content, 0, min(len(content), HEAD), {}).fields:
+    for found, value in facts.known["fields"]:
         if found.lower() == wanted:
             yield words.decode(value[: 4 * LOOKED], {})

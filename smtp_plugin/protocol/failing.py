@@ -70,6 +70,7 @@ class Failing:
                 envelope.rcpt_tos if recipients is None else recipients,
                 len(content) if content is not None else int(declared) if declared else None,
                 content or b"",
+                {},
             )
         )
 

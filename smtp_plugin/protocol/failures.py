@@ -14,7 +14,7 @@ import enum
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .replies import Reply
 
@@ -45,6 +45,7 @@ class Facts(NamedTuple):
 
     `ip`: the client's number. `user`: of AUTH. `sender`: of the envelope. `to`: at `rcpt` the recipient of the command,
     later all of the transaction. `size`: in bytes, before the message as SIZE declares it. `content`: the message.
+    `known`: what a test has read of the content, for the tests of the other rules.
     """
 
     stage: Stage
@@ -55,6 +56,7 @@ class Facts(NamedTuple):
     to: Sequence[str]
     size: int | None
     content: bytes
+    known: dict[str, Any]
 
 
 class Drop(enum.StrEnum):
@@ -98,6 +100,7 @@ class Rule:
 
     `tests`: all must hold. `after`: steps that are spared first. `times`: hits at most, 0 for no limit. `chance`: of a
     hit, 0 to 1; `random` decides. `per_triplet`: `after` and `times` count for each client, sender and recipient alone.
+    `instructions`: of its regular expressions.
     """
 
     def __init__(
@@ -111,10 +114,12 @@ class Rule:
         chance: float = 1.0,
         random: Random | None = None,
         per_triplet: bool = False,
+        instructions: int = 0,
     ) -> None:
         self.number = effect.rule
         self.seen = 0
         self.hits = 0
+        self.instructions = instructions
         self._stages = frozenset(stages)
         self._tests = tests
         self._effect = effect
@@ -129,7 +134,8 @@ class Rule:
         """Count a step; return the effect on it, None for a step that the rule does not fit or spares."""
         if facts.stage not in self._stages or not all(test(facts) for test in self._tests):
             return None
-        key = (facts.ip, facts.sender, *facts.to) if self._per_triplet else None
+        # The hash alone: a hundred recipients of each of MAX_TRIPLETS would take 250 MB.
+        key = hash((facts.ip, facts.sender, *facts.to)) if self._per_triplet else None
         seen, hits = self._counts.get(key, (0, 0))
         hit = (
             seen >= self._after

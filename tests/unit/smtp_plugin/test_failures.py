@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from support.smtp_plugin.dialog import BEGIN, HOST, Driver
 
+from rrpy.mime import headers
 from rrpy.mime.mailboxes import MailboxBy
 from rrpy.smtp_plugin.failures.book import RuleBook
+from rrpy.smtp_plugin.failures.conditions import VALUES
 from rrpy.smtp_plugin.failures.config import CODES
 from rrpy.smtp_plugin.failures.presets import PRESETS
 from rrpy.smtp_plugin.protocol.body import Budget
@@ -182,12 +184,41 @@ def test_a_seed_decides_the_same_in_each_run() -> None:
     assert last(never.send(EHLO + MAIL)) == "250 OK"
 
 
+def test_the_expressions_of_all_rules_have_a_bound() -> None:
+    """Two hundred large ones took 200 s of the event loop for one message with a hundred subjects."""
+    book = RuleBook()
+    large = {"at": "message", "subject": "~(a?){200}a{200}z", "reply": "550 No"}
+    book.add(large)
+    with pytest.raises(ValueError, match="the regular expressions of all rules have more than 2000 instructions"):
+        book.add(large)
+    with pytest.raises(ValueError, match="the regular expressions of all rules"):
+        book.replace([large, {**large, "subject": "", "header": "X-Tag: ~(a?){200}a{200}z"}])
+    assert len(book.list()) == 1
+    book.replace([large])
+    book.clear()
+    for _ in range(20):
+        book.add({"at": "rcpt", "to": "~^(ann|bob)[0-9]+@.*\\.example$", "reply": "550 No"})
+
+
+def test_all_rules_read_the_headers_once_and_some_values_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    read_block = headers.read_block
+    monkeypatch.setattr(headers, "read_block", lambda *args: read.append(1) or read_block(*args))
+    rules = [{"at": "message", name: "zzz", "reply": "550 No"} for name in ("subject", "subject")]
+    tried, book = driver(*rules, {"at": "message", "header": f"X: {VALUES + 1}", "reply": "550 No"})
+    values = b"".join(b"X: %d\r\n" % number for number in range(1, VALUES + 2))
+    assert last(tried.send(BEGIN + b"Subject: a\r\n" + values + b"\r\nx\r\n.\r\n"))[:3] == "250"
+    assert len(read) == 1
+    book.replace([{"at": "message", "header": f"X: {VALUES}", "reply": "550 No"}])
+    assert last(tried.send(MAIL + RCPT + b"DATA\r\n" + values + b"\r\nx\r\n.\r\n")) == "550 No"
+
+
 def test_greylisting_refuses_each_triplet_once_and_knows_a_bounded_number() -> None:
     tried, book = driver("greylist")
     tried.send(EHLO + MAIL)
     other = b"RCPT TO:<w@y.z>\r\n"
     assert [last(tried.send(line))[:3] for line in (RCPT, RCPT, other, other)] == ["450", "250", "450", "250"]
-    facts = Facts(Stage.RCPT, "192.0.2.1", "x", "", "a@b.c", ("x@y.z",), None, b"")
+    facts = Facts(Stage.RCPT, "192.0.2.1", "x", "", "a@b.c", ("x@y.z",), None, b"", {})
     (rule,) = book.failures.rules
     assert rule.effect_at(facts) is None
     for number in range(MAX_TRIPLETS):
