@@ -106,7 +106,6 @@ class Conversation(Failing):
         self._errors = 0
         self._overshoot = 0  # recipients of the transaction over the limit
         self.effect: Effect | None = None
-        self._mark = 0
         self._late: Effect | None = None
         self._left = 0
         self._draining = False

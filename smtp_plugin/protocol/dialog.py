@@ -139,7 +139,8 @@ class Dialog(Conversation):
             return
         if self.rules.lmtp and not more:
             more = (reply,) * (len(self.envelope.rcpt_tos) - 1)
-        self.spoil_late()
+        if self._late is not None:
+            self.spoil(self._late)
         ends = close is not None
         for each in (reply, *more):
             self.send(each)

@@ -231,8 +231,10 @@ class Connection(Opening):
     def _flush(self) -> None:
         """Send the dialog's replies. A reply begins the wait; input without a reply is progress of a body at most."""
         dialog, transport = self.dialog, self.transport
-        if dialog.out and transport is not None:
-            said, dialog.out = b"".join(dialog.out), []  # `take_output`, without a call for each command
+        out = dialog.out
+        if out and transport is not None:
+            dialog.out = []
+            said = b"".join(out)  # `take_output`, without a call for each command
             trace = self.listener.trace_replies
             if trace is not None:
                 trace(self.session, said)
