@@ -2,8 +2,9 @@
 
     python benchmarks/catch.py [--rounds 3] [--mails 6000] [--stored 100000] [--only memory,file] [--skip-stored]
 
-Servers: `log` (`rrpy serve` that keeps nothing, log at INFO into a file), `memory` and `file` (the same with an inbox,
-in memory and in a file), and where they are installed MailHog and maildev. Twenty kept connections send mails of 2 KiB
+Servers: `log` (`rrpy serve` that keeps nothing, log at INFO into a file), and the same with an inbox: `catch` (in
+memory, the newest 500, as `rrpy catch` has it), `memory` (all), `file` (all, in a file), `words` (as `file`, with fewer
+mails than get an index). Where they are installed, MailHog and maildev. Twenty kept connections send mails of 2 KiB
 with varied words. The server runs on one core, the client on the other; the rounds are interleaved, the median counts.
 CPU counts until the server rests: so the index of a search, which is made after the answers, is in it.
 
@@ -31,6 +32,8 @@ from smtp import HOST, Server, free_port, load, pin, run
 SIZE = 2048
 AT_ONCE = 20
 MAX_BYTES = 64 * 1024 * 1024
+UNINDEXED = 1800
+"""Mails that get no index, with a tenth of them before."""
 WORDS = [
     f"{word}{end}" for word in ("order", "invoice", "parcel", "account", "refund", "answer") for end in ("", "s", "ed")
 ]
@@ -76,8 +79,13 @@ def start(name: str, folder: str, **inbox: Any) -> tuple[Server, int]:
         "smtp": {"addr": f"{HOST}:{port}"},
     }
     if name != "log":
-        file = f"{folder}/{port}.db" if name == "file" else ""
-        config["inbox"] = {"address": f"{HOST}:{page}", "path": file, "max_messages": 0, **inbox}
+        file = f"{folder}/{port}.db" if name in ("file", "words") else ""
+        config["inbox"] = {
+            "address": f"{HOST}:{page}",
+            "path": file,
+            "max_messages": 500 if name == "catch" else 0,
+            **inbox,
+        }
     path = Path(folder) / f"{port}.yaml"
     path.write_text(json.dumps(config))
     return Server(name, [sys.executable, "-m", "rrpy", "serve", "-c", str(path)], port, folder), page
@@ -85,6 +93,8 @@ def start(name: str, folder: str, **inbox: Any) -> tuple[Server, int]:
 
 def catch(name: str, mails: int, folder: str) -> tuple[float, float]:
     """Return mails a second and microseconds of the server's CPU per mail."""
+    if name == "words":
+        mails = min(mails, UNINDEXED)
     server, _ = start(name, folder)
     try:
         run(load(server.port, mails // 10, mail(1), AT_ONCE, 0, False))  # warm
@@ -176,7 +186,14 @@ def main() -> None:
     parser.add_argument("--skip-stored", action="store_true")
     options = parser.parse_args()
     pin(1)
-    names = ["log", "memory", "file", *(name for name, program in PROGRAMS.items() if shutil.which(program))]
+    names = [
+        "log",
+        "catch",
+        "memory",
+        "words",
+        "file",
+        *(name for name, program in PROGRAMS.items() if shutil.which(program)),
+    ]
     if options.only:
         names = options.only.split(",")
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Set
+from collections.abc import AsyncGenerator, Callable, Collection, Set
 from typing import Final, NamedTuple
 
 import anyio
@@ -74,6 +74,7 @@ class FeedEvent(NamedTuple):
 class Feed:
     """The events. Made in an event loop, and used in its thread.
 
+    `on_first_reader`: called when a reader comes and there was none.
     `max_bytes`: of the events in the ring; the oldest leave it. `open`: the connections of the last `connections`
     event. `bytes`: that the events take now.
     """
@@ -89,6 +90,12 @@ class Feed:
         self._followed = anyio.Event()
         self._closed = False
         self.open = 0
+        self.on_first_reader: Callable[[], None] = lambda: None
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether the feed has a reader."""
+        return self._readers > 0
 
     @property
     def full(self) -> bool:
@@ -165,6 +172,8 @@ class Feed:
         """
         self._readers += 1
         self._followed.set()
+        if self._readers == 1:
+            self.on_first_reader()
         try:
             position = self._position(last_event_id)
             yield b"retry: 1000\n\n"  # how soon a browser comes back, in milliseconds

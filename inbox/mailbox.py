@@ -10,8 +10,8 @@ later ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ from .feed import Feed, room_of_feed
 from .protocols import IncomingMail, IncomingRefusal
 from .records import MessageList, Record, Release, Stored, instant, records_of
 from .refusals import MAX_REFUSALS, Refusals, room_of_refusals
-from .store.arrivals import MAX_BYTES, MAX_MAILS, Arrivals, Arriving
+from .store.arrivals import LARGE, MAX_BYTES, MAX_MAILS, MAX_UNREAD_BYTES, Arrivals, Arriving, Unread
 from .store.query import EVERYTHING, Query
 from .store.results import Batch, Changed, Ids, MailboxInfo
 from .store.store import MAX_LIST, MAX_MAILBOXES, Store
@@ -39,8 +39,6 @@ MAX_SLICES: Final = 100
 """Slices of one search: about two seconds. An answer that ends earlier says where the next one begins."""
 
 
-LARGE: Final = 256 * 1024
-"""Bytes of a mail above which its parsing may take seconds."""
 ONE_MAILBOX: Final = MailboxBy()
 PARSERS: Final = 2
 """Large mails that are parsed at the same time."""
@@ -50,14 +48,20 @@ class Mailbox:
     """The messages, the refusals, and the feed. Every method may raise StoreError."""
 
     def __init__(
-        self, store: Store, feed: Feed | None = None, refusals: Refusals | None = None, by: MailboxBy = ONE_MAILBOX
+        self,
+        store: Store,
+        feed: Feed | None = None,
+        refusals: Refusals | None = None,
+        by: MailboxBy = ONE_MAILBOX,
+        unread: Unread | None = None,
     ) -> None:
         self._by = by
         self.feed = feed or Feed()
         self.refusals = refusals or Refusals()
         self._store = store
-        self.waits = Waits(store, self._run)
-        self._arrivals = Arrivals(self._store_mails, self._index, self._copies)
+        self._arrivals = Arrivals(self._store_mails, self._index, self._copies, unread, self._has_readers)
+        self.waits = Waits(store, self._run, self._arrivals.all_stored)
+        self.feed.on_first_reader = self._arrivals.start
         self._turn = anyio.Lock()
         self._turn_of_others = anyio.Lock()
         # Its own limiter: in the shared one, threads that wait for this thread could take every slot.
@@ -84,7 +88,10 @@ class Mailbox:
             return Store(path, max_messages=max_messages, max_bytes=bound, max_mailboxes=max_mailboxes)
 
         store = await anyio.to_thread.run_sync(opened)
-        mailbox = cls(store, Feed(room - room_of_refusals(room)), refusals, by)
+        unread = None
+        if not path and by == ONE_MAILBOX:  # what is lost with the host needs no store before it is read
+            unread = Unread(max_messages, min(MAX_UNREAD_BYTES, max_bytes // 16 or MAX_UNREAD_BYTES))
+        mailbox = cls(store, Feed(room - room_of_refusals(room)), refusals, by, unread)
         mailbox._arrivals.start()  # a file of an earlier rrpy is not indexed yet
         return mailbox
 
@@ -154,6 +161,10 @@ class Mailbox:
         slow = any(each.target.wanted.is_slow for each in waiters)
         new.offer(await self._in_thread(find) if slow else find())
 
+    def _has_readers(self) -> bool:
+        """Return whether a stream or a request waits for new mail."""
+        return self.feed.has_readers or self.waits.is_waited_for
+
     def _copies(self, mail: IncomingMail) -> int:
         """Return in how many mailboxes a mail stands at most."""
         return len(mail.to) or 1 if self._by.by_recipients else 1
@@ -220,7 +231,7 @@ class Mailbox:
 
     async def delete(self, message_id: str, mailbox: str | None = None) -> bool:
         """Delete a message. Return False for an unknown id."""
-        async with self._turn_of_others, self._turn:
+        async with self._turn_to_read():
             before = self._store.bytes
             deleted = await self._in_thread(lambda: self._store.delete(message_id, mailbox))
             HEAP.freed(before - self._store.bytes)
@@ -230,7 +241,7 @@ class Mailbox:
 
     async def clear(self) -> int:
         """Delete every message and return their number."""
-        async with self._turn_of_others, self._turn:
+        async with self._turn_to_read():
             before = self._store.bytes
             count = await self._in_thread(self._store.clear)
             HEAP.freed(before - self._store.bytes)
@@ -248,7 +259,7 @@ class Mailbox:
 
         count = 0
         while True:
-            async with self._turn_of_others, self._turn:
+            async with self._turn_to_read():
                 room = self._store.bytes
                 changed = await self._in_thread(deleted)
                 HEAP.freed(room - self._store.bytes)
@@ -270,7 +281,7 @@ class Mailbox:
         before = instant(max(than, 0.0))
         count = 0
         while True:
-            async with self._turn_of_others, self._turn:
+            async with self._turn_to_read():
                 if not await self._in_thread(partial(self._store.is_oldest_before, before)):
                     break
                 room = self._store.bytes
@@ -288,7 +299,7 @@ class Mailbox:
     ) -> int:
         """Mark messages, as Store.mark does, slice by slice to the end. Return how many have changed."""
         if mailbox is None and chosen == EVERYTHING and before is None:
-            async with self._turn_of_others, self._turn:
+            async with self._turn_to_read():
                 count = await self._in_thread(lambda: self._store.mark_all(read))
                 self._publish_all_marked(read)
             return count
@@ -298,7 +309,7 @@ class Mailbox:
 
         count = 0
         while True:
-            async with self._turn_of_others, self._turn:
+            async with self._turn_to_read():
                 changed = await self._in_thread(marked)
                 for name, ids in changed.of.items():
                     self._publish_marked(read, name, ids)
@@ -309,12 +320,19 @@ class Mailbox:
 
     async def add_release(self, message_id: str, release: Release) -> None:
         """Keep the result of a release on its message, where that is not deleted meanwhile."""
-        async with self._turn_of_others, self._turn:
+        async with self._turn_to_read():
             if await self._in_thread(lambda: self._store.add_release(message_id, release)):
                 self.feed.publish("released", msgspec.json.encode({"id": message_id, "release": release}))
 
-    async def _run(self, work: Callable[[], R]) -> R:
+    @asynccontextmanager
+    async def _turn_to_read(self) -> AsyncIterator[None]:
+        """Hold the turn inside the block, with all mail in the store."""
+        await self._arrivals.all_stored()
         async with self._turn_of_others, self._turn:
+            yield
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        async with self._turn_to_read():
             return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], R]) -> R:

@@ -204,11 +204,12 @@ class Waiter:
 
 
 class Waits:
-    """All requests that wait. `run`: runs a function in the store's thread."""
+    """All requests that wait. `run`: runs a function in the store's thread. `ready`: waits for mail on its way."""
 
-    def __init__(self, source: Source, run: Run) -> None:
+    def __init__(self, source: Source, run: Run, ready: Callable[[], Awaitable[None]]) -> None:
         self._source = source
         self._run = run
+        self._ready = ready
         self._claims = Claims()
         self._comparing = anyio.CapacityLimiter(1)
         self._all: dict[Waiter, None] = {}
@@ -220,6 +221,7 @@ class Waits:
         Fewer, and no claim for them, after `timeout` seconds or when the host stops.
         """
         deadline = anyio.current_time() + timeout
+        await self._ready()  # mail from before the request must not count as later
         with self._waiting(target) as waiter:
             after = await self._run(lambda: self._source.last) if target.after is None else target.after
             scans = target.after is not None
@@ -273,6 +275,11 @@ class Waits:
             if each.target.wanted.has_expression:
                 each.woken.set()
         return [each for each in found if not each.target.wanted.has_expression]
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a request waits."""
+        return bool(self._all)
 
     @property
     def closed(self) -> bool:

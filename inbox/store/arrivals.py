@@ -4,6 +4,10 @@ What we want: a transaction, a write to the disk and a turn in the store's threa
 many clients at a time share them. What makes it hard: a client that goes away cancels its own mail, never that of the
 others. What we do: one task stores batch after batch while there is mail, and each caller waits for its own future.
 Work that no caller waits for comes between batches, a piece at a time, when no mail waits.
+
+To parse a mail takes most of its time, and most mail in memory is never read. So where the memory is the store, a mail
+waits unparsed until it is read, and the oldest of many leave without it. A reader calls `all_stored` first.
+What can still fail: such a mail that cannot be stored had its 250; the host's log says so.
 """
 
 from __future__ import annotations
@@ -22,12 +26,35 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """Bytes of the mails of one batch; a larger mail is a batch of its own."""
 
 
+MAX_UNREAD: Final = 1000
+"""Mails that wait to be read at most: a reader waits for a tenth of a second then."""
+MAX_UNREAD_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of them."""
+UNREAD: Final = 2000
+"""Bytes of such a mail without its content."""
+LARGE: Final = 256 * 1024
+"""Bytes of a mail above which its parsing may take seconds. It never waits to be read."""
+
+
 class Arriving(NamedTuple):
-    """A mail that waits. `mailbox`: the only one that it stands in; None lets its own fields name them."""
+    """A mail that waits. `mailbox`: the only one that it stands in; None lets its own fields name them.
+
+    `stored`: what its caller waits for; None where it waits to be read.
+    """
 
     mail: IncomingMail
     mailbox: str | None
-    stored: asyncio.Future[None]
+    stored: asyncio.Future[None] | None
+
+
+class Unread(NamedTuple):
+    """The limits of the mail that waits to be read.
+
+    `most`: messages that the store keeps, 0 for no limit. `max_bytes`: of those that wait.
+    """
+
+    most: int
+    max_bytes: int
 
 
 class Arrivals:
@@ -35,6 +62,7 @@ class Arrivals:
 
     `copies`: returns how often a mail is stored at most, in each of its mailboxes. A mail for which no batch has the
     room is a batch of its own, of which `store` may store a part before it raises.
+    `unread`: set where mail may wait to be read; `has_readers`: returns whether a reader waits for it now.
     `rest`: does a piece of the work that no mail waits for; returns whether there may be more; raises StoreError.
     """
 
@@ -43,21 +71,37 @@ class Arrivals:
         store: Callable[[Sequence[Arriving]], Awaitable[None]],
         rest: Callable[[], Awaitable[bool]],
         copies: Callable[[IncomingMail], int] = lambda _: 1,
+        unread: Unread | None = None,
+        has_readers: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._rest = rest
         self._copies = copies
+        self._limits = unread
+        self._has_readers = has_readers
+        self._unread = 0
+        self._unread_bytes = 0
         self._ends = False
-        self._waiting: deque[Arriving] = deque()
+        self._waiting: deque[Arriving | asyncio.Future[None]] = deque()  # a future: the reader of all mail before it
         self._writer: asyncio.Task[None] | None = None
 
     async def add(self, mail: IncomingMail, mailbox: str | None = None) -> None:
         """Store a mail with those that wait. Return once it is safe. Raise what `store` raises."""
-        loop = asyncio.get_running_loop()
-        arrival = Arriving(mail, mailbox, loop.create_future())
-        self._waiting.append(arrival)
+        if self._limits is not None and self._may_wait(mail):
+            self._keep_unread(Arriving(mail, mailbox, None), self._limits)
+            return
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append(Arriving(mail, mailbox, stored))
         self.start()
-        await arrival.stored
+        await stored
+
+    async def all_stored(self) -> None:
+        """Return when all mail is stored that waits to be read."""
+        if self._unread:
+            stored = asyncio.get_running_loop().create_future()
+            self._waiting.append(stored)
+            self.start()
+            await stored
 
     def start(self) -> None:
         """Do the rest of the work, also before the first mail."""
@@ -69,6 +113,26 @@ class Arrivals:
         self._ends = True
         if self._writer is not None:
             await asyncio.wait([self._writer])
+
+    def _may_wait(self, mail: IncomingMail) -> bool:
+        """Return whether a mail waits to be read. One that is refused is listed at once."""
+        idle = self._writer is None and not self._has_readers()
+        return idle and mail.code < 400 and len(mail.content) <= LARGE
+
+    def _keep_unread(self, arrival: Arriving, limits: Unread) -> None:
+        """Keep a mail until it is read. All that waits is unread."""
+        self._waiting.append(arrival)
+        self._count_unread(arrival, 1)
+        if self._unread > limits.most > 0:
+            oldest = self._waiting.popleft()
+            assert isinstance(oldest, Arriving)
+            self._count_unread(oldest, -1)  # the store would delete it at once
+        if self._unread >= MAX_UNREAD or self._unread_bytes > limits.max_bytes:
+            self.start()
+
+    def _count_unread(self, arrival: Arriving, by: int) -> None:
+        self._unread += by
+        self._unread_bytes += by * (UNREAD + len(arrival.mail.content))
 
     async def _write(self) -> None:
         try:
@@ -94,13 +158,20 @@ class Arrivals:
         mails = MAX_MAILS
         while self._waiting:
             arrival = self._waiting[0]
+            if isinstance(arrival, asyncio.Future):
+                if batch:
+                    break
+                self._waiting.popleft()
+                if not arrival.done():
+                    arrival.set_result(None)
+                continue
             copies = self._copies(arrival.mail)
             mails -= copies
             room -= copies * len(arrival.mail.content)
             if batch and (mails < 0 or room < 0):
                 break
             self._waiting.popleft()
-            if not arrival.stored.done():  # its client may have gone away
+            if arrival.stored is None or not arrival.stored.done():  # its client may have gone away
                 batch.append(arrival)
         return batch
 
@@ -113,10 +184,19 @@ class Arrivals:
                 for each in batch:
                     await self._store_all([each])
                 return
-            for each in batch:
-                if not each.stored.done():
-                    each.stored.set_exception(error)
+            self._end(batch[0], error)
         else:
             for each in batch:
-                if not each.stored.done():
-                    each.stored.set_result(None)
+                self._end(each)
+
+    def _end(self, arrival: Arriving, error: Exception | None = None) -> None:
+        if arrival.stored is None:
+            self._count_unread(arrival, -1)
+            if error is not None:
+                context = {"message": f"the mail {arrival.mail.id} is lost: it cannot be stored", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+        elif not arrival.stored.done():
+            if error is None:
+                arrival.stored.set_result(None)
+            else:
+                arrival.stored.set_exception(error)
