@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,7 +30,10 @@ MAX_WAIT: Final = 300
 """Seconds of a wait."""
 _FORMS: Final = "a part; after `=` the whole; after `~` a regular expression (RE2). Case does not count"
 
-Id = Annotated[str, Meta(min_length=1, max_length=200, description="the mail's id, or `latest` for the newest mail")]
+Id = Annotated[
+    str, Meta(pattern="^[A-Za-z0-9_-]{1,100}$", description="the mail's id, or `latest` for the newest mail")
+]
+"""A part of a path, so none with dots or slashes."""
 Limit = Annotated[int, Meta(ge=1, le=MAX_MAILS, description="the number of mails at most")]
 Before = Annotated[int | None, Meta(description="`next` of the previous answer, for the mails before it")]
 
@@ -273,4 +275,4 @@ async def may_write(inbox: Inbox) -> bool:
 
 
 def _path(identifier: str) -> str:
-    return f"/messages/{quote(identifier, safe='')}"
+    return f"/messages/{identifier}"
