@@ -33,6 +33,13 @@ def file(run: Transcript, block: Block) -> None:
     assert write(run, block)
 
 
+def javascript(run: Transcript, block: Block) -> None:
+    """Write the block's file, and let Node.js check its syntax: the tool that runs it is a download of its own."""
+    needs("node")
+    name = write(run, block)
+    run.shell(f"node --check {name}")
+
+
 def host(run: Transcript, block: Block) -> None:
     """Run the block, and then the host of the repository's own rr.yaml."""
     KINDS[block.kind](run, block)
@@ -189,6 +196,7 @@ WAYS: dict[str, Way] = {
     "file": file,
     "host": host,
     "install": install,
+    "javascript": javascript,
     "php client": php_client,
     "php worker": php_worker,
     "program": program,
