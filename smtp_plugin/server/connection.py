@@ -151,6 +151,7 @@ class Connection(Opening):
             self._charge(0)
         if self._failing is not None:
             self._failing.cancel()
+            self._failing = None
         self.transport = None
         self.listener.remove(self)
         HEAP.freed(CONNECTION_BYTES)

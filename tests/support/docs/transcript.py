@@ -33,7 +33,7 @@ ADDRESSES = {
 _INSTALL = re.compile(r"^python3 -m venv .venv && .venv/bin/pip install -q -e (?:\.|'.\[dev\]') && ")
 _CATCH = re.compile(r"\brrpy catch (?=.*-- )")
 """A catcher around a command."""
-_ASKS = re.compile(r"\brrpy (rpc|workers|reset|tail|jobs)\b")
+_ASKS = re.compile(r"\brrpy (rpc|workers|rules|reset|tail|jobs)\b")
 _BIN = Path(sys.executable).parent
 
 
