@@ -158,7 +158,7 @@ class Mailbox:
     async def _offer(self, new: Arrival, waiters: Sequence[Waiter]) -> None:
         """Offer a new message to requests that wait."""
         find = partial(new.fitting, waiters)
-        slow = any(each.target.wanted.is_slow for each in waiters)
+        slow = any(each.is_slow for each in waiters)
         new.offer(await self._in_thread(find) if slow else find())
 
     def _has_readers(self) -> bool:

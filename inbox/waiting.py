@@ -19,13 +19,12 @@ import anyio.to_thread
 
 from ..mime.matching import Filter, Mail
 from ..mime.message import Message
+from .claims import Claims
 from .records import Stored, Summary
 from .store.results import Found
 
 R = TypeVar("R")
 
-MAX_CLAIMED: Final = 100_000
-"""Messages that claims remember. The oldest are forgotten."""
 MAX_COUNT: Final = 100
 """Messages of one wait."""
 MISSES: Final = 20
@@ -119,40 +118,19 @@ class Run(Protocol):
     def __call__(self, work: Callable[[], R], /) -> Awaitable[R]: ...  # noqa: D102
 
 
-class Claims:
-    """The messages that requests have taken, by the names of their claims."""
-
-    def __init__(self) -> None:
-        self._taken: dict[tuple[str, str], None] = {}
-
-    def has(self, claim: str, message_id: str) -> bool:
-        """Return whether a request of this name has the message."""
-        return bool(claim) and (claim, message_id) in self._taken
-
-    def take(self, claim: str, message_id: str) -> bool:
-        """Take a message. Return False where a request of this name has it."""
-        if not claim:
-            return True
-        if (claim, message_id) in self._taken:
-            return False
-        self._taken[claim, message_id] = None
-        if len(self._taken) > MAX_CLAIMED:
-            del self._taken[next(iter(self._taken))]
-        return True
-
-    def give_back(self, claim: str, message_id: str) -> None:
-        """Let another request of this name have a message."""
-        self._taken.pop((claim, message_id), None)
-
-
 class Waiter:
     """One request. `got`: its messages so far. `woken`: set when it has all, has to read anew, or the host stops.
 
-    `seen`: it need not compare the messages up to this number again.
+    `seen`: it need not compare the messages up to this number again. `searches`: it has an expression. `is_slow`: as
+    its filter says. `after`, `mailbox`: of its target, 0 for None.
     """
 
     def __init__(self, target: Target, claims: Claims) -> None:
         self.target = target
+        self.after = target.after or 0
+        self.mailbox = target.mailbox
+        self.searches = target.wanted.has_expression
+        self.is_slow = target.wanted.is_slow
         self.got: list[Awaited] = []
         self.woken = anyio.Event()
         self.seen = 0
@@ -268,13 +246,11 @@ class Waits:
 
         Let those with an expression read it.
         """
-        found = [
-            each for each in self._all if (each.target.after or 0) < number and each.target.mailbox in (None, mailbox)
-        ]
+        found = [each for each in self._all if each.after < number and each.mailbox in (None, mailbox)]
         for each in found:
-            if each.target.wanted.has_expression:
+            if each.searches:
                 each.woken.set()
-        return [each for each in found if not each.target.wanted.has_expression]
+        return [each for each in found if not each.searches]
 
     @property
     def is_waited_for(self) -> bool:

@@ -57,9 +57,12 @@ class FilterError(ValueError):
 
 
 class Wanted:
-    """One wanted text, as a client wrote it. `text`: as written. `instructions`: of an expression."""
+    """One wanted text, as a client wrote it. `text`: as written. `instructions`: of an expression.
 
-    __slots__ = ("_fits", "instructions", "text")
+    `exact`: the only folded value that fits; None where several fit.
+    """
+
+    __slots__ = ("_fits", "exact", "instructions", "text")
 
     def __init__(self, text: str, name: str = "the text", *, whole: bool = False) -> None:
         """Read a text. `whole`: it fits whole values without `=` too. Raises FilterError, which names `name`."""
@@ -67,10 +70,13 @@ class Wanted:
             raise FilterError(name, f"has {len(text)} characters; it takes at most {MAX_WANTED}")
         self.text = text
         self.instructions = 0
+        self.exact: str | None = None
         if text.startswith(EXPRESSION):
             self._fits, self.instructions = _expression(text[1:], name)
         elif whole or text.startswith(WHOLE):
-            self._fits = _whole(_folded(text.removeprefix(WHOLE)))
+            folded = _folded(text.removeprefix(WHOLE))
+            self.exact = None if ANY in folded else folded
+            self._fits = _whole(folded)
         else:
             self._fits = _part(_folded(text))
 
@@ -135,6 +141,11 @@ class Mail:
         """Return the values of a parsed mail."""
         header_from = next(_header_values(message, "from"), "")
         return cls(to, sender, message.subject, header_from, lambda: message)
+
+    @cached_property
+    def recipients(self) -> frozenset[str]:
+        """The recipients of the envelope, folded."""
+        return frozenset(value.folded for value in self.to)
 
     @cached_property
     def senders(self) -> Sequence[Value]:
@@ -210,6 +221,9 @@ class Filter(NamedTuple):
 
     def fits(self, mail: Mail) -> bool:
         """Return whether a mail is one of them."""
+        to = self.to
+        if to is not None and to.exact is not None and to.exact not in mail.recipients:
+            return False  # thousands of waiting requests have an address each
         return all(wanted is None or any(map(wanted.fits, values)) for _, wanted, values in self._compared(mail))
 
     def why_not(self, mail: Mail) -> list[str]:

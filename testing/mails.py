@@ -278,6 +278,7 @@ class _Searched(Wanted):
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.text = f"~{pattern.pattern}"
         self.instructions = 1
+        self.exact = None
         self._fits = lambda value: pattern.search(value.text) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import ssl
 import threading
@@ -40,6 +41,7 @@ def test_the_conditions_are_those_of_the_api(rr_smtp: Catcher) -> None:
     with pytest.raises(AssertionError, match="no link with text='help'"):
         mail.link("help")
     assert rr_smtp.expect(order="newest", claim="b").number == 2
+    assert rr_smtp.expect(to=re.compile("^two@"), sender=re.compile("Ann"), claim="e").number == 2
     assert rr_smtp.expect(after=1, claim="c").number == 2
     with pytest.raises(AssertionError, match="after: its number 2 is not above 2"):
         rr_smtp.expect(after="now", claim="d", timeout=0)
