@@ -140,8 +140,10 @@ class Mailbox:
             piece, rest = _first_piece(rest)  # all of them, except for one mail in many mailboxes
             return piece, self._store.add(*(record for _, record in piece))
 
-        async with self._turn:
-            while rest or not of_mails:
+        while rest or not of_mails:
+            if of_mails:
+                await self._arrivals.let_others_in()
+            async with self._turn:
                 piece, batch = await self._in_thread(stored)
                 for (mail, record), added in zip(piece, batch.added, strict=True):
                     mailbox = record.summary.mailbox
@@ -150,10 +152,10 @@ class Mailbox:
                         new = Arrival(record.summary, added.message, added.number, partial(_message_of, mail))
                         await self._offer(new, waiters)
                 self._publish_deleted(batch.gone)
-            for arrival, of_mail in zip(arrivals, of_mails, strict=True):
-                if arrival.mail.code >= 400:
-                    mailboxes = frozenset(record.summary.mailbox for record in of_mail)
-                    self.feed.publish("refusal", self.refusals.add_message(arrival.mail, mailboxes), mailboxes)
+        for arrival, of_mail in zip(arrivals, of_mails, strict=True):
+            if arrival.mail.code >= 400:
+                mailboxes = frozenset(record.summary.mailbox for record in of_mail)
+                self.feed.publish("refusal", self.refusals.add_message(arrival.mail, mailboxes), mailboxes)
 
     async def _offer(self, new: Arrival, waiters: Sequence[Waiter]) -> None:
         """Offer a new message to requests that wait."""

@@ -152,27 +152,40 @@ class Arrivals:
             more = False
         return more or bool(self._waiting)
 
-    def _take(self) -> list[Arriving]:
+    async def let_others_in(self) -> None:
+        """Store mails that wait and need no batch of their own: call it between two parts of one that does."""
+        if batch := self._take(small=True):
+            await self._store_all(batch)
+
+    def _take(self, *, small: bool = False) -> list[Arriving]:
+        """Return the mails of one batch. `small`: without those that are a batch of their own, which wait on."""
         batch: list[Arriving] = []
+        large: list[Arriving] = []
         room = MAX_BYTES
         mails = MAX_MAILS
         while self._waiting:
             arrival = self._waiting[0]
             if isinstance(arrival, asyncio.Future):
-                if batch:
+                if batch or small:  # not all mail before it is stored
                     break
                 self._waiting.popleft()
                 if not arrival.done():
                     arrival.set_result(None)
                 continue
             copies = self._copies(arrival.mail)
+            size = copies * len(arrival.mail.content)
+            if small and (copies > MAX_MAILS or size > MAX_BYTES):
+                self._waiting.popleft()
+                large.append(arrival)
+                continue
             mails -= copies
-            room -= copies * len(arrival.mail.content)
+            room -= size
             if batch and (mails < 0 or room < 0):
                 break
             self._waiting.popleft()
             if arrival.stored is None or not arrival.stored.done():  # its client may have gone away
                 batch.append(arrival)
+        self._waiting.extendleft(reversed(large))
         return batch
 
     async def _store_all(self, batch: Sequence[Arriving]) -> None:
