@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+import anyio
 import anyio.to_thread
 import httpx2
 import msgspec
@@ -24,16 +25,25 @@ MAX_ANSWER: Final = 256 * 1024 * 1024
 """Bytes of an answer that are read at most: a text is at most as large as its message, and escapes make it larger."""
 _OFF_LOOP: Final = 1024 * 1024
 """Bytes of an answer above which it is decoded in a thread."""
+LOCAL_ANSWERS: Final = 4
+"""Answers of this host at the same time, except waits, which are small: a message may be large."""
 _LOGIN: Final = "say --token, or the variable RRPY_TOKEN"
 
 _decode = msgspec.json.decode
 
 
 class APIInbox:
-    """The API of an inbox. `place`: for errors. `authorization`: the header of each request, empty for none."""
+    """The API of an inbox.
 
-    def __init__(self, client: httpx2.AsyncClient, place: str, authorization: str = "") -> None:
+    `place`: for errors. `authorization`: the header of each request, empty for none. `turns`: held for each answer but
+    that of a wait.
+    """
+
+    def __init__(
+        self, client: httpx2.AsyncClient, place: str, authorization: str = "", turns: anyio.Semaphore | None = None
+    ) -> None:
         self._client = client
+        self._turns = turns
         self._place = place
         self._headers = {"Authorization": authorization} if authorization else {}
 
@@ -41,6 +51,10 @@ class APIInbox:
         self, method: str, path: str, query: Mapping[str, Any], *, body: Any = None, timeout: float = 0
     ) -> Any:
         """Return the JSON of an answer. Raises ToolFailed."""
+        async with self._turns if self._turns is not None and path != "/wait" else nullcontext():
+            return await self._ask(method, path, query, body, timeout)
+
+    async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any, timeout: float) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
         sent = msgspec.json.encode(body) if body is not None else None
         try:
@@ -84,7 +98,8 @@ class _Problem(msgspec.Struct):
 def local(app: Any) -> Callable[[str], APIInbox]:
     """Return a function that gives the inbox of this host for a header Authorization. `app`: its ASGI application."""
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost", trust_env=False)
-    return lambda authorization: APIInbox(client, "this host", authorization)
+    turns = anyio.Semaphore(LOCAL_ANSWERS)
+    return lambda authorization: APIInbox(client, "this host", authorization, turns)
 
 
 @asynccontextmanager

@@ -123,12 +123,12 @@ async def test_a_mail_without_text_has_the_words_of_its_html() -> None:
 
 
 async def test_a_wait_asks_for_what_is_given() -> None:
-    inbox = Inbox({"/wait": detail()})
+    inbox = Inbox({"/wait": {"messages": [summary()]}, "/messages/a1": detail()})
     await call_tool(inbox, "wait_for_mail", {"from": "=a@b.c", "after": 3, "timeout": 1})
     await call_tool(inbox, "wait_for_mail", {"header": ["X-A: 1", "X-B: 2"], "after": "now", "claim": "me"})
     await call_tool(inbox, "wait_for_mail", {"body": "~a+", "none": True, "timeout": 2, "order": "oldest"})
-    newest = {"after": "0", "order": "newest"}
-    assert [query for _, _, query in inbox.asked] == [
+    newest = {"after": "0", "order": "newest", "count": 1}
+    assert [query for _, path, query in inbox.asked if path == "/wait"] == [
         {**newest, "from": "=a@b.c", "after": "3", "timeout": "1.0"},
         {**newest, "header": ["X-A: 1", "X-B: 2"], "after": "now", "claim": "me", "timeout": "30"},
         {"body": "~a+", "none": "1", "within": "2.0", "after": "0", "order": "oldest"},
