@@ -213,7 +213,8 @@ class Decoder:
                 start += need
             if start < size:
                 # A wrong first byte is reported at once: twelve may never arrive.
-                _check_first_byte(data, start)
+                if data[start] not in _FIRST_BYTES:
+                    raise _wrong_first_byte(data, start)
                 self._keep(memoryview(data)[start:])
         except FrameError as error:
             self._error = error
@@ -272,8 +273,9 @@ class Decoder:
         return options[0] if self._split and len(options) == 1 and options[0] <= length else 0
 
     def _frame_size(self, data: bytes, start: int) -> int:
-        _check_first_byte(data, start)
         first, _flags, length, found, _stream, _zero = _FULL_HEADER.unpack_from(data, start)
+        if first not in _FIRST_BYTES:
+            raise _wrong_first_byte(data, start)
         expected = crc32(data[start : start + 6])
         if found != expected:
             raise BadChecksum(bytes(data[start : start + SHOWN_BYTES]), found, expected)
@@ -284,12 +286,13 @@ class Decoder:
         return size
 
 
-def _check_first_byte(data: bytes, start: int) -> None:
-    first = data[start]
-    if first >> 4 != VERSION:
-        raise BadVersion(bytes(data[start : start + SHOWN_BYTES]))
-    if not MIN_HEADER_WORDS <= first & 0x0F <= MIN_HEADER_WORDS + MAX_OPTIONS:
-        raise BadHeaderLength(bytes(data[start : start + SHOWN_BYTES]))
+_FIRST_BYTES: Final = frozenset(VERSION << 4 | MIN_HEADER_WORDS + options for options in range(MAX_OPTIONS + 1))
+
+
+def _wrong_first_byte(data: bytes, start: int) -> FrameError:
+    """Return the error for a first byte that is not one of `_FIRST_BYTES`."""
+    shown = bytes(data[start : start + SHOWN_BYTES])
+    return BadVersion(shown) if data[start] >> 4 != VERSION else BadHeaderLength(shown)
 
 
 def _read_options(data: bytes | bytearray | memoryview, start: int) -> tuple[int, ...]:
