@@ -89,6 +89,16 @@ def test_rpc_waits_in_the_same_words(tmp_path: Path) -> None:
             "  <a@b.c> -> x@y.z | two",
             "      subject: 'two' does not fit '=three'",
         ]
+        send(host, mail("code", "Your code is 471100.\nReset: https://app.example/r\nHelp: https://help.example/\n"))
+        assert client.call("inbox.Code") == "471100"
+        assert [link["text"] for link in client.call("inbox.Links", {"id": "latest"})] == ["Reset", "Help"]
+        assert client.call("inbox.Links", {"text": "help"})[0]["href"] == "https://help.example/"
+        with pytest.raises(RPCError, match="no code of 5 characters; candidates:\n  471100"):
+            client.call("inbox.Code", {"length": 5})
+        with pytest.raises(RPCError, match="no link with host='x'"):
+            client.call("inbox.Links", {"host": "x"})
+        with pytest.raises(RPCError, match="there is no message nope"):
+            client.call("inbox.Code", {"id": "nope"})
         with pytest.raises(RPCError, match="body is not a regular expression"):
             client.call("inbox.Wait", {"body": "~("})
 
