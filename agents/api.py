@@ -25,7 +25,7 @@ MAX_ANSWER: Final = 256 * 1024 * 1024
 """Bytes of an answer that are read at most: a text is at most as large as its message, and escapes make it larger."""
 _OFF_LOOP: Final = 1024 * 1024
 """Bytes of an answer above which it is decoded in a thread."""
-LOCAL_ANSWERS: Final = 4
+LOCAL_ANSWERS: Final = 2
 """Answers of this host at the same time, except waits, which are small: a message may be large."""
 _LOGIN: Final = "say --token, or the variable RRPY_TOKEN"
 
@@ -70,9 +70,12 @@ class APIInbox:
             reason = str(error) or type(error).__name__
             raise ToolFailed(printable(f"cannot reach the inbox at {self._place}: {reason}")) from None
         if answer.is_success:
-            if len(content) > _OFF_LOOP:
-                return await anyio.to_thread.run_sync(partial(_decode, content))
-            return _decode(content) if content else None
+            try:
+                if len(content) > _OFF_LOOP:
+                    return await anyio.to_thread.run_sync(partial(_decode, content))
+                return _decode(content) if content else None
+            except ValueError:
+                raise ToolFailed(f"the server at {self._place} is not an inbox of rrpy") from None
         raise self._failure(answer.status_code, bytes(content))
 
     def _failure(self, status: int, content: bytes) -> ToolFailed:

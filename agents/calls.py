@@ -267,14 +267,18 @@ async def call_tool(inbox: Inbox, name: str, arguments: Mapping[str, Any]) -> Re
         made = msgspec.convert(arguments, call)
     except msgspec.ValidationError as error:
         raise ToolFailed(f"the arguments of {name} are wrong: {error}") from None
-    if call.writes and not await may_write(inbox):
-        raise ToolFailed(f"the inbox does not permit {name}: inbox.mcp.write is false")
-    return await made.run(inbox)
+    try:
+        if call.writes and not await may_write(inbox):
+            raise ToolFailed(f"the inbox does not permit {name}: inbox.mcp.write is false")
+        return await made.run(inbox)
+    except (AttributeError, KeyError, IndexError, TypeError):
+        raise ToolFailed("the answer of the inbox has another form; is it an inbox of this version of rrpy?") from None
 
 
 async def may_write(inbox: Inbox) -> bool:
     """Return whether agents may change the inbox."""
-    return bool((await inbox.ask("GET", "/info", {})).get("agents_write"))
+    info = await inbox.ask("GET", "/info", {})
+    return isinstance(info, Mapping) and bool(info.get("agents_write"))
 
 
 def _path(identifier: str) -> str:

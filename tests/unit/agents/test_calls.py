@@ -194,6 +194,12 @@ async def test_a_wrong_call_is_one_sentence(name: str, arguments: dict[str, Any]
     assert all(method == "GET" for method, _, _ in inbox.asked)
 
 
+@pytest.mark.parametrize("answer", [None, [], {"messages": [{"ID": "of Mailpit"}], "total": 1}])
+async def test_another_server_in_the_place_of_an_inbox_is_one_sentence(answer: Any) -> None:
+    with pytest.raises(ToolFailed, match="has another form"):
+        await call_tool(Inbox({"/messages": answer}), "list_mail", {})
+
+
 async def test_a_mail_is_deleted_where_the_inbox_permits_it() -> None:
     inbox = Inbox({"/messages/a1": None}, writes=True)
     await call_tool(inbox, "delete_mail", {"id": "a1"})
