@@ -17,7 +17,7 @@ import msgspec
 from ...errors import JobsError
 from ...protocols import Headers, Job
 from .config import NatsPipeline
-from .message import Message, body_of, to_headers, to_token
+from .message import LARGEST_HEADERS, Message, body_of, to_headers, to_token
 from .requests import Answer, Requests
 
 FREE_DELIVERIES: Final = 3
@@ -116,14 +116,18 @@ class Settlements:
     def requeue(self, delivery: Delivery, job: Job, attempt: int) -> None:
         """Put a copy at the end of the stream."""
         message = msgspec.structs.replace(delivery.message, job=job, attempt=attempt)
-        name = f"{job.id}#{delivery.sequence}"
-        self._move(delivery, self._pipeline.subject, message, name)
+        headers = to_headers(message, f"{job.id}#{delivery.sequence}")
+        if len(headers) > LARGEST_HEADERS:
+            self.bury(delivery, f"the headers of its retry have {len(headers)} bytes, of {LARGEST_HEADERS}")
+        else:
+            self._move(delivery, self._pipeline.subject, message, headers)
 
     def bury(self, delivery: Delivery, reason: str) -> None:
         """Put a copy among the dead letters."""
         message = msgspec.structs.replace(delivery.message, reason=reason[:1000], attempt=delivery.attempt)
         subject = self._pipeline.dead_subject(to_token(delivery.job.id))
-        self._move(delivery, subject, message, f"dead/{delivery.job.id}#{delivery.sequence}")
+        headers = to_headers(message, f"dead/{delivery.job.id}#{delivery.sequence}")
+        self._move(delivery, subject, message, headers)
 
     async def flush(self, timeout: float) -> None:
         """Wait until the server has each end, for `timeout` seconds at most."""
@@ -133,7 +137,7 @@ class Settlements:
         except TimeoutError:
             return
 
-    def _move(self, delivery: Delivery, subject: str, message: Message, message_id: str) -> None:
+    def _move(self, delivery: Delivery, subject: str, message: Message, headers: bytes) -> None:
         def stored(answer: Answer) -> None:
             if isinstance(answer, JobsError) or "seq" not in answer:
                 self._nak(delivery.reply, max(PUT_OFF, message.job.due - time.time()))
@@ -142,7 +146,6 @@ class Settlements:
             self._settled(answer)
 
         self._begin()
-        headers = to_headers(message, message_id)
         self._requests.add(subject, body_of(message), headers, self._timeout, stored)
 
     def _nak(self, reply: str, delay: float) -> None:

@@ -21,6 +21,9 @@ from ...job import DEFAULT_PRIORITY, MAX_ID, DeadJob, Job
 
 MSG_ID: Final = "Nats-Msg-Id"
 VERSION: Final = "NATS/1.0\r\n"
+LARGEST_HEADERS: Final = 60 * 1024
+"""Bytes of a job's headers; the server allows 64 KiB, of which a reason has some."""
+_LONGEST_REASON: Final = 3000
 _MOST: Final = 2**63 - 1
 _SAFE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 
@@ -84,7 +87,7 @@ def to_headers(message: Message, message_id: str) -> bytes:
     if message.object:
         text += f"rr_object: {_line(message.object)}\r\nrr_size: {message.length}\r\n"
     if message.reason:
-        text += f"rr_reason: {_line(message.reason)}\r\n"
+        text += f"rr_reason: {_line(message.reason)[:_LONGEST_REASON]}\r\n"
     return f"{text}\r\n".encode()
 
 

@@ -17,7 +17,7 @@ from .config import NatsConfig, NatsPipeline
 from .connection import Connection, State
 from .dead import DeadLetters, seconds
 from .delivery import Delivery, Settlements
-from .message import Message, body_of, message_of, to_headers
+from .message import LARGEST_HEADERS, Message, body_of, message_of, to_headers
 from .puller import Puller
 from .requests import Answer
 from .streams import make_or_check
@@ -25,8 +25,6 @@ from .streams import make_or_check
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-_LARGEST_HEADERS: Final = 60 * 1024
-"""Bytes; the server allows 64 KiB."""
 _DEFAULT_PAYLOAD: Final = 1024 * 1024
 _PACE: Final = 0.3
 """Seconds between two questions for the figures, while something happens."""
@@ -153,13 +151,17 @@ class NatsQueue:
         for job in jobs:
             message = message_of(job)
             headers = to_headers(message, job.id)
-            if len(headers) > _LARGEST_HEADERS:
-                push.answered(Rejected(f"the headers of the job have {len(headers)} bytes, of {_LARGEST_HEADERS}"))
-            elif message.length + len(headers) > self._max_payload:
+            if len(headers) > LARGEST_HEADERS:
+                push.answered(Rejected(f"the headers of the job have {len(headers)} bytes, of {LARGEST_HEADERS}"))
+            elif message.length > self._most_of_a_message():
                 self._start(self._push_large(message, push))
             else:
                 requests = self.connection.requests
                 requests.add(self.place, body_of(message), headers, self._timeout, push.answered)
+
+    def _most_of_a_message(self) -> int:
+        """Return the bytes of a body that goes with the headers of any retry, and with those of a dead letter."""
+        return max(self._max_payload - LARGEST_HEADERS, self._max_payload // 2)
 
     async def _push_large(self, message: Message, push: _Push) -> None:
         """Store the body as an object, then the job."""

@@ -16,6 +16,7 @@ from support.jobs.places import ids, is_idle, job, pull, pull_all, push
 from support.waiting import TIMEOUT, until
 
 from rrpy.jobs.drivers.nats.errors import Differs
+from rrpy.jobs.drivers.nats.message import message_of, to_headers
 from rrpy.jobs.protocols import Full, Rejected
 
 pytestmark = pytest.mark.anyio
@@ -107,6 +108,33 @@ async def test_headers_that_the_server_would_end_the_connection_for_are_refused(
             await push(one.queue, job("a", headers={"x": ["y" * 70_000]}))
         await push(one.queue, job("b", bytes((1 << 20) - 900), headers={"x": ["y" * 50_000]}))
         assert one.states == ["connected"]
+
+
+async def test_a_retry_with_headers_that_no_message_has_is_a_dead_letter(server: NatsServer) -> None:
+    """The job came again and again, always as the same attempt."""
+    async with host(server.address, "retried") as one:
+        await push(one.queue, job("a", headers={"x": ["1"]}))
+        (delivery,) = await pull(one.queue)
+        delivery.retry(0, {"x": ["y" * 70_000]})
+        (dead,) = await one.queue.list_dead(9)
+        assert dead.reason.startswith("the headers of its retry have 70")
+        assert dead.headers == {"x": ["1"]}
+
+
+async def test_a_job_as_large_as_a_message_is_retried_and_dies(server: NatsServer) -> None:
+    """Its copy had no room for the number of the attempt, nor for the reason: it came again and again."""
+    async with host(server.address, "edge") as one:
+        headers = {"x": ["y" * 60_000]}
+        sent = job("a", headers=headers)
+        room = (1 << 20) - len(to_headers(message_of(sent), sent.id))
+        await push(one.queue, job("a", bytes(room), headers=headers))
+        (first,) = await pull(one.queue)
+        first.retry(0)
+        (second,) = await pull(one.queue)
+        assert (second.attempt, len(second.job.payload)) == (2, room)
+        second.dead("ü" * 1000)
+        (dead,) = await one.queue.list_dead(9)
+        assert dead.reason.startswith("ü" * 400)
 
 
 async def test_dying_or_retrying_again_after_a_revival_loses_nothing(server: NatsServer) -> None:
