@@ -87,7 +87,7 @@ class Arrivals:
 
     async def add(self, mail: IncomingMail, mailbox: str | None = None) -> None:
         """Store a mail with those that wait. Return once it is safe. Raise what `store` raises."""
-        if self._limits is not None and self._may_wait(mail):
+        if self._limits is not None and mailbox is None and self._may_wait(mail):
             self._keep_unread(Arriving(mail, mailbox, None), self._limits)
             return
         stored = asyncio.get_running_loop().create_future()

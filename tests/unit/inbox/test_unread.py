@@ -176,6 +176,14 @@ async def test_a_large_or_refused_mail_and_mail_of_a_file_do_not_wait(tmp_path: 
     await inbox.aclose()
 
 
+async def test_mail_that_is_put_into_a_mailbox_does_not_push_out_that_of_another() -> None:
+    async with opened(max_messages=2) as inbox:
+        await arrive(inbox, "1", "2")
+        for name in ("a", "b"):
+            await inbox.add(received(name), "other")
+        assert await listed(inbox) == ["b", "a", "2", "1"]
+
+
 async def test_a_mail_that_cannot_be_stored_later_is_reported() -> None:
     reports: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
