@@ -3,6 +3,7 @@
 What we want: a transaction, a write to the disk and a turn in the store's thread cost far more than a mail does. So
 many clients at a time share them. What makes it hard: a client that goes away cancels its own mail, never that of the
 others. What we do: one task stores batch after batch while there is mail, and each caller waits for its own future.
+Between two batches it waits a moment, until as many mails are there as the first one had: their clients send the next.
 Work that no caller waits for comes between batches, a piece at a time, when no mail waits.
 
 To parse a mail takes most of its time, and most mail in memory is never read. So where the memory is the store, a mail
@@ -30,6 +31,8 @@ MAX_UNREAD: Final = 1000
 """Mails that wait to be read at most: a reader waits for a tenth of a second then."""
 MAX_UNREAD_BYTES: Final = 4 * 1024 * 1024
 """Bytes of them."""
+PAUSE: Final = 0.004
+"""Seconds that a batch waits for the clients of the last one at most. They send their next mails at the same time."""
 UNREAD: Final = 2000
 """Bytes of such a mail without its content."""
 LARGE: Final = 256 * 1024
@@ -84,6 +87,8 @@ class Arrivals:
         self._ends = False
         self._waiting: deque[Arriving | asyncio.Future[None]] = deque()  # a future: the reader of all mail before it
         self._writer: asyncio.Task[None] | None = None
+        self._wanted = 0
+        self._gathered: asyncio.Future[None] | None = None
 
     async def add(self, mail: IncomingMail, mailbox: str | None = None) -> None:
         """Store a mail with those that wait. Return once it is safe. Raise what `store` raises."""
@@ -93,6 +98,8 @@ class Arrivals:
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append(Arriving(mail, mailbox, stored))
         self.start()
+        if len(self._waiting) >= self._wanted:
+            self._end_pause()
         await stored
 
     async def all_stored(self) -> None:
@@ -101,6 +108,7 @@ class Arrivals:
             stored = asyncio.get_running_loop().create_future()
             self._waiting.append(stored)
             self.start()
+            self._end_pause()
             await stored
 
     def start(self) -> None:
@@ -111,6 +119,7 @@ class Arrivals:
     async def finish(self) -> None:
         """Wait until all mail is stored."""
         self._ends = True
+        self._end_pause()
         if self._writer is not None:
             await asyncio.wait([self._writer])
 
@@ -139,10 +148,26 @@ class Arrivals:
             while True:
                 if batch := self._take():
                     await self._store_all(batch)
+                    await self._pause(len(batch))
                 elif self._ends or not await self._more():
                     break
         finally:
             self._writer = None
+
+    async def _pause(self, clients: int) -> None:
+        """Wait for the next mails of so many clients, so that they share a batch too. One client never waits."""
+        if clients > 1 and len(self._waiting) < clients and not self._ends:
+            loop = asyncio.get_running_loop()
+            self._wanted = clients
+            self._gathered = loop.create_future()
+            timer = loop.call_later(PAUSE, self._end_pause)
+            await self._gathered
+            timer.cancel()
+
+    def _end_pause(self) -> None:
+        gathered, self._gathered = self._gathered, None
+        if gathered is not None and not gathered.done():
+            gathered.set_result(None)
 
     async def _more(self) -> bool:
         """Do a piece of the rest. Return whether there is more to do. A fault of the store meets the next mail too."""

@@ -8,6 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from support.inbox.stored import received
+from support.waiting import TIMEOUT, until
 
 from rrpy.inbox.protocols import IncomingMail
 from rrpy.inbox.records import record_of
@@ -55,6 +56,7 @@ async def add_all(arrivals: Arrivals, *mails: IncomingMail) -> dict[str, str]:
     async with anyio.create_task_group() as group:
         for mail in mails:
             group.start_soon(add, mail)
+    await arrivals.finish()
     return outcome
 
 
@@ -68,7 +70,39 @@ async def test_what_waits_is_one_batch_in_the_order_of_arrival() -> None:
             group.start_soon(arrivals.add, received(str(number)))
         await anyio.wait_all_tasks_blocked()
         batches.open.set()
+    await arrivals.finish()
     assert batches.stored == [["first"], ["0", "1", "2", "3", "4"]]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_batch_waits_a_moment_for_the_clients_of_the_last_one(
+    leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 20 connections a batch had three mails, and each mail a part of a commit and of a turn in the thread."""
+    if not leaves:
+        monkeypatch.setattr(module, "PAUSE", TIMEOUT)
+    batches = Batches()
+    arrivals = Arrivals(batches.store, nothing)
+
+    async def client(number: int) -> None:
+        await arrivals.add(received(str(number)))
+        for _ in range(10 * number):
+            await anyio.lowlevel.checkpoint()
+        if not (leaves and number == 2):
+            await arrivals.add(received(f"{number} again"))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(arrivals.add, received("first"))
+        await anyio.wait_all_tasks_blocked()
+        for number in range(3):
+            group.start_soon(client, number)
+        await anyio.wait_all_tasks_blocked()
+        batches.open.set()
+    await arrivals.finish()
+    assert batches.stored[:2] == [["first"], ["0", "1", "2"]]
+    again = [each for batch in batches.stored[2:] for each in batch]
+    assert again == [f"{number} again" for number in range(2 if leaves else 3)]
+    assert leaves or len(batches.stored) == 3
 
 
 @pytest.mark.parametrize("fault", [StoreError, ValueError])
@@ -150,8 +184,10 @@ async def test_the_rest_of_the_work_is_done_when_no_mail_waits() -> None:
         pieces.release()
     assert batches.stored == [["first"], ["second", "third"]]
     pieces.release()
+    await until(lambda: len(order) == 3)
+    pieces.release()
     await arrivals.finish()
-    assert order == ["rest after 1", "rest after 1", "rest after 2"], "the end waits for one piece at most"
+    assert order == [f"rest after {count}" for count in (1, 1, 2, 2)], "the end waits for one piece at most"
 
 
 async def test_a_failing_rest_ends_and_mail_is_stored() -> None:
