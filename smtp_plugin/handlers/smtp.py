@@ -228,7 +228,7 @@ class SMTP(HookedVerbs):
         return frozenset(verb.encode() for verb in verbs)
 
     def _update_delegated(self, rules: Rules) -> None:
-        self.dialog.rules = replace(rules, delegated=self._delegated_verbs())
+        self.dialog.use(replace(rules, delegated=self._delegated_verbs()))
 
     def _is_overridden(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(SMTP, method, None) or method in self.__dict__

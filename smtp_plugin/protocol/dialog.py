@@ -75,9 +75,14 @@ class Dialog(Conversation):
         Conversation.__init__(self, rules, session, trace, report)  # a third of the time of super()
         self.reader = Dialog._read_command
         self._left = self._share = SHARE if trace is None else TRACED_SHARE
-        self._usual = without(rules.unusual)
+        self.use(rules)
         self._yielded: Reader | None = None
         self._held: Event | None = None
+
+    def use(self, rules: Rules) -> None:
+        """Follow other rules from the next command on."""
+        self.rules = rules
+        self._usual = without(rules.unusual)
 
     # For the caller: bytes, replies, events.
 
@@ -158,7 +163,7 @@ class Dialog(Conversation):
         self.session.forget()
         self.tls = True
         self.drop_input()  # clear text must not count inside TLS (RFC 3207 section 6)
-        self.rules = self.rules.inside_tls()
+        self.use(self.rules.inside_tls())
         self.reset(Phase.CONNECTED)
         self._resume()
 

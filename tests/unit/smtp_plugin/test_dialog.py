@@ -199,3 +199,11 @@ def test_recipients_far_over_the_limit_count_as_errors_in_each_transaction() -> 
     said = driver.send(begin + more * (MAX_OVERSHOOT + 3))
     assert said.count(b"452 4.5.3 ") == MAX_OVERSHOOT + 2
     assert said.endswith(b"421 4.7.0 Too many errors: the limit is 2\r\n")
+
+
+def test_a_session_follows_other_rules_from_its_next_command_on() -> None:
+    dialog = Dialog(RULES, Session(None, None))
+    dialog.receive(b"EHLO x\r\n")
+    dialog.use(Rules(hostname=HOST, delegated=frozenset({b"MAIL"})))
+    dialog.receive(b"MAIL FROM:<a@b.c>\r\n")
+    assert (dialog.next_event(), dialog.delegated) == (Event.DELEGATE, ("MAIL", "FROM:<a@b.c>"))
