@@ -145,8 +145,10 @@ class JobsPlugin:
     async def _close(self, pipeline: Pipeline) -> None:
         if pipeline in self._open:
             self._open.discard(pipeline)
-            with anyio.move_on_after(FLUSH, shield=True):
+            with anyio.move_on_after(FLUSH, shield=True) as scope:
                 await pipeline.queue.aclose()
+            if scope.cancelled_caught:
+                self._log.warning("queue was cut off", pipeline=pipeline.name, after=f"{FLUSH:g} s")
 
     async def _close_all(self) -> None:
         async with AsyncExitStack() as closing:

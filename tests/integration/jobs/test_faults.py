@@ -96,8 +96,8 @@ async def test_a_host_that_is_killed_loses_no_mail(driver: str, at: str, tmp_pat
 
 def test_a_host_whose_disk_hangs_takes_no_mail_and_ends_in_time(tmp_path: Path) -> None:
     pipeline = {"driver": "sqlite", "config": {"file": "spool/mail.db"}}
-    sections = {"jobs": {"timeout": "1s"}, "endure": {"grace_period": "300ms"}, "status": SECTIONS["status"]}
-    with queueing(tmp_path, "", pipeline, **sections) as host:
+    sections = {"jobs": {"timeout": "1s"}, "status": SECTIONS["status"]}
+    with queueing(tmp_path, "", pipeline, {"FLUSH": "0.1"}, **sections) as host:
         send(host, 1)
         (tmp_path / "hang").touch()
         with smtplib.SMTP(*host.smtp) as client:
@@ -112,7 +112,8 @@ def test_a_host_whose_disk_hangs_takes_no_mail_and_ends_in_time(tmp_path: Path) 
             assert "did not answer within 1 s" in answer.json()[0]["error_message"]
         asked = host.rrpy("jobs", "dead", "mail")
         assert (asked.returncode, "did not answer within" in asked.stderr) == (1, True)
-        host.stop()
+        assert host.stop() == 0
+        assert host.named("queue was cut off", pipeline="mail")
     (tmp_path / "hang").unlink()
     with queueing(tmp_path, "", pipeline) as host:
         assert stat(host)["active"] == 1

@@ -2,7 +2,8 @@
 
 `KILL_AT`, a variable of the host, names the point: `push` is before the queue gets a job, `pushed` is after it has the
 job and before the client hears of it, `answered` is after the worker has answered and before the queue hears of it.
-The disk hangs while the host's folder has a file `hang`.
+The disk hangs while the host's folder has a file `hang`. `FLUSH`, a variable too, is
+the seconds that a queue has to close.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
+from rrpy.jobs import plugin
 from rrpy.jobs.consumer import Consumer
 from rrpy.jobs.drivers.sqlite.bodies import Bodies
 from rrpy.jobs.pipelines import Pipeline
@@ -55,6 +57,7 @@ class Faults:
         elif point == "answered":
             Consumer._settle = settle  # type: ignore[method-assign]
         Bodies.flush = flush_or_hang  # type: ignore[method-assign]
+        plugin.FLUSH = float(os.environ.get("FLUSH", plugin.FLUSH))  # type: ignore[misc]
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         """Serve until `stop`."""
