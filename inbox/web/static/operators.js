@@ -20,6 +20,7 @@ export const OPERATORS = [
   ["after:", "arrived since then: after:2h"],
   ["larger:", "more bytes than this: larger:1MB"],
   ["smaller:", "fewer bytes than this: smaller:10kB"],
+  ["mailbox:", "in this mailbox, its whole name"],
 ];
 
 /**
