@@ -11,8 +11,8 @@ from support.inbox.host import api
 
 
 @contextmanager
-def streaming(host: Host, last: str = "") -> Iterator[Iterator[dict[str, str]]]:
-    """Follow the stream; yield its events one after the other."""
+def streaming(host: Host, last: str = "", token: str = "") -> Iterator[Iterator[dict[str, str]]]:
+    """Follow the stream; yield its events one after the other. `token`: of the login."""
 
     def events(lines: Iterator[str]) -> Iterator[dict[str, str]]:
         event: dict[str, str] = {}
@@ -29,6 +29,8 @@ def streaming(host: Host, last: str = "") -> Iterator[Iterator[dict[str, str]]]:
                 event = {}
 
     headers = {"Last-Event-ID": last} if last else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     with api(host) as client, client.stream("GET", "stream", headers=headers) as response:
         assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         yield events(response.iter_lines())

@@ -54,3 +54,18 @@ def test_a_password_of_the_wrong_type_is_not_shown_either(value: object) -> None
 async def test_an_inbox_that_does_not_serve_lists_nothing() -> None:
     with pytest.raises(HostError, match="the inbox does not serve"):
         await plugin_of().newest(20)
+
+
+@pytest.mark.parametrize("value", ["", "user", "header:", "header:a b", "Plus"])
+def test_what_names_a_mailbox_is_checked(value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        plugin_of(mailbox_by=value)
+    assert str(raised.value).startswith(
+        f"inbox.mailbox_by is wrong: {value!r} is not none, username, recipient, domain, plus or header:NAME"
+    )
+
+
+@pytest.mark.parametrize("value", [0, 100_001])
+def test_the_number_of_mailboxes_is_bounded(value: int) -> None:
+    with pytest.raises(ConfigError, match=r"inbox\.max_mailboxes"):
+        plugin_of(max_mailboxes=value)
