@@ -1,4 +1,7 @@
-"""The mail of a request to Mailpit's `/api/v1/send`: its JSON, and the message that the inbox keeps."""
+"""The mail of a request to Mailpit's `/api/v1/send`: its JSON, and the message that the inbox keeps.
+
+The package `email` of the standard library takes quadratic time and memory for its headers. So each of them is bounded.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from mimetypes import guess_type
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from .posting import PostedMail, posted_mail
 from .problems import Problem
@@ -22,35 +27,42 @@ _OWN: Final = frozenset(("from", "to", "cc", "bcc", "reply-to", "subject", "mime
 _NAME = re.compile(r"[!-9;-~]+")
 
 
+Mailbox = Annotated[str, Meta(max_length=320)]
+Line = Annotated[str, Meta(max_length=2000)]
+
+
 class Person(msgspec.Struct, frozen=True, rename="pascal"):
     """A name and an address."""
 
-    email: str
-    name: str = ""
+    email: Mailbox
+    name: Line = ""
+
+
+People = Annotated[Sequence[Person], Meta(max_length=500)]
 
 
 class File(msgspec.Struct, frozen=True):
     """An attachment. `content`: in base64. `content_id`: of one that the HTML shows."""
 
     content: str = msgspec.field(name="Content")
-    filename: str = msgspec.field(name="Filename")
-    content_type: str = msgspec.field(name="ContentType", default="")
-    content_id: str = msgspec.field(name="ContentID", default="")
+    filename: Line = msgspec.field(name="Filename")
+    content_type: Line = msgspec.field(name="ContentType", default="")
+    content_id: Line = msgspec.field(name="ContentID", default="")
 
 
 class Posted(msgspec.Struct, frozen=True, rename="pascal"):
     """The body of the request. Tags are left out: rrpy has none."""
 
     from_: Person = msgspec.field(name="From")
-    to: Sequence[Person] = ()
-    cc: Sequence[Person] = ()
-    bcc: Sequence[str] = ()
-    reply_to: Sequence[Person] = ()
-    subject: str = ""
+    to: People = ()
+    cc: People = ()
+    bcc: Annotated[Sequence[Mailbox], Meta(max_length=500)] = ()
+    reply_to: People = ()
+    subject: Line = ""
     text: str = ""
     html: str = msgspec.field(name="HTML", default="")
-    attachments: Sequence[File] = ()
-    headers: Mapping[str, str] = {}
+    attachments: Annotated[Sequence[File], Meta(max_length=100)] = ()
+    headers: Annotated[Mapping[Line, Line], Meta(max_length=100)] = {}
 
     def compose(self) -> bytes:
         """Return the message. Raises ValueError for what no message can have."""
@@ -81,7 +93,8 @@ def sent_mail(body: bytes) -> PostedMail:
     try:
         posted = msgspec.json.decode(body, type=Posted)
         content = posted.compose()
-    except (ValueError, IndexError, LookupError) as error:  # of msgspec, and of the parser of addresses
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, MessageError) as error:
+        # What `email` cannot compose ends in one of these.
         raise Problem(400, f"the body is not a message: {error}") from None
     to = [*(each.email for each in (*posted.to, *posted.cc)), *posted.bcc]
     return posted_mail(content, posted.from_.email, list(dict.fromkeys(to)))
