@@ -23,7 +23,7 @@ def test_two_hundred_parallel_waiters_of_a_claim_each_get_a_mail_of_their_own(tm
         got: list[str] = []
 
         async def waits(other: httpx.AsyncClient) -> None:
-            answer = await other.get("wait", params={"subject": "~^order \\d+$", "claim": "test", "timeout": 60})
+            answer = await other.get("wait", params={"subject": "order", "claim": "test", "timeout": 60})
             got.append(answer.json()["summary"]["subject"])
 
         def sends() -> None:
