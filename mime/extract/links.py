@@ -95,8 +95,8 @@ def link_of(message: Message, text: str | None = None, host: str | None = None, 
     """Return the one link that fits. Raises LinkError, and FilterError for a wrong condition.
 
     `text`, `host`: in the forms of a condition: a part, `=` whole, `~` expression; a host is compared whole. `pattern`:
-    an expression of RE2 that finds something in the address. Links that unsubscribe, and pixels, fit no condition but
-    that of their address.
+    an expression of RE2 that finds something in the address. A link without a host, such as mailto, and one that
+    unsubscribes fit where `text` or `pattern` asks for them. A pixel never fits.
     """
     tests: dict[str, tuple[Wanted, Callable[[Link], str]]] = {}
     if text is not None:
@@ -109,10 +109,11 @@ def link_of(message: Message, text: str | None = None, host: str | None = None, 
     for name, (test, value) in tests.items():
         if test.is_expression and sum(len(value(link)) for link in links) > test.most:
             raise FilterError(name, "is an expression that is too large for all links of this mail")
-    kinds = ("link", "unsubscribe") if pattern is not None or text is not None else ("link",)
-    fitting = [
-        link for link in links if link.kind in kinds and all(test.fits(value(link)) for test, value in tests.values())
-    ]
+    if text is None and pattern is None:
+        candidates = [link for link in links if link.kind == "link" and link.host]
+    else:
+        candidates = [link for link in links if link.kind != "pixel"]
+    fitting = [link for link in candidates if all(test.fits(value(link)) for test, value in tests.values())]
     if len(fitting) > 1:
         fitting = [link for link in fitting if link.kind == "link"] or fitting
     if len(fitting) == 1:

@@ -91,6 +91,13 @@ def test_no_link_and_several_links_are_errors_that_list_them() -> None:
         link_of(MAIL, pattern="(")
 
 
+def test_without_a_condition_the_one_link_to_a_host_is_meant() -> None:
+    head = b"List-Unsubscribe: <https://a.example/u>\nContent-Type: text/html\n\n"
+    body = b'<a href="https://a.example/1">Go</a> <a href="mailto:x@a.example">Write</a> <a href="tel:1">Call</a>'
+    assert link_of(parse(head + body)).href == "https://a.example/1"
+    assert link_of(parse(head + body), text="write").href == "mailto:x@a.example"
+
+
 def test_the_host_of_a_broken_address_is_empty() -> None:
     assert [Link(href).host for href in ("https://A.example:8/x", "mailto:a@b.c", "https://[", "//")] == [
         "a.example", "", "", "",
