@@ -51,9 +51,13 @@ class DatabaseFile:
         except OSError:
             return False
 
+    def size(self) -> int:
+        """Return the bytes of the database's file."""
+        return os.fstat(self._descriptor).st_size
+
     def grow(self, size: int) -> None:
         """Take room for a database of `size` bytes. Raises OSError without room."""
-        if os.fstat(self._descriptor).st_size < size:
+        if self.size() < size:
             _allocate(self._descriptor, size)
 
     def keep_log_room(self) -> None:

@@ -72,7 +72,6 @@ class Spool:
         self.figures = Figures()
         self.next_due: float = float("inf")
         self.held: set[int] = set()
-        self._room = 0
         self._oldest: float | None = None  # read again when it is asked for
         self._pipeline = pipeline
         self._connection, self._file = open_file(path, name, _SCHEMA)
@@ -147,13 +146,12 @@ class Spool:
         self._gone.clear()
 
     def _grow(self) -> None:
-        """Take room for the pages, so that the log can always be written back."""
+        """Take room for the pages, so that the log can always be written back. A checkpoint gives back what is left."""
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-        if pages * PAGE > self._room:
+        if pages * PAGE > self._file.size():
             self._file.grow(pages * PAGE)
             with suppress(OSError):  # without room for a whole step the next commit looks again
                 self._file.grow(pages * PAGE + _STEP)
-                self._room = pages * PAGE + _STEP
 
     # Changes
 

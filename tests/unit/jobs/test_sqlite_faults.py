@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.container.disk import fill, make_read_only, room_for, small_disk
 from support.jobs.places import Place, ids, job, pull, pull_all, push
 from support.waiting import until
 
+from rrpy.container.sqlite.opening import PAGE
 from rrpy.jobs.drivers.sqlite.bodies import LARGE, Bodies
 from rrpy.jobs.drivers.sqlite.driver import SQLiteDriver
 from rrpy.jobs.drivers.sqlite.rows import to_row
@@ -71,6 +73,18 @@ async def test_a_full_disk_keeps_each_job_and_takes_new_ones_when_there_is_room(
         await push(queue, job("more", bytes(size)))
     async with place_of(disk).queue(min_free=0) as queue:
         assert ids(await pull_all(queue, 2)) == [retried.job.id, "more"]
+
+
+def test_the_log_has_room_in_the_file_after_each_commit(tmp_path: Path) -> None:
+    """A checkpoint gave back room that counted as taken: on a disk that filled up then, the log grew to its end."""
+    path = tmp_path / "smtp.db"
+    with closing(Spool(str(path), "the spool", "smtp")) as spool:
+        spool._connection.execute("PRAGMA wal_autocheckpoint = 50")
+        for number in range(60):
+            with spool.transaction():
+                spool.insert([to_row(job(str(number), bytes(10_000)))])
+            (pages,) = spool._connection.execute("PRAGMA page_count").fetchone()
+            assert path.stat().st_size >= pages * PAGE
 
 
 async def test_a_body_that_does_not_fit_leaves_no_file_and_stops_no_other_job(tmp_path: Path) -> None:
