@@ -112,10 +112,22 @@ class Limits:
         """Delete messages."""
         for row in rows:
             self._boxes.count(row.mailbox, -1, row.read - 1, -row.bytes)
-        numbers = [(row.number,) for row in rows]
+        ranges = _ranges(row.number for row in rows)
         for table in ("read", "contents", "details", "messages"):
-            self._database.execute_many(f"DELETE FROM {table} WHERE number = ?", numbers)  # noqa: S608 - our own words
+            delete = f"DELETE FROM {table} WHERE number BETWEEN ? AND ?"  # noqa: S608 - our own words
+            self._database.execute_many(delete, ranges)
         return by_mailbox(rows)
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Return the first and the last number of each run of consecutive numbers."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] + 1 == number:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
 
 
 def by_mailbox(rows: Iterable[Row]) -> Ids:
