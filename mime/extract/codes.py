@@ -35,8 +35,6 @@ AFTER: Final = 45
 """Characters after it."""
 ADJACENT: Final = 14
 """Characters between a word and a candidate that it names without doubt."""
-CLAUSE: Final = 36
-"""Characters between a word and a candidate of one clause."""
 COMPOUND: Final = 16
 """Characters around a word such as `code` in which another word says of what: `promo code`, `code de commande`."""
 SHOWN: Final = 20
@@ -45,9 +43,11 @@ SHOWN: Final = 20
 
 _LETTER: Final = re.compile(r"\w")
 _COPULA: Final = re.compile(
-    r"(?:^|\s)(?:is|are|was|ist|lautet|est|es|è|é|är|er|on|jest|to|este|olarak|adalah|là|είναι|є|это|هو|הוא)\s$|[は是为為은는]\s?$",
+    r"(?:^|\s)(?:is|are|was|ist|lautet|est|es|è|é|är|er|on|jest|to|este|je|olarak|adalah|là|είναι|є|это|هو|הוא)"
+    r"(?:\s(?:the|le|la|el|il|o))?\s$|[は是为為은는]\s?$",
     re.IGNORECASE,
 )
+_PLURAL: Final = frozenset(["codes", "passcodes", "pins", "códigos", "codici"])
 _PAUSE: Final = re.compile(r"[,.;:!?、。，]")
 _COLONS: Final = (":", "：", "=")
 _SENTENCE_END: Final = re.compile(r"[.!?。！？](?:\s|$)|[。！？]")
@@ -222,8 +222,9 @@ def _before(text: str) -> _Word | None:
     is_code = last["code"] is not None and not _is_of_something_else(window, last)
     between = window[last.end() :]
     after_colon = between.rstrip(" *").endswith(_COLONS)
-    one_clause = (gap <= CLAUSE or _COPULA.search(between) is not None) and not _SENTENCE_END.search(between)
-    points = 4 + 2 * (one_clause or after_colon)
+    is_said = not _LETTER.search(between) or after_colon or _COPULA.search(between) is not None
+    one_clause = is_said and not _SENTENCE_END.search(between)
+    points = 4 + 2 * one_clause
     return _Word(_shown(window, last), is_code, points, "before it", one_clause and (gap <= ADJACENT or after_colon))
 
 
@@ -231,7 +232,7 @@ def _after(text: str) -> _Word | None:
     """Return the nearest word after a candidate in its line: one that names another number only where it is close."""
     window = text[:AFTER]
     found = KEYWORD.search(window)
-    if found is None:
+    if found is None or found[0].lower() in _PLURAL:  # a number of codes
         return None
     is_code = found["code"] is not None and not _is_of_something_else(window, found)
     if not is_code and found.start() > ADJACENT:

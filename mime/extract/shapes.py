@@ -49,7 +49,7 @@ _MONEY_BEFORE: Final = re.compile(
 _UNIT_AFTER: Final = re.compile(
     r"\s?(?:[$€£¥₹₽₺₩₴₫]|円|元|원|(?:usd|eur|gbp|chf|jpy|cny|rub|try|pln|czk|sek|nok|dkk|huf|ron|brl|zł|kč|kr|руб|грн|tl|ft|lei"
     r"|points?|punkte|puntos|punti|users?|people|items?|km|kg|kb|mb|gb|ml|px|pt|em|rpm|kwh|kcal|cal|steps|views|miles|m²|sq|followers"
-    r"|personen|personas|persone|utilisateurs|members|mitglieder|customers|downloads|words|hours|minutes|stars|ポイント|点|名|人|位|명|점)(?!\w))",
+    r"|personen|personas|persone|utilisateurs|members|mitglieder|customers|downloads|words|hours|minutes|mins?|secs?|seconds|days|sekunden|minuten|stunden|tage|secondes|heures|jours|segundos|minutos|horas|secondi|minuti|pages|stars|ポイント|点|名|人|位|명|점)(?!\w))",
     re.IGNORECASE,
 )
 _REFERENCE_BEFORE: Final = re.compile(

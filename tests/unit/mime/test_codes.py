@@ -76,6 +76,12 @@ def test_the_surroundings_say_which_text_is_the_code(mail: Message, code: str) -
         ("code for card ending in 4242", "'ending' is before it"),
         ("Invoice\n123456\n", "'Invoice' is in the line before it"),
         ("a code was sent to ** 4242", "the end of a card number"),
+        ("Enter the code on page 20481 of the manual", "'Enter the code' is before it"),
+        ("Code review 123456 is ready", "'Code' is before it, six digits"),
+        ("Your verification code expires in 3600 seconds.", "a price or a quantity"),
+        ("Your access code expires in 2027", "a year"),
+        ("The codes of 10000 airports", "'The codes' is before it"),
+        ("100000 codes were sent", "six digits, no word near it names a code"),
         ("Something 123456 here", "six digits, no word near it names a code"),
     ],
 )
