@@ -33,6 +33,7 @@ NEAR: Final = 100
 """Characters before a candidate in which a word counts."""
 AFTER: Final = 45
 """Characters after it."""
+LINE_BEFORE: Final = "in the line before it"
 ADJACENT: Final = 14
 """Characters between a word and a candidate that it names without doubt."""
 COMPOUND: Final = 16
@@ -167,9 +168,9 @@ def _judged(place: _Place, lines: Sequence[Line], index: int, subject: _Subject)
     speaks = subject.names_code and place.stands_out and word is None
     names = word is not None or place.weight == NAMED or place.is_bound or speaks
     is_adjacent = word is not None and word.is_adjacent
-    if other := excluded(
-        value, place.written, place.before, place.after, is_certain=names and (place.stands_out or is_adjacent)
-    ):
+    is_certain = is_adjacent or place.weight == NAMED or place.is_bound
+    is_certain = is_certain or (place.stands_out and word is not None and word.place == LINE_BEFORE)
+    if other := _other(place, lines[index + 1] if index + 1 < len(lines) else None, is_certain=is_certain):
         return Candidate(value, 0, other)
     marks = list(_marks(place, word))
     if speaks:
@@ -183,6 +184,17 @@ def _judged(place: _Place, lines: Sequence[Line], index: int, subject: _Subject)
     if not value.isdecimal() and not (place.is_alone or place.weight or is_adjacent):
         return Candidate(value, min(points, ENOUGH - 1), f"{reason}, a word in a sentence")
     return Candidate(value, points, reason)
+
+
+def _other(place: _Place, following: Line | None, *, is_certain: bool) -> str:
+    """Return what else a candidate is, empty for nothing else. A line after it that goes on may say so."""
+    after = place.after
+    if place.is_alone and not after and following is not None and following.text[:1].islower():
+        after = following.text[:AFTER]
+        word = _after(after)
+        if word is not None and not word.is_code:
+            return f"{word.text!r} is in the line after it"
+    return excluded(place.value, place.written, place.before, after, is_certain=is_certain)
 
 
 def _marks(place: _Place, word: _Word | None) -> Iterator[tuple[int, str]]:
@@ -254,10 +266,10 @@ def _around(lines: Sequence[Line], index: int) -> _Word | None:
                     last[0],
                     True,
                     6 - distance,
-                    f"{distance} lines before it" if distance > 1 else "in the line before it",
+                    f"{distance} lines before it" if distance > 1 else LINE_BEFORE,
                 )
         if last is not None and distance == 1 and len(text) < NEAR:
-            return _Word(_shown(text, last), False, 0, "in the line before it")
+            return _Word(_shown(text, last), False, 0, LINE_BEFORE)
     if index + 1 < len(lines):
         text = lines[index + 1].text[:120]
         for found in KEYWORD.finditer(text):

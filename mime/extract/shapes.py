@@ -79,6 +79,8 @@ def excluded(value: str, written: str, before: str, after: str, *, is_certain: b
     `before`, `after`: the rest of its line. `is_certain`: its surroundings leave little doubt, so that a code may have
     the form of a year, a date or a postcode.
     """
+    if before.rstrip().endswith(("©", "(c)", "(C)")):
+        return "a year"
     if _MONEY_BEFORE.search(before[-8:]) or _UNIT_AFTER.match(after):
         return "a price or a quantity"
     if _CARD_BEFORE.search(before[-14:]) and not after.startswith("*"):

@@ -28,6 +28,7 @@ _CODE_ANYWHERE: Final = """
 安全码 安全碼 识别码 登录码 登入碼 确认码 確認碼 口令 代码 인증번호 인증코드 코드 확인번호 보안번호 일회용
 """
 _OTHER: Final = """
+conduct practice review change changes freeze editor copyright
 orders? ordered invoices? receipts? tickets? cases? ref references? tracking bookings? reservations? accounts?
 customers? members? memberships? cards? ending ends phone tel telephone fax call mobile zip vat tax total subtotal
 amount balance rooms? flights? gate suite street isbn sku items? articles? products? versions? build promo promotion

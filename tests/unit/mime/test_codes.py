@@ -92,6 +92,25 @@ def test_what_has_the_form_of_a_code_only_has_its_reason(body: str, reason: str)
         code_of(mail)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<h1>2026</h1><p>Your code of conduct training</p>",
+        "<p>Enter the code in the app.</p><h2>1600</h2><p>points earned</p>",
+        "<p>Sign in with a passcode</p><p><b>1800</b></p><p>seconds left</p>",
+        "<p>Code:</p><p>-</p><p>778812</p><p>is your customer number</p>",
+        "<p>We noticed a code change</p><p>4821</p>",
+        "<p>Code sent.</p><p>&copy; 2026</p>",
+        "<p>Ticket</p><p>99123</p><p>Use your PIN at the door</p>",
+        "<p>Your gift card code</p><p><b>GH77-PL22-QQ19</b></p>",
+        "<p>Source code of commit</p><p><code>a1b2c3d</code></p>",
+    ],
+)
+def test_a_number_that_stands_out_near_a_code_is_not_taken_for_one(body: str) -> None:
+    with pytest.raises(CodeError):
+        code_of(html(body))
+
+
 def test_nothing_of_an_address_a_telephone_or_a_style_is_a_candidate() -> None:
     body = "https://x.example/code/123456 ann.123456@x.example +49 30 123456 2026-11-29 29.11.2026 #336699 code 12:34"
     assert candidates_of(text(body)) == []
