@@ -69,7 +69,7 @@ def test_the_surroundings_say_which_text_is_the_code(mail: Message, code: str) -
     ("body", "reason"),
     [
         ("In 2019 a lot of people began with this and sent codes", "a year"),
-        ("The code of conduct costs $123456", "a price or a quantity"),
+        ("The code is worth $123456", "a price or a quantity"),
         ("Meet at 10115 Berlin, code of the door follows", "a postcode"),
         ("Order 123456 has no code", "'Order' is before it"),
         ("Use code SAVE20 and get 20% off", "a promotion"),
@@ -77,7 +77,7 @@ def test_the_surroundings_say_which_text_is_the_code(mail: Message, code: str) -
         ("Invoice\n123456\n", "'Invoice' is in the line before it"),
         ("a code was sent to ** 4242", "the end of a card number"),
         ("Enter the code on page 20481 of the manual", "'Enter the code' is before it"),
-        ("Code review 123456 is ready", "'Code' is before it, six digits"),
+        ("Code review 123456 is ready", "'review' is before it"),
         ("Your verification code expires in 3600 seconds.", "a price or a quantity"),
         ("Your access code expires in 2027", "a year"),
         ("The codes of 10000 airports", "'The codes' is before it"),
