@@ -2,15 +2,16 @@
 
 What we want: a client that asks for large messages and reads them slowly, or not at all, costs no memory.
 What does not work: to hand a whole answer to the server, which keeps what its client does not read.
-What we do: an answer is made when it has its turn, and sent in pieces as its client reads them. Then the next one has
-its turn. A small answer needs no reader, so it never holds a turn for long.
-What can still fail: clients that read large answers slowly keep others waiting; those get 503 after WAIT seconds.
+What we do: an answer is made when it has its turn. A small one is handed to the server, so it waits for no reader. A
+large one is sent in pieces as its client reads them, and needs a second turn for that. Where there is none, its content
+is dropped, and made again when there is one.
+What can still fail: clients that read large answers slowly keep other large ones waiting; those become 503 after WAIT
+seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -25,29 +26,20 @@ WAIT: Final = 15.0
 """Seconds that an answer waits for its turn."""
 PIECE: Final = 256 * 1024
 """Bytes that are sent at a time."""
+SMALL: Final = 64 * 1024
+"""Bytes of an answer that is handed to the server whole."""
 
 
 class Answers:
-    """The turns. `limit`: answers at the same time."""
+    """The turns. `limit`: large answers that are sent at the same time; half as many are made."""
 
     def __init__(self, limit: int) -> None:
-        self._turns = anyio.Semaphore(limit)
+        self.making = anyio.Semaphore(limit // 2)
+        self.sending = anyio.Semaphore(limit)
 
     def answer(self, request: Request, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return a response that calls `make` when it has its turn."""
         return _Answer(self, request, make)
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold a turn inside the block. Raises Problem."""
-        with anyio.move_on_after(WAIT) as waiting:
-            await self._turns.acquire()
-        if waiting.cancelled_caught:
-            raise Problem(503, "other clients read as many answers as the inbox sends at a time", {"Retry-After": "5"})
-        try:
-            yield
-        finally:
-            self._turns.release()
 
 
 class _Answer(Response):
@@ -58,9 +50,36 @@ class _Answer(Response):
         self._make = make
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._answers.turn():
-            response = await while_connected(self._request, self._make)
+        made: Response | None
+        if len((made := await self._made()).body) <= SMALL:
+            await made(scope, receive, send)
+            return
+        sending = self._answers.sending
+        try:
+            sending.acquire_nowait()
+        except anyio.WouldBlock:
+            made = None  # many may wait
+            await _take(sending)
+        try:
+            response, made = made or await self._made(), None
             await response(scope, receive, _in_pieces(send))
+        finally:
+            sending.release()
+
+    async def _made(self) -> Response:
+        await _take(self._answers.making)
+        try:
+            return await while_connected(self._request, self._make)
+        finally:
+            self._answers.making.release()
+
+
+async def _take(turns: anyio.Semaphore) -> None:
+    """Wait for a turn. Raises Problem."""
+    with anyio.move_on_after(WAIT) as waiting:
+        await turns.acquire()
+    if waiting.cancelled_caught:
+        raise Problem(503, "other clients read as many answers as the inbox sends at a time", {"Retry-After": "5"})
 
 
 def _in_pieces(send: Send) -> Send:

@@ -45,7 +45,7 @@ from .stream import EventStream
 from .waits import wait, wait_request
 
 MAX_ANSWERS = 8
-"""Answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
+"""Large answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
 REWRITERS = 2
 """Messages whose HTML is rewritten at the same time, each in slices; or that are checked."""
 

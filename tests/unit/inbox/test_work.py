@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from starlette.responses import Response
 from support.inbox.stored import received
 from support.log import Log
 from support.waiting import TIMEOUT, until
@@ -199,7 +202,16 @@ async def test_a_mail_arrives_while_html_is_rewritten(monkeypatch: pytest.Monkey
 
 
 async def test_clients_that_do_not_read_hold_few_messages_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of 256 clients that read nothing had a whole message in memory."""
+    """Each of 256 clients that read nothing had a whole message in memory. Later, they kept small messages waiting."""
+    alive: weakref.WeakSet[Response] = weakref.WeakSet()
+    make = answers._Answer._made
+
+    async def made(answer: Any) -> Response:
+        response = await make(answer)
+        alive.add(response)
+        return response
+
+    monkeypatch.setattr(answers._Answer, "_made", made)
     store = Counted()
     client = Client(store)
     await client.mailbox.add(received("large", "x" * 1_000_000))
@@ -212,14 +224,19 @@ async def test_clients_that_do_not_read_hold_few_messages_in_memory(monkeypatch:
     async with anyio.create_task_group() as group:
         for _ in range(30):
             group.start_soon(get)
-        await until(lambda: store.reads["read"] == MAX_ANSWERS)
+        await until(lambda: store.reads["read"] == 30)
+        await anyio.wait_all_tasks_blocked()
+        gc.collect()
+        assert len(alive) == MAX_ANSWERS
         async with client.http() as http:
+            await client.mailbox.add(received("small"))
             for _ in range(10):
                 assert (await http.get("messages")).status_code == 200
-            monkeypatch.setattr(answers, "WAIT", 0)
-            refused = await http.get("messages/large")
+                assert (await http.get("messages/small/raw")).status_code == 200
+            with monkeypatch.context() as patch:
+                patch.setattr(answers, "WAIT", 0)
+                refused = await http.get("messages/large")
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-        assert store.reads["read"] == MAX_ANSWERS
         reads.set()
     assert len(all_got) == 30
     stored = store.read("large")
