@@ -1,7 +1,8 @@
 """The driver `memory`: jobs in this process, which end with it.
 
-Waiting jobs are in one heap for each priority, in the order of their numbers. A number is given by a push and by a
-retry; `give_back` keeps it. Delayed jobs are in a heap by the loop's clock, so a clock that is set changes nothing.
+Waiting jobs are in one heap for each priority, in the order of their numbers, and the priorities are in one heap too. A
+number is given by a push and by a retry; `give_back` keeps it. Delayed jobs are in a heap by the loop's clock, so a
+clock that is set changes nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ..job import first_page
 from ..protocols import Away, DeadJob, Done, Full, Headers, Job, JobsError, PipelineSettings, Promise, QueueState
 
 DEFAULT_BYTES: Final = 256 * 1024 * 1024
+_PRIORITIES: Final = 64
+"""Priorities in which the figures look for the oldest job; the lowest is among them."""
 
 
 class MemoryPipeline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +80,7 @@ class MemoryQueue:
         self._max_bytes: int = settings.config.max_bytes
         self._jobs: dict[str, _Held] = {}  # by id, in every state
         self._waiting: dict[int, list[tuple[int, _Held]]] = {}  # by priority; no list is empty
+        self._priorities: list[int] = []
         self._delayed: list[tuple[float, int, _Held]] = []
         self._dead: dict[str, tuple[_Held, DeadJob]] = {}
         self._numbers = self._count = self._bytes = self._duplicates = 0
@@ -100,7 +104,7 @@ class MemoryQueue:
             delayed=len(self._delayed),
             running=len(self._jobs) - self._count - len(self._delayed) - len(self._dead),
             dead=len(self._dead),
-            oldest=min((heap[0][1].since for heap in self._waiting.values()), default=0.0),
+            oldest=min((self._waiting[each][0][1].since for each in self._priorities[:_PRIORITIES]), default=0.0),
             bytes=self._bytes,
             duplicates=self._duplicates,
         )
@@ -113,7 +117,7 @@ class MemoryQueue:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for kept in (self._jobs, self._waiting, self._delayed, self._dead):
+        for kept in (self._jobs, self._waiting, self._priorities, self._delayed, self._dead):
             kept.clear()
 
     def push(self, jobs: Sequence[Job], done: Done) -> None:
@@ -146,14 +150,14 @@ class MemoryQueue:
                 self._puller = None
         taken: list[_Held] = []
         while self._waiting and len(taken) < jobs:
-            priority = min(self._waiting)
+            priority = self._priorities[0]
             heap = self._waiting[priority]
             size -= heap[0][1].job.size
             if taken and size < 0:
                 break
             taken.append(heapq.heappop(heap)[1])
             if not heap:
-                del self._waiting[priority]
+                del self._waiting[heapq.heappop(self._priorities)]
         self._count -= len(taken)
         return taken
 
@@ -221,7 +225,11 @@ class MemoryQueue:
         if self._closed:
             return
         self._count += 1
-        heapq.heappush(self._waiting.setdefault(held.job.priority, []), (held.number, held))
+        priority = held.job.priority
+        if priority not in self._waiting:
+            self._waiting[priority] = []
+            heapq.heappush(self._priorities, priority)
+        heapq.heappush(self._waiting[priority], (held.number, held))
         if self._puller is not None and not self._puller.done():
             self._puller.set_result(None)
 
