@@ -60,7 +60,7 @@ class Mailbox:
         self.refusals = refusals or Refusals()
         self._store = store
         self._arrivals = Arrivals(self._store_mails, self._index, self._copies, unread, self._has_readers)
-        self.waits = Waits(store, self._run, self._arrivals.all_stored)
+        self.waits = Waits(store, self._run, self.all_stored)
         self.feed.on_first_reader = self._arrivals.start
         self._turn = anyio.Lock()
         self._turn_of_others = anyio.Lock()
@@ -118,6 +118,10 @@ class Mailbox:
         await self._arrivals.finish()
         async with self._turn:
             await self._in_thread(self._store.close)
+
+    async def all_stored(self) -> None:
+        """Return when the feed has each mail until now: what a stream then sends is news."""
+        await self._arrivals.all_stored()
 
     async def add(self, mail: IncomingMail, mailbox: str | None = None) -> None:
         """Store a mail. Returns once it is safe. A large one is parsed before its turn, so that no other waits.
@@ -329,7 +333,7 @@ class Mailbox:
     @asynccontextmanager
     async def _turn_to_read(self) -> AsyncIterator[None]:
         """Hold the turn inside the block, with all mail in the store."""
-        await self._arrivals.all_stored()
+        await self.all_stored()
         async with self._turn_of_others, self._turn:
             yield
 

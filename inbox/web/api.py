@@ -291,6 +291,7 @@ class API:
             raise Problem(503, "the stream has as many readers as it takes", {"Retry-After": "5"})
         if request.method == "HEAD":
             return Response(media_type=STREAM_TYPE)
+        await self._mailbox.all_stored()
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
         return EventStream(self._mailbox.feed, last, mailbox)
 

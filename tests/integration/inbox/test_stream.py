@@ -48,6 +48,16 @@ def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: 
                 take(events, "reset")
 
 
+def test_mail_from_before_the_stream_is_no_news(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, _):
+        for subject in ("old", "older"):
+            send(host, mail(subject))
+        with streaming(host) as events:
+            take(events, "reset")
+            send(host, mail("new"))
+            assert json.loads(take(events, "message")["data"])["subject"] == "new"
+
+
 def test_a_message_that_was_deleted_is_told_to_nobody_any_more(tmp_path: Path) -> None:
     with inbox(tmp_path) as (host, client):
         with client.stream("GET", "stream") as stream:
