@@ -116,7 +116,7 @@ class Bodies:
         self._new.clear()
 
     def read(self, file: int, start: int, length: int) -> bytes:
-        """Return a payload."""
+        """Return a payload. `length`: -1 for all that the file has from `start` on."""
         with self._folder() as folder:
             descriptor = os.open(str(file), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as opened:

@@ -27,6 +27,7 @@ from .rows import ROWS, Figures, Row, Taken, insertion
 
 WAITING, DELAYED, DEAD = 0, 1, 2
 
+# An older file gets each statement. Before version 2 a large payload had a file of its own, under the job's number.
 _SCHEMA: Final = Schema(
     application=0x7272_6A62,  # `rrjb`
     version=2,
@@ -35,18 +36,22 @@ CREATE TABLE jobs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, priority INTEGER NOT NULL,
     place INTEGER NOT NULL, due REAL NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL, size INTEGER NOT NULL,
     name TEXT NOT NULL, auto_ack INTEGER NOT NULL, reason TEXT, died REAL, headers BLOB NOT NULL,
-    envelope BLOB NOT NULL, payload BLOB, file INTEGER, start INTEGER, length INTEGER
+    envelope BLOB NOT NULL, payload BLOB
 );
-CREATE INDEX waiting ON jobs (priority, place, size) WHERE state = 0;
-CREATE INDEX delayed ON jobs (due, place, size) WHERE state = 1;
-CREATE INDEX dead ON jobs (id, place, size) WHERE state = 2;
-CREATE INDEX files ON jobs (file) WHERE file IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting ON jobs (priority, place, size) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS delayed ON jobs (due, place, size) WHERE state = 1;
+CREATE INDEX IF NOT EXISTS dead ON jobs (id, place, size) WHERE state = 2;
 CREATE TABLE held (one INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
-INSERT INTO held VALUES (1, '[]')
+INSERT OR IGNORE INTO held VALUES (1, '[]');
+ALTER TABLE jobs ADD COLUMN file INTEGER;
+ALTER TABLE jobs ADD COLUMN start INTEGER;
+ALTER TABLE jobs ADD COLUMN length INTEGER;
+UPDATE jobs SET file = number, start = 0, length = -1 WHERE payload IS NULL;
+CREATE INDEX files ON jobs (file) WHERE file IS NOT NULL
 """,
     columns={
         "jobs": "number, id, state, priority, place, due, since, attempt, size, name, auto_ack, reason, died, headers, "
-        "envelope, payload, file, start, length",
+        "envelope, payload",
         "held": "one, numbers",
     },
     # The log stays as large as it becomes between two checkpoints: to give its room back each time costs more.

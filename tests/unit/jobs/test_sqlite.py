@@ -322,3 +322,36 @@ def test_root_s_host_keeps_no_payload_in_a_folder_or_behind_a_link_of_another_us
             assert [each.name for each in (folder / "target").iterdir()] == ["5"]
             if theirs.is_symlink():
                 theirs.unlink()
+
+
+FIRST = """
+PRAGMA application_id = 0x72726A62; PRAGMA user_version = 1;
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, state INTEGER NOT NULL, priority INTEGER NOT NULL,
+    place INTEGER NOT NULL, due REAL NOT NULL, since REAL NOT NULL, attempt INTEGER NOT NULL, size INTEGER NOT NULL,
+    name TEXT NOT NULL, auto_ack INTEGER NOT NULL, reason TEXT, died REAL, headers BLOB NOT NULL,
+    envelope BLOB NOT NULL, payload BLOB
+);
+CREATE INDEX waiting ON jobs (priority, place, size) WHERE state = 0;
+CREATE INDEX delayed ON jobs (due, place, size) WHERE state = 1;
+CREATE INDEX dead ON jobs (id, place, size) WHERE state = 2;
+CREATE TABLE held (one INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
+INSERT INTO held VALUES (1, '[]');
+INSERT INTO jobs VALUES (1, 'large', 0, 10, 1, 0, 0, 1, 5, 'smtp.email', 0, NULL, NULL, X'7B7D', X'', NULL);
+INSERT INTO jobs VALUES (2, 'small', 0, 10, 2, 0, 0, 1, 5, 'smtp.email', 0, NULL, NULL, X'7B7D', X'', X'6869');
+"""
+
+
+async def test_a_spool_of_the_first_version_is_worked_off(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "smtp.db")
+    connection.executescript(FIRST)
+    connection.close()
+    bodies = tmp_path / "smtp.db.bodies"
+    bodies.mkdir(mode=0o700)
+    (bodies / "1").write_bytes(b"a large one")
+    async with place_of(tmp_path).queue() as queue:
+        large, small = await pull_all(queue, 2)
+        assert [bytes(each.job.payload) for each in (large, small)] == [b"a large one", b"hi"]
+        large.ack()
+        await until(lambda: queue.state().running == 1)
+        assert list(bodies.iterdir()) == []
