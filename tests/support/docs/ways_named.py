@@ -71,8 +71,8 @@ def checks(run: Transcript, block: Block) -> None:
 
 
 def program(run: Transcript, block: Block) -> None:
-    """Run a block whose program pip cannot install."""
-    needs(block.text.split()[0])
+    """Run a block whose program pip cannot install: the first word, or the one that `rrpy catch --` runs."""
+    needs(block.text.rpartition(" -- ")[2].split()[0])
     run.shell(block.text)
 
 
