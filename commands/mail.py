@@ -18,7 +18,7 @@ from .options import smtp_option
 from .running import RunningHost, host_options
 
 
-@click.command(short_help="Show and change the rules by which a running host fails on purpose.")
+@click.command(short_help="Show and change how a running host fails on purpose.")
 @click.argument("action", required=False, type=click.Choice(["add", "remove", "clear"]))
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @host_options

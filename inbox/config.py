@@ -35,7 +35,7 @@ class AgentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     write: Annotated[
         bool,
         Meta(
-            description="let agents delete mail, and change the rules by which the server fails; without it they "
+            description="let agents delete mail, and change the rules by which the server fails. Without it they "
             "only read"
         ),
     ] = False
