@@ -7,12 +7,13 @@ import re
 import smtplib
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import django
+import psutil
 import pytest
 import trustme
 from django.conf import settings
@@ -20,8 +21,18 @@ from django.core import mail as django_mail
 from fastapi_mail import ConnectionConfig, FastMail, MessageSchema, MessageType
 from flask import Flask
 from flask_mail import Mail as FlaskMail
+from support.waiting import eventually
 
 from rrpy.testing import Catcher, Mailbox
+
+
+@pytest.fixture
+def quiet(rr_smtp_server: Catcher) -> Iterator[None]:
+    """Wait for the server, which outlives the test, to close its ends of the test's connections."""
+    process = psutil.Process()
+    before = process.num_fds()
+    yield
+    eventually(lambda: process.num_fds() <= before, "the server has closed its connections")
 
 
 def send(smtp: Catcher | Mailbox, to: str = "x@y.z", subject: str = "Hello", text: str = "Hi there") -> None:
@@ -104,6 +115,7 @@ def test_an_event_loop_is_not_blocked_and_a_cancelled_call_takes_nothing(rr_smtp
     assert rr_smtp._waiting == []
 
 
+@pytest.mark.usefixtures("quiet")
 def test_each_test_has_a_mailbox_of_its_own_on_one_server(rr_smtp_server: Catcher) -> None:
     with rr_smtp_server.mailbox() as first:
         send(first, subject="one")
@@ -114,6 +126,7 @@ def test_each_test_has_a_mailbox_of_its_own_on_one_server(rr_smtp_server: Catche
         assert (second.expect().subject, len(first.mails)) == ("two", 1)
 
 
+@pytest.mark.usefixtures("quiet")
 def test_the_mailbox_of_this_test_is_empty(rr_smtp_session: Mailbox, rr_smtp_server: Catcher) -> None:
     assert rr_smtp_session.mails == []
     assert rr_smtp_session.port == rr_smtp_server.port
