@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from ..records import NO_RELEASES, MessageList, Record, Release, Stored
+from ..records import MessageList, Record, Release, Stored
 from . import finding
 from .boxes import Boxes
 from .database import StoreError, connect, stored_size
@@ -27,6 +27,7 @@ from .marks import with_mark
 from .query import EVERYTHING, Query
 from .releases import with_release
 from .results import Added, Batch, Changed, Found, MailboxInfo
+from .rows import Kept, received_at, rows_of
 from .selection import BOUNDS, CONTENT, SUMMARY, WORDS, Message, Slice
 
 __all__ = ["LATEST", "Added", "Found", "Store", "StoreError"]
@@ -45,21 +46,6 @@ CHANGED: Final = 500
 """Messages that one slice deletes or marks at most."""
 MAX_MAILBOXES: Final = 1000
 """Mailboxes at most, by default."""
-
-
-class _Received(msgspec.Struct):
-    received_at: str
-
-
-def _received_at(summary: bytes) -> str:
-    return msgspec.json.decode(summary, type=_Received).received_at
-
-
-class _Kept(msgspec.Struct):
-    """The detail of a message in the database. An older rrpy has stored the whole message in it."""
-
-    session: msgspec.Raw
-    releases: msgspec.Raw = NO_RELEASES
 
 
 class Store:
@@ -124,7 +110,7 @@ class Store:
         with self._database.translated():
             for name, box in self._boxes.all.items():
                 number, summary = self._database.execute(newest, (box.key,)).fetchone() or (0, None)
-                at = None if summary is None else _received_at(summary)
+                at = None if summary is None else received_at(summary)
                 found.append((number, MailboxInfo(name, box.messages, box.unread, box.bytes, at)))
         return [info for _, info in sorted(found, key=lambda each: -each[0])]
 
@@ -191,7 +177,7 @@ class Store:
             (kept,) = self._database.execute("SELECT detail FROM details WHERE number = ?", (number,)).fetchone()
             summary = self._database.execute(SUMMARY, (number,)).fetchone()
             (content,) = self._database.execute(CONTENT, (number,)).fetchone()
-        detail = msgspec.json.decode(kept, type=_Kept)
+        detail = msgspec.json.decode(kept, type=Kept)
         return Stored(with_mark(*summary), bytes(detail.session), content, bytes(detail.releases))
 
     @property
@@ -251,14 +237,14 @@ class Store:
         """Return whether the oldest message has arrived before a time, written as a summary has it."""
         with self._database.translated():
             oldest = self._database.execute("SELECT summary FROM messages ORDER BY number LIMIT 1").fetchone()
-        return oldest is not None and _received_at(*oldest) < instant
+        return oldest is not None and received_at(*oldest) < instant
 
     def delete_older(self, instant: str) -> Changed:
         """Delete messages from the oldest on that have arrived before a time: CHANGED at most."""
 
         def work() -> Changed:
             oldest = self._database.execute("SELECT number, summary FROM messages ORDER BY number LIMIT ?", (CHANGED,))
-            older = [number for number, _ in takewhile(lambda row: _received_at(row[1]) < instant, oldest.fetchall())]
+            older = [number for number, _ in takewhile(lambda row: received_at(row[1]) < instant, oldest.fetchall())]
             return Changed(by_mailbox(self._limits.drop(self._limits.rows(older))))
 
         return self._change(work, deletes=True)
@@ -369,28 +355,22 @@ class Store:
         execute = self._database.execute
         gone = self._limits.make_mailboxes({each.summary.mailbox for each in records})
         (last,) = execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-        added: list[Added] = []
-        messages, details, contents = [], [], []
-        new_bytes = 0
         new: dict[str, int] = {}
-        for number, (unnumbered, session, words, content) in enumerate(records, last + 1):
-            summary = msgspec.json.encode(msgspec.structs.replace(unnumbered, number=number))
-            kept = b'{"session":%b}' % session
-            size = stored_size(len(summary)) + stored_size(len(kept), len(words.encode())) + stored_size(len(content))
-            new_bytes += size
-            new[unnumbered.mailbox] = new.get(unnumbered.mailbox, 0) + 1
-            added.append(Added(number, Stored(summary, session, content)))
-            messages.append((number, unnumbered.id, size, summary, self._boxes.all[unnumbered.mailbox].key))
-            details.append((number, words, kept))
-            contents.append((number, 0, content))
-        gone += self._limits.evict(new, new_bytes)  # before: so the new messages take their pages
+        for record in records:
+            new[record.summary.mailbox] = new.get(record.summary.mailbox, 0) + 1
+        rows = [
+            rows_of(number, record, self._boxes.all[record.summary.mailbox].key)
+            for number, record in enumerate(records, last + 1)
+        ]
+        gone += self._limits.evict(new, sum(each.size for each in rows))  # before: so the new ones take their pages
         insert = self._database.execute_many
-        insert("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", messages)
-        insert("INSERT INTO details VALUES (?, ?, ?)", details)
-        insert("INSERT INTO contents VALUES (?, ?, ?)", contents)
+        insert("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", [each.message for each in rows])
+        insert("INSERT INTO details VALUES (?, ?, ?)", [each.detail for each in rows])
+        insert("INSERT INTO contents VALUES (?, ?, ?)", [each.content for each in rows])
         self._save_index()
-        for record, message in zip(records, messages, strict=True):
-            self._boxes.count(record.summary.mailbox, 1, 1, message[2])
+        for record, each in zip(records, rows, strict=True):
+            self._boxes.count(record.summary.mailbox, 1, 1, each.size)
+        added = [Added(number, each.stored) for number, each in enumerate(rows, last + 1)]
         return Batch(added, by_mailbox(gone + self._limits.evict(dict.fromkeys(new, 0))))
 
     def _save_index(self) -> None:
