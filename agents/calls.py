@@ -102,7 +102,7 @@ class WaitForMail(Call, frozen=True):
         Literal["newest", "oldest"], Meta(description="which of the mails that are there already and fit")
     ] = "newest"
     claim: Annotated[str, Meta(max_length=100, description="a name: no other wait of this name gets the mail")] = ""
-    none: Annotated[bool, Meta(description="wait for none: a mail that fits within `timeout` is the error")] = False
+    none: Annotated[bool, Meta(description="succeed when no mail that fits comes within `timeout`")] = False
     timeout: Annotated[float, Meta(ge=0, le=MAX_WAIT, description="seconds to wait")] = 30
 
     async def run(self, inbox: Inbox) -> Result:

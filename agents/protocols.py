@@ -1,4 +1,4 @@
-"""The door of an inbox that the tools use."""
+"""The API of an inbox, as the tools use it."""
 
 from __future__ import annotations
 

@@ -20,15 +20,15 @@ _WAIT = click.FloatRange(min=0, max=300)
 @click.option("--header", multiple=True, metavar="NAME:TEXT", help="A header. May be repeated.")
 @click.option("--after", metavar="NUMBER", help="Only a later mail: a number, or now.")
 @click.option("--order", type=click.Choice(["newest", "oldest"]), help="Which of the mails that are there.")
-@click.option("--count", type=click.IntRange(1, 100), help="Wait for so many mails.")
+@click.option("--count", type=click.IntRange(1, 100), help="Wait for this number of mails.")
 @click.option("--claim", metavar="NAME", help="No other wait of this name gets the mail.")
 @click.option("--mailbox", metavar="NAME", help="The mailbox; without it all.")
-@click.option("--none", "none", is_flag=True, help="Fail as soon as a mail comes.")
+@click.option("--none", "none", is_flag=True, help="Succeed when no mail comes.")
 @click.option("--within", type=_WAIT, default=5.0, show_default=True, help="Seconds, with --none.")
 @click.option("--timeout", type=_WAIT, default=30.0, show_default=True, help="Seconds to wait.")
 @click.option("--text", is_flag=True, help="Print sender, recipients, subject and text, in place of JSON.")
 @click.option("--code", is_flag=True, help="Print the code.")
-@click.option("--link", is_flag=False, flag_value="", metavar="[TEXT]", help="Print the link, or the one of this text.")
+@click.option("--link", is_flag=False, flag_value="", metavar="[TEXT]", help="Print the link, or that with this text.")
 @click.option(
     "--http",
     "url",

@@ -57,7 +57,7 @@ class RuleConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     ip: Annotated[
         str,
         Meta(
-            description="the client's number, or a network such as `192.0.2.0/24`. Here and in the next keys `*` "
+            description="the client's IP address, or a network such as `192.0.2.0/24`. Here and in the next keys `*` "
             "stands for any text, and a text after `~` is a regular expression of RE2. Case does not count."
         ),
     ] = ""
@@ -97,12 +97,12 @@ class RuleConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
         Count,
         Meta(description="how often the rule has its effect, over all sessions; 0 means no limit"),
     ] = 0
-    after: Annotated[Count, Meta(description="how many steps that fit are spared first")] = 0
+    after: Annotated[Count, Meta(description="how many steps that fit the rule spares first")] = 0
     count: Annotated[
         Literal["all", "triplet"],
         Meta(description="what `times` and `after` count: all steps, or those of each client, sender and recipient"),
     ] = "all"
-    chance: Annotated[float, Meta(ge=0, le=1, description="of the effect, from 0 to 1")] = 1.0
+    chance: Annotated[float, Meta(ge=0, le=1, description="the probability of the effect")] = 1.0
     seed: Annotated[
         int | None, Meta(description="makes `chance` decide the same in each run; absent means at random")
     ] = None
