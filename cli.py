@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 from .commands.completion import SHELLS, files, script
 from .commands.console import complain, errors_as_sentences, fail, open_standard_streams, say, work_in
-from .commands.mail import check_mail, dump, ingest, mcp, rules, send, sendmail
+from .commands.mail import MAIL_COMMANDS
 from .commands.options import (
     CONFIG,
     SECONDS,
@@ -29,7 +29,6 @@ from .commands.options import (
     workdir_option,
 )
 from .commands.running import RunningHost, host_options, names_from
-from .commands.wait_command import wait
 from .container.errors import HostError
 from .container.text import printable, printable_json
 from .container.version import VERSION
@@ -289,7 +288,7 @@ def tail(host: RunningHost, lines: int, once: bool, refused: bool, as_json: bool
     show_mail(host, lines, once=once, refused=refused, as_json=as_json)
 
 
-for mail_command in (rules, sendmail, send, ingest, check_mail, dump, wait, mcp):
+for mail_command in MAIL_COMMANDS:
     main.add_command(mail_command)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,6 +17,7 @@ from .completion import files, folders
 from .console import errors_as_sentences, fail
 from .options import smtp_option
 from .running import RunningHost, host_options
+from .wait_command import wait
 
 
 @click.command(short_help="Show and change how a running host fails on purpose.")
@@ -161,3 +163,6 @@ def mcp(url: str, token: str) -> None:
     from .mcp import serve
 
     serve(url, token)
+
+
+MAIL_COMMANDS: Final = (rules, sendmail, send, ingest, check_mail, dump, wait, mcp)
