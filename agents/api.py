@@ -27,7 +27,7 @@ _OFF_LOOP: Final = 1024 * 1024
 """Bytes of an answer above which it is decoded in a thread."""
 LOCAL_ANSWERS: Final = 2
 """Answers of this host at the same time, except waits, which are small: a message may be large."""
-_LOGIN: Final = "say --token, or the variable RRPY_TOKEN"
+_LOGIN: Final = "give --token, or set the variable RRPY_TOKEN"
 
 _decode = msgspec.json.decode
 

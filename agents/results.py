@@ -41,7 +41,7 @@ def listed(page: Mapping[str, Any]) -> Result:
     lines = [f"{each['id']}  {each['received_at']}  {each['header_from']}  {each['subject']}" for each in mails]
     text = marked("\n".join(line.replace("\n", " ") for line in lines)) if mails else "No mail."
     if page["next"] is not None:
-        text += f"\nThere are more mails: say before={page['next']}."
+        text += f"\nThere are more mails: pass before={page['next']}."
     return Result(text, {"notice": NOTICE, "untrusted": {"mails": mails}, "next": page["next"], "total": page["total"]})
 
 
@@ -88,7 +88,7 @@ def mail_of(mail: Mapping[str, Any], form: str, offset: int, size: int) -> Resul
     head = "\n".join(f"{key}: {_line(value)}" for key, value in described.items())
     shown = marked(f"{head}\n\n{piece}")
     if after is not None:
-        shown += f"\nThis is not all of the {of}: say offset={after} for the rest."
+        shown += f"\nThis is not all of the {of}: pass offset={after} for the rest."
     data = {"notice": NOTICE, "untrusted": {**described, of: piece}, "next_offset": after}
     return Result(shown, data)
 

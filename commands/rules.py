@@ -31,7 +31,7 @@ def run_rules(
         found = [_call(host, "smtp.AddRule", rule)]
     elif action == "remove":
         if not words or not all(each.isascii() and each.isdecimal() for each in words):
-            fail("say the numbers of the rules: rrpy rules remove 3", 2)
+            fail("give the numbers of the rules: rrpy rules remove 3", 2)
         for each in words:
             _call(host, "smtp.RemoveRule", int(each))
             say(f"rule {each} is removed")
@@ -57,7 +57,7 @@ def run_rules(
 def rule_of(words: Sequence[str]) -> dict[str, Any] | str:
     """Return the rule of these words: `KEY=VALUE` each, the name of a preset, or JSON."""
     if not words:
-        fail('say the rule: rrpy rules add at=rcpt "reply=452 4.2.2 Mailbox full", or the name of a preset', 2)
+        fail('give the rule: rrpy rules add at=rcpt "reply=452 4.2.2 Mailbox full", or the name of a preset', 2)
     if len(words) == 1 and words[0].startswith("{"):
         try:
             return dict(json.loads(words[0]))

@@ -34,7 +34,7 @@ MAX_UNREAD_BYTES: Final = 4 * 1024 * 1024
 PAUSE: Final = 0.004
 """Seconds that a batch waits for the clients of the last one at most. They send their next mails at the same time."""
 UNREAD: Final = 2000
-"""Bytes of such a mail without its content."""
+"""Bytes that an unread mail takes beside its content."""
 LARGE: Final = 256 * 1024
 """Bytes of a mail above which its parsing may take seconds. It never waits to be read."""
 

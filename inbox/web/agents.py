@@ -1,4 +1,4 @@
-"""The door for agents, `/mcp`: one request of the Model Context Protocol, answered with JSON.
+"""`/mcp`, for agents: one request of the Model Context Protocol, answered with JSON.
 
 The guard and the login have passed the request before. The tools ask the API of this inbox with the login of the
 request, so an agent sees and changes no more than its login may. The SDK is an extra, loaded at the first request.

@@ -266,7 +266,7 @@ class Mailpit:
         )
 
     async def web_ui(self, _: Request) -> Response:
-        """Return what Mailpit's page asks for. It has no door to a relay, to chaos or to SpamAssassin here."""
+        """Return what Mailpit's page asks for. It offers neither a relay, chaos nor SpamAssassin."""
         texts = ("SMTPServer", "ReturnPath", "AllowedRecipients", "BlockedRecipients", "OverrideFrom")
         relay = {"Enabled": False, **dict.fromkeys(texts, ""), "PreserveMessageIDs": False, "RecipientAllowlist": ""}
         flags = ("SpamAssassin", "ChaosEnabled", "DuplicatesIgnored", "HideDeleteAllButton")

@@ -53,7 +53,7 @@ def posted_mail(content: bytes, sender: str | None, to: Sequence[str]) -> Posted
         fields = (*message.to, *message.cc, *message.bcc)
         to = list(dict.fromkeys(each.address for each in fields if each.address))
     if not to:
-        raise Problem(400, "the message has no recipient in To, Cc or Bcc; say one: to=ann@example.com")
+        raise Problem(400, "the message has no recipient in To, Cc or Bcc; give one: to=ann@example.com")
     if sender is None:
         sender = next((each.address for each in message.from_), "")
     return PostedMail(

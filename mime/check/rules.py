@@ -1,7 +1,7 @@
 """The rules of a check, as a table: severity, source, what is wrong, and the remedy. docs/reference/check.md has them.
 
 `error`: a standard forbids it, or the reader sees that it is wrong. `warning`: a large provider or a common program
-treats the mail worse. `hint`: right as it is, and worth a look.
+treats the mail worse. `hint`: correct, but worth a look.
 """
 
 from __future__ import annotations
@@ -306,7 +306,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "dkim-weak": Rule(
         "warning",
         "RFC 8301 section 3.1",
-        "A DKIM-Signature uses rsa-sha1, which verifiers take for no signature.",
+        "A DKIM-Signature uses rsa-sha1, which verifiers do not accept.",
         "Sign with rsa-sha256 or ed25519-sha256.",
     ),
     "dkim-from": Rule(
@@ -318,7 +318,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "dkim-unaligned": Rule(
         "warning",
         "RFC 7489 section 3.1.1",
-        "No DKIM-Signature is of the domain of From, so that DMARC does not count it.",
+        "No DKIM-Signature is of the domain of From, so DMARC does not count any.",
         "Sign with the domain of From, or one above it.",
     ),
 }

@@ -28,7 +28,7 @@ class Opening(Flow):
     _since = 0.0  # the time of the last reply, or of the step that the connection waits in
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let go of everything."""
+        """Release everything that the connection holds."""
         raise NotImplementedError
 
     def abort(self) -> None:
@@ -113,7 +113,7 @@ class Opening(Flow):
             self.connection_lost(None)
 
     def _tls_started(self) -> None:
-        """Called after a handshake; for a handler's hook."""
+        """Call a handler's hook after a handshake, where a subclass has one."""
 
     async def _tls_failed(self, error: Exception) -> None:
-        """Called after a handshake that failed; for a handler's hook."""
+        """Call a handler's hook after a handshake that failed, where a subclass has one."""

@@ -130,7 +130,7 @@ def test_a_token_confines_an_agent_and_a_permitted_one_deletes(tmp_path: Path) -
             assert await text_of(client, "list_mail") == "No mail."
         async with over_stdio(host, "wrong") as client:
             failed = await client.call_tool("list_mail", {})
-            assert "asks for a login: say --token, or the variable RRPY_TOKEN" in failed.content[0].text
+            assert "asks for a login: give --token, or set the variable RRPY_TOKEN" in failed.content[0].text
 
     tokens = {"agent": {"token": token_hash(TOKEN), "mailbox": "bob@y.z"}}
     with inbox(tmp_path, tokens=tokens, mailbox_by="recipient", mcp={"write": True}) as (host, _):

@@ -1,4 +1,4 @@
-"""Waiting for mail, through each door of a real host."""
+"""Waiting for mail by HTTP, by RPC and by command, at a real host."""
 
 from __future__ import annotations
 

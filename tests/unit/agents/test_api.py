@@ -59,7 +59,7 @@ async def test_values_of_none_are_left_out_and_lists_are_several_values() -> Non
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
-        (401, b'{"detail": "log in"}', "the inbox at this host asks for a login: say --token"),
+        (401, b'{"detail": "log in"}', "the inbox at this host asks for a login: give --token"),
         (
             404,
             b'{"title": "Not Found", "status": 404, "detail": "there is no message a\\u001b"}',

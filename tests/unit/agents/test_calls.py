@@ -75,7 +75,7 @@ async def test_a_list_names_what_comes_after_it() -> None:
     inbox = Inbox({"/messages": {"messages": [summary()], "next": 7, "total": 9}})
     text, data = await call_tool(inbox, "search_mail", {"search": "from:ann", "limit": 1, "mailbox": "mine"})
     assert inbox.asked == [("GET", "/messages", {"search": "from:ann", "limit": 1, "mailbox": "mine"})]
-    assert "say before=7" in text
+    assert "pass before=7" in text
     assert (data["next"], data["total"], data["untrusted"]["mails"][0]["id"]) == (7, 9, "a1")
 
 

@@ -305,7 +305,7 @@ def test_every_text_of_a_job_counts_for_its_size_as_it_takes_memory() -> None:
 
 
 @as_root
-def test_root_s_host_keeps_no_payload_in_a_folder_or_behind_a_link_of_another_user() -> None:
+def test_root_s_host_keeps_no_payload_in_a_folder_or_a_link_of_another_user() -> None:
     """A worker's user put a link there, and root wrote the worker's bytes into any folder, and deleted files in it."""
     with public_folder() as folder:
         (folder / "target").mkdir()

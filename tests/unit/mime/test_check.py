@@ -81,7 +81,7 @@ def test_a_finding_says_where_how_often_and_what_helps() -> None:
 
 
 @pytest.mark.parametrize(("name", "rule"), RULES.items())
-def test_a_rule_is_told_in_sentences_and_in_the_reference(name: str, rule: object) -> None:
+def test_a_rule_has_sentences_and_a_row_in_the_reference(name: str, rule: object) -> None:
     assert rule.text.endswith(".") and rule.remedy.endswith(".")  # type: ignore[attr-defined]
     assert f"| `{name}` | {rule.severity} |" in PAGE.read_text()  # type: ignore[attr-defined]
 
