@@ -31,7 +31,7 @@ def rules(host: RunningHost, action: str | None, words: Sequence[str], mailbox: 
     """Show the rules by which the SMTP server of a running host fails on purpose, with their hits.
 
     add takes KEY=VALUE words, such as at=rcpt "reply=452 4.2.2 Mailbox full", or the name of a preset. remove takes
-    numbers of rules, clear nothing.
+    numbers of rules. clear removes all rules.
     """
     from .rules import run_rules
 
@@ -118,7 +118,7 @@ def ingest(paths: Sequence[str], smtp: str | None) -> None:
 @click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, as the inbox's API has it.")
 def check_mail(file: str, as_json: bool) -> None:
-    """Say what is wrong with the mail in FILE, with where and the remedy; `-` reads it from stdin.
+    """Say what is wrong with the mail in FILE, where, and what helps; `-` reads the mail from stdin.
 
     A finding is an error, a warning or a hint. Exit code 1: there is an error; 2: the file cannot be read.
     """
@@ -152,13 +152,13 @@ def dump(folder: str, url: str, mbox: bool) -> None:
     metavar="URL",
     help="The inbox; or the variable RRPY_INBOX.",
 )
-@click.option("--token", envvar="RRPY_TOKEN", default="", metavar="TOKEN", help="A token of it; or RRPY_TOKEN.")
+@click.option("--token", envvar="RRPY_TOKEN", default="", metavar="TOKEN", help="A token of the inbox; or RRPY_TOKEN.")
 @errors_as_sentences
 def mcp(url: str, token: str) -> None:
     """Serve the mail of an inbox to an agent, by the Model Context Protocol on stdin and stdout.
 
-    The client of the agent starts this command. The agent lists, searches, reads and awaits mail; it deletes mail only
-    where the inbox has inbox.mcp.write. The command needs the extra rrpy[mcp].
+    The client of the agent starts this command. The agent lists, searches, reads and awaits mail. Where the inbox has
+    inbox.mcp.write, it also deletes mail and changes the rules of failures. The command needs the extra rrpy[mcp].
     """
     from .mcp import serve
 

@@ -13,7 +13,7 @@ _WAIT = click.FloatRange(min=0, max=300)
 
 
 @click.command(short_help="Wait for a mail of an inbox.")
-@click.option("--to", metavar="TEXT", help="A recipient: a part, =whole or ~expression; so for the next four.")
+@click.option("--to", metavar="TEXT", help="A recipient: a part, =whole or ~expression; the same in the next four.")
 @click.option("--from", "sender", metavar="TEXT", help="The sender.")
 @click.option("--subject", metavar="TEXT", help="The subject.")
 @click.option("--body", metavar="TEXT", help="The text.")

@@ -48,7 +48,7 @@ def test_the_stream_tells_what_happens_and_goes_on_where_a_reader_was(tmp_path: 
                 take(events, "reset")
 
 
-def test_mail_from_before_the_stream_is_no_news(tmp_path: Path) -> None:
+def test_mail_from_before_the_stream_is_not_an_event_of_it(tmp_path: Path) -> None:
     with inbox(tmp_path) as (host, _):
         for subject in ("old", "older"):
             send(host, mail(subject))

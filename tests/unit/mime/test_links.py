@@ -119,7 +119,7 @@ def test_an_expression_that_is_too_large_for_all_links_is_refused() -> None:
 
 
 @pytest.mark.parametrize("style", ["border-width: 1px", "line-height:1px", "max-width: 1px", "min-height:0px"])
-def test_a_style_that_is_not_its_size_makes_an_image_no_pixel(style: str) -> None:
+def test_a_style_that_is_not_its_size_does_not_make_an_image_a_pixel(style: str) -> None:
     """A thin border made a logo a tracking pixel."""
     assert not is_pixel("https://shop.example/logo.png", {"style": style})
     assert is_pixel("https://shop.example/logo.png", {"style": f"{style}; width:1px"})

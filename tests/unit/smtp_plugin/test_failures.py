@@ -76,7 +76,7 @@ def test_421_ends_the_session_at_any_stage() -> None:
     assert tried.outcome.closed
 
 
-def test_a_refusal_by_rule_is_no_error_of_the_client() -> None:
+def test_a_refusal_by_rule_is_not_an_error_of_the_client() -> None:
     tried, _ = driver({"at": "rcpt", "reply": "550 5.1.1 No such user"}, max_errors=2)
     said = tried.send(EHLO + MAIL + RCPT * 5)
     assert said.count(b"550 5.1.1") == 5
