@@ -194,7 +194,7 @@ class Filter(NamedTuple):
         """
         headers = [header] if isinstance(header, str) else list(header)
         if len(headers) > MAX_HEADERS:
-            raise FilterError("header", f"stands {len(headers)} times; at most {MAX_HEADERS} times")
+            raise FilterError("header", f"comes {len(headers)} times; it may come at most {MAX_HEADERS} times")
         return cls(
             _address(to, "to"),
             _address(sender, "from"),

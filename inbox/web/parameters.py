@@ -78,7 +78,7 @@ def chosen(request: Request) -> tuple[Query | list[str], int | None]:
     if not ids:
         return search, before
     if search.tests or before is not None:
-        raise Problem(400, "id stands alone, without search and before")
+        raise Problem(400, "id does not go with search or before")
     if len(ids) > MAX_LIMIT:
         raise Problem(400, f"id: at most {MAX_LIMIT} of them")
     return ids, None

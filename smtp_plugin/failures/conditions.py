@@ -77,7 +77,7 @@ def _ip(text: str) -> Test:
         try:
             network = ip_network(text, strict=False)
         except ValueError:
-            raise FilterError("ip", f"is {text!r}; a network is such as 192.0.2.0/24") from None
+            raise FilterError("ip", f"is {text!r}; write a network as in 192.0.2.0/24") from None
         return lambda facts: _is_in(facts.ip, network)
     fits = _wanted(text, "ip")
     return lambda facts: fits(facts.ip)
@@ -126,7 +126,7 @@ def _header(text: str) -> Test:
 def _size(text: str) -> Test:
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise FilterError("size", f"is {text!r}; it is such as >1000000, <100 or 5000")
+        raise FilterError("size", f"is {text!r}; write it as in >1000000, <100 or 5000")
     compare, bound = _COMPARE[found[1]], int(found[2])
     return lambda facts: facts.size is not None and compare(facts.size, bound)
 

@@ -144,7 +144,7 @@ class RuleConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
             return None
         found = _REPLY.fullmatch(self.reply)
         if found is None or not (self.reply.isascii() and self.reply.isprintable()) or len(self.reply) > MAX_TEXT:
-            hint = f'a reply is such as "452 4.2.2 Mailbox full": one line of ASCII, at most {MAX_TEXT} characters'
+            hint = f'write it as in "452 4.2.2 Mailbox full": one line of ASCII, at most {MAX_TEXT} characters'
             raise ConfigError(f"is {self.reply[:80]!r}", key="reply", hint=hint)
         code, enhanced = int(found["code"]), found["enhanced"] or ""
         if code // 100 not in (4, 5):

@@ -124,8 +124,8 @@ async def test_a_change_of_many_names_what_it_is_for() -> None:
         for method, query, sentence in (
             ("DELETE", "search=", "search is empty; leave it out to choose every message"),
             ("DELETE", "search=is:new", "is:new is unknown; is: takes refused, accepted, read or unread"),
-            ("DELETE", "id=1&search=odd", "id stands alone, without search and before"),
-            ("DELETE", "id=1&before=3", "id stands alone, without search and before"),
+            ("DELETE", "id=1&search=odd", "id does not go with search or before"),
+            ("DELETE", "id=1&before=3", "id does not go with search or before"),
             ("DELETE", "&".join(["id=x"] * 501), "id: at most 500 of them"),
             ("PATCH", "read=2", "read is '2'; it is a whole number from 0 to 1"),
         ):
