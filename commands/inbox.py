@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from http.client import HTTPException
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -64,6 +65,10 @@ class Inbox:
                 ) from None
             with error:
                 return Answer(error.code, error.read())
+        except HTTPException:
+            raise Unreachable(
+                printable(f"{self._url} is not an inbox: its answer is not HTTP, or breaks off")
+            ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             text = reason_of(reason) if isinstance(reason, OSError) else reason

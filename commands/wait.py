@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -24,28 +24,30 @@ class Printed(NamedTuple):
     link: str | None = None
 
 
-class Wanted(NamedTuple):
-    """A wait. `conditions`: the parameters of the API, without those of None."""
+def wait(url: str, parameters: Mapping[str, Any], printed: Printed) -> int:
+    """Wait, print, and return the exit code: 1 for no mail in time, for an unwanted mail, for no code or link.
 
-    conditions: Mapping[str, str | Sequence[str] | None]
-    seconds: float
-    none: bool
-
-
-def wait(url: str, wanted: Wanted, printed: Printed) -> int:
-    """Wait, print, and return the exit code: 1 for no mail in time, for an unwanted mail, for no code or link."""
+    The inbox decides about the parameters of its API: None and an empty list are not sent.
+    """
     inbox = Inbox(url)
-    given = {name: value for name, value in wanted.conditions.items() if value not in (None, ())}
-    given |= {"none": "1", "within": f"{wanted.seconds:g}"} if wanted.none else {"timeout": f"{wanted.seconds:g}"}
-    answer = inbox.ask(f"wait?{urlencode(given, doseq=True)}", timeout=wanted.seconds + GRACE)
+    given = {name: value for name, value in parameters.items() if value not in (None, ())}
+    seconds = max(given.get("timeout", 30.0), given.get("within", 0.0))
+    answer = inbox.ask(f"wait?{urlencode(given, doseq=True)}", timeout=seconds + GRACE)
     if answer.status == 204:
         return 0
     if answer.status != 200:
         return _fail(answer)
-    found = json.loads(answer.content)
+    try:
+        found = json.loads(answer.content)
+    except ValueError:
+        raise HostError("what answers there is not an inbox") from None
     if "messages" not in found:
         return _print(inbox, found, printed)
-    codes = [_print(inbox, _whole(inbox, each["id"]), printed) for each in found["messages"]]
+    codes: list[int] = []
+    for each in found["messages"]:
+        if printed.text and codes:
+            say("")
+        codes.append(_print(inbox, _whole(inbox, each["id"]), printed))
     return max(codes)
 
 

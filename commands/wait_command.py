@@ -24,8 +24,8 @@ _WAIT = click.FloatRange(min=0, max=300)
 @click.option("--claim", metavar="NAME", help="No other wait of this name gets the mail.")
 @click.option("--mailbox", metavar="NAME", help="The mailbox; without it all.")
 @click.option("--none", "none", is_flag=True, help="Succeed when no mail comes.")
-@click.option("--within", type=_WAIT, default=5.0, show_default=True, help="Seconds, with --none.")
-@click.option("--timeout", type=_WAIT, default=30.0, show_default=True, help="Seconds to wait.")
+@click.option("--within", type=_WAIT, help="Seconds, with --none. Default: 5.")
+@click.option("--timeout", type=_WAIT, help="Seconds to wait. Default: 30.")
 @click.option("--text", is_flag=True, help="Print sender, recipients, subject and text, in place of JSON.")
 @click.option("--code", is_flag=True, help="Print the code.")
 @click.option("--link", is_flag=False, flag_value="", metavar="[TEXT]", help="Print the link, or that with this text.")
@@ -43,8 +43,8 @@ def wait(
     *,
     url: str,
     none: bool,
-    within: float,
-    timeout: float,
+    within: float | None,
+    timeout: float | None,
     text: bool,
     code: bool,
     link: str | None,
@@ -58,10 +58,11 @@ def wait(
     Exit code 1: no mail in time, a mail with --none, or no code or link; stderr says what came instead. 2: the command
     line is wrong, or no inbox answers.
     """
-    from .wait import Printed, Wanted
+    from .wait import Printed
     from .wait import wait as run
 
-    if text + code + (link is not None) > 1:
-        raise click.UsageError("--text, --code and --link do not go together")
-    given = {**conditions, "from": sender, "header": header, "count": None if count is None else str(count)}
-    sys.exit(run(url, Wanted(given, within if none else timeout, none), Printed(text, code, link)))
+    if text + code + (link is not None) + none > 1:
+        raise click.UsageError("--text, --code, --link and --none do not go together")
+    conditions |= {"from": sender, "none": "1" if none else None}
+    given = {**conditions, "header": header, "count": count, "within": within, "timeout": timeout}
+    sys.exit(run(url, given, Printed(text, code, link)))

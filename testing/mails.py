@@ -155,6 +155,8 @@ class Mails:
         A mail that `expect` has returned does not count.
         """
         __tracebackhide__ = True
+        if not within >= 0:  # such a wait would see no mail
+            raise ValueError(f"within is {within}; it is 0 or more seconds")
         target = self._target(_filter(to, sender, subject, body, header), after, "oldest", 1, "")
         waiter = self._begin(target)
         try:

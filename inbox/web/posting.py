@@ -48,6 +48,9 @@ def posted_mail(content: bytes, sender: str | None, to: Sequence[str]) -> Posted
     """
     if not content.strip():
         raise Problem(400, "the body is empty; it is a message, as RFC 5322 has it")
+    for name, address in (*(("to", each) for each in to), ("from", sender or "")):
+        if '"' not in address and any(map(str.isspace, address)):
+            raise Problem(400, f"{name} is {address!r}; an address has no white space, and + in a URL is %2B")
     message = parse(content)
     if not to:
         fields = (*message.to, *message.cc, *message.bcc)

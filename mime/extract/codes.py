@@ -67,7 +67,7 @@ class CodeError(LookupError):
 
     def __init__(self, sentence: str, candidates: Sequence[Candidate]) -> None:
         lines = [f"  {each.value} | {each.points} points: {each.reason}" for each in candidates[:SHOWN]]
-        super().__init__("\n".join([sentence, *(lines or ["  the mail has no text of this form"])]))
+        super().__init__("\n".join([sentence, *lines]))
         self.candidates = candidates
 
 
@@ -99,7 +99,8 @@ def code_of(message: Message, length: int | None = None, pattern: str | None = N
     codes = [each for each in fitting if each.points >= ENOUGH]
     asked = "".join([f" of {length} characters" if length else "", f" that fits {pattern}" if pattern else ""])
     if not codes:
-        raise CodeError(f"the mail has no code{asked}; candidates:", fitting or found)
+        others = "candidates:" if found else "the mail has no text of this form"
+        raise CodeError(f"the mail has no code{asked}; {others}", fitting or found)
     if len(codes) > 1 and codes[0].points < codes[1].points + LEAD:
         raise CodeError(f"the mail has several texts that may be the code{asked}; candidates:", fitting)
     return codes[0].value

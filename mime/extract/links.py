@@ -73,7 +73,7 @@ class LinkError(LookupError):
             f"  {link.href[:MAX_TEXT]} | {link.text[:80]}{'' if link.kind == 'link' else f' ({link.kind})'}"
             for link in links
         ]
-        super().__init__("\n".join([sentence, *(lines[:50] or ["  the mail has no link"])]))
+        super().__init__("\n".join([sentence, *lines[:50]]))
         self.links = links
 
 
@@ -123,7 +123,7 @@ def link_of(message: Message, text: str | None = None, host: str | None = None, 
     wanted_text = f"link with {asked}" if asked else "link"
     if fitting:
         raise LinkError(f"{len(fitting)} links fit where one is wanted: {wanted_text}; they are:", fitting)
-    raise LinkError(f"no {wanted_text}; the links are:", links)
+    raise LinkError(f"no {wanted_text}; {'the links are:' if links else 'the mail has no links'}", links)
 
 
 def _all(message: Message) -> Iterator[Link]:

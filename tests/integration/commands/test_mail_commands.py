@@ -318,6 +318,15 @@ def test_wait_prints_a_mail_its_text_its_code_and_its_link(tmp_path: Path) -> No
         assert (code, err.splitlines()[0]) == (1, "rrpy: no link with text='help'; the links are:")
         assert wait("--body", "~(")[::2] == (2, "rrpy: body is not a regular expression of RE2: missing ): (\n")
         assert wait("--text", "--code")[0] == 2
+        assert wait("--none", "--code")[0] == 2
+        assert wait("--within", "1")[::2] == (2, "rrpy: within goes with none; a wait for a message has timeout\n")
+        assert wait("--none", "--timeout", "1")[::2] == (2, "rrpy: timeout does not go with none, which takes within\n")
+        send(host, mail("Empty", "--"))
+        assert (
+            wait("--subject", "Empty", "--code")[2] == "rrpy: the mail has no code; the mail has no text of this form\n"
+        )
+        assert wait("--subject", "Empty", "--link")[2] == "rrpy: no link with host='*'; the mail has no links\n"
+        assert wait("--count", "2", "--text")[1].splitlines()[3:7] == ["", "--", "", ""]
 
 
 def test_wait_names_an_inbox_that_does_not_answer() -> None:
@@ -330,3 +339,11 @@ def test_wait_names_an_inbox_that_does_not_answer() -> None:
         )
     assert done.returncode == 2
     assert done.stderr.startswith(b"rrpy: cannot reach the inbox at http://127.0.0.1:")
+
+
+def test_wait_names_an_address_that_is_not_an_inbox(tmp_path: Path) -> None:
+    with inbox(tmp_path) as (host, _):
+        address = f"http://127.0.0.1:{host.smtp[1]}"
+        done = rrpy(host, "wait", "--http", address, "--timeout", "0")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"rrpy: {address} is not an inbox: its answer is not HTTP, or breaks off\n"

@@ -140,5 +140,7 @@ def test_a_message_is_put_in_without_a_mail_server(tmp_path: Path) -> None:
         assert (
             client.post("messages", content=b"Subject: x\n\n").json()["detail"].startswith("the message has no recip")
         )
+        blank = client.post("messages?to=ann+test@y.z", content=content)
+        assert (blank.status_code, blank.json()["detail"][:20]) == (400, "to is 'ann test@y.z'")
         elsewhere = client.post("messages", content=content, headers={"Origin": "http://other.example"})
         assert elsewhere.status_code == 403

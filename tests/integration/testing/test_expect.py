@@ -71,6 +71,8 @@ def test_several_mails_come_together_or_none_is_taken(rr_smtp: Catcher) -> None:
     later.join()
     with pytest.raises(ValueError, match="count is 0"):
         rr_smtp.expect_all(0)
+    with pytest.raises(ValueError, match="within is -1"):
+        rr_smtp.expect_none(within=-1)
 
 
 def test_a_mail_that_comes_ends_the_call_that_expects_none(rr_smtp: Catcher) -> None:

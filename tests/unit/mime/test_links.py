@@ -85,7 +85,7 @@ def test_no_link_and_several_links_are_errors_that_list_them() -> None:
         "  https://app.example/reset?t=1&u=2 | Reset your password",
         "  https://app.example/ | The App",
     ]
-    with pytest.raises(LinkError, match="the mail has no link"):
+    with pytest.raises(LinkError, match="the mail has no links"):
         link_of(parse(b"Subject: x\n\nhi\n"))
     with pytest.raises(FilterError, match="pattern is not a regular expression"):
         link_of(MAIL, pattern="(")
