@@ -13,7 +13,7 @@ from .untrusted import NOTICE, bounded, cut, marked
 MAX_MAILS: Final = 50
 """Mails of one answer."""
 SHOWN: Final = 20_000
-"""Characters of a mail's text that an agent gets without a word about it."""
+"""Characters of a mail's text that an agent gets where the call names no number."""
 LISTED: Final = (200, 10)
 """Characters of a text, and items of a list, for each mail of a list."""
 WHOLE: Final = (500, 50)

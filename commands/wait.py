@@ -17,7 +17,7 @@ GRACE: Final = 30.0
 
 
 class Printed(NamedTuple):
-    """What is printed of a mail: JSON without any of these. `link`: the words of the link, empty for any."""
+    """What to print of a mail: JSON where none of these is set. `link`: the words of the link, empty for any."""
 
     text: bool = False
     code: bool = False

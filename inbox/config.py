@@ -30,7 +30,7 @@ class TokenConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgentsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """What agents may do that use the inbox by the Model Context Protocol."""
+    """What agents may do in the inbox, by the Model Context Protocol."""
 
     write: Annotated[
         bool,

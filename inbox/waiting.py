@@ -314,7 +314,7 @@ class Waits:
                 after = found.next
 
     async def _compare(self, wanted: Filter, compare: Callable[[Mail], R], mail: Mail) -> R:
-        """Compare a mail in a thread. Expressions wait for each other, and nothing else for them."""
+        """Compare a mail in a thread. Expressions wait for each other; nothing else waits for them."""
         limiter = self._comparing if wanted.has_expression else None
         return await anyio.to_thread.run_sync(compare, mail, limiter=limiter)
 

@@ -96,7 +96,7 @@ class Consumer:
                     self._give(pool, delivery)
 
     def stop(self) -> None:
-        """Begin the end: what the pool hands back from now on is given back, and `run` pulls no more."""
+        """Begin the end: `run` pulls no more, and the queue gets back what the pool then hands back."""
         self._stopping = True
         self._running.set()
 

@@ -45,7 +45,7 @@ from .stream import EventStream
 from .waits import wait, wait_request
 
 MAX_ANSWERS = 8
-"""Large answers at the same time with a message; so many with a list too. The others wait, and hold nothing."""
+"""Large answers with a message at the same time, and as many with a list. The others wait, and hold no content."""
 REWRITERS = 2
 """Messages whose HTML is rewritten at the same time, each in slices; or that are checked."""
 

@@ -19,7 +19,7 @@ from .routes import MAX_SEARCH
 
 _TERM = re.compile(r'((?:[^\s"]|"[^"]*"?)+)')
 _HEADERS: Final = ("cc", "bcc", "reply-to", "message-id")
-"""Mailpit's operators that are the header of this name."""
+"""Mailpit's operators that search in the header of this name."""
 _SAME: Final = ("to", "from", "subject", "is", "has", "before", "after", "larger", "smaller")
 _UNKNOWN: Final = ("addressed", "has:inline", "has:inlines")
 _UNSUBSCRIBE = re.compile(r"<\s*((?:https?://|mailto:)[^>]+?)\s*>", re.IGNORECASE)

@@ -26,9 +26,9 @@ from .words import KEYWORD, PROMOTION
 ENOUGH: Final = 6
 """Points that a code needs."""
 LEAD: Final = 2
-"""Points that it has more than each other candidate."""
+"""Points by which it leads each other candidate."""
 MAX_CANDIDATES: Final = 500
-"""Candidates of one reading of a mail."""
+"""Candidates of one mail at most."""
 NEAR: Final = 100
 """Characters before a candidate in which a word counts."""
 AFTER: Final = 45

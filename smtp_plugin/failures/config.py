@@ -57,8 +57,9 @@ class RuleConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     ip: Annotated[
         str,
         Meta(
-            description="the client's IP address, or a network such as `192.0.2.0/24`. Here and in the next keys `*` "
-            "stands for any text, and a text after `~` is a regular expression of RE2. Case does not count."
+            description="the client's IP address, or a network such as `192.0.2.0/24`. Here and in the next keys a "
+            "text fits the whole value, `*` in it stands for any text, and a text after `~` is a regular expression of "
+            "RE2. Case does not count."
         ),
     ] = ""
     helo: Annotated[str, Meta(description="the name in HELO or EHLO")] = ""

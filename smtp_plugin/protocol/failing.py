@@ -75,7 +75,7 @@ class Failing:
         )
 
     def spoil(self, effect: Effect) -> None:
-        """Leave the next reply to the caller, where an effect spoils it; the replies before it are not concerned."""
+        """Leave the next reply to the caller, where an effect spoils it. The replies before it stay as they are."""
         if effect.spoils:
             self.effect = effect
             self._mark = len(self.out)

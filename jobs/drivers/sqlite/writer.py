@@ -129,7 +129,7 @@ class Writer(threading.Thread):
         self._ahead = time.time() - _steady()  # of the clock
 
     def rouse(self) -> None:
-        """Wake the thread for what the loop has given it; while it gathers only when all that it expects are there."""
+        """Wake the thread for what the loop has given it; while it gathers, only when all that it expects is there."""
         if not self.wake.is_set() and not (self._gathering and self._lacks()):
             self.wake.set()
 
