@@ -41,7 +41,7 @@ class Duration(float):
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(_refusal(value))
         seconds = _parse(value) if isinstance(value, str) else _seconds(value)
-        if not math.isfinite(seconds) or seconds < 0:
+        if not math.isfinite(seconds * 1e9) or seconds < 0:  # its nanoseconds too, for the notation
             raise ValueError(_refusal(value))
         return super().__new__(cls, seconds)
 

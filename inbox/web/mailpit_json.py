@@ -17,6 +17,9 @@ from ..store.query import parse as parse_query
 from .problems import Problem
 from .routes import MAX_SEARCH
 
+LISTED: Final = 64 * 1024
+"""Bytes of the headers that a list reads of each message: of more, the last fields are missing there."""
+
 _TERM = re.compile(r'((?:[^\s"]|"[^"]*"?)+)')
 _HEADERS: Final = ("cc", "bcc", "reply-to", "message-id")
 """Mailpit's operators that search in the header of this name."""
@@ -58,16 +61,16 @@ def query_of(text: str) -> Query | None:
         raise Problem(400, str(error)) from None
 
 
-def head_of(stored: Stored) -> Message:
-    """Return a message of the headers alone: a large message takes long."""
+def head_of(stored: Stored, most: int | None = None) -> Message:
+    """Return a message of the headers alone: a large message takes long. `most`: bytes of them, None for all."""
     end = stored.content.find(b"\r\n\r\n")
-    return parse(stored.content[: end + 4] if end >= 0 else stored.content)
+    return parse(stored.content[: end + 4 if end >= 0 else None][:most])
 
 
 def summary_of(listed: Summary, stored: Stored) -> dict[str, Any]:
     """Return a message as a list has it. `listed`: with its mark, as it was in the list."""
     return {
-        **_addresses(listed, head_of(stored), stored),
+        **_addresses(listed, head_of(stored, LISTED), stored),
         "Read": listed.read,
         "Created": listed.received_at,
         "Size": listed.size,

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Final
 
 from ...mime import headers, words
-from ...mime.mailboxes import MailboxBy
-from ...mime.matching import FilterError, Value, Wanted
+from ...mime.mailboxes import MailboxBy, mailbox_name
+from ...mime.matching import WHOLE, FilterError, Value, Wanted
 from ..protocol.failures import Facts, Stage, Test
 
 LOOKED: Final = 1000
@@ -134,9 +134,12 @@ def _size(text: str) -> Test:
 def mailbox_test(text: str, by: MailboxBy) -> Test:
     """Return the test of a mailbox. A message for several mailboxes fits where each of them does.
 
+    A name without `*` is that of one mailbox: a Wanted is the same text for `straße` and `strasse`, two mailboxes.
     Raises FilterError.
     """
     fits = _wanted(text, "mailbox")
+    if Wanted(text, "mailbox", whole=True).exact is not None:
+        fits = mailbox_name(text.removeprefix(WHOLE)).__eq__
 
     def in_mailbox(facts: Facts) -> bool:
         names = by.names(facts.user, facts.to, lambda name: _first(facts, name))

@@ -294,6 +294,13 @@ def test_a_rule_of_one_mailbox_never_touches_another(by: str, stage: str, mine: 
         assert last(tried.send(EHLO + sent))[:3] == code
 
 
+def test_a_rule_of_one_mailbox_touches_no_name_that_a_text_without_case_is_the_same_as() -> None:
+    for name, code in (("straße", "451"), ("STRAßE", "451"), ("strasse", "250")):
+        tried, _ = driver({"at": "message", "mailbox": "straße", "reply": "451 4.3.0 Later"}, by="header:X-Test")
+        mail = f"DATA\r\nX-Test: {name}\r\n\r\n.\r\n".encode()
+        assert last(tried.send(EHLO + MAIL + RCPT + mail))[:3] == code, name
+
+
 def test_a_mail_for_two_mailboxes_is_not_touched_by_the_rule_of_one() -> None:
     tried, _ = driver({"at": "message", "mailbox": "x@y.z", "reply": "550 5.7.1 Refused"}, by="recipient")
     assert last(tried.send(EHLO + MAIL + RCPT + b"RCPT TO:<w@y.z>\r\nDATA\r\n\r\n.\r\n"))[:3] == "250"
