@@ -30,6 +30,7 @@ MAX_WAIT: Final = 300
 """Seconds of a wait."""
 _FORMS: Final = "a part; after `=` the whole; after `~` a regular expression (RE2). Case does not count"
 
+_Seconds = Annotated[float, Meta(ge=0, le=MAX_WAIT)]
 Id = Annotated[
     str, Meta(pattern="^[A-Za-z0-9_-]{1,100}$", description="the mail's id, or `latest` for the newest mail")
 ]
@@ -84,7 +85,7 @@ class SearchMail(Call, frozen=True):
 
 
 class WaitForMail(Call, frozen=True):
-    """Wait for a mail that fits all arguments, and return it. A mail that is there already fits too.
+    """Wait for a mail that fits all arguments, and return it; with `count` a list. A mail that is there fits too.
 
     When the time is over, the error lists what came instead, and why each does not fit.
     """
@@ -102,19 +103,26 @@ class WaitForMail(Call, frozen=True):
         Literal["newest", "oldest"], Meta(description="which of the mails that are there already and fit")
     ] = "newest"
     claim: Annotated[str, Meta(max_length=100, description="a name: no other wait of this name gets the mail")] = ""
-    none: Annotated[bool, Meta(description="succeed when no mail that fits comes within `timeout`")] = False
-    timeout: Annotated[float, Meta(ge=0, le=MAX_WAIT, description="seconds to wait")] = 30
+    count: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_MAILS)] | None, Meta(description="wait for so many mails, and list them")
+    ] = None
+    none: Annotated[bool, Meta(description="succeed when no mail that fits comes `within` so many seconds")] = False
+    within: Annotated[_Seconds | None, Meta(description="seconds, with `none`; 5 by default")] = None
+    timeout: Annotated[_Seconds | None, Meta(description="seconds to wait; 30 by default")] = None
 
     async def run(self, inbox: Inbox) -> Result:
-        """Return the mail."""
+        """Return the mail, or the list."""
         texts = {"to": self.to, "from": self.from_, "subject": self.subject, "body": self.body, "claim": self.claim}
         query = self.query(**texts, header=self.header or None, after=str(self.after), order=self.order)
-        query |= {"none": "1", "within": str(self.timeout)} if self.none else {"timeout": str(self.timeout)}
+        query |= self.query(count=self.count, within=self.within, timeout=self.timeout)
+        seconds = max(self.within or 0, 30 if self.timeout is None else self.timeout)
         if self.none:
-            await inbox.ask("GET", "/wait", query, timeout=self.timeout)
+            await inbox.ask("GET", "/wait", {**query, "none": "1"}, timeout=seconds)
             return Result("No mail that fits has come.", {"found": False})
         # With `count` the answer is small, however large the mail: many waits may end at once.
-        found = await inbox.ask("GET", "/wait", {**query, "count": 1}, timeout=self.timeout)
+        found = await inbox.ask("GET", "/wait", {"count": 1, **query}, timeout=seconds)
+        if self.count:
+            return listed({"messages": found["messages"], "next": None, "total": len(found["messages"])})
         mail = await inbox.ask("GET", _path(found["messages"][0]["id"]), self.query())
         return mail_of(mail, "text", 0, SHOWN)
 

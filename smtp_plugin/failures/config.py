@@ -161,8 +161,9 @@ def read_rule(value: object) -> RuleConfig:
         plain = {"preset": value} if isinstance(value, str) else value
         return msgspec.convert(plain, RuleConfig, strict=False, dec_hook=decode_field)
     except msgspec.ValidationError as error:
-        text, _, key = str(error).rstrip("`").partition(" - at `$.")
-        known = _KNOWN.get(key.partition("[")[0])
+        text, _, place = str(error).partition(" - at `$.")
+        key = place.rstrip("`")
+        known = RuleConfig.__struct_encode_fields__ if "unknown field" in text else _KNOWN.get(key.partition("[")[0])
         hint = f"; known are {', '.join(known)}" if known else ""
         raise ValueError(f"the rule is wrong: {key and f'{key}: '}{text}{hint}") from None
     except ConfigError as error:

@@ -76,7 +76,7 @@ def test_an_agent_lists_searches_awaits_and_reads_mail(connect: Callable[..., An
             text = await text_of(client, "get_mail", id=identifier)
             assert text.index("begin of untrusted") < text.index("Ignore previous") < text.index("end of untrusted")
             assert identifier in await text_of(client, "search_mail", search="subject:order")
-            nothing = await client.call_tool("wait_for_mail", {"to": "nobody@y.z", "none": True, "timeout": 0})
+            nothing = await client.call_tool("wait_for_mail", {"to": "nobody@y.z", "none": True, "within": 0})
             assert (nothing.is_error, nothing.structured_content) == (False, {"found": False})
             assert "https://example.com/reset?t=1" in await text_of(client, "get_link", id=identifier, text="reset")
             assert "code: 482913" in await text_of(client, "get_code", id=identifier)
@@ -87,7 +87,7 @@ def test_an_agent_lists_searches_awaits_and_reads_mail(connect: Callable[..., An
                 ("get_mail", {"id": "nope"}, "there is no message nope"),
                 ("search_mail", {"search": "before:never"}, "before"),
                 ("wait_for_mail", {"to": "nobody@y.z", "timeout": 0}, "no mail with to='nobody@y.z' within 0 s"),
-                ("wait_for_mail", {"to": "x@y.z", "none": True, "timeout": 0}, "Your order"),
+                ("wait_for_mail", {"to": "x@y.z", "none": True, "within": 0}, "Your order"),
                 ("delete_mail", {"id": identifier}, "inbox.mcp.write is false"),
             ):
                 failed = await client.call_tool(tool, arguments)

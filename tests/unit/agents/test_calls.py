@@ -126,13 +126,20 @@ async def test_a_wait_asks_for_what_is_given() -> None:
     inbox = Inbox({"/wait": {"messages": [summary()]}, "/messages/a1": detail()})
     await call_tool(inbox, "wait_for_mail", {"from": "=a@b.c", "after": 3, "timeout": 1})
     await call_tool(inbox, "wait_for_mail", {"header": ["X-A: 1", "X-B: 2"], "after": "now", "claim": "me"})
-    await call_tool(inbox, "wait_for_mail", {"body": "~a+", "none": True, "timeout": 2, "order": "oldest"})
+    await call_tool(inbox, "wait_for_mail", {"body": "~a+", "none": True, "within": 2, "order": "oldest"})
     newest = {"after": "0", "order": "newest", "count": 1}
     assert [query for _, path, query in inbox.asked if path == "/wait"] == [
-        {**newest, "from": "=a@b.c", "after": "3", "timeout": "1.0"},
-        {**newest, "header": ["X-A: 1", "X-B: 2"], "after": "now", "claim": "me", "timeout": "30"},
-        {"body": "~a+", "none": "1", "within": "2.0", "after": "0", "order": "oldest"},
+        {**newest, "from": "=a@b.c", "after": "3", "timeout": 1.0},
+        {**newest, "header": ["X-A: 1", "X-B: 2"], "after": "now", "claim": "me"},
+        {"body": "~a+", "none": "1", "within": 2.0, "after": "0", "order": "oldest"},
     ]
+
+
+async def test_a_wait_for_several_mails_lists_them() -> None:
+    inbox = Inbox({"/wait": {"messages": [summary(), summary()]}})
+    _, data = await call_tool(inbox, "wait_for_mail", {"count": 2})
+    assert [query["count"] for _, _, query in inbox.asked] == [2]
+    assert (len(data["untrusted"]["mails"]), data["total"]) == (2, 2)
 
 
 def test_what_came_instead_is_marked_and_bounded() -> None:

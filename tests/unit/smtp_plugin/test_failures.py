@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from support.smtp_plugin.dialog import BEGIN, HOST, Driver
 
@@ -9,7 +11,7 @@ from rrpy.mime import headers
 from rrpy.mime.mailboxes import MailboxBy
 from rrpy.smtp_plugin.failures.book import RuleBook
 from rrpy.smtp_plugin.failures.conditions import VALUES
-from rrpy.smtp_plugin.failures.config import CODES
+from rrpy.smtp_plugin.failures.config import CODES, StageName
 from rrpy.smtp_plugin.failures.presets import PRESETS
 from rrpy.smtp_plugin.protocol.body import Budget
 from rrpy.smtp_plugin.protocol.failures import MAX_TRIPLETS, Facts, Stage
@@ -326,6 +328,16 @@ def test_a_wrong_rule_among_several_changes_nothing() -> None:
         assert book.failures.rules == before
     book.replace(["slow"])
     assert [each.rule for each in book.list()] == [{"preset": "slow"}]
+
+
+def test_a_rule_with_an_unknown_key_names_the_known_ones() -> None:
+    _, book = driver()
+    with pytest.raises(ValueError, match="unknown field `fro`; known are at, preset, ip, .*, from, "):
+        book.add({"at": "mail", "fro": "x"})
+
+
+def test_slow_is_slow_at_each_reply_from_hello_on() -> None:
+    assert PRESETS["slow"]["at"] == [each for each in get_args(StageName) if each != "connect"]
 
 
 def test_the_rules_of_one_mailbox_can_be_listed_and_cleared() -> None:
