@@ -332,7 +332,7 @@ def test_a_wrong_rule_among_several_changes_nothing() -> None:
 
 def test_a_rule_with_an_unknown_key_names_the_known_ones() -> None:
     _, book = driver()
-    with pytest.raises(ValueError, match="unknown field `fro`; known are at, preset, ip, .*, from, "):
+    with pytest.raises(ValueError, match=r"unknown field `fro`; known are at, preset, ip, .*, from, "):
         book.add({"at": "mail", "fro": "x"})
 
 
