@@ -40,7 +40,7 @@ def wait(url: str, parameters: Mapping[str, Any], printed: Printed) -> int:
     try:
         found = json.loads(answer.content)
     except ValueError:
-        raise HostError("what answers there is not an inbox") from None
+        raise HostError("the answer is not that of an inbox") from None
     if "messages" not in found:
         return _print(inbox, found, printed)
     codes: list[int] = []
