@@ -49,7 +49,7 @@ class Bodies:
         self._client = client
 
     async def put(self, name: str, parts: Sequence[bytes], timeout: float) -> None:
-        """Store a body under this name; again over the next connection where one is lost. A repetition replaces it.
+        """Store a body under a new name; again over the next connection where one is lost, in place of the first.
 
         `parts`: the body, one after the other. Raises Full, Rejected, and Away after `timeout` seconds.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ...errors import Away, Full, JobsError, Rejected
+from ...job import new_id
 from ...protocols import DeadJob, Done, Job, PipelineSettings, Promise, QueueState
 from .bodies import Bodies
 from .client import cancel
@@ -17,7 +19,7 @@ from .config import NatsConfig, NatsPipeline
 from .connection import Connection, State
 from .dead import DeadLetters, seconds
 from .delivery import Delivery, Settlements
-from .message import LARGEST_HEADERS, Message, body_of, message_of, to_headers
+from .message import LARGEST_HEADERS, Message, body_of, message_of, parse_headers, to_headers
 from .puller import Puller
 from .requests import Answer
 from .streams import make_or_check
@@ -164,15 +166,19 @@ class NatsQueue:
         return max(self._max_payload - LARGEST_HEADERS, self._max_payload // 2)
 
     async def _push_large(self, message: Message, push: _Push) -> None:
-        """Store the body as an object, then the job."""
+        """Store the body as an object of this push alone, then the job: a job of this id may be there already."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
-        name = message.job.id
+        name = new_id()
         stored = Message(_without_body(message.job), object=name, length=message.length, split=message.split)
         try:
             await self._bodies.put(name, (message.job.envelope, message.job.payload), self._timeout)
             left = max(0.1, deadline - loop.time())
-            answer: Answer = await self.connection.requests.ask(self.place, b"", to_headers(stored, name), timeout=left)
+            answer: Answer = await self.connection.requests.ask(
+                self.place, b"", to_headers(stored, message.job.id), timeout=left
+            )
+            if answer.get("duplicate"):
+                self._start(self._forget_repeated(name, answer.get("seq", 0)))
         except (Full, Rejected) as error:
             self._forget(name)
             answer = error
@@ -211,6 +217,19 @@ class NatsQueue:
 
     def _forget(self, name: str) -> None:
         self._start(self._bodies.delete(name))
+
+    async def _forget_repeated(self, name: str, sequence: int) -> None:
+        """Remove the object of a push whose id was there, unless the job there is of this push: an answer was lost.
+
+        A job that has left its place may have the object too. Then the server removes it after bodies.KEPT.
+        """
+        subject, argument = f"$JS.API.STREAM.MSG.GET.{self._pipeline.stream}", b'{"seq":%d}' % sequence
+        with contextlib.suppress(JobsError):
+            answer = await self.connection.requests.ask(subject, argument, timeout=self._timeout)
+            if "message" in answer:
+                headers = parse_headers(base64.b64decode(answer["message"].get("hdrs", "")))
+                if headers.get("rr_object") != name:
+                    await self._bodies.delete(name)
 
     # The connection
 

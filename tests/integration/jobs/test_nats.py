@@ -63,19 +63,35 @@ async def test_a_large_body_is_an_object_until_the_ack(server: NatsServer) -> No
         await emptied(one, "OBJ_large-bodies", 4096)
 
 
-async def test_a_large_body_is_an_object_for_every_client_of_nats_and_a_repetition_replaces_it(
+async def test_a_large_body_is_an_object_for_every_client_of_nats_and_a_repetition_changes_nothing(
     server: NatsServer,
 ) -> None:
-    """nats-py checks the digest of what it reads."""
+    """nats-py checks the digest of what it reads. A push of the same id replaced the body of the job that waits."""
     async with host(server.address, "objects") as one:
-        for filling in b"ab":
-            body = bytes([filling]) * (5 << 19)
-            await push(one.queue, job("big/1", body, envelope=b"{}"))
-            client = one.queue.connection.client
-            found = await (await client.jetstream().object_store("objects-bodies")).get("big/1")
-            assert found.data == b"{}" + body
-            state = (await api(one, "STREAM.INFO.OBJ_objects-bodies"))["state"]
-            assert state["messages"] == found.info.chunks + 1
+        await push(one.queue, job("big/1", b"a" * (5 << 19), envelope=b"{}"))
+        before = (await api(one, "STREAM.INFO.OBJ_objects-bodies"))["state"]["messages"]
+        await push(one.queue, job("big/1", b"b" * (6 << 19)))
+        (found,) = await pull(one.queue)
+        assert (found.job.payload, found.job.envelope) == (b"a" * (5 << 19), b"{}")
+        client = one.queue.connection.client
+        stored = await (await client.jetstream().object_store("objects-bodies")).get(found.message.object)
+        assert stored.data == b"{}" + found.job.payload
+        assert stored.info.chunks + 1 == before
+        await emptied(one, "OBJ_objects-bodies", 6 << 19)  # the second body is gone
+        found.ack()
+        await emptied(one, "OBJ_objects-bodies", 4096)
+
+
+async def test_a_refused_repetition_leaves_the_body_of_the_job_that_waits(server: NatsServer) -> None:
+    async with host(server.address, "refused") as one:
+        await push(one.queue, job("big", bytes(2 << 20)))
+        config = (await api(one, "STREAM.INFO.OBJ_refused-bodies"))["config"]
+        await api(one, "STREAM.UPDATE.OBJ_refused-bodies", **config | {"max_bytes": 3 << 20})
+        with pytest.raises(Full):
+            await push(one.queue, job("big", bytes(2 << 20)))
+        (found,) = await pull(one.queue)
+        assert found.job.payload == bytes(2 << 20)
+        found.ack()
 
 
 async def test_a_full_object_store_refuses_a_large_body_at_once_and_keeps_no_part_of_it(server: NatsServer) -> None:
