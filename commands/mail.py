@@ -145,7 +145,9 @@ def dump(folder: str, url: str, mbox: bool) -> None:
 
 @click.command(short_help="Serve the mail of an inbox to an agent.")
 @click.option(
+    "--http",
     "--url",
+    "url",
     envvar="RRPY_INBOX",
     default="http://localhost:8025",
     show_default=True,

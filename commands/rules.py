@@ -18,21 +18,22 @@ ACTIONS: Final = ("add", "remove", "clear")
 def run_rules(
     host: RunningHost, action: str | None, words: Sequence[str], mailbox: str | None, *, as_json: bool
 ) -> None:
-    """Show the rules, or change them. `words`: of the action. `mailbox`: show or clear its rules alone.
+    """Show the rules, or change them. `words`: of the action. `mailbox`: show and change its rules alone.
 
     Raises HostError; ends with a sentence for words that the action does not take.
     """
     if action == "add":
         rule = rule_of(words)
-        if isinstance(rule, dict) and mailbox:
-            rule = {**rule, "mailbox": mailbox}
-        elif mailbox:
-            rule = {"preset": rule, "mailbox": mailbox}
+        if mailbox and rule.setdefault("mailbox", mailbox) != mailbox:
+            fail(printable(f"mailbox is {rule['mailbox']!r}; the rule must be of {mailbox!r}"), 2)
         found = [_call(host, "smtp.AddRule", rule)]
     elif action == "remove":
         if not words or not all(each.isascii() and each.isdecimal() for each in words):
             fail("give the numbers of the rules: rrpy rules remove 3", 2)
+        known = {str(each["number"]) for each in _call(host, "smtp.Rules", mailbox)} if mailbox else set(words)
         for each in words:
+            if each not in known:
+                fail(printable(f"the mailbox {mailbox} has no rule {each}"), 1)
             _call(host, "smtp.RemoveRule", int(each))
             say(f"rule {each} is removed")
         return
@@ -54,7 +55,7 @@ def run_rules(
         say("This host has no rules.")
 
 
-def rule_of(words: Sequence[str]) -> dict[str, Any] | str:
+def rule_of(words: Sequence[str]) -> dict[str, Any]:
     """Return the rule of these words: `KEY=VALUE` each, the name of a preset, or JSON."""
     if not words:
         fail('give the rule: rrpy rules add at=rcpt "reply=452 4.2.2 Mailbox full", or the name of a preset', 2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
+import subprocess
 from pathlib import Path
 
 import pytest
+from support.container.host import RRPY
 from support.inbox.host import inbox
+from support.waiting import TIMEOUT
 
 FULL = {"at": "rcpt", "to": "*@full.example", "reply": "452 4.2.2 Mailbox full", "times": 1}
 
@@ -54,3 +58,18 @@ def test_a_client_sees_a_dropped_connection(tmp_path: Path) -> None:
             smtp.sendmail("a@b.c", "x@y.z", "Subject: Hello\n\nx")
         assert client.get("messages").json()["total"] == 1
         assert client.get("refusals").json()["refusals"][0]["setting"] == "smtp.rules: 1"
+
+
+def test_the_command_for_one_mailbox_changes_no_rule_of_another(tmp_path: Path) -> None:
+    def rules(*arguments: str) -> tuple[int, str]:
+        command = [*RRPY, "rules", "--address", f"unix://{tmp_path}/rpc.sock", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        return done.returncode, done.stdout or done.stderr
+
+    with inbox(tmp_path, mailbox_by="recipient"):
+        code, added = rules("add", "full", "--mailbox", "a@b.c", "--json")
+        assert (code, json.loads(added)[0]["rule"]) == (0, {"preset": "full", "mailbox": "a@b.c"})
+        other = ("add", "full", "mailbox=a@b.c", "--mailbox", "x@y.z")
+        assert rules(*other) == (2, "rrpy: mailbox is 'a@b.c'; the rule must be of 'x@y.z'\n")
+        assert rules("remove", "1", "--mailbox", "x@y.z") == (1, "rrpy: the mailbox x@y.z has no rule 1\n")
+        assert rules("remove", "1", "--mailbox", "a@b.c") == (0, "rule 1 is removed\n")
