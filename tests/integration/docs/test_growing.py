@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from support.container.host import Host, run
+from support.container.ports import free_ports
 from support.docs.pages import ROOT
-from support.jobs.nats_server import free_ports, nats_cluster
+from support.jobs.nats_server import nats_cluster
 from support.waiting import TIMEOUT, eventually
 
 from rrpy.container.config import Config

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ import psutil
 import pytest
 import yaml
 from support.container.host import Host, run
+from support.container.ports import free_ports
 from support.docs.image import Built, Stage, sent, stages
 from support.waiting import TIMEOUT, eventually
 
@@ -45,11 +45,6 @@ def final() -> Stage:
     return stages((ROOT / "Dockerfile").read_text())[-1]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 def overriding(*keys: str) -> list[str]:
     return [word for key in keys for word in ("-o", key)]
 
@@ -58,7 +53,7 @@ class Contained:
     """A host started by ENTRYPOINT and CMD, on free ports, with the image's environment and nothing else."""
 
     def __init__(self, image: Built, stage: Stage, home: Path, more: Sequence[str], inbox: bool) -> None:
-        self.smtp, self.status, self.inbox, metrics, rpc = (free_port() for _ in range(5))
+        self.smtp, self.status, self.inbox, metrics, rpc = free_ports(5)
         self.env = {key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ}
         # The PATH of the image's ENV line; `$PATH` in it is the base image's.
         self.env |= {key: image.mapped(value).replace("$PATH", "/usr/bin:/bin") for key, value in stage.env.items()}
@@ -146,8 +141,7 @@ def test_it_needs_no_root_and_no_file_system_that_it_can_write_to(image: Built, 
     assert gid > 0
     if shutil.which("unshare") is None or os.geteuid() != 0:
         pytest.skip("needs root and the program unshare to make a read-only file system")
-    port = free_port()
-    rpc, status, metrics, inbox = (free_port() for _ in range(4))
+    port, rpc, status, metrics, inbox = free_ports(5)
     python = image.root / "opt/rrpy/bin/python"
     config = image.root / "etc/rrpy/rr.yaml"
     # A Python in root's own folder is put where it was, under a folder that others may enter.

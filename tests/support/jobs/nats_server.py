@@ -9,13 +9,13 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from support.container.ports import free_ports
 from support.waiting import TIMEOUT, eventually
 
 
@@ -140,15 +140,6 @@ def nats_cluster(folder: Path) -> Iterator[list[NatsServer]]:
         elected = "cluster metadata leader"
         eventually(lambda: any(elected in server.log for server in servers), "the servers elect a leader")
         yield servers
-
-
-def free_ports(count: int) -> list[int]:
-    """Return so many free ports of 127.0.0.1."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class CuttingProxy:
