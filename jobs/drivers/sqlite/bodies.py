@@ -116,7 +116,9 @@ class Bodies:
         self._new.clear()
 
     def read(self, file: int, start: int, length: int) -> bytes:
-        """Return a payload. `length`: -1 for all that the file has from `start` on."""
+        """Return a payload, also of a job of this commit. `length`: -1 for all that the file has from `start` on."""
+        if self._descriptor >= 0 and file == self._new[-1]:
+            self._end_file()  # its last bytes are in the buffer
         with self._folder() as folder:
             descriptor = os.open(str(file), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as opened:

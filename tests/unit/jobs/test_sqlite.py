@@ -65,6 +65,19 @@ async def test_jobs_of_a_commit_share_a_file_which_goes_with_the_last_of_them(tm
         assert list(bodies.iterdir()) == []
 
 
+async def test_a_large_job_that_a_worker_waits_for_is_whole(tmp_path: Path) -> None:
+    """It was read in the commit that stores it, before its last bytes were in its file: it was a dead letter."""
+    payloads = [os.urandom(size) for size in (LARGE + 1, SHARED + 1, SHARED)]
+    async with place_of(tmp_path).queue() as queue:
+        for number, payload in enumerate(payloads):
+            pulling = asyncio.ensure_future(pull_all(queue, 2))
+            await asyncio.sleep(0)  # it asks the spool's thread
+            await push(queue, job(f"{number}a", payload), job(f"{number}b", payload[::-1]))
+            first, second = await asyncio.wait_for(pulling, 20)
+            assert [first.job.payload, second.job.payload] == [payload, payload[::-1]]
+        assert queue.state().dead == 0
+
+
 async def test_a_job_whose_file_is_cut_is_dead(tmp_path: Path) -> None:
     """A worker got the part that was left."""
     async with place_of(tmp_path).queue() as queue:
