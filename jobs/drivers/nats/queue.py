@@ -174,11 +174,12 @@ class NatsQueue:
         try:
             await self._bodies.put(name, (message.job.envelope, message.job.payload), self._timeout)
             left = max(0.1, deadline - loop.time())
-            answer: Answer = await self.connection.requests.ask(
+            stored_as = await self.connection.requests.ask(
                 self.place, b"", to_headers(stored, message.job.id), timeout=left
             )
-            if answer.get("duplicate"):
-                self._start(self._forget_repeated(name, answer.get("seq", 0)))
+            if stored_as.get("duplicate"):
+                self._start(self._forget_repeated(name, stored_as.get("seq", 0)))
+            answer: Answer = stored_as
         except (Full, Rejected) as error:
             self._forget(name)
             answer = error
